@@ -1,0 +1,1 @@
+"""One module a kind of repair, one class a fix."""

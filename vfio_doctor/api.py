@@ -1,0 +1,112 @@
+"""The plug-in surface: all that a check or a fix may import.
+
+A check judges facts and yields findings; a fix turns one finding into changes.
+Both are pure: no file, process, clock or environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from vfio_doctor.facts.base import (
+    CannotFix,
+    Facts,
+    MissingFact,
+    NotApplicable,
+    Options,
+    known,
+)
+from vfio_doctor.host.reader import Kind, Missing, Stat, Why
+from vfio_doctor.model import (
+    Actor,
+    Applicability,
+    Change,
+    DeleteFile,
+    EditLine,
+    Evidence,
+    FileContext,
+    Finding,
+    KernelArguments,
+    LoadModule,
+    RestartService,
+    RuntimeParameter,
+    Severity,
+    UdevTrigger,
+    WriteFile,
+)
+
+__all__ = [
+    "Actor",
+    "Applicability",
+    "CannotFix",
+    "Change",
+    "Check",
+    "DeleteFile",
+    "EditLine",
+    "Evidence",
+    "Facts",
+    "FileContext",
+    "Finding",
+    "Fix",
+    "Iterable",
+    "Iterator",
+    "KernelArguments",
+    "Kind",
+    "LoadModule",
+    "Missing",
+    "MissingFact",
+    "NotApplicable",
+    "Options",
+    "RestartService",
+    "RuntimeParameter",
+    "Severity",
+    "Stat",
+    "UdevTrigger",
+    "Why",
+    "WriteFile",
+    "known",
+]
+
+
+class Check:
+    """One rule: one fault that a host can have.
+
+    A subclass in a loaded module is registered by being declared. Its docstring
+    is the user's page, with the sections *What it does*, *Why is this bad?*,
+    *How it is repaired*, *See it yourself* and *False alarms*.
+    """
+
+    id: ClassVar[str]
+    severity: ClassVar[Severity]
+    title: ClassVar[str]
+    needs: ClassVar[tuple[type, ...]]
+    requires: ClassVar[tuple[str, ...]] = ()
+    since: ClassVar[str] = "0.1"
+
+    def judge(self, facts: Facts) -> Iterable[Finding]:
+        """Yield one finding a fault; nothing means that all is well.
+
+        Raises `NotApplicable` where there is nothing to judge and `MissingFact`
+        (mostly through `known`) where the host does not say enough.
+        """
+        raise NotImplementedError
+
+
+class Fix:
+    """One repair of the faults that some checks find.
+
+    Its docstring is printed in the rule reference. ``summary`` is one line in
+    the imperative; ``reboot`` is true where the effect comes with the next boot.
+    """
+
+    id: ClassVar[str]
+    solves: ClassVar[tuple[str, ...]]
+    applicability: ClassVar[Applicability] = Applicability.SAFE
+    summary: ClassVar[str]
+    needs: ClassVar[tuple[type, ...]] = ()
+    reboot: ClassVar[bool] = False
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterable[Change]:
+        """Yield what is wanted; raise `CannotFix` where this host cannot have it."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Kernel-argument back ends, one module each."""

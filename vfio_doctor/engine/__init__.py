@@ -1,0 +1,1 @@
+"""Registry, diagnosis, plan, apply, journal, verification."""

@@ -1,0 +1,1 @@
+"""Typed, frozen facts, computed once from a reader."""

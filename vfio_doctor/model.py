@@ -1,0 +1,257 @@
+"""The values that travel through the program: standard library only.
+
+Everything here is frozen. Nothing here reads a file or starts a process.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+
+class Severity(IntEnum):
+    """How bad a finding is, by its effect on the person who runs the VM."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def word(self) -> str:
+        """Return the word reports use: ``info``, ``warning`` or ``error``."""
+        return self.name.lower()
+
+
+class Status(Enum):
+    """How one check ended."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not-applicable"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+
+class Actor(Enum):
+    """Who has to act so that a finding goes away."""
+
+    TOOL = "tool"
+    USER = "user"
+    FIRMWARE = "firmware"
+    VENDOR = "vendor"
+
+
+class Applicability(Enum):
+    """What ``--fix`` may do with a fix."""
+
+    SAFE = "safe"
+    RISKY = "risky"
+    MANUAL = "manual"
+
+
+class Evidence(NamedTuple):
+    """One observation: where it was made, what was seen, what was expected."""
+
+    source: str
+    observed: str
+    expected: str = ""
+
+
+class Finding(NamedTuple):
+    """One fault on one subject.
+
+    ``template`` is an English sentence with ``{name}`` fields, filled from
+    ``params``, so that a report can be printed in another language.
+    """
+
+    subject: str
+    template: str
+    params: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    severity: Severity | None = None
+    advice: str = ""
+    who_acts: Actor = Actor.USER
+
+    @property
+    def message(self) -> str:
+        """Return the sentence with its parameters filled in."""
+        text = self.template
+        for name, value in self.params:
+            text = text.replace("{" + name + "}", value)
+        return text
+
+
+class FixOffer(NamedTuple):
+    """What a fix would do about a finding, or why it cannot."""
+
+    id: str
+    applicability: Applicability
+    summary: str
+    reboot: bool
+    cannot: str = ""
+
+
+class Diagnosis(NamedTuple):
+    """One finding with the fix offered for it on this host."""
+
+    finding: Finding
+    severity: Severity
+    fix: FixOffer | None = None
+
+
+class CheckResult(NamedTuple):
+    """How one check ended on this host, and what it found."""
+
+    id: str
+    title: str
+    severity: Severity
+    status: Status
+    reason: str = ""
+    blocked_by: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    trace: str = ""
+
+
+# --- Changes: few kinds, declarative, each with an inverse (DESIGN section 4) ---
+
+
+class KernelArguments(NamedTuple):
+    """Kernel arguments wanted at the next boot.
+
+    ``set_`` holds exact tokens: every other value of the same parameter goes,
+    both spellings (``-`` and ``_``) included. ``remove`` holds exact tokens.
+    ``add_items`` and ``remove_items`` hold ``(key, item)`` pairs and edit inside
+    a comma-separated value such as ``intel_iommu=on,sm_on``.
+    """
+
+    set_: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    add_items: tuple[tuple[str, str], ...] = ()
+    remove_items: tuple[tuple[str, str], ...] = ()
+
+
+class WriteFile(NamedTuple):
+    """The whole wanted content of a text file; owner, mode, label are kept.
+
+    ``mode`` counts only where the file is new.
+    """
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+
+class EditLine(NamedTuple):
+    """Replace one exact line of a file, or append one where ``old`` is empty.
+
+    Without ``new`` the line is deleted. The line end is kept.
+    """
+
+    path: str
+    old: str
+    new: str | None
+
+
+class DeleteFile(NamedTuple):
+    """Remove a file, a leftover node included; ``why`` is shown in the plan."""
+
+    path: str
+    why: str
+
+
+class UdevTrigger(NamedTuple):
+    """Reload the udev rules and replay ``add`` for one subsystem."""
+
+    subsystem: str
+
+
+class LoadModule(NamedTuple):
+    """Load a kernel module now; ``reload`` unloads it first where nobody uses it."""
+
+    name: str
+    reload: bool = False
+
+
+class RuntimeParameter(NamedTuple):
+    """Write a value below ``/sys/module/*/parameters`` or ``/proc/sys`` now."""
+
+    path: str
+    value: str
+
+
+class RestartService(NamedTuple):
+    """Restart a systemd unit that no running VM depends on."""
+
+    unit: str
+
+
+class FileContext(NamedTuple):
+    """Set a local SELinux file context and relabel what matches it."""
+
+    pattern: str
+    type: str
+    path: str
+
+
+Change = (
+    KernelArguments
+    | WriteFile
+    | EditLine
+    | DeleteFile
+    | UdevTrigger
+    | LoadModule
+    | RuntimeParameter
+    | RestartService
+    | FileContext
+)
+
+
+# --- Steps: what apply does, each with all that undo needs ---
+
+
+class FileStep(NamedTuple):
+    """Make ``path`` hold ``after``; ``None`` stands for "no such file".
+
+    ``before`` is what the plan was made from; apply refuses where the file has
+    changed since. ``mode`` counts only where the file is new.
+    """
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    mode: int = 0o644
+
+
+class NodeStep(NamedTuple):
+    """Remove the regular file that stands where a device node belongs."""
+
+    path: str
+    size: int
+
+
+class CommandStep(NamedTuple):
+    """Run ``argv``; undo runs ``inverse`` (empty: nothing to undo).
+
+    ``accepted`` are exit statuses that mean success, ``waits_for`` names the
+    tool that must be idle first, ``brings_forward`` is true for a step that only
+    brings an effect forward: where it fails, the effect comes at the next boot.
+    """
+
+    argv: tuple[str, ...]
+    inverse: tuple[str, ...] = ()
+    accepted: tuple[int, ...] = (0,)
+    waits_for: str = ""
+    brings_forward: bool = False
+    why: str = ""
+
+
+class ParameterStep(NamedTuple):
+    """Write ``after`` to a kernel parameter that now reads ``before``."""
+
+    path: str
+    before: str
+    after: str
+
+
+Step = FileStep | NodeStep | CommandStep | ParameterStep

@@ -1,0 +1,1 @@
+"""Read a Report, print it: text, JSON, Markdown."""
