@@ -1,0 +1,105 @@
+"""Kernel arguments through bootc: a source of our own in the boot entry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.words import added, refuse_init_part, removed
+from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.model import CommandStep, Step
+from vfio_doctor.parse import bls
+from vfio_doctor.parse.cmdline import words
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+    from vfio_doctor.host.reader import Reader
+
+SOURCE = "vfio-doctor"
+ENTRIES = "/boot/loader/entries/ostree-*.conf"
+OWNER_KEY = f"x-options-source-{SOURCE}"
+CALL = ("bootc", "loader-entries", "set-options-for-source", "--source", SOURCE)
+BOOTC_SINCE = (1, 15, 2)
+OSTREE_SINCE = (2026, 1)
+
+
+class Bootc:
+    """``bootc loader-entries set-options-for-source`` (bootc 1.15.2, ostree 2026.1).
+
+    bootc records who set which argument, so undo is our source's former value.
+    It cannot take away what another source has set.
+    """
+
+    name = "bootc"
+
+    def read(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the words of the entry that boots first."""
+        entry = newest_entry(host)
+        return entry if isinstance(entry, Missing) else words(entry.get("options", ""))
+
+    def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
+        """Return the call that sets our source, and the one that sets it back.
+
+        Raises `CannotFix` where a word has to go that is not ours.
+        """
+        refuse_init_part(edit, self.name)
+        entry = newest_entry(host)
+        if isinstance(entry, Missing):
+            raise CannotFix(f"the boot entries cannot be read: {entry}")
+        former = words(entry.get(OWNER_KEY, ""))
+        ours = list(former)
+        for word in removed(edit):
+            if word not in ours:
+                raise CannotFix(
+                    f"{word} was set by the image or by another tool, and bootc only "
+                    "removes what its own source has set; take it out where it was set"
+                )
+            ours.remove(word)
+        return (
+            CommandStep(
+                _call((*ours, *added(edit))),
+                _call(former),
+                why="set vfio-doctor's own kernel arguments",
+            ),
+        )
+
+
+def _call(options: tuple[str, ...]) -> tuple[str, ...]:
+    return (*CALL, "--options", " ".join(options)) if options else CALL
+
+
+def newest_entry(host: Reader) -> dict[str, str] | Missing:
+    """Return the keys of the ostree entry with the highest version."""
+    paths = host.glob(ENTRIES)
+    if isinstance(paths, Missing):
+        return paths
+    newest: tuple[int, dict[str, str]] | None = None
+    for path in paths:
+        text = read_text(host, path)
+        if isinstance(text, Missing):
+            return text
+        entry = dict(bls.fields(text))
+        version = int(entry["version"]) if entry.get("version", "").isdigit() else 0
+        if newest is None or version > newest[0]:
+            newest = (version, entry)
+    return newest[1] if newest else Missing(ENTRIES, Why.ABSENT)
+
+
+def usable(host: Reader) -> bool:
+    """Tell whether both bootc and ostree are new enough for sources."""
+    return (
+        version_of(host, ("bootc", "--version")) >= BOOTC_SINCE
+        and version_of(host, ("ostree", "--version")) >= OSTREE_SINCE
+    )
+
+
+def version_of(host: Reader, argv: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the first dotted number a tool prints, () where it prints none."""
+    answer = host.run(argv)
+    if isinstance(answer, Missing) or answer.status:
+        return ()
+    for word in answer.stdout.replace("'", " ").split():
+        parts = word.split(".")
+        if len(parts) > 1 and all(part.isdigit() for part in parts):
+            return tuple(int(part) for part in parts)
+    return ()

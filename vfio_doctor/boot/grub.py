@@ -1,0 +1,157 @@
+"""Kernel arguments through GRUB's own configuration: Debian, Ubuntu, Arch, SUSE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.kernel_cmdline import content
+from vfio_doctor.boot.words import added, removed
+from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.model import CommandStep, FileStep, Step
+from vfio_doctor.parse import shell_assignment as shell
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+    from vfio_doctor.host.reader import Reader
+
+GRUB_DEFAULT = "/etc/default/grub"
+DROP_INS = "/etc/default/grub.d/*.cfg"
+KEYS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
+MENU_PATHS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+
+
+class Grub:
+    """`/etc/default/grub` and its drop-ins, then the menu made anew.
+
+    New words go into ``GRUB_CMDLINE_LINUX_DEFAULT``, which leaves the recovery
+    entries as they are: a way back if the next boot fails.
+    """
+
+    name = "GRUB"
+
+    def read(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the words that the next run of update-grub writes."""
+        values: dict[str, list[str]] = {key: [] for key in KEYS}
+        for path in _files(host):
+            data = host.read_bytes(path)
+            if isinstance(data, Missing):
+                return data
+            for key in KEYS:
+                for found in shell.assignments(_text(data), key):
+                    held = _words(found, key, values[key])
+                    if held is None:
+                        return Missing(path, Why.FAILED, f"only a shell can read {key}")
+                    values[key] = held
+        return tuple(word for key in KEYS for word in values[key])
+
+    def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
+        """Return the file edits between two runs of the menu maker.
+
+        The first run is for undo alone, which walks backwards: the files are
+        put back, then the menu is made from them.
+        """
+        gone, edits = list(removed(edit)), []
+        for path in reversed(_files(host)):
+            new = added(edit) if path == GRUB_DEFAULT else ()
+            step = file_step(host, path, gone, new, KEYS[1])
+            if step is not None:
+                edits.append(step)
+        if gone:
+            raise CannotFix(f"{' '.join(gone)}: not found where GRUB reads it")
+        make_menu = _menu_maker(host)
+        return (
+            CommandStep((), make_menu, why="make the boot menu from the old files"),
+            *edits,
+            CommandStep(make_menu, why="make the boot menu anew"),
+        )
+
+
+def file_step(
+    host: Reader, path: str, gone: list[str], new: tuple[str, ...], key: str
+) -> FileStep | None:
+    """Return the edit of one file, None where it is not there or nothing changes.
+
+    Each word of ``gone`` is taken out once, the last occurrence first, and is
+    then taken off that list. Words of ``new`` that ``key`` has not yet go to its
+    last assignment. Raises `CannotFix` where a word to remove stands in a value
+    that only a shell can read.
+    """
+    before = content(host, path)
+    if before is None:
+        return None
+    text = _text(before)
+    for each in reversed(KEYS):
+        for found in reversed(shell.assignments(text, each)):
+            text = _take_out(text, found, gone, path)
+    held = [w for f in shell.assignments(text, key) for w in f.words or ()]
+    missing = [word for word in new if word not in held]
+    if missing:
+        text = _put_in(text, key, " ".join(missing))
+    after = text.encode("utf-8", "surrogateescape")
+    return FileStep(path, before, after) if after != before else None
+
+
+def _take_out(text: str, found: shell.Assignment, gone: list[str], path: str) -> str:
+    if not found.whole:
+        value = text[found.start : found.end]
+        for word in gone:
+            if word in value:
+                raise CannotFix(
+                    f"{path}: {word} stands in a {found.key} made of several quoted "
+                    "parts; take it out by hand"
+                )
+        return text
+    here = [p.meaning for p in found.pieces if p.meaning in gone]
+    taken = [w for w in here if w is not None and _taken(gone, w)]
+    return shell.edited(text, found, tuple(taken), "") if taken else text
+
+
+def _taken(gone: list[str], word: str) -> bool:
+    if word not in gone:
+        return False
+    gone.remove(word)
+    return True
+
+
+def _put_in(text: str, key: str, new: str) -> str:
+    found = shell.assignments(text, key)
+    if found and found[-1].whole:
+        return shell.edited(text, found[-1], (), new)
+    return shell.appended(text, key, new, extend=bool(found))
+
+
+def _words(found: shell.Assignment, key: str, so_far: list[str]) -> list[str] | None:
+    if not found.whole:
+        return None
+    out: list[str] = list(so_far) if found.operator == "+=" else []
+    for piece in found.pieces:
+        if piece.source in (f"${key}", f"${{{key}}}"):
+            out.extend(so_far)
+        elif piece.meaning is None:
+            return None
+        else:
+            out.append(piece.meaning)
+    return out
+
+
+def _files(host: Reader) -> tuple[str, ...]:
+    drop_ins = host.glob(DROP_INS)
+    return (GRUB_DEFAULT, *(() if isinstance(drop_ins, Missing) else drop_ins))
+
+
+def _menu_maker(host: Reader) -> tuple[str, ...]:
+    if not isinstance(host.lstat("/usr/sbin/update-grub"), Missing):
+        return ("update-grub",)
+    for path in MENU_PATHS:
+        if not isinstance(host.lstat(path), Missing):
+            tool = "grub2-mkconfig" if "grub2" in path else "grub-mkconfig"
+            return (tool, "-o", path)
+    raise CannotFix(
+        "neither update-grub nor a grub.cfg was found; edit /etc/default/grub and "
+        "make the menu with your distribution's tool"
+    )
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

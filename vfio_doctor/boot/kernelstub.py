@@ -1,0 +1,53 @@
+"""Kernel arguments through kernelstub: Pop!_OS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.words import added, refuse_init_part, removed
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.model import CommandStep, Step
+from vfio_doctor.parse.cmdline import words
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+    from vfio_doctor.host.reader import Reader
+
+CONFIGURATION = "/etc/kernelstub/configuration"
+
+
+class Kernelstub:
+    """``kernelstub -d`` and ``-a``; its JSON configuration is what is read."""
+
+    name = "kernelstub"
+
+    def read(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the user's kernel options."""
+        text = read_text(host, CONFIGURATION)
+        if isinstance(text, Missing):
+            return text
+        import json
+
+        try:
+            options = json.loads(text)["user"]["kernel_options"]
+        except (ValueError, KeyError, TypeError):
+            return Missing(CONFIGURATION, Why.FAILED, "no user.kernel_options in it")
+        if isinstance(options, str):
+            return words(options)
+        return tuple(str(word) for word in options)
+
+    def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
+        """Return one call for the words that go, one for those that come."""
+        refuse_init_part(edit, self.name)
+        gone, new = " ".join(removed(edit)), " ".join(added(edit))
+        take = CommandStep(
+            ("kernelstub", "-d", gone),
+            ("kernelstub", "-a", gone),
+            why="take kernel options out",
+        )
+        put = CommandStep(
+            ("kernelstub", "-a", new),
+            ("kernelstub", "-d", new),
+            why="add kernel options",
+        )
+        return (*((take,) if gone else ()), *((put,) if new else ()))

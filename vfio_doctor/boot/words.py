@@ -1,0 +1,43 @@
+"""What an edit takes away and adds, as exact words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import CannotFix
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+
+
+def removed(edit: ArgumentEdit) -> tuple[str, ...]:
+    """Return the words of ``before`` that ``after`` lacks, one for each occurrence."""
+    return _minus(edit.before, edit.after)
+
+
+def added(edit: ArgumentEdit) -> tuple[str, ...]:
+    """Return the words of ``after`` that ``before`` lacks, one for each occurrence."""
+    return _minus(edit.after, edit.before)
+
+
+def refuse_init_part(edit: ArgumentEdit, tool: str) -> None:
+    """Raise `CannotFix` where words for init follow a ``--``.
+
+    Tools that append would put a kernel argument behind it, where init gets it.
+    """
+    if "--" in edit.before:
+        raise CannotFix(
+            f"the kernel arguments hold a ` -- ` and {tool} would write behind it; "
+            f"add by hand before it: {' '.join(added(edit))}"
+        )
+
+
+def _minus(words: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    rest = list(others)
+    left: list[str] = []
+    for word in words:
+        if word in rest:
+            rest.remove(word)
+        else:
+            left.append(word)
+    return tuple(left)
