@@ -1,8 +1,33 @@
-"""The grammar of udev rules, as systemd's udev-rules.c reads it."""
+"""The grammar of udev rules, as systemd's src/udev/udev-rules.c reads it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLANKS = " \t\n\r"
+LINE_SIZE = 16384
+OPERATORS = ("==", "!=", "+=", "-=", ":=", "=")
+
+MATCH_ONLY = frozenset(
+    "ACTION DEVPATH KERNEL SUBSYSTEM DRIVER KERNELS SUBSYSTEMS DRIVERS ATTRS TAGS"
+    " TEST CONST RESULT".split()
+)
+ASSIGN_ONLY = frozenset("OPTIONS OWNER GROUP MODE SECLABEL RUN GOTO LABEL".split())
+EITHER = frozenset("SYMLINK NAME ENV TAG ATTR SYSCTL PROGRAM IMPORT".split())
+WANTS_ATTRIBUTE = frozenset("ENV ATTR SYSCTL ATTRS CONST IMPORT SECLABEL".split())
+MAY_HAVE_ATTRIBUTE = WANTS_ATTRIBUTE | {"TEST", "RUN"}
+CAN_REMOVE = frozenset(("SYMLINK", "TAG"))
+IMPORTS = frozenset("file program builtin db cmdline parent".split())
+
+ESCAPES = {
+    **dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)),
+    **{char: char for char in "\\\"'"},
+    "s": " ",
+}
+HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
 
 class Term(NamedTuple):
@@ -17,11 +42,17 @@ class Term(NamedTuple):
     value: str
     ignore_case: bool = False
 
+    @property
+    def is_match(self) -> bool:
+        """Tell whether the term is a condition rather than an assignment."""
+        return self.op in ("==", "!=") or self.key in ("PROGRAM", "IMPORT")
+
 
 class Rule(NamedTuple):
     """One rule: line numbers (from 1), the exact text, terms, why it is dropped.
 
-    ``raw`` holds the text of all its lines without the last line end.
+    ``raw`` holds the text of all its lines without the last line end. ``last`` is
+    the number that systemd's log lines name.
     """
 
     first: int
@@ -36,3 +67,222 @@ class RuleFile(NamedTuple):
 
     lines: tuple[Rule, ...]
     problems: tuple[str, ...]
+
+
+class _Found(NamedTuple):
+    """A term and where its value stands, quotes not included."""
+
+    term: Term
+    start: int
+    end: int
+
+
+def parse(text: str) -> RuleFile:
+    """Return the rules of a file; comments and blank lines are left out.
+
+    A rule that systemd drops as a whole is kept with ``problem`` set and without
+    terms. Never raises.
+    """
+    rules = tuple(_rule(first, last, raw) for first, last, raw in _logical(text))
+    problems = (f"line {r.last}: {r.problem}" for r in rules if r.problem)
+    return RuleFile(rules, tuple(problems))
+
+
+def replace_value(line: str, key: str, new: str) -> str:
+    """Return a rule's raw text with the value of each ``key`` assignment replaced.
+
+    Nothing else is touched: blanks, commas, comments inside the continuation and
+    the quotes stay. Raises ValueError where the line has no such assignment or
+    ``new`` cannot stand between quotes.
+    """
+    if any(char in new for char in '"\\\n\r\0'):
+        raise ValueError(f"{new!r} cannot stand in a udev rule")
+    joined, offsets = _joined(line)
+    found, _ = _scan(joined)
+    spans = [f for f in found if f.term.key == key and not f.term.is_match]
+    if not spans:
+        raise ValueError(f"no {key} is assigned in: {line}")
+    for span in reversed(spans):
+        start = offsets[span.start]
+        end = offsets[span.end]
+        line = line[:start] + new + line[end:]
+    return line
+
+
+def _logical(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield first and last line number and raw text of each rule."""
+    lines = text.replace("\0", "\n").split("\n")
+    first = 0
+    for number, line in enumerate(lines, 1):
+        body = line.strip(BLANKS) if not first else line.lstrip(BLANKS)
+        if body.startswith("#") or (not body and not first):
+            continue
+        first = first or number
+        if _continues(line) and number < len(lines):
+            continue
+        yield first, number, "\n".join(lines[first - 1 : number]).removesuffix("\r")
+        first = 0
+    if first:
+        yield first, len(lines), "\n".join(lines[first - 1 :]).removesuffix("\r")
+
+
+def _continues(line: str) -> bool:
+    return line.removesuffix("\r").endswith("\\")
+
+
+def _joined(raw: str) -> tuple[str, list[int]]:
+    """Return a rule on one line, and where each character (and the end) was."""
+    text: list[str] = []
+    offsets: list[int] = []
+    at = 0
+    for line in raw.split("\n"):
+        body = line.removesuffix("\r")
+        start = len(body) - len(body.lstrip(BLANKS))
+        end = len(body) - body.endswith("\\")
+        if not body.startswith("#", start) and start < end:
+            text.append(body[start:end])
+            offsets.extend(range(at + start, at + end))
+        at += len(line) + 1
+    offsets.append(offsets[-1] + 1 if offsets else 0)
+    return "".join(text), offsets
+
+
+def _rule(first: int, last: int, raw: str) -> Rule:
+    text, _ = _joined(raw)
+    problem = ""
+    found: list[_Found] = []
+    if _continues(raw):
+        problem = "the file ends inside this rule (backslash at the end)"
+    elif len(text) >= LINE_SIZE:
+        problem = "the rule is too long"
+    else:
+        found, problem = _scan(text)
+        problem = problem or next(filter(None, (_fault(f.term) for f in found)), "")
+    terms = () if problem else tuple(f.term for f in found)
+    return Rule(first, last, raw, terms, problem)
+
+
+def _scan(text: str) -> tuple[list[_Found], str]:
+    """Return the terms of a joined rule, and what stopped the reading or ""."""
+    found: list[_Found] = []
+    at = _skip(text, 0, BLANKS + ",")
+    while at < len(text):
+        one = _term(text, at)
+        if one is None:
+            return found, f"not a key with a quoted value: {text[at : at + 40]}"
+        found.append(one)
+        at = _skip(text, one.end + 1, BLANKS + ",")
+    return found, ""
+
+
+def _term(text: str, at: int) -> _Found | None:
+    end = at
+    while end < len(text) and text[end] not in BLANKS + "={":
+        if text[end] in "+-!:" and text.startswith("=", end + 1):
+            break
+        end += 1
+    key, attribute = text[at:end], ""
+    if text.startswith("{", end):
+        close = text.find("}", end)
+        if close < 0:
+            return None
+        attribute, end = text[end + 1 : close], close + 1
+        key += "" if attribute else "{}"
+    end = _skip(text, end, BLANKS)
+    op = next((op for op in OPERATORS if text.startswith(op, end)), "")
+    if not op:
+        return None
+    return _value(
+        text, _skip(text, end + len(op), BLANKS), Term(key, attribute, op, "")
+    )
+
+
+def _value(text: str, at: int, term: Term) -> _Found | None:
+    quote = text.find('"', at, at + 3)
+    prefix = text[at:quote] if quote >= 0 else "?"
+    if prefix not in ("", "e", "i", "ei", "ie"):
+        return None
+    escaped = "e" in prefix
+    end = _closing(text, quote + 1, escaped)
+    if end < 0:
+        return None
+    inner = text[quote + 1 : end]
+    value = _unescape(inner) if escaped else inner.replace('\\"', '"')
+    if value is None:
+        return None
+    made = term._replace(value=value, ignore_case="i" in prefix)
+    return _Found(made, quote + 1, end)
+
+
+def _closing(text: str, at: int, escaped: bool) -> int:
+    """Return where the closing quote stands, or -1."""
+    while at < len(text) and text[at] != '"':
+        at += 2 if text[at] == "\\" and (escaped or text[at + 1 : at + 2] == '"') else 1
+    return at if at < len(text) else -1
+
+
+def _unescape(text: str) -> str | None:
+    """Undo C escapes; None where one is not valid, as cunescape() answers."""
+    head, *rest = text.split("\\")
+    out = [head]
+    while rest:
+        part = rest.pop(0)
+        if not part:
+            if not rest:
+                return None
+            out.append("\\" + rest.pop(0))
+            continue
+        one = _escape(part)
+        if one is None:
+            return None
+        out.append(one)
+    return "".join(out)
+
+
+def _escape(part: str) -> str | None:
+    """Return what follows a backslash, its escape undone."""
+    if part[0] in ESCAPES:
+        return ESCAPES[part[0]] + part[1:]
+    size = HEX_ESCAPES.get(part[0])
+    digits, base = (part[1 : 1 + size], 16) if size else (part[:3], 8)
+    wanted = size or 3
+    try:
+        code = int(digits, base) if len(digits) == wanted and digits.isalnum() else 0
+        return chr(code) + part[wanted + bool(size) :] if code else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _skip(text: str, at: int, chars: str) -> int:
+    while at < len(text) and text[at] in chars:
+        at += 1
+    return at
+
+
+def _fault(term: Term) -> str:
+    """Return why systemd drops a line with this term, or ""."""
+    key, op = term.key.removesuffix("{}"), term.op
+    if key not in MATCH_ONLY | ASSIGN_ONLY | EITHER:
+        return f"invalid key {key}"
+    if key in WANTS_ATTRIBUTE and not term.attribute:
+        return f"{key} needs an attribute in braces"
+    if key not in MAY_HAVE_ATTRIBUTE and (term.attribute or term.key != key):
+        return f"{key} takes no attribute"
+    if term.ignore_case and op not in ("==", "!="):
+        return f"the prefix i cannot stand in an assignment to {key}"
+    if key == "IMPORT" and term.attribute not in IMPORTS:
+        return f"IMPORT{{{term.attribute}}} does not exist"
+    if key == "CONST" and term.attribute not in ("arch", "virt"):
+        return f"CONST{{{term.attribute}}} does not exist"
+    return f"invalid operator {op} for {key}" if _wrong_operator(key, op) else ""
+
+
+def _wrong_operator(key: str, op: str) -> bool:
+    if key in ("GOTO", "LABEL"):
+        return op != "="
+    matches = op in ("==", "!=")
+    if key in MATCH_ONLY:
+        return not matches
+    if key in ASSIGN_ONLY and matches:
+        return True
+    return op == "-=" and key not in CAN_REMOVE

@@ -1,0 +1,365 @@
+"""What a set of udev rule files does to one device, and why a line does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from vfio_doctor.parse.udev_rules import Rule, RuleFile, Term
+
+# SYSTEM_UID_MAX as distributions build systemd (login.defs SYS_UID_MAX).
+SYSTEM_ID_MAX = 999
+DROPS_UNRESOLVED = 258
+DROPS_NON_SYSTEM = (258, 259)
+KNOWS_IGNORE_CASE = 258
+
+PARENT_KEYS = {
+    "KERNELS": "KERNEL",
+    "SUBSYSTEMS": "SUBSYSTEM",
+    "DRIVERS": "DRIVER",
+    "ATTRS": "ATTR",
+    "TAGS": "TAG",
+}
+
+
+class Device(NamedTuple):
+    """The device that rules are applied to.
+
+    ``devpath`` starts with ``/devices/``. ``attributes`` names the sysfs attributes
+    it has, their values unknown; None stands for "any may exist".
+    """
+
+    kernel: str
+    subsystem: str
+    action: str = "add"
+    devpath: str = ""
+    attributes: tuple[str, ...] | None = None
+
+
+class Names(NamedTuple):
+    """How OWNER and GROUP resolve: known names, and the systemd that reads.
+
+    ``systemd`` is None where its version is not known.
+    """
+
+    users: Mapping[str, int]
+    groups: Mapping[str, int]
+    systemd: int | None
+
+
+class Assigned(NamedTuple):
+    """One effect and the line it comes from.
+
+    ``number`` is the uid or gid of an owner or group, -1 for others. ``certain``
+    is false where a condition of the line could not be evaluated.
+    """
+
+    value: str
+    number: int
+    path: str
+    line: int
+    raw: str
+    certain: bool
+
+
+class Remark(NamedTuple):
+    """A line that does not do what it says.
+
+    ``kind`` is ``syntax``, ``unknown-name``, ``not-system``, ``deprecated`` or
+    ``prefix``; ``key`` is OWNER, GROUP or "". ``dropped``: the whole line does
+    nothing; else only this assignment is ignored (or, deprecated, still works).
+    """
+
+    path: str
+    line: int
+    raw: str
+    kind: str
+    key: str
+    value: str
+    dropped: bool
+    reason: str
+    certain: bool = True
+
+
+class Effects(NamedTuple):
+    """What udev sets on the node in the end; None where no rule sets it."""
+
+    owner: Assigned | None
+    group: Assigned | None
+    mode: Assigned | None
+    tags: tuple[Assigned, ...]
+    symlinks: tuple[Assigned, ...]
+    remarks: tuple[Remark, ...]
+    applied: tuple[tuple[str, int], ...]
+
+    def tag(self, name: str) -> Assigned | None:
+        """Return where a tag was set, or None."""
+        return next((tag for tag in self.tags if tag.value == name), None)
+
+
+def effects(
+    files: Iterable[tuple[str, RuleFile]], device: Device, names: Names
+) -> Effects:
+    """Apply the rule files, in the order given, to one device.
+
+    ``applied`` lists (path, line) of each line that sets something. Conditions on
+    what only the running udev knows (PROGRAM, TEST, IMPORT …) make what follows
+    from them uncertain instead of guessing.
+    """
+    event = _Event(device, names)
+    for path, rules in files:
+        event.run_file(path, rules)
+    return Effects(
+        event.slots.get("OWNER"),
+        event.slots.get("GROUP"),
+        event.slots.get("MODE"),
+        tuple(event.lists["TAG"].values()),
+        tuple(event.lists["SYMLINK"].values()),
+        tuple(event.remarks),
+        tuple(event.applied),
+    )
+
+
+def is_system(number: int) -> bool:
+    """Tell whether systemd takes a uid or gid for a system account's."""
+    return 0 <= number <= SYSTEM_ID_MAX
+
+
+def value_matches(pattern: str, text: str, ignore_case: bool = False) -> bool:
+    """Tell whether a udev match value, with its ``|`` alternatives, matches."""
+    if ignore_case:
+        pattern, text = pattern.casefold(), text.casefold()
+    return any(_one_matches(one, text) for one in pattern.split("|"))
+
+
+def _one_matches(pattern: str, text: str) -> bool:
+    if not any(char in pattern for char in "*?["):
+        return pattern == text
+    # C's fnmatch negates with ^ as well and knows the backslash; Python's does not.
+    pattern = pattern.replace("[^", "[!")
+    for char in "*?[":
+        pattern = pattern.replace(f"\\{char}", f"[{char}]")
+    return fnmatchcase(text, pattern)
+
+
+class _Event:
+    """The state of one uevent while the rules run."""
+
+    def __init__(self, device: Device, names: Names) -> None:
+        self.device = device
+        self.names = names
+        self.slots: dict[str, Assigned] = {}
+        self.lists: dict[str, dict[str, Assigned]] = {"TAG": {}, "SYMLINK": {}}
+        self.final: set[str] = set()
+        self.env: dict[str, str | None] = {
+            "ACTION": device.action,
+            "SUBSYSTEM": device.subsystem,
+            "DEVPATH": device.devpath or None,
+            "DEVNAME": f"/dev/{device.kernel}",
+            "MAJOR": None,
+            "MINOR": None,
+        }
+        self.env_open = False
+        self.remarks: list[Remark] = []
+        self.applied: list[tuple[str, int]] = []
+
+    def run_file(self, path: str, rules: RuleFile) -> None:
+        skip_to = ""
+        unsure_to = ""
+        for number, rule in enumerate(rules.lines):
+            labels = [t.value for t in rule.terms if t.key == "LABEL"]
+            skip_to = "" if skip_to in labels else skip_to
+            unsure_to = "" if unsure_to in labels else unsure_to
+            if skip_to:
+                continue
+            holds = self.run_rule(path, rule, certain=not unsure_to)
+            goto = next((t.value for t in rule.terms if t.key == "GOTO"), "")
+            if goto and holds is not False and _has_label(rules, number + 1, goto):
+                if holds and not unsure_to:
+                    skip_to = goto
+                else:
+                    unsure_to = unsure_to or goto
+
+    def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
+        """Apply one rule; return whether its conditions hold, None for unknown."""
+        if rule.problem:
+            self.remark(path, rule, "syntax", Term("", "", "", ""), rule.problem)
+            return False
+        holds = self.conditions(rule)
+        certain = certain and holds is True
+        if holds is False or self.drops(path, rule, certain):
+            return False
+        for term in rule.terms:
+            if term.key == "IMPORT":
+                self.env_open = True
+            elif not term.is_match:
+                self.assign(path, rule, term, certain)
+        return holds
+
+    def conditions(self, rule: Rule) -> bool | None:
+        parents = tuple(t for t in rule.terms if t.key in PARENT_KEYS)
+        answers = [self.parents(parents)] if parents else []
+        answers.extend(
+            self.condition(term)
+            for term in rule.terms
+            if term.is_match and term.key not in PARENT_KEYS
+        )
+        return False if False in answers else None if None in answers else True
+
+    def parents(self, terms: tuple[Term, ...]) -> bool | None:
+        """Parent keys look at the device itself first, then upwards."""
+        own = [self.condition(t._replace(key=PARENT_KEYS[t.key])) for t in terms]
+        if all(own):
+            return True
+        alone = self.device.devpath.startswith("/devices/virtual/")
+        return False if alone and False in own else None
+
+    def condition(self, term: Term) -> bool | None:
+        if term.key == "ATTR" and self.device.attributes is not None:
+            has = term.attribute in self.device.attributes
+            # An attribute that is not there fails both == and !=.
+            return None if has else False
+        text = self.text_of(term)
+        if text is None:
+            return None
+        hit = any(value_matches(term.value, t, term.ignore_case) for t in text)
+        return hit == (term.op == "==")
+
+    def text_of(self, term: Term) -> tuple[str, ...] | None:
+        """Return what the term is held against, None where that is unknown."""
+        device = self.device
+        if term.key == "TAG":
+            sure = all(tag.certain for tag in self.lists["TAG"].values())
+            return tuple(self.lists["TAG"]) if sure else None
+        if term.key == "ENV":
+            value = self.env.get(term.attribute, None if self.env_open else "")
+        else:
+            value = {
+                "ACTION": device.action,
+                "KERNEL": device.kernel,
+                "SUBSYSTEM": device.subsystem,
+                "DEVPATH": device.devpath or None,
+                "DRIVER": ""
+                if device.devpath.startswith("/devices/virtual/")
+                else None,
+            }.get(term.key)
+        return None if value is None else (value,)
+
+    def drops(self, path: str, rule: Rule, certain: bool) -> bool:
+        """Note names that do not resolve; tell whether the whole line is dropped."""
+        version = self.names.systemd
+        for term in rule.terms:
+            if term.ignore_case and version is not None and version < KNOWS_IGNORE_CASE:
+                self.remark(path, rule, "prefix", term, f"systemd {version} has no i")
+                return True
+            if term.key not in ("OWNER", "GROUP") or "$" in term.value:
+                continue
+            if "%" in term.value:
+                continue
+            if self.bad_name(path, rule, term, certain):
+                return True
+        return False
+
+    def bad_name(self, path: str, rule: Rule, term: Term, certain: bool) -> bool:
+        number = self.number(term)
+        what = "user" if term.key == "OWNER" else "group"
+        version = self.names.systemd
+        if number < 0:
+            drop = version is None or version >= DROPS_UNRESOLVED
+            text = f"there is no {what} {term.value}"
+            certain = certain and version is not None
+            self.remark(path, rule, "unknown-name", term, text, drop, certain)
+            return drop
+        if is_system(number):
+            return False
+        text = f"{term.value} is not a system {what}"
+        if version is None or version in DROPS_NON_SYSTEM:
+            sure = certain and version is not None
+            self.remark(path, rule, "not-system", term, text, version is not None, sure)
+            return version is not None
+        if version > DROPS_NON_SYSTEM[-1]:
+            self.remark(path, rule, "deprecated", term, text, False, certain)
+        return False
+
+    def number(self, term: Term) -> int:
+        if term.value.isascii() and term.value.isdigit():
+            return int(term.value)
+        table = self.names.users if term.key == "OWNER" else self.names.groups
+        return table.get(term.value, -1)
+
+    def remark(
+        self,
+        path: str,
+        rule: Rule,
+        kind: str,
+        term: Term,
+        reason: str,
+        dropped: bool = True,
+        certain: bool = True,
+    ) -> None:
+        place = (path, rule.last, rule.raw)
+        made = Remark(*place, kind, term.key, term.value, dropped, reason, certain)
+        self.remarks.append(made)
+
+    def assign(self, path: str, rule: Rule, term: Term, certain: bool) -> None:
+        if term.key == "ENV":
+            self.env[term.attribute] = term.value if certain else None
+        if term.key not in ("OWNER", "GROUP", "MODE", "TAG", "SYMLINK"):
+            return
+        if term.key in self.final:
+            return
+        if term.op == ":=" and certain and term.key != "TAG":
+            self.final.add(term.key)
+        self.applied.append((path, rule.last))
+        number = self.number(term) if term.key in ("OWNER", "GROUP") else -1
+        plain = not any(char in term.value for char in "$%")
+        made = Assigned(
+            term.value, number, path, rule.last, rule.raw, certain and plain
+        )
+        if term.key in self.lists:
+            self.change_list(term, made)
+        elif term.key == "MODE":
+            self.set_mode(made)
+        else:
+            self.set_slot(term.key, made)
+
+    def set_slot(self, key: str, made: Assigned) -> None:
+        # Before systemd 258 an unknown name unsets what an earlier line had set.
+        if made.number < 0 and made.certain:
+            self.slots.pop(key, None)
+            return
+        version = self.names.systemd
+        if made.number > SYSTEM_ID_MAX and version is None:
+            made = made._replace(certain=False)
+        self.slots[key] = made
+
+    def set_mode(self, made: Assigned) -> None:
+        text = made.value
+        octal = text.isascii() and text.isdigit() and not set("89") & set(text)
+        if octal and int(text, 8) <= 0o7777:
+            self.slots["MODE"] = made
+        elif not made.certain:
+            self.slots["MODE"] = made._replace(value="0600")
+
+    def change_list(self, term: Term, made: Assigned) -> None:
+        table = self.lists[term.key]
+        values = term.value.split() if term.key == "SYMLINK" else [term.value]
+        if term.op in ("=", ":=") and made.certain:
+            table.clear()
+        for value in values:
+            if term.op != "-=":
+                table.setdefault(value, made._replace(value=value))
+            elif made.certain:
+                table.pop(value, None)
+            elif value in table:
+                table[value] = table[value]._replace(certain=False)
+
+
+def _has_label(rules: RuleFile, start: int, label: str) -> bool:
+    """A GOTO without a label further down is ignored."""
+    return any(
+        term.key == "LABEL" and term.value == label
+        for rule in rules.lines[start:]
+        for term in rule.terms
+    )
