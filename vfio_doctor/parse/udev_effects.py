@@ -166,20 +166,20 @@ class _Event:
 
     def run_file(self, path: str, rules: RuleFile) -> None:
         skip_to = ""
-        unsure_to = ""
+        unsure: set[str] = set()
         for number, rule in enumerate(rules.lines):
             labels = [t.value for t in rule.terms if t.key == "LABEL"]
             skip_to = "" if skip_to in labels else skip_to
-            unsure_to = "" if unsure_to in labels else unsure_to
+            unsure.difference_update(labels)
             if skip_to:
                 continue
-            holds = self.run_rule(path, rule, certain=not unsure_to)
+            holds = self.run_rule(path, rule, certain=not unsure)
             goto = next((t.value for t in rule.terms if t.key == "GOTO"), "")
             if goto and holds is not False and _has_label(rules, number + 1, goto):
-                if holds and not unsure_to:
+                if holds and not unsure:
                     skip_to = goto
                 else:
-                    unsure_to = unsure_to or goto
+                    unsure.add(goto)
 
     def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
         """Apply one rule; return whether its conditions hold, None for unknown."""
@@ -357,7 +357,7 @@ class _Event:
 
 
 def _has_label(rules: RuleFile, start: int, label: str) -> bool:
-    """A GOTO without a label further down is ignored."""
+    """Tell whether a GOTO has its label further down; else it is ignored."""
     return any(
         term.key == "LABEL" and term.value == label
         for rule in rules.lines[start:]

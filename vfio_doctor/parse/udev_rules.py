@@ -12,15 +12,21 @@ LINE_SIZE = 16384
 OPERATORS = ("==", "!=", "+=", "-=", ":=", "=")
 
 MATCH_ONLY = frozenset(
-    "ACTION DEVPATH KERNEL SUBSYSTEM DRIVER KERNELS SUBSYSTEMS DRIVERS ATTRS TAGS"
-    " TEST CONST RESULT".split()
+    ("ACTION", "DEVPATH", "KERNEL", "SUBSYSTEM", "DRIVER", "RESULT", "TEST", "CONST")
+    + ("KERNELS", "SUBSYSTEMS", "DRIVERS", "ATTRS", "TAGS")
 )
-ASSIGN_ONLY = frozenset("OPTIONS OWNER GROUP MODE SECLABEL RUN GOTO LABEL".split())
-EITHER = frozenset("SYMLINK NAME ENV TAG ATTR SYSCTL PROGRAM IMPORT".split())
-WANTS_ATTRIBUTE = frozenset("ENV ATTR SYSCTL ATTRS CONST IMPORT SECLABEL".split())
+ASSIGN_ONLY = frozenset(
+    ["OPTIONS", "OWNER", "GROUP", "MODE", "SECLABEL", "RUN", "GOTO", "LABEL"]
+)
+EITHER = frozenset(
+    ["SYMLINK", "NAME", "ENV", "TAG", "ATTR", "SYSCTL", "PROGRAM", "IMPORT"]
+)
+WANTS_ATTRIBUTE = frozenset(
+    ["ENV", "ATTR", "SYSCTL", "ATTRS", "CONST", "IMPORT", "SECLABEL"]
+)
 MAY_HAVE_ATTRIBUTE = WANTS_ATTRIBUTE | {"TEST", "RUN"}
 CAN_REMOVE = frozenset(("SYMLINK", "TAG"))
-IMPORTS = frozenset("file program builtin db cmdline parent".split())
+IMPORTS = frozenset(["file", "program", "builtin", "db", "cmdline", "parent"])
 
 ESCAPES = {
     **dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)),
@@ -83,7 +89,7 @@ def parse(text: str) -> RuleFile:
     A rule that systemd drops as a whole is kept with ``problem`` set and without
     terms. Never raises.
     """
-    rules = tuple(_rule(first, last, raw) for first, last, raw in _logical(text))
+    rules = tuple(_rule(piece) for piece in _logical(text))
     problems = (f"line {r.last}: {r.problem}" for r in rules if r.problem)
     return RuleFile(rules, tuple(problems))
 
@@ -109,21 +115,34 @@ def replace_value(line: str, key: str, new: str) -> str:
     return line
 
 
-def _logical(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield first and last line number and raw text of each rule."""
-    lines = text.replace("\0", "\n").split("\n")
+class _Piece(NamedTuple):
+    """The raw text of one rule; ``complete`` is false where the file ends in it."""
+
+    first: int
+    last: int
+    raw: str
+    complete: bool
+
+
+def _logical(text: str) -> Iterator[_Piece]:
+    lines = text.replace("\0", "\n").removesuffix("\n").split("\n")
     first = 0
     for number, line in enumerate(lines, 1):
-        body = line.strip(BLANKS) if not first else line.lstrip(BLANKS)
-        if body.startswith("#") or (not body and not first):
+        body = line.strip(BLANKS)
+        # A comment inside a continuation is left out, a blank line ends the rule.
+        if body.startswith("#") or not (body or first):
             continue
         first = first or number
-        if _continues(line) and number < len(lines):
-            continue
-        yield first, number, "\n".join(lines[first - 1 : number]).removesuffix("\r")
-        first = 0
+        if not _continues(line):
+            yield _piece(lines, first, number, True)
+            first = 0
     if first:
-        yield first, len(lines), "\n".join(lines[first - 1 :]).removesuffix("\r")
+        yield _piece(lines, first, len(lines), False)
+
+
+def _piece(lines: list[str], first: int, last: int, complete: bool) -> _Piece:
+    raw = "\n".join(lines[first - 1 : last]).removesuffix("\r")
+    return _Piece(first, last, raw, complete)
 
 
 def _continues(line: str) -> bool:
@@ -147,11 +166,10 @@ def _joined(raw: str) -> tuple[str, list[int]]:
     return "".join(text), offsets
 
 
-def _rule(first: int, last: int, raw: str) -> Rule:
-    text, _ = _joined(raw)
-    problem = ""
+def _rule(piece: _Piece) -> Rule:
+    text, _ = _joined(piece.raw)
     found: list[_Found] = []
-    if _continues(raw):
+    if not piece.complete:
         problem = "the file ends inside this rule (backslash at the end)"
     elif len(text) >= LINE_SIZE:
         problem = "the rule is too long"
@@ -159,7 +177,7 @@ def _rule(first: int, last: int, raw: str) -> Rule:
         found, problem = _scan(text)
         problem = problem or next(filter(None, (_fault(f.term) for f in found)), "")
     terms = () if problem else tuple(f.term for f in found)
-    return Rule(first, last, raw, terms, problem)
+    return Rule(piece.first, piece.last, piece.raw, terms, problem)
 
 
 def _scan(text: str) -> tuple[list[_Found], str]:
