@@ -5,18 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
+# nss-altfiles: image-based hosts keep the image's accounts below /usr/lib.
+PASSWD_FILES = ("/etc/passwd", "/usr/lib/passwd")
+GROUP_FILES = ("/etc/group", "/usr/lib/group")
+SEAT = "/run/systemd/seats/seat0"
+# systemd's ranges (docs/UIDS-GIDS.md): people, and users of systemd-homed; from
+# 60514 on greeters and dynamic users; above 65535 directory services.
+FIRST_PERSON = 1000
+NOT_PEOPLE = range(60514, 65536)
+ASK = "give the account that runs the VM with --user NAME"
+
 
 class User(NamedTuple):
-    """One account: its name, uid, primary gid and where it was read."""
+    """One account: its name, uid, primary gid, home and where it was read."""
 
     name: str
     uid: int
     gid: int
+    home: str
     source: str
 
 
@@ -30,22 +45,69 @@ class Group(NamedTuple):
 
 
 class Accounts(NamedTuple):
-    """Users and groups of ``/etc`` first, then of ``/usr/lib`` (nss-altfiles)."""
+    """Users and groups of ``/etc`` first, then of ``/usr/lib`` (nss-altfiles).
+
+    Accounts that only another service knows (LDAP, systemd-homed) are not here.
+    """
 
     users: tuple[User, ...]
     groups: tuple[Group, ...]
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Accounts:
-        """Read the account files."""
-        raise MissingFact("accounts: not read yet")
+        """Read the account files; raise `MissingFact` where none can be read."""
+        users = [User(*line, path) for path, line in _users(host)]
+        groups = [Group(*line, path) for path, line in _groups(host)]
+        return cls(tuple(users), tuple(groups))
+
+    def user(self, name: str) -> User | None:
+        """Return the account of that name, or None."""
+        return next((user for user in self.users if user.name == name), None)
+
+    def user_by_uid(self, uid: int) -> User | None:
+        """Return the first account with that uid, or None."""
+        return next((user for user in self.users if user.uid == uid), None)
+
+    def group(self, name: str) -> Group | None:
+        """Return the group of that name, or None."""
+        return next((group for group in self.groups if group.name == name), None)
+
+    def group_by_gid(self, gid: int) -> Group | None:
+        """Return the first group with that gid, or None."""
+        return next((group for group in self.groups if group.gid == gid), None)
+
+    def gids(self, name: str, primary: int) -> tuple[int, ...]:
+        """Return the primary and all supplementary groups of an account."""
+        listed = {group.gid for group in self.groups if name in group.members}
+        return tuple(sorted(listed | {primary}))
+
+
+def _users(host: Reader) -> Iterator[tuple[str, PasswdLine]]:
+    for path, text in _texts(host, PASSWD_FILES):
+        for line in parse_passwd(text):
+            yield path, line
+
+
+def _groups(host: Reader) -> Iterator[tuple[str, GroupLine]]:
+    for path, text in _texts(host, GROUP_FILES):
+        for line in parse_group(text):
+            yield path, line
+
+
+def _texts(host: Reader, paths: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        text = read_text(host, path)
+        if isinstance(text, str):
+            yield path, text
+        elif path == paths[0] or text.why is not Why.ABSENT:
+            raise MissingFact(str(text))
 
 
 class HumanUser(NamedTuple):
     """The person who will run the VM (DESIGN section 5); never root.
 
-    ``gids`` are the primary and all supplementary groups; ``how`` says how the
-    person was found.
+    ``gids`` are the primary and all supplementary groups by the account files;
+    ``how`` says how the person was found.
     """
 
     name: str
@@ -55,25 +117,66 @@ class HumanUser(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HumanUser:
-        """Find the person."""
-        raise MissingFact("the user: not looked for yet")
-
-
-class QemuUser(NamedTuple):
-    """The account that libvirt's system instance starts QEMU with.
-
-    ``assumed`` is true where ``/etc/libvirt/qemu.conf`` cannot be read and the
-    usual account was taken instead; ``source`` says where it comes from.
-    """
-
-    name: str
-    uid: int
-    gids: tuple[int, ...]
-    group: str
-    assumed: bool
-    source: str
+        """Find the person; raise `MissingFact` that asks for ``--user``."""
+        asked = facts.options.user
+        accounts = facts[Accounts]
+        if asked:
+            return cls._of(_asked(host, accounts, asked), accounts, f"--user {asked}")
+        for uid, how in _candidates(host):
+            user = accounts.user_by_uid(uid) or _from_nss(host, str(uid))
+            if user is not None:
+                return cls._of(user, accounts, how)
+        raise MissingFact(f"who will run the VM is not known: {ASK}")
 
     @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> QemuUser:
-        """Find the account."""
-        raise MissingFact("QEMU's account: not looked for yet")
+    def _of(cls, user: User, accounts: Accounts, how: str) -> HumanUser:
+        gids = accounts.gids(user.name, user.gid)
+        return cls(user.name, user.uid, gids, how)
+
+
+def _asked(host: Reader, accounts: Accounts, asked: str) -> User:
+    user = accounts.user(asked)
+    if user is None and asked.isascii() and asked.isdigit() and len(asked) < 11:
+        user = accounts.user_by_uid(int(asked))
+    user = user or _from_nss(host, asked)
+    if user is None:
+        raise MissingFact(f"--user {asked}: this host has no such account")
+    if user.uid == 0:
+        raise MissingFact(
+            f"--user {asked}: root is not the person at the desktop; {ASK}"
+        )
+    return user
+
+
+def _candidates(host: Reader) -> Iterator[tuple[int, str]]:
+    caller = host.caller()
+    if caller.sudo_uid > 0:
+        yield caller.sudo_uid, "who called sudo"
+    if caller.pkexec_uid > 0:
+        yield caller.pkexec_uid, "who called pkexec"
+    if caller.uid > 0:
+        yield caller.uid, "who started vfio-doctor"
+    seat = read_text(host, SEAT)
+    if isinstance(seat, str):
+        uid = _active_uid(seat)
+        if uid >= FIRST_PERSON and uid not in NOT_PEOPLE:
+            yield uid, "owner of the active session on seat0"
+
+
+def _active_uid(text: str) -> int:
+    """Read what sd_seat_get_active(3) reads; -1 where nobody is active."""
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "ACTIVE_UID" and value.isascii() and value.isdigit():
+            return int(value[:10])
+    return -1
+
+
+def _from_nss(host: Reader, key: str) -> User | None:
+    """Ask the name service: accounts of LDAP or systemd-homed are in no file."""
+    argv = ("getent", "passwd", key)
+    answer = host.run(argv)
+    if isinstance(answer, Missing) or answer.status != 0:
+        return None
+    lines = parse_passwd(answer.stdout)
+    return User(*lines[0], " ".join(argv)) if lines else None

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.host.reader import Missing, Stat, Why, read_text
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.host.reader import Missing, Reader, Stat
+    from vfio_doctor.host.reader import Reader
+
+CLASS_FOLDER = "/sys/class/kvmfr"
+PROBE = "kvmfr-size"
 
 
 class KvmfrNode(NamedTuple):
@@ -31,5 +35,64 @@ class KvmfrNodes(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrNodes:
-        """Read ``/sys/class/kvmfr`` and ``/dev``."""
-        raise MissingFact("kvmfr devices: not read yet")
+        """Read ``/sys/class/kvmfr`` and ``/dev``.
+
+        Raises `MissingFact` where one of the two cannot be listed.
+        """
+        kernel = _listed(host, CLASS_FOLDER)
+        nodes = [name for name in _listed(host, "/dev") if _is_name(name)]
+        return cls(tuple(_node(host, name) for name in sorted({*kernel, *nodes})))
+
+
+class KvmfrSizes(NamedTuple):
+    """The size in bytes that each kvmfr device answers, or why it does not.
+
+    Asks the devices (ioctl 0x7544), so only rules that need a size ask for it.
+    """
+
+    sizes: tuple[tuple[str, int | Missing], ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrSizes:
+        """Probe every device that sysfs has."""
+        nodes = facts[KvmfrNodes].nodes
+        paths = [n.path for n in nodes if not isinstance(n.number, Missing)]
+        return cls(tuple((path, _size(host, path)) for path in paths))
+
+
+def _listed(host: Reader, folder: str) -> tuple[str, ...]:
+    names = host.list(folder)
+    if isinstance(names, Missing):
+        if names.why is Why.ABSENT:
+            return ()
+        raise MissingFact(str(names))
+    return names
+
+
+def _is_name(name: str) -> bool:
+    number = name.removeprefix("kvmfr")
+    return number != name and number.isascii() and number.isdigit()
+
+
+def _node(host: Reader, name: str) -> KvmfrNode:
+    path = f"/dev/{name}"
+    return KvmfrNode(name, path, _number(host, name), host.lstat(path))
+
+
+def _number(host: Reader, name: str) -> tuple[int, int] | Missing:
+    path = f"{CLASS_FOLDER}/{name}/dev"
+    text = read_text(host, path, 64)
+    if isinstance(text, Missing):
+        return text
+    major, _, minor = text.strip().partition(":")
+    if not (f"{major}{minor}".isascii() and major.isdigit() and minor.isdigit()):
+        return Missing(path, Why.FAILED, "not MAJOR:MINOR")
+    return int(major), int(minor)
+
+
+def _size(host: Reader, path: str) -> int | Missing:
+    answer = host.probe(PROBE, path)
+    if isinstance(answer, Missing):
+        return answer
+    size = answer.value("size")
+    return Missing(path, Why.FAILED, answer.error) if size is None else size

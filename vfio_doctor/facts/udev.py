@@ -5,40 +5,147 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.host.reader import Kind, Missing, Why, read_text
+from vfio_doctor.parse.udev_rules import RuleFile, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.host.reader import Missing, Reader
-    from vfio_doctor.parse.udev_rules import RuleFile
+    from vfio_doctor.host.reader import Reader
+
+ADMIN_FOLDER = "/etc/udev/rules.d"
+# udev(7), first wins; /lib only where it is no link to /usr/lib.
+FOLDERS = (
+    ADMIN_FOLDER,
+    "/run/udev/rules.d",
+    "/usr/local/lib/udev/rules.d",
+    "/usr/lib/udev/rules.d",
+    "/lib/udev/rules.d",
+)
+SUBSYSTEM = "kvmfr"
+SYSTEMD_FOLDERS = ("/usr/lib/systemd", "/usr/lib64/systemd", "/lib/systemd")
+LIBRARY = "libsystemd-shared-"
 
 
 class UdevFile(NamedTuple):
     """One rule file in force: its path, text and what was parsed of it.
 
-    ``rules`` is `Missing` where the file cannot be read.
+    Only files that can touch a kvmfr device are parsed; ``rules`` is empty for
+    the others.
     """
 
     path: str
     text: str
-    rules: RuleFile | Missing
+    rules: RuleFile
 
 
 class UdevRules(NamedTuple):
-    """The rule files in force, in the order udev reads them.
+    """The rule files in force, in the order udev reads them (by name).
 
-    ``hidden`` are files that a file of the same name in a higher directory
-    hides, ``unread`` files in a rules directory that udev never reads since
-    their name does not end in ``.rules``, with their texts.
+    ``hidden`` are files that a file of the same name in a higher folder hides.
+    ``unread`` are (path, text) of files in the administrator's folder that udev
+    never reads, since their names do not end in ``.rules``. ``unreadable`` says
+    what could not be looked at.
     """
 
     files: tuple[UdevFile, ...]
     hidden: tuple[str, ...]
     unread: tuple[tuple[str, str], ...]
+    unreadable: tuple[Missing, ...]
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> UdevRules:
-        """Read the rule directories."""
-        raise MissingFact("udev rules: not read yet")
+        """Read every rule file that udev reads; parse those that matter here."""
+        chosen, others, unreadable = _names(host)
+        files: list[UdevFile] = []
+        hidden = [path for paths in chosen.values() for path in paths[1:]]
+        for name in sorted(chosen):
+            path = chosen[name][0]
+            text = read_text(host, path)
+            if isinstance(text, str):
+                rules = parse(text) if touches_kvmfr(text) else RuleFile((), ())
+                files.append(UdevFile(path, text, rules))
+            elif not _is_masked(host, path, text):
+                unreadable.append(text)
+        unread = tuple(_texts(host, others))
+        return cls(tuple(files), tuple(hidden), unread, tuple(unreadable))
+
+
+def touches_kvmfr(text: str) -> bool:
+    """Tell whether a rule file can set anything on a kvmfr device.
+
+    True where it names kvmfr, and where a KERNEL or SUBSYSTEM value is a pattern
+    that may match it, such as ``*`` or ``kv*``. Rules without either condition
+    ask for attributes and properties that a kvmfr device does not have.
+    """
+    if SUBSYSTEM in text:
+        return True
+    for word in ("KERNEL", "SUBSYSTEM"):
+        at = text.find(word)
+        while at >= 0:
+            end = text.find("\n", at)
+            rest = text[at + len(word) : end if end >= 0 else len(text)]
+            if any(_may_match(one) for one in _alternatives(rest)):
+                return True
+            at = text.find(word, at + 1)
+    return False
+
+
+def _alternatives(rest: str) -> list[str]:
+    """Split what follows the key, up to the closing quote of its value."""
+    _, quote, value = rest.lstrip("S").lstrip().partition('"')
+    return value.partition('"')[0].split("|") if quote else []
+
+
+def _may_match(pattern: str) -> bool:
+    stops = [n for n, char in enumerate(pattern) if char in "*?[\\"]
+    return bool(stops) and SUBSYSTEM.startswith(pattern[: stops[0]].lower())
+
+
+def _names(
+    host: Reader,
+) -> tuple[dict[str, list[str]], list[str], list[Missing]]:
+    """Return rule files by name (first one wins), other files, what is unknown."""
+    chosen: dict[str, list[str]] = {}
+    others: list[str] = []
+    unreadable: list[Missing] = []
+    for folder in _folders(host):
+        names = host.list(folder)
+        if isinstance(names, Missing):
+            if names.why is not Why.ABSENT:
+                unreadable.append(names)
+            continue
+        for name in names:
+            if name.endswith(".rules"):
+                chosen.setdefault(name, []).append(f"{folder}/{name}")
+            elif folder == ADMIN_FOLDER:
+                others.append(f"{folder}/{name}")
+    return chosen, others, unreadable
+
+
+def _folders(host: Reader) -> Iterator[str]:
+    yield from FOLDERS[:-1]
+    lib = host.lstat("/lib")
+    if not isinstance(lib, Missing) and lib.kind is Kind.DIRECTORY:
+        yield FOLDERS[-1]
+
+
+def _is_masked(host: Reader, path: str, missing: Missing) -> bool:
+    """Tell a link to ``/dev/null``, or to nothing, from what cannot be read."""
+    if missing.why is Why.ABSENT:
+        return True
+    if missing.why not in (Why.FAILED, Why.NOT_CAPTURED):
+        return False
+    target = host.readlink(path)
+    return isinstance(target, str) and target.endswith("/dev/null")
+
+
+def _texts(host: Reader, paths: list[str]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        text = read_text(host, path)
+        if isinstance(text, str):
+            yield path, text
 
 
 class SystemdVersion(NamedTuple):
@@ -49,5 +156,31 @@ class SystemdVersion(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> SystemdVersion:
-        """Read the version."""
-        raise MissingFact("systemd version: not read yet")
+        """Take it from the name of libsystemd-shared, else ask systemctl.
+
+        Raises `MissingFact` where neither answers (hosts without systemd).
+        """
+        for folder in _systemd_folders(host):
+            names = host.list(folder)
+            for name in names if isinstance(names, tuple) else ():
+                number = _leading_number(name.removeprefix(LIBRARY))
+                if name.startswith(LIBRARY) and number:
+                    return cls(number, f"{folder}/{name}")
+        argv = ("systemctl", "--version")
+        answer = host.run(argv)
+        if not isinstance(answer, Missing) and answer.status == 0:
+            number = _leading_number(answer.stdout.removeprefix("systemd "))
+            if answer.stdout.startswith("systemd ") and number:
+                return cls(number, " ".join(argv))
+        raise MissingFact("the version of systemd could not be found out")
+
+
+def _systemd_folders(host: Reader) -> Iterator[str]:
+    yield from SYSTEMD_FOLDERS
+    multiarch = host.glob("/usr/lib/*/systemd")
+    yield from multiarch if isinstance(multiarch, tuple) else ()
+
+
+def _leading_number(text: str) -> int:
+    digits = text[: len(text) - len(text.lstrip("0123456789"))]
+    return int(digits) if 0 < len(digits) < 6 else 0

@@ -1,0 +1,103 @@
+"""The account that libvirt's system instance starts QEMU with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vfio_doctor.facts.accounts import Accounts
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+# NixOS writes the second one.
+QEMU_CONF = ("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf")
+USUAL = ("libvirt-qemu", "qemu", "qemu-libvirtd")
+# Debian and Ubuntu build libvirt with the group kvm; elsewhere it is the account's.
+USUAL_GROUP = {"libvirt-qemu": "kvm"}
+
+
+class QemuUser(NamedTuple):
+    """The account that libvirt's system instance starts QEMU with.
+
+    ``assumed`` is true where qemu.conf neither says nor shows the account, or
+    cannot be read, and the usual one was taken; ``source`` says where it comes
+    from. ``gids`` are what libvirt gives the process: ``group`` and the groups
+    that list the account as member.
+    """
+
+    name: str
+    uid: int
+    gids: tuple[int, ...]
+    group: str
+    assumed: bool
+    source: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> QemuUser:
+        """Read qemu.conf, else take the usual account.
+
+        Raises `MissingFact` where the host has no account for QEMU, or qemu.conf
+        names one that does not exist.
+        """
+        accounts = facts[Accounts]
+        path, conf = _conf(host)
+        settings = parse("") if isinstance(conf, Missing) else conf
+        name = settings.text("user") or settings.default("user")
+        assumed = not name
+        name = name or _usual(accounts)
+        name, uid, primary = _account(accounts, name, path)
+        group = settings.text("group") or settings.default("group")
+        gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
+        gids = tuple(sorted({*accounts.gids(name, gid), gid}))
+        source = path if not assumed else _why_assumed(path, conf)
+        return cls(name, uid, gids, group, assumed, source)
+
+
+def _conf(host: Reader) -> tuple[str, LibvirtConf | Missing]:
+    for path in QEMU_CONF:
+        text = read_text(host, path)
+        if isinstance(text, str):
+            return path, parse(text)
+        if text.why is not Why.ABSENT:
+            return path, text
+    return QEMU_CONF[0], Missing(QEMU_CONF[0], Why.ABSENT)
+
+
+def _usual(accounts: Accounts) -> str:
+    for name in USUAL:
+        if accounts.user(name) is not None:
+            return name
+    raise MissingFact("this host has no account for QEMU (libvirt is not installed)")
+
+
+def _account(accounts: Accounts, name: str, path: str) -> tuple[str, int, int]:
+    """Resolve as libvirt does: a name first, then a number; ``+N`` is a number."""
+    user = None if name.startswith("+") else accounts.user(name)
+    number = name.removeprefix("+")
+    if user is None and number.isascii() and number.isdigit() and len(number) < 11:
+        user = accounts.user_by_uid(int(number))
+        if user is None:
+            return number, int(number), -1
+    if user is None:
+        raise MissingFact(f"{path}: user {name} is in no account file of this host")
+    return user.name, user.uid, user.gid
+
+
+def _group(accounts: Accounts, name: str, primary: int) -> tuple[int, str]:
+    group = None if name.startswith("+") else accounts.group(name)
+    number = name.removeprefix("+")
+    if group is None and number.isascii() and number.isdigit() and len(number) < 11:
+        group = accounts.group_by_gid(int(number))
+        if group is None:
+            return int(number), number
+    group = group or accounts.group_by_gid(primary)
+    return (group.gid, group.name) if group else (primary, str(primary))
+
+
+def _why_assumed(path: str, conf: LibvirtConf | Missing) -> str:
+    why = str(conf) if isinstance(conf, Missing) else f"{path} does not say"
+    return f"the usual account ({why})"
