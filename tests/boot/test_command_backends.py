@@ -2,9 +2,9 @@
 
 import json
 
-import hosts
 import pytest
 
+import hosts
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.grubby import Grubby
@@ -24,7 +24,8 @@ def test_rpm_ostree_is_one_call_of_exact_words() -> None:
     (step,) = RpmOstree().steps(host, EDIT)
     assert isinstance(step, CommandStep)
     head = (*KARGS, "--unchanged-exit-77")
-    assert step.argv == (*head, "--delete=a=1", "--delete=b", "--append=a=2", "--append=c")
+    calls = ("--delete=a=1", "--delete=b", "--append=a=2", "--append=c")
+    assert step.argv == (*head, *calls)
     assert step.inverse == (
         *head, "--delete=a=2", "--delete=c", "--append=a=1", "--append=b",
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Back ends that edit files: what changes, and that nothing else does."""
 
-import hosts
 import pytest
 
+import hosts
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import Limine

@@ -53,7 +53,7 @@ def test_not_an_active_assignment(text: str) -> None:
         ("K='a'", (), "n=1", "K='a n=1'"),
         ("K=a", (), "n=1", 'K="a n=1"'),
         ('K="a -- x"', (), "n=1", 'K="a n=1 -- x"'),
-        ('K="intel_iommu=on,sm_on"', ("intel_iommu=on",), "", 'K="intel_iommu=on,sm_on"'),
+        ('K="a=on,b"', ("a=on",), "", 'K="a=on,b"'),
         ('K="$X a"', ("a",), "n", 'K="$X n"'),
         ('K="a"  # say "a"', ("a",), "b", 'K="b"  # say "a"'),
     ],
@@ -69,7 +69,7 @@ def test_appended_keeps_what_is_set() -> None:
 
 
 word = st.text(
-    st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=1, max_size=8
+    st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=1
 ).filter(lambda w: '"' not in w and w != "--")
 
 

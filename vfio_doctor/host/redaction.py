@@ -32,13 +32,13 @@ T = TypeVar("T")
 HOOKS = "/etc/libvirt/hooks/"
 # A person may be called like something that a diagnosis rests on. Such a name is
 # replaced only where it can be nothing but a name: see `_in_context`.
-WORDS_WITH_MEANING = frozenset(
-    "root kvm qemu libvirt libvirt-qemu kvmfr vfio on off pt quiet rw ro intel amd "
-    "iommu nvidia nouveau amdgpu i915 host user group owner mode tag add uaccess "
-    "options kernel linux fedora debian arch ubuntu bazzite bluefin aurora y n yes "
-    "no true false none all auto bus pci usb input video render audio disk wheel "
-    "default boot dev etc usr run sys proc var lib bin home name id".split()
-)
+WORDS_WITH_MEANING = """
+root kvm qemu libvirt libvirt-qemu kvmfr vfio on off pt quiet rw ro intel amd
+iommu nvidia nouveau amdgpu i915 host user group owner mode tag add uaccess
+options kernel linux fedora debian arch ubuntu bazzite bluefin aurora y n yes
+no true false none all auto bus pci usb input video render audio disk wheel
+default boot dev etc usr run sys proc var lib bin home name id
+"""
 MEMBERS_SHORTEST = 3
 
 
@@ -131,7 +131,7 @@ class Pseudonyms:
     """What stands for each private value, and how often it was put in."""
 
     def __init__(self, found: Iterable[Secret]) -> None:
-        """Number the values of each kind in the order given."""
+        """Give each value of a kind a number, in the order given."""
         self._names: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -179,7 +179,7 @@ class Pseudonyms:
 
 def ambiguous(text: str) -> bool:
     """Tell whether a value may also stand for something a diagnosis rests on."""
-    return len(text) < MEMBERS_SHORTEST or text.lower() in WORDS_WITH_MEANING
+    return len(text) < MEMBERS_SHORTEST or text.lower() in WORDS_WITH_MEANING.split()
 
 
 def _in_context(name: str) -> re.Pattern[str]:

@@ -32,10 +32,29 @@ IPV6_SHORT = re.compile(
 DISK_ID = re.compile(r"/dev/disk/by-(?:id|label|partlabel)/([^\s\"'<>,]+)")
 HOME = re.compile(r"/(?:var/)?home/([^/\s\"'<>:,]+)")
 SERIAL_KEYS = ("ID_SERIAL", "ID_SERIAL_SHORT", "ID_USB_SERIAL", "ID_USB_SERIAL_SHORT")
-DEVICE_KEYS = ("root", "resume", "rd.luks.name", "rd.luks.uuid", "luks.uuid", "rd.lvm.lv",
-               "rd.lvm.vg", "rd.md.uuid", "rd.luks.options", "cryptdevice", "luks.name",
-               "boot", "systemd.hostname", "nfsroot", "ip", "nameserver", "inst.ks",
-               "rd.luks.key", "systemd.machine_id", "mount.usr", "rootflags")  # fmt: skip
+DEVICE_KEYS = [
+    "root",
+    "resume",
+    "boot",
+    "rootflags",
+    "mount.usr",
+    "nfsroot",
+    "ip",
+    "nameserver",
+    "cryptdevice",
+    "inst.ks",
+    "rd.luks.name",
+    "rd.luks.uuid",
+    "rd.luks.options",
+    "rd.luks.key",
+    "luks.uuid",
+    "luks.name",
+    "rd.lvm.lv",
+    "rd.lvm.vg",
+    "rd.md.uuid",
+    "systemd.hostname",
+    "systemd.machine_id",
+]
 PUBLIC_IPV4 = ("127.0.0.1", "0.0.0.0", "255.255.255.255", "127.0.1.1")
 
 
@@ -46,13 +65,18 @@ class Secret(NamedTuple):
     text: str
 
 
+def _is_person(number: str) -> bool:
+    known = number.isdecimal() and len(number) < 12
+    return known and int(number) >= FIRST_PERSON and int(number) != NOBODY
+
+
 def in_passwd(text: str) -> Iterator[Secret]:
     """Yield the people of ``/etc/passwd``: account, full name, home."""
     for line in text.splitlines():
         parts = line.split(":")
-        if len(parts) < 6 or not parts[2].isdigit():
+        if len(parts) < 6:
             continue
-        if FIRST_PERSON <= int(parts[2]) and int(parts[2]) != NOBODY:
+        if _is_person(parts[2]):
             yield Secret("user", parts[0])
             for name in parts[4].split(","):
                 yield Secret("name", name.strip())
@@ -65,9 +89,8 @@ def in_group(text: str) -> Iterator[Secret]:
     """Yield the groups of ``/etc/group`` that people have made."""
     for line in text.splitlines():
         parts = line.split(":")
-        if len(parts) == 4 and parts[2].isdigit():
-            if FIRST_PERSON <= int(parts[2]) and int(parts[2]) != NOBODY:
-                yield Secret("user", parts[0])
+        if len(parts) == 4 and _is_person(parts[2]):
+            yield Secret("user", parts[0])
 
 
 def in_hostname(text: str) -> Iterator[Secret]:
@@ -149,24 +172,19 @@ def in_log(text: str) -> Iterator[Secret]:
 
 def anywhere(text: str) -> Iterator[Secret]:
     """Yield what is private by its very form, wherever it stands."""
-    for found in UUID.finditer(text):
-        yield Secret("uuid", found.group())
-    for found in MAC.finditer(text):
-        yield Secret("mac", found.group())
-    for found in EMAIL.finditer(text):
-        yield Secret("email", found.group())
-    for pattern in (IPV6, IPV6_SHORT):
+    forms = (("uuid", UUID), ("mac", MAC), ("email", EMAIL), ("ipv6", IPV6))
+    for kind, pattern in (*forms, ("ipv6", IPV6_SHORT), ("ipv4", IPV4)):
         for found in pattern.finditer(text):
-            if found.group() not in ("::", "::1"):
-                yield Secret("ipv6", found.group())
-    for found in IPV4.finditer(text):
-        if _is_address(found.group()):
-            yield Secret("ipv4", found.group())
+            if _is_private(kind, found.group()):
+                yield Secret(kind, found.group())
     for found in DISK_ID.finditer(text):
         yield Secret("disk", found.group(1))
     for found in HOME.finditer(text):
         yield Secret("user", found.group(1))
 
 
-def _is_address(text: str) -> bool:
-    return text not in PUBLIC_IPV4 and all(int(part) < 256 for part in text.split("."))
+def _is_private(kind: str, text: str) -> bool:
+    if kind == "ipv4":
+        octets = all(int(part) < 256 for part in text.split("."))
+        return octets and text not in PUBLIC_IPV4
+    return text not in ("::", "::1")
