@@ -144,7 +144,7 @@ def test_systemd_boot_edits_the_default_entry_and_the_line_for_new_kernels() -> 
     assert entry.path == "/boot/loader/entries/arch.conf"
     assert entry.after == (
         b"title Arch\nlinux /vmlinuz\n"
-        b"options   root=x rw  kvm.report_ignored_msrs=0 -- single\n"
+        b"options   root=x rw kvm.report_ignored_msrs=0 -- single\n"
     )
     assert line.after == b"root=x rw kvm.report_ignored_msrs=0\n"
 
