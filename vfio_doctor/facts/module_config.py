@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.facts.base import known
+from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.parse import modprobe, modules_load
-from vfio_doctor.parse.modprobe import ModprobeFile, module_name
+from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
 
 if TYPE_CHECKING:
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.cmdline import CommandLine
+    from vfio_doctor.parse.modprobe import Directive
 
 COMMAND_LINE = "kernel command line"
-_STRAYS = ("/etc/modprobe", "/etc/modules-load")
+_CONFIGURED = ("/etc/modprobe.d", "/etc/modules-load.d")
+_STRAYS = ("/etc/modprobe", "/etc/modules-load", *_CONFIGURED)
 _LIMIT = 1 << 18
 
 
@@ -36,8 +38,8 @@ class ModuleOption(NamedTuple):
 class Note(NamedTuple):
     """A file or line that does not do what its author meant.
 
-    ``kind`` is one of `modprobe.Problem`, or ``wrong-directory`` or
-    ``wrong-suffix`` for a whole file (``line`` 0).
+    ``kind`` is one of `modprobe.Problem`, or for a whole file (``line`` 0)
+    ``wrong-directory``, ``wrong-suffix`` or ``nothing-in-force``.
     """
 
     path: str
@@ -51,7 +53,7 @@ class ModuleConfig(NamedTuple):
 
     ``unread`` are files and folders that exist and could not be read: an answer
     "nothing says so" is then not known. ``strays`` are files in folders that
-    nothing reads.
+    nothing reads, or whose name does not end in ``.conf``.
     """
 
     options: tuple[tuple[str, ModprobeFile], ...] = ()
@@ -72,46 +74,186 @@ class ModuleConfig(NamedTuple):
             tuple(unread),
         )
 
+    def parameters(
+        self, module: str, line: CommandLine
+    ) -> tuple[tuple[str, ModuleOption], ...]:
+        """Return every parameter given to a module, in the kernel's order.
+
+        kmod appends the options of the command line to those of modprobe.d
+        (libkmod-config.c), and the kernel parses the whole text in order.
+        """
+        return (
+            *_from_files(self.options, module_name(module)),
+            *_from_command_line(line, module_name(module)),
+        )
+
     def values(
         self, module: str, parameter: str, line: CommandLine
     ) -> tuple[ModuleOption, ...]:
-        """Return every value given to a parameter, the one that wins last.
-
-        kmod appends the options of the command line to those of modprobe.d, and
-        the kernel parses the whole text in order.
-        """
-        raise MissingFact("not written yet")
+        """Return every value given to a parameter, the one that wins last."""
+        name = parameter.replace("-", "_")
+        return tuple(
+            option for given, option in self.parameters(module, line) if given == name
+        )
 
     def effective(
         self, module: str, parameter: str, line: CommandLine
     ) -> ModuleOption | None:
         """Return the value that a module loaded with ``line`` gets, or None.
 
-        Raises `MissingFact` where a file that may say so cannot be read and the
-        command line does not decide.
+        The last one wins; an array is parsed again from its first element. Raises
+        `MissingFact` where a file that may say so cannot be read and the command
+        line does not decide.
         """
-        raise MissingFact("not written yet")
+        given = self.values(module, parameter, line)
+        if given and given[-1].source == COMMAND_LINE:
+            return given[-1]
+        self._all_read()
+        return given[-1] if given else None
 
     def loaded_at_boot(self, module: str, line: CommandLine) -> str | None:
-        """Return what has systemd load the module at boot, or None."""
-        raise MissingFact("not written yet")
+        """Return what has systemd load the module at boot, or None.
+
+        Raises `MissingFact` where nothing does and a file cannot be read.
+        """
+        name = module_name(module)
+        for key in ("modules-load", "rd.modules-load"):
+            for value in line.values(key):
+                if name in modules_load.parse_argument(value or ""):
+                    return f"{COMMAND_LINE} ({key}=)"
+        for path, listed in self.lists:
+            if name in listed.modules:
+                return path
+        self._all_read()
+        return None
 
     def blacklisted(self, module: str, line: CommandLine) -> str | None:
-        """Return what keeps the module from being loaded at boot, or None."""
-        raise MissingFact("not written yet")
+        """Return what keeps systemd from loading the module at boot, or None.
+
+        ``modprobe MODULE`` by hand overrides ``blacklist``, nothing else here.
+        Raises `MissingFact` as `loaded_at_boot` does.
+        """
+        name = module_name(module)
+        for key in ("module_blacklist", "modprobe.blacklist"):
+            for value in line.values(key):
+                if name in modules_load.parse_argument(value or ""):
+                    return f"{COMMAND_LINE} ({key}=)"
+        for path, file in self.options:
+            for item in file.directives:
+                if item.subject == name and _forbids(item):
+                    return f"{path}:{item.line} ({item.word})"
+        self._all_read()
+        return None
+
+    def pulled_in_by(self, module: str) -> tuple[tuple[str, str], ...]:
+        """Return (module, source) of each ``softdep`` that brings this module."""
+        name = module_name(module)
+        return tuple(
+            (item.subject, f"{path}:{item.line}")
+            for path, file in self.options
+            for item in file.of("softdep")
+            if name in (*dependency(item).pre, *dependency(item).post)
+        )
 
     def notes(self, module: str) -> tuple[Note, ...]:
-        """Return what seems meant for a module and has no effect."""
-        return ()
+        """Return what seems meant for a module and has no effect as written."""
+        name = module_name(module)
+        return tuple(note for note in self._all_notes() if _is_about(note, name))
+
+    def _all_notes(self) -> Iterator[Note]:
+        for path, text in self.strays:
+            yield Note(path, 0, modprobe.location_problem(path), text)
+        files = (*self.options, *self.lists)
+        for path, file in files:
+            for problem in file.problems:
+                yield Note(path, problem.line, problem.kind, problem.text)
+        for path, file in self.options:
+            if not file.directives and not file.problems:
+                yield Note(path, 0, "nothing-in-force")
+
+    def _all_read(self) -> None:
+        for missing in self.unread:
+            known(missing)
+
+
+def _from_files(
+    files: tuple[tuple[str, ModprobeFile], ...], name: str
+) -> Iterator[tuple[str, ModuleOption]]:
+    for path, file in files:
+        for item in file.of("options"):
+            if item.subject == name:
+                for given in modprobe.parameters(item.rest):
+                    source = f"{path}:{item.line}"
+                    yield given.name, ModuleOption(given.value, source)
+
+
+def _from_command_line(
+    line: CommandLine, name: str
+) -> Iterator[tuple[str, ModuleOption]]:
+    for argument in line.arguments:
+        module, dot, parameter = argument.key.partition(".")
+        if dot and module_name(module) == name:
+            option = ModuleOption(argument.value, COMMAND_LINE)
+            yield parameter.replace("-", "_"), option
+
+
+def _forbids(item: Directive) -> bool:
+    if item.word != "install":
+        return item.word == "blacklist"
+    return item.rest.split()[0].rpartition("/")[2] in ("true", "false", ":")
+
+
+def _is_about(note: Note, name: str) -> bool:
+    return name in f"{note.path} {note.text}".replace("-", "_")
 
 
 def _in_force(
     host: Reader, folders: tuple[str, ...], unread: list[Missing]
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) sorted by file name; an earlier folder hides later ones."""
-    return iter(())
+    chosen: dict[str, str] = {}
+    for folder in folders:
+        for name in _names(host, folder, unread):
+            if name.endswith(".conf"):
+                chosen.setdefault(name, f"{folder}/{name}")
+    for name in sorted(chosen):
+        text = _content(host, chosen[name])
+        if isinstance(text, str):
+            yield chosen[name], text
+        elif text is not None:
+            unread.append(text)
+
+
+def _names(host: Reader, folder: str, unread: list[Missing]) -> tuple[str, ...]:
+    names = host.list(folder)
+    if not isinstance(names, Missing):
+        return names
+    if names.why is not Why.ABSENT:
+        unread.append(names)
+    return ()
+
+
+def _content(host: Reader, path: str) -> str | Missing | None:
+    """Return the text; None where kmod and systemd pass the name over."""
+    text = read_text(host, path, _LIMIT)
+    if isinstance(text, str):
+        return text
+    if text.why is Why.ABSENT:
+        return None
+    stat = host.lstat(path)
+    if isinstance(stat, Missing):
+        return text
+    if stat.kind is Kind.LINK and stat.target == "/dev/null":
+        return ""
+    return None if stat.kind is Kind.DIRECTORY else text
 
 
 def _strays(host: Reader) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of files that look like configuration and are not read."""
-    return iter(())
+    for folder in _STRAYS:
+        for name in _names(host, folder, []):
+            if folder in _CONFIGURED and name.endswith(".conf"):
+                continue
+            text = _content(host, f"{folder}/{name}")
+            if isinstance(text, str) and text:
+                yield f"{folder}/{name}", text

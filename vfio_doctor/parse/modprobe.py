@@ -142,15 +142,16 @@ def dependency(directive: Directive) -> Dependency:
 
 
 def location_problem(path: str) -> str:
-    """Return why kmod does not read a file at that path, or "".
+    """Return why kmod or systemd does not read a file at that path, or "".
 
     ``wrong-directory``, ``wrong-suffix`` or, for files that hold another format,
     ``wrong-file-kind``.
     """
     folder, _, name = path.rpartition("/")
-    if folder in FOLDERS:
+    if folder.endswith(("/modprobe.d", "/modules-load.d")):
         return "" if name.endswith(".conf") else "wrong-suffix"
-    return "wrong-directory" if "modprobe" in path else "wrong-file-kind"
+    lost = folder.endswith(("/modprobe", "/modules-load"))
+    return "wrong-directory" if lost else "wrong-file-kind"
 
 
 def _joined_lines(text: str) -> Iterator[tuple[int, str]]:
