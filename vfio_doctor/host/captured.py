@@ -123,12 +123,13 @@ class CapturedHost:
         while child:
             folder, _, name = child.rpartition("/")
             names = self.capture.lists.get(folder or "/")
-            if isinstance(names, tuple):
-                gone = name not in names
-                return Missing(path, Why.ABSENT if gone else Why.NOT_CAPTURED)
+            # Missing first: it is a tuple itself.
             if isinstance(names, Missing):
                 why = names.why if names.why is Why.ABSENT else Why.NOT_CAPTURED
                 return Missing(path, why)
+            if names is not None:
+                gone = name not in names
+                return Missing(path, Why.ABSENT if gone else Why.NOT_CAPTURED)
             child = folder
         return Missing(path, Why.NOT_CAPTURED)
 
