@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import (
     CannotFix,
     Facts,
@@ -17,6 +18,11 @@ from vfio_doctor.facts.base import (
     Options,
     known,
 )
+from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
+from vfio_doctor.facts.kvmfr_node import KvmfrNode, KvmfrNodes, KvmfrSizes
+from vfio_doctor.facts.kvmfr_rules import KvmfrRules
+from vfio_doctor.facts.qemu_user import QemuUser
+from vfio_doctor.facts.udev import SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why
 from vfio_doctor.model import (
     Actor,
@@ -35,33 +41,48 @@ from vfio_doctor.model import (
     UdevTrigger,
     WriteFile,
 )
+from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
 
 __all__ = [
+    "Accounts",
     "Actor",
     "Applicability",
+    "Assigned",
     "CannotFix",
     "Change",
     "Check",
     "DeleteFile",
     "EditLine",
+    "Effects",
     "Evidence",
     "Facts",
     "FileContext",
     "Finding",
     "Fix",
+    "HumanUser",
     "Iterable",
     "Iterator",
     "KernelArguments",
     "Kind",
+    "KvmfrAccess",
+    "KvmfrNode",
+    "KvmfrNodes",
+    "KvmfrRules",
+    "KvmfrSizes",
     "LoadModule",
     "Missing",
     "MissingFact",
+    "NodeAccess",
     "NotApplicable",
     "Options",
+    "QemuUser",
+    "Remark",
     "RestartService",
     "RuntimeParameter",
     "Severity",
     "Stat",
+    "SystemdVersion",
+    "UdevRules",
     "UdevTrigger",
     "Why",
     "WriteFile",

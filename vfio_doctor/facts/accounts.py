@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
 
@@ -103,6 +103,25 @@ def _texts(host: Reader, paths: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             raise MissingFact(str(text))
 
 
+class ActiveSeat(NamedTuple):
+    """Whose session is active on seat0, as sd_seat_get_active(3) reads it.
+
+    ``uid`` is -1 where nobody's is.
+    """
+
+    uid: int
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ActiveSeat:
+        """Read logind's seat file; raise `MissingFact` where there is none."""
+        text = known(read_text(host, SEAT))
+        for line in text.splitlines():
+            key, _, value = line.partition("=")
+            if key == "ACTIVE_UID" and value.isascii() and value.isdigit():
+                return cls(int(value[:10]))
+        return cls(-1)
+
+
 class HumanUser(NamedTuple):
     """The person who will run the VM (DESIGN section 5); never root.
 
@@ -122,7 +141,7 @@ class HumanUser(NamedTuple):
         accounts = facts[Accounts]
         if asked:
             return cls._of(_asked(host, accounts, asked), accounts, f"--user {asked}")
-        for uid, how in _candidates(host):
+        for uid, how in _candidates(host, facts):
             user = accounts.user_by_uid(uid) or _from_nss(host, str(uid))
             if user is not None:
                 return cls._of(user, accounts, how)
@@ -148,7 +167,7 @@ def _asked(host: Reader, accounts: Accounts, asked: str) -> User:
     return user
 
 
-def _candidates(host: Reader) -> Iterator[tuple[int, str]]:
+def _candidates(host: Reader, facts: Facts) -> Iterator[tuple[int, str]]:
     caller = host.caller()
     if caller.sudo_uid > 0:
         yield caller.sudo_uid, "who called sudo"
@@ -156,20 +175,12 @@ def _candidates(host: Reader) -> Iterator[tuple[int, str]]:
         yield caller.pkexec_uid, "who called pkexec"
     if caller.uid > 0:
         yield caller.uid, "who started vfio-doctor"
-    seat = read_text(host, SEAT)
-    if isinstance(seat, str):
-        uid = _active_uid(seat)
-        if uid >= FIRST_PERSON and uid not in NOT_PEOPLE:
-            yield uid, "owner of the active session on seat0"
-
-
-def _active_uid(text: str) -> int:
-    """Read what sd_seat_get_active(3) reads; -1 where nobody is active."""
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key == "ACTIVE_UID" and value.isascii() and value.isdigit():
-            return int(value[:10])
-    return -1
+    try:
+        uid = facts[ActiveSeat].uid
+    except MissingFact:
+        return
+    if uid >= FIRST_PERSON and uid not in NOT_PEOPLE:
+        yield uid, "owner of the active session on seat0"
 
 
 def _from_nss(host: Reader, key: str) -> User | None:

@@ -162,7 +162,7 @@ class SystemdVersion(NamedTuple):
         """
         for folder in _systemd_folders(host):
             names = host.list(folder)
-            for name in names if isinstance(names, tuple) else ():
+            for name in () if isinstance(names, Missing) else names:
                 number = _leading_number(name.removeprefix(LIBRARY))
                 if name.startswith(LIBRARY) and number:
                     return cls(number, f"{folder}/{name}")
@@ -178,7 +178,7 @@ class SystemdVersion(NamedTuple):
 def _systemd_folders(host: Reader) -> Iterator[str]:
     yield from SYSTEMD_FOLDERS
     multiarch = host.glob("/usr/lib/*/systemd")
-    yield from multiarch if isinstance(multiarch, tuple) else ()
+    yield from () if isinstance(multiarch, Missing) else multiarch
 
 
 def _leading_number(text: str) -> int:
