@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.facts.boot_entries import newest_ostree_entry
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, Step
-from vfio_doctor.parse import bls
 from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 SOURCE = "vfio-doctor"
-ENTRIES = "/boot/loader/entries/ostree-*.conf"
 OWNER_KEY = f"x-options-source-{SOURCE}"
 CALL = ("bootc", "loader-entries", "set-options-for-source", "--source", SOURCE)
 BOOTC_SINCE = (1, 15, 2)
@@ -34,8 +33,10 @@ class Bootc:
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of the entry that boots first."""
-        entry = newest_entry(host)
-        return entry if isinstance(entry, Missing) else words(entry.get("options", ""))
+        entry = newest_ostree_entry(host)
+        if isinstance(entry, Missing):
+            return entry
+        return words(entry[1].get("options", ""))
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the call that sets our source, and the one that sets it back.
@@ -43,10 +44,10 @@ class Bootc:
         Raises `CannotFix` where a word has to go that is not ours.
         """
         refuse_init_part(edit, self.name)
-        entry = newest_entry(host)
+        entry = newest_ostree_entry(host)
         if isinstance(entry, Missing):
             raise CannotFix(f"the boot entries cannot be read: {entry}")
-        former = words(entry.get(OWNER_KEY, ""))
+        former = words(entry[1].get(OWNER_KEY, ""))
         ours = list(former)
         for word in removed(edit):
             if word not in ours:
@@ -66,23 +67,6 @@ class Bootc:
 
 def _call(options: tuple[str, ...]) -> tuple[str, ...]:
     return (*CALL, "--options", " ".join(options)) if options else CALL
-
-
-def newest_entry(host: Reader) -> dict[str, str] | Missing:
-    """Return the keys of the ostree entry with the highest version."""
-    paths = host.glob(ENTRIES)
-    if isinstance(paths, Missing):
-        return paths
-    newest: tuple[int, dict[str, str]] | None = None
-    for path in paths:
-        text = read_text(host, path)
-        if isinstance(text, Missing):
-            return text
-        entry = dict(bls.fields(text))
-        version = int(entry["version"]) if entry.get("version", "").isdigit() else 0
-        if newest is None or version > newest[0]:
-            newest = (version, entry)
-    return newest[1] if newest else Missing(ENTRIES, Why.ABSENT)
 
 
 def usable(host: Reader) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KEYS, grub_files, grub_words
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
 
-GRUB_DEFAULT = "/etc/default/grub"
-DROP_INS = "/etc/default/grub.d/*.cfg"
-KEYS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
 MENU_PATHS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
@@ -32,18 +30,7 @@ class Grub:
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of update-grub writes."""
-        values: dict[str, list[str]] = {key: [] for key in KEYS}
-        for path in _files(host):
-            data = host.read_bytes(path)
-            if isinstance(data, Missing):
-                return data
-            for key in KEYS:
-                for found in shell.assignments(_text(data), key):
-                    held = _words(found, key, values[key])
-                    if held is None:
-                        return Missing(path, Why.FAILED, f"only a shell can read {key}")
-                    values[key] = held
-        return tuple(word for key in KEYS for word in values[key])
+        return grub_words(host)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file edits between two runs of the menu maker.
@@ -52,7 +39,7 @@ class Grub:
         put back, then the menu is made from them.
         """
         gone, edits = list(removed(edit)), []
-        for path in reversed(_files(host)):
+        for path in reversed(grub_files(host)):
             new = added(edit) if path == GRUB_DEFAULT else ()
             step = file_step(host, path, gone, new, KEYS[1])
             if step is not None:
@@ -119,25 +106,6 @@ def _put_in(text: str, key: str, new: str) -> str:
     if found and found[-1].whole:
         return shell.edited(text, found[-1], (), new)
     return shell.appended(text, key, new, extend=bool(found))
-
-
-def _words(found: shell.Assignment, key: str, so_far: list[str]) -> list[str] | None:
-    if not found.whole:
-        return None
-    out: list[str] = list(so_far) if found.operator == "+=" else []
-    for piece in found.pieces:
-        if piece.source in (f"${key}", f"${{{key}}}"):
-            out.extend(so_far)
-        elif piece.meaning is None:
-            return None
-        else:
-            out.append(piece.meaning)
-    return out
-
-
-def _files(host: Reader) -> tuple[str, ...]:
-    drop_ins = host.glob(DROP_INS)
-    return (GRUB_DEFAULT, *(() if isinstance(drop_ins, Missing) else drop_ins))
 
 
 def _menu_maker(host: Reader) -> tuple[str, ...]:

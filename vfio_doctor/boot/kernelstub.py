@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, refuse_init_part, removed
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.facts.boot_config import kernelstub_words
 from vfio_doctor.model import CommandStep, Step
-from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
-    from vfio_doctor.host.reader import Reader
-
-CONFIGURATION = "/etc/kernelstub/configuration"
+    from vfio_doctor.host.reader import Missing, Reader
 
 
 class Kernelstub:
@@ -23,18 +20,7 @@ class Kernelstub:
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the user's kernel options."""
-        text = read_text(host, CONFIGURATION)
-        if isinstance(text, Missing):
-            return text
-        import json
-
-        try:
-            options = json.loads(text)["user"]["kernel_options"]
-        except (ValueError, KeyError, TypeError):
-            return Missing(CONFIGURATION, Why.FAILED, "no user.kernel_options in it")
-        if isinstance(options, str):
-            return words(options)
-        return tuple(str(word) for word in options)
+        return kernelstub_words(host)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return one call for the words that go, one for those that come."""
