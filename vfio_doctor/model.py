@@ -255,3 +255,84 @@ class ParameterStep(NamedTuple):
 
 
 Step = FileStep | NodeStep | CommandStep | ParameterStep
+
+
+# --- The report: what every printer reads ---
+
+
+class ToolInfo(NamedTuple):
+    """Which program judged; ``problems`` names plug-ins that could not be loaded."""
+
+    name: str
+    version: str
+    problems: tuple[str, ...] = ()
+
+
+class RunInfo(NamedTuple):
+    """What may differ between two runs over equal input, and nothing else.
+
+    ``started`` is UTC in ISO 8601, ``source`` names what was read (``this host``
+    or a capture's path).
+    """
+
+    started: str
+    duration_ms: int
+    source: str
+
+
+class HostInfo(NamedTuple):
+    """The host in words; a text that starts with ``unknown: `` says why.
+
+    ``uid`` is the account that read the host, ``user`` the person who will run
+    the VM, ``container`` is "" outside of one.
+    """
+
+    os: str
+    image: str
+    kernel: str
+    cpu: str
+    machine: str
+    container: str
+    user: str
+    uid: int
+
+
+class BootInfo(NamedTuple):
+    """How the host boots, and its kernel arguments now and next time.
+
+    Arguments are one line each, as spelt; ``unknown: ...`` says why not.
+    """
+
+    stack: str
+    now: str
+    now_source: str
+    next: str
+    next_source: str
+
+
+class Summary(NamedTuple):
+    """Counts by status and by severity, and the checks to look at first.
+
+    ``severities`` counts findings, ``statuses`` counts checks; both name every
+    word, zero or not. ``root_causes`` are check ids, worst first.
+    """
+
+    statuses: tuple[tuple[str, int], ...]
+    severities: tuple[tuple[str, int], ...]
+    root_causes: tuple[str, ...]
+
+
+class Report(NamedTuple):
+    """One diagnosis of one host, ready to be printed.
+
+    ``plan`` and ``results`` belong to the repair; None where none was asked for.
+    """
+
+    tool: ToolInfo
+    run: RunInfo
+    host: HostInfo
+    boot: BootInfo
+    summary: Summary
+    checks: tuple[CheckResult, ...]
+    plan: object | None = None
+    results: tuple[object, ...] | None = None
