@@ -18,9 +18,23 @@ from vfio_doctor.facts.base import (
     Options,
     known,
 )
+from vfio_doctor.facts.board import Board
+from vfio_doctor.facts.cpu import Cpu
+from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
+from vfio_doctor.facts.kvm import KvmDevice, KvmParameters
 from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
+from vfio_doctor.facts.kvmfr_intent import KvmfrIntent
 from vfio_doctor.facts.kvmfr_node import KvmfrNode, KvmfrNodes, KvmfrSizes
 from vfio_doctor.facts.kvmfr_rules import KvmfrRules
+from vfio_doctor.facts.pci import (
+    DeviceRow,
+    DeviceTable,
+    GroupTypes,
+    IommuGroup,
+    IommuGroups,
+    PciDevice,
+    PciDevices,
+)
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why
@@ -45,13 +59,19 @@ from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
 
 __all__ = [
     "Accounts",
+    "AcpiTables",
     "Actor",
     "Applicability",
     "Assigned",
+    "Board",
     "CannotFix",
     "Change",
     "Check",
+    "Cpu",
     "DeleteFile",
+    "DeviceRow",
+    "DeviceTable",
+    "DmarTable",
     "EditLine",
     "Effects",
     "Evidence",
@@ -59,12 +79,20 @@ __all__ = [
     "FileContext",
     "Finding",
     "Fix",
+    "GroupTypes",
     "HumanUser",
+    "InterruptRemapping",
+    "Iommu",
+    "IommuGroup",
+    "IommuGroups",
     "Iterable",
     "Iterator",
     "KernelArguments",
     "Kind",
+    "KvmDevice",
+    "KvmParameters",
     "KvmfrAccess",
+    "KvmfrIntent",
     "KvmfrNode",
     "KvmfrNodes",
     "KvmfrRules",
@@ -75,6 +103,8 @@ __all__ = [
     "NodeAccess",
     "NotApplicable",
     "Options",
+    "PciDevice",
+    "PciDevices",
     "QemuUser",
     "Remark",
     "RestartService",
