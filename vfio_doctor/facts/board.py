@@ -1,0 +1,102 @@
+"""Whose board this is, and where its firmware setup keeps the switches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vfio_doctor.host.reader import Missing, read_text
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+DMI = "/sys/class/dmi/id"
+CPU_INTEL = "Intel Virtualization Technology (VT-x, VMX)"
+CPU_AMD = "SVM Mode (AMD-V, Secure Virtual Machine)"
+IOMMU_INTEL = "VT-d (Intel VT for Directed I/O)"
+IOMMU_AMD = "IOMMU (AMD-Vi; set it to Enabled, not Auto)"
+
+# Menus as the vendors' manuals name them; boards of one vendor differ.
+MENUS = {
+    "asus": {
+        CPU_INTEL: "Advanced > CPU Configuration",
+        CPU_AMD: "Advanced > CPU Configuration",
+        IOMMU_INTEL: "Advanced > System Agent (SA) Configuration",
+        IOMMU_AMD: "Advanced > AMD CBS (on newer boards below NBIO)",
+    },
+    "gigabyte": {
+        CPU_INTEL: "Tweaker > Advanced CPU Settings",
+        CPU_AMD: "Tweaker > Advanced CPU Settings",
+        IOMMU_INTEL: "Settings > Miscellaneous",
+        IOMMU_AMD: "Settings > Miscellaneous, or AMD CBS > NBIO Common Options",
+    },
+    "micro-star": {
+        CPU_INTEL: "OC > CPU Features",
+        CPU_AMD: "OC > CPU Features",
+        IOMMU_INTEL: "OC > CPU Features",
+        IOMMU_AMD: "Settings > Advanced > AMD CBS > NBIO Common Options",
+    },
+    "asrock": {
+        CPU_INTEL: "Advanced > CPU Configuration",
+        CPU_AMD: "Advanced > CPU Configuration",
+        IOMMU_INTEL: "Advanced > Chipset Configuration",
+        IOMMU_AMD: "Advanced > AMD CBS > NBIO Common Options",
+    },
+    "dell": {
+        CPU_INTEL: "Virtualization Support",
+        CPU_AMD: "Virtualization Support",
+        IOMMU_INTEL: "Virtualization Support",
+        IOMMU_AMD: "Virtualization Support",
+    },
+    "lenovo": {
+        CPU_INTEL: "Security > Virtualization",
+        CPU_AMD: "Security > Virtualization",
+        IOMMU_INTEL: "Security > Virtualization",
+        IOMMU_AMD: "Security > Virtualization",
+    },
+    "hp": {
+        CPU_INTEL: "Security > System Security, or System Options",
+        CPU_AMD: "Security > System Security, or System Options",
+        IOMMU_INTEL: "Security > System Security, or System Options",
+        IOMMU_AMD: "Security > System Security, or System Options",
+    },
+}
+MENUS["msi"] = MENUS["micro-star"]
+MENUS["hewlett-packard"] = MENUS["hp"]
+
+
+class Board(NamedTuple):
+    """Vendor and name of the board and of the whole machine; "" where not said."""
+
+    vendor: str
+    name: str
+    system_vendor: str
+    product: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Board:
+        """Read the world-readable DMI names below ``/sys/class/dmi/id``."""
+        names = ("board_vendor", "board_name", "sys_vendor", "product_name")
+        return cls(*(_text(host, f"{DMI}/{name}") for name in names))
+
+    @property
+    def title(self) -> str:
+        """Return vendor and name of the board, or words that fit in their place."""
+        return f"{self.vendor} {self.name}".strip() or "this board"
+
+    def switch(self, word: str) -> str:
+        """Return one firmware switch and the menu this vendor mostly keeps it in.
+
+        ``word`` is one of ``CPU_INTEL``, ``CPU_AMD``, ``IOMMU_INTEL`` and
+        ``IOMMU_AMD`` of this module.
+        """
+        maker = (self.vendor or self.system_vendor).lower()
+        for name, menus in MENUS.items():
+            if maker.startswith(name):
+                return f"{word}, mostly below {menus[word]}"
+        return f"{word}, mostly below Advanced, Chipset, Security or Processor"
+
+
+def _text(host: Reader, path: str) -> str:
+    text = read_text(host, path)
+    return "" if isinstance(text, Missing) else text.strip()

@@ -1,0 +1,115 @@
+"""PCI addresses, class codes and the kernel's ``uevent`` text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HEX = frozenset("0123456789abcdef")
+BRIDGE, HOST_BRIDGE, DISPLAY = "0604", "0600", "03"
+
+# Words for a person, by the first four or two digits of the class code.
+CLASSES = {
+    "0101": "IDE controller",
+    "0104": "RAID controller",
+    "0106": "SATA controller",
+    "0107": "SAS controller",
+    "0108": "NVMe drive",
+    "01": "storage controller",
+    "0200": "network card",
+    "0280": "wireless network card",
+    "02": "network controller",
+    "0300": "graphics card (VGA)",
+    "0302": "graphics card (3D)",
+    "0380": "graphics card",
+    "03": "display controller",
+    "0401": "audio device",
+    "0403": "audio device",
+    "04": "multimedia device",
+    "05": "memory controller",
+    "0600": "host bridge",
+    "0601": "ISA bridge",
+    "0604": "PCI bridge",
+    "06": "bridge",
+    "0700": "serial port",
+    "07": "communication controller",
+    "0805": "SD card controller",
+    "0806": "IOMMU",
+    "08": "system device",
+    "09": "input device",
+    "0b": "processor",
+    "0c03": "USB controller",
+    "0c05": "SMBus",
+    "0c80": "serial bus controller",
+    "0c": "serial bus controller",
+    "0d": "wireless controller",
+    "0e": "intelligent controller",
+    "10": "encryption controller",
+    "11": "signal processing controller",
+    "12": "processing accelerator",
+    "13": "helper function",
+}
+
+
+class Uevent(NamedTuple):
+    """What ``uevent`` of a PCI function says, all in lower case but the driver.
+
+    ``class_`` has six hexadecimal digits, ``vendor`` and ``device`` four,
+    ``subsystem`` is ``vvvv:dddd``; ``driver`` is "" where none is bound.
+    """
+
+    driver: str
+    class_: str
+    vendor: str
+    device: str
+    subsystem: str
+
+
+def is_address(text: str) -> bool:
+    """Tell whether the text is a full address such as ``0000:01:00.0``.
+
+    The domain has four digits, or more (up to eight) behind Intel VMD.
+    """
+    domain, _, rest = text.partition(":")
+    return (
+        4 <= len(domain) <= 8
+        and HEX.issuperset(domain)
+        and len(rest) == 7
+        and rest[2] == ":"
+        and rest[5] == "."
+        and HEX.issuperset(rest[:2] + rest[3:5])
+        and rest[3] in "01"
+        and rest[6] in "01234567"
+    )
+
+
+def slot(bdf: str) -> str:
+    """Return the address without its function: ``0000:01:00``."""
+    return bdf.rpartition(".")[0]
+
+
+def parse_uevent(text: str) -> Uevent | None:
+    """Return the fields of a PCI ``uevent``; None where ids or class are wrong.
+
+    The kernel prints the class without leading zeros (drivers/pci/pci-driver.c,
+    pci_uevent).
+    """
+    pairs = (line.partition("=") for line in text.split("\n"))
+    fields = {key: value for key, _, value in pairs}
+    vendor, _, device = fields.get("PCI_ID", "").lower().partition(":")
+    class_ = fields.get("PCI_CLASS", "").lower().rjust(6, "0")
+    if not (_is_hex(vendor, 4) and _is_hex(device, 4) and _is_hex(class_, 6)):
+        return None
+    if not fields["PCI_CLASS"]:
+        return None
+    subsystem = fields.get("PCI_SUBSYS_ID", "").lower()
+    return Uevent(fields.get("DRIVER", ""), class_, vendor, device, subsystem)
+
+
+def class_words(class_: str) -> str:
+    """Return what a person calls a device of that class code."""
+    named = CLASSES.get(class_[:4]) or CLASSES.get(class_[:2])
+    return named or f"device of class {class_[:4]}"
+
+
+def _is_hex(text: str, size: int) -> bool:
+    return len(text) == size and HEX.issuperset(text)
