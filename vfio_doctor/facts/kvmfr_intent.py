@@ -4,17 +4,129 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.host.reader import Missing, read_text
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
+NAME = "kvmfr"
+RULES = "/etc/udev/rules.d"
+DOMAINS = "/etc/libvirt/qemu"
+CLIENT_CONFIG = "/etc/looking-glass-client.ini"
+OWN_CLIENT_CONFIGS = (
+    ".config/looking-glass/client.ini",
+    ".looking-glass-client.ini",
+)
+_LIMIT = 1 << 18
+
 
 class KvmfrIntent(NamedTuple):
-    """Each reason as a person would say it; () where nothing shows the wish."""
+    """Each reason as a person would say it; () where nothing shows the wish.
+
+    What cannot be read is no reason. Looking Glass over plain shared memory, a
+    VM definition or client configuration that does not name kvmfr, is none
+    either: who chose it wants no module.
+    """
 
     reasons: tuple[str, ...]
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrIntent:
         """Look where the module, its settings and its users leave traces."""
-        return cls(("--with kvmfr",) if "kvmfr" in facts.options.areas else ())
+        asked = ("--with kvmfr",) if NAME in facts.options.areas else ()
+        return cls(
+            (
+                *asked,
+                *_in_use(host, facts),
+                *_configured(facts),
+                *_naming(host, RULES, (".rules", ".conf"), "udev rule"),
+                *_naming(host, DOMAINS, (".xml",), "VM definition"),
+                *_client(host, facts),
+            )
+        )
+
+    def __bool__(self) -> bool:
+        """Tell whether anything shows the wish."""
+        return bool(self.reasons)
+
+
+def _in_use(host: Reader, facts: Facts) -> Iterator[str]:
+    """Yield what runs; an image that loads the module for everybody is no wish."""
+    devices = host.list("/sys/class/kvmfr")
+    if not isinstance(devices, Missing) and devices:
+        yield f"the kvmfr module has made {', '.join(devices)}"
+    elif not isinstance(host.lstat("/sys/module/kvmfr"), Missing):
+        listed = [p for p, it in facts[ModuleConfig].lists if NAME in it.modules]
+        if not any(_is_vendors(path) for path in listed):
+            yield "the kvmfr module is loaded"
+    if not isinstance(host.lstat("/dev/kvmfr0"), Missing):
+        yield "/dev/kvmfr0 exists"
+
+
+def _configured(facts: Facts) -> Iterator[str]:
+    try:
+        line = facts[KernelCmdline].line
+    except MissingFact:
+        pass
+    else:
+        words = (w for w in line.words if NAME in w and not _forbidding(w))
+        yield from (f"kernel argument {word}" for word in words)
+    config = facts[ModuleConfig]
+    for path, file in config.options:
+        meant = NAME in file.modules("options") or f"/{NAME}" in path
+        if meant and not _is_vendors(path):
+            yield f"modprobe.d: {path}"
+    for path, listed in config.lists:
+        if NAME in listed.modules and not _is_vendors(path):
+            yield f"modules-load.d: {path}"
+    for path, text in config.strays:
+        if NAME in path or NAME in text:
+            yield f"configuration that nothing reads: {path}"
+
+
+def _is_vendors(path: str) -> bool:
+    return path.startswith(("/usr/lib/", "/lib/"))
+
+
+def _forbidding(word: str) -> bool:
+    return word.partition("=")[0].endswith("blacklist")
+
+
+def _naming(
+    host: Reader, folder: str, endings: tuple[str, ...], what: str
+) -> Iterator[str]:
+    """Yield the files of a folder that name kvmfr, by their name or content."""
+    names = host.list(folder)
+    for name in () if isinstance(names, Missing) else names:
+        path = f"{folder}/{name}"
+        if name.endswith(endings) and (NAME in name or _names_it(host, path)):
+            yield f"{what}: {path}"
+
+
+def _names_it(host: Reader, path: str) -> bool:
+    text = read_text(host, path, _LIMIT)
+    return isinstance(text, str) and NAME in text
+
+
+def _client(host: Reader, facts: Facts) -> Iterator[str]:
+    paths = [CLIENT_CONFIG, *_own_client_configs(facts)]
+    for path in paths:
+        if _names_it(host, path):
+            yield f"Looking Glass client configuration: {path}"
+
+
+def _own_client_configs(facts: Facts) -> tuple[str, ...]:
+    try:
+        user = facts[Accounts].user(facts[HumanUser].name)
+    except MissingFact:
+        return ()
+    if user is None or not user.home.startswith("/"):
+        return ()
+    return tuple(f"{user.home.rstrip('/')}/{name}" for name in OWN_CLIENT_CONFIGS)

@@ -163,9 +163,10 @@ class ModuleConfig(NamedTuple):
     def _all_notes(self) -> Iterator[Note]:
         for path, text in self.strays:
             yield Note(path, 0, modprobe.location_problem(path), text)
-        files = (*self.options, *self.lists)
-        for path, file in files:
-            for problem in file.problems:
+        options = [(path, file.problems) for path, file in self.options]
+        lists = [(path, listed.problems) for path, listed in self.lists]
+        for path, problems in (*options, *lists):
+            for problem in problems:
                 yield Note(path, problem.line, problem.kind, problem.text)
         for path, file in self.options:
             if not file.directives and not file.problems:

@@ -4,13 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.boot import NextKernel
+from vfio_doctor.facts.kernel import KernelRelease
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse import kernel_log, modinfo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.parse.modinfo import ModuleInfo
+
+KVMFR = "kvmfr"
+MODULES = "/proc/modules"
+CLASS_FOLDER = "/sys/class/kvmfr"
+LOCKDOWN = "/sys/kernel/security/lockdown"
+SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
+SECURE_BOOT = (
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+)
+# Where NixOS keeps the modules of the kernel that is running.
+ROOTS = ("/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
+DEPLOYED = "/ostree/deploy/*/deploy/*/usr/lib/modules"
+# Where akmods, DKMS, weak-modules, Arch packages and a kernel's own tree put it.
+PLACES = (
+    "extra/kvmfr",
+    "updates/dkms",
+    "extra",
+    "updates",
+    "weak-updates/kvmfr",
+    "weak-updates",
+    "kernel/drivers/misc",
+    "misc",
+)
+_INDEX_LIMIT = 8 << 20
 
 
 class LoadedModules(NamedTuple):
@@ -20,53 +48,145 @@ class LoadedModules(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LoadedModules:
-        """Read ``/proc/modules``."""
-        raise MissingFact("loaded modules: not read yet")
+        """Read ``/proc/modules``; raise `MissingFact` where it cannot be."""
+        text = known(read_text(host, MODULES))
+        lines = (line.split(None, 1) for line in text.splitlines())
+        return cls(frozenset(words[0] for words in lines if words))
 
     def __contains__(self, module: object) -> bool:
         """Tell whether a module is loaded, ``-`` and ``_`` being equal."""
         return str(module).replace("-", "_") in self.names
 
 
-class KvmfrModule(NamedTuple):
-    """The module itself: loaded or not, and its file for two kernels.
+class BuiltinModules(NamedTuple):
+    """Names of the modules that are part of the running kernel's own image."""
 
-    ``running`` and ``following`` are the path of ``kvmfr.ko*`` for the running
-    kernel and for the one that boots next, or why there is none (ABSENT: proven
-    not there). ``version`` and ``devices`` are of the loaded module:
-    ``/sys/module/kvmfr/version`` and the names in ``/sys/class/kvmfr``.
+    names: frozenset[str]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> BuiltinModules:
+        """Read ``modules.builtin`` of the running kernel."""
+        release = facts[KernelRelease].release
+        text = known(read_text(host, f"/lib/modules/{release}/modules.builtin"))
+        return cls(frozenset(_module_of(line) for line in text.splitlines()))
+
+    def __contains__(self, module: object) -> bool:
+        """Tell whether a module is built in, ``-`` and ``_`` being equal."""
+        return str(module).replace("-", "_") in self.names
+
+
+class KvmfrLoaded(NamedTuple):
+    """The module as it runs, from sysfs.
+
+    ``loaded`` tells whether ``/sys/module/kvmfr`` is there, ``version`` is its
+    ``version`` or "", ``devices`` are the names in ``/sys/class/kvmfr``.
     """
 
     loaded: bool
     version: str
-    devices: tuple[str, ...] | Missing
+    devices: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrLoaded:
+        """Read sysfs; raise `MissingFact` where it does not answer."""
+        home = host.lstat(f"/sys/module/{KVMFR}")
+        if isinstance(home, Missing):
+            if home.why is not Why.ABSENT:
+                known(home)
+            return cls(False, "", ())
+        version = read_text(host, f"/sys/module/{KVMFR}/version")
+        devices = host.list(CLASS_FOLDER)
+        if isinstance(devices, Missing) and devices.why is not Why.ABSENT:
+            known(devices)
+        return cls(
+            True,
+            "" if isinstance(version, Missing) else version.strip(),
+            () if isinstance(devices, Missing) else devices,
+        )
+
+
+class KvmfrFile(NamedTuple):
+    """The file ``kvmfr.ko*`` for the running kernel and for the next one.
+
+    ``running`` and ``following`` are paths, or `Missing`: ABSENT where it is
+    proven that there is none. ``elsewhere`` are the other kernels that have it,
+    looked for only where the running one does not.
+    """
+
     release: str
     running: str | Missing
     next_release: str | Missing
     following: str | Missing
-    elsewhere: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
 
     @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> KvmfrModule:
-        """Read sysfs and look for the file."""
-        raise MissingFact("kvmfr module: not read yet")
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrFile:
+        """Look in the usual places, then in each kernel's ``modules.dep``."""
+        release = facts[KernelRelease].release
+        running = _first_file(host, release)
+        next_release = _next_release(facts)
+        following = running
+        if isinstance(next_release, Missing):
+            following = next_release
+        elif next_release != release:
+            following = _next_file(host, next_release)
+        lost = isinstance(running, Missing)
+        others = tuple(_elsewhere(host, release)) if lost else ()
+        return cls(release, running, next_release, following, others)
 
 
-class KvmfrModuleInfo(NamedTuple):
-    """What ``modinfo`` says of the file for the running kernel."""
+class KvmfrIndexed(NamedTuple):
+    """Whether modprobe knows the file: the running kernel's ``modules.dep`` has it."""
 
-    info: ModuleInfo
+    indexed: bool
 
     @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> KvmfrModuleInfo:
-        """Run ``modinfo -k RELEASE kvmfr``."""
-        raise MissingFact("modinfo: not run yet")
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrIndexed:
+        """Read ``modules.dep``, some hundred kilobytes."""
+        release = facts[KernelRelease].release
+        indexes = [_from_index(host, f"{root}/{release}") for root in ROOTS]
+        found = [path for path in indexes if isinstance(path, str)]
+        if not found:
+            known(next(p for p in indexes if isinstance(p, Missing)))
+        return cls(any(found))
+
+
+class KvmfrInfo(NamedTuple):
+    """What ``modinfo`` says of the module's file for the running kernel."""
+
+    info: modinfo.ModuleInfo
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrInfo:
+        """Run ``modinfo -k RELEASE kvmfr``; raise `MissingFact` where it fails."""
+        argv = ("modinfo", "-k", facts[KernelRelease].release, KVMFR)
+        result = known(host.run(argv))
+        if result.status != 0:
+            said = result.stderr.strip() or f"exit status {result.status}"
+            raise MissingFact(f"{' '.join(argv)}: {said}")
+        return cls(modinfo.parse(result.stdout))
+
+
+class KernelMessages(NamedTuple):
+    """The kernel log of this boot, as far as it is still kept."""
+
+    log: kernel_log.KernelLog
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KernelMessages:
+        """Run ``dmesg``; raise `MissingFact` where it may not be read."""
+        result = known(host.run(("dmesg",)))
+        if result.status != 0:
+            said = result.stderr.strip() or f"exit status {result.status}"
+            raise MissingFact(f"dmesg: {said}; run as root to see it")
+        return cls(kernel_log.parse(result.stdout))
 
 
 class ModuleSigning(NamedTuple):
     """What the running kernel demands of a module's signature.
 
-    ``lockdown`` is ``none``, ``integrity`` or ``confidentiality``;
+    ``lockdown`` is ``none``, ``integrity`` or ``confidentiality``, "" where the
+    kernel does not say;
     ``secure_boot`` comes from the firmware's variable, false without EFI.
     """
 
@@ -77,4 +197,119 @@ class ModuleSigning(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> ModuleSigning:
         """Read the three switches."""
-        raise MissingFact("module signing: not read yet")
+        return cls(_sig_enforce(host), _lockdown(host), _secure_boot(host))
+
+    def demanded_by(self) -> str:
+        """Return what makes the kernel refuse unknown modules, "" where nothing does.
+
+        Raises `MissingFact` where one switch cannot be read and the other is off.
+        Secure Boot alone demands nothing: the kernel acts through lockdown.
+        """
+        if self.sig_enforce is True:
+            return f"{SIG_ENFORCE} is Y"
+        if self.lockdown in ("integrity", "confidentiality"):
+            return f"{LOCKDOWN} is {self.lockdown}"
+        known(self.sig_enforce)
+        if not known(self.lockdown) and known(self.secure_boot):
+            raise MissingFact(f"Secure Boot is on and {LOCKDOWN} is not there")
+        return ""
+
+
+def _next_release(facts: Facts) -> str | Missing:
+    try:
+        return facts[NextKernel].release
+    except MissingFact as missing:
+        return Missing("next kernel", Why.FAILED, str(missing))
+
+
+def _module_of(path: str) -> str:
+    name = path.strip().rstrip(":").rpartition("/")[2]
+    return name.partition(".ko")[0].replace("-", "_")
+
+
+def _first_file(host: Reader, release: str) -> str | Missing:
+    """Return the module's file below one of the roots, or why there is none."""
+    answers = [_find(host, f"{root}/{release}") for root in ROOTS]
+    for answer in answers:
+        if isinstance(answer, str):
+            return answer
+    doubtful = [a for a in answers if isinstance(a, Missing) and a.why != Why.ABSENT]
+    return doubtful[0] if doubtful else Missing(f"{ROOTS[0]}/{release}", Why.ABSENT)
+
+
+def _find(host: Reader, folder: str) -> str | Missing:
+    """Return the path of ``kvmfr.ko*`` below one kernel's module folder."""
+    doubt: Missing | None = None
+    for place in PLACES:
+        names = host.list(f"{folder}/{place}")
+        if isinstance(names, Missing):
+            doubt = doubt if names.why is Why.ABSENT else names
+            continue
+        for name in names:
+            if name.startswith(f"{KVMFR}.ko"):
+                return f"{folder}/{place}/{name}"
+    indexed = _from_index(host, folder)
+    if isinstance(indexed, str) and indexed:
+        return indexed
+    if isinstance(indexed, Missing) and indexed.why is not Why.ABSENT:
+        return indexed
+    return doubt or Missing(folder, Why.ABSENT, "no kvmfr.ko")
+
+
+def _from_index(host: Reader, folder: str) -> str | Missing:
+    """Return the path that ``modules.dep`` has, "" where it has none."""
+    text = read_text(host, f"{folder}/modules.dep", _INDEX_LIMIT)
+    if isinstance(text, Missing):
+        return text
+    for line in text.splitlines():
+        path = line.partition(":")[0]
+        if path.rpartition("/")[2].startswith(f"{KVMFR}.ko"):
+            return path if path.startswith("/") else f"{folder}/{path}"
+    return ""
+
+
+def _next_file(host: Reader, release: str) -> str | Missing:
+    """Return the file for a kernel that may belong to another deployment."""
+    folder = f"{ROOTS[0]}/{release}"
+    folders = [folder] if not isinstance(host.lstat(folder), Missing) else []
+    deployed = host.glob(f"{DEPLOYED}/{release}")
+    if not isinstance(deployed, Missing):
+        folders.extend(deployed)
+    answers = [_find(host, each) for each in folders]
+    for answer in answers:
+        if isinstance(answer, str):
+            return answer
+    if answers:
+        return answers[0]
+    return Missing(folder, Why.FAILED, "the next kernel's modules cannot be seen")
+
+
+def _elsewhere(host: Reader, release: str) -> Iterator[str]:
+    names = host.list(ROOTS[0])
+    for name in () if isinstance(names, Missing) else names:
+        if name != release and isinstance(_find(host, f"{ROOTS[0]}/{name}"), str):
+            yield name
+
+
+def _sig_enforce(host: Reader) -> bool | Missing:
+    text = read_text(host, SIG_ENFORCE)
+    if isinstance(text, str):
+        return text.strip() in ("Y", "1")
+    return False if text.why is Why.ABSENT else text
+
+
+def _lockdown(host: Reader) -> str | Missing:
+    text = read_text(host, LOCKDOWN)
+    if isinstance(text, Missing):
+        return "" if text.why is Why.ABSENT else text
+    chosen = text.partition("[")[2].partition("]")[0]
+    return chosen or Missing(LOCKDOWN, Why.FAILED, "no mode is marked")
+
+
+def _secure_boot(host: Reader) -> bool | Missing:
+    data = host.read_bytes(SECURE_BOOT)
+    if isinstance(data, Missing):
+        return False if data.why is Why.ABSENT else data
+    if len(data) != 5:
+        return Missing(SECURE_BOOT, Why.FAILED, f"{len(data)} bytes, not 5")
+    return data[4] == 1
