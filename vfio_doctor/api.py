@@ -19,8 +19,10 @@ from vfio_doctor.facts.base import (
     known,
 )
 from vfio_doctor.facts.board import Board
+from vfio_doctor.facts.boot import BootArguments, BootKind, BootStack, NextKernel
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
+from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.kvm import KvmDevice, KvmParameters
 from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
 from vfio_doctor.facts.kvmfr_intent import KvmfrIntent
@@ -36,7 +38,8 @@ from vfio_doctor.facts.pci import (
     PciDevices,
 )
 from vfio_doctor.facts.qemu_user import QemuUser
-from vfio_doctor.facts.udev import SystemdVersion, UdevRules
+from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
+from vfio_doctor.facts.udev import SystemdVersion, UdevFile, UdevRules
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why
 from vfio_doctor.model import (
     Actor,
@@ -55,7 +58,9 @@ from vfio_doctor.model import (
     UdevTrigger,
     WriteFile,
 )
+from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
+from vfio_doctor.parse.udev_rules import Rule, has_assignment, replace_value
 
 __all__ = [
     "Accounts",
@@ -64,9 +69,14 @@ __all__ = [
     "Applicability",
     "Assigned",
     "Board",
+    "BootArguments",
+    "BootKind",
+    "BootStack",
     "CannotFix",
     "Change",
     "Check",
+    "CommandLine",
+    "Container",
     "Cpu",
     "DeleteFile",
     "DeviceRow",
@@ -81,6 +91,7 @@ __all__ = [
     "Fix",
     "GroupTypes",
     "HumanUser",
+    "ImageInfo",
     "InterruptRemapping",
     "Iommu",
     "IommuGroup",
@@ -88,6 +99,8 @@ __all__ = [
     "Iterable",
     "Iterator",
     "KernelArguments",
+    "KernelCmdline",
+    "KernelRelease",
     "Kind",
     "KvmDevice",
     "KvmParameters",
@@ -100,23 +113,29 @@ __all__ = [
     "LoadModule",
     "Missing",
     "MissingFact",
+    "NextKernel",
     "NodeAccess",
     "NotApplicable",
     "Options",
+    "OsRelease",
     "PciDevice",
     "PciDevices",
     "QemuUser",
     "Remark",
     "RestartService",
+    "Rule",
     "RuntimeParameter",
     "Severity",
     "Stat",
     "SystemdVersion",
+    "UdevFile",
     "UdevRules",
     "UdevTrigger",
     "Why",
     "WriteFile",
+    "has_assignment",
     "known",
+    "replace_value",
 ]
 
 

@@ -115,6 +115,13 @@ def replace_value(line: str, key: str, new: str) -> str:
     return line
 
 
+def has_assignment(line: str, key: str) -> bool:
+    """Tell whether a rule's raw text assigns ``key`` anywhere."""
+    joined, _ = _joined(line)
+    found, _ = _scan(joined)
+    return any(f.term.key == key and not f.term.is_match for f in found)
+
+
 class _Piece(NamedTuple):
     """The raw text of one rule; ``complete`` is false where the file ends in it."""
 
