@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, NotApplicable
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.reader import Missing, read_text
@@ -52,9 +52,10 @@ class KvmfrIntent(NamedTuple):
             )
         )
 
-    def __bool__(self) -> bool:
-        """Tell whether anything shows the wish."""
-        return bool(self.reasons)
+    def demand(self) -> None:
+        """Raise `NotApplicable` where nothing shows the wish."""
+        if not self.reasons:
+            raise NotApplicable("nothing on this host asks for Looking Glass (kvmfr)")
 
 
 def _in_use(host: Reader, facts: Facts) -> Iterator[str]:

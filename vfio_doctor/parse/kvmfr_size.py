@@ -60,22 +60,27 @@ def recommended_mib(modes: Iterable[tuple[int, int]]) -> int:
 
 def read(value: str | None) -> Sizes:
     """Return what the module makes of ``static_size_mb=VALUE``; never raises."""
-    if not value:
-        return Sizes(errors=("it has no value",))
-    words = value.split(",")
-    if len(words) > MOST_DEVICES:
-        return Sizes(errors=(f"it lists more than {MOST_DEVICES} sizes",))
-    numbers = [_number(word) for word in words]
-    bad = tuple(
-        f"{word!r} is not a plain number of MiB"
-        for word, number in zip(words, numbers, strict=True)
-        if number is None
-    )
-    if bad:
+    bad = unreadable(value)
+    if bad or value is None:
         return Sizes(errors=bad)
+    numbers = [_number(word) for word in value.split(",")]
     mib = tuple(number for number in numbers if number is not None)
     errors = tuple(error for n in mib for error in (_error(n),) if error)
     return Sizes(mib, errors, () if errors else tuple(_doubts(mib)))
+
+
+def unreadable(value: str | None) -> tuple[str, ...]:
+    """Return why the kernel cannot parse a value at all; () where it can."""
+    if not value:
+        return ("it has no value",)
+    words = value.split(",")
+    if len(words) > MOST_DEVICES:
+        return (f"it lists more than {MOST_DEVICES} sizes",)
+    return tuple(
+        f"{word!r} is not a plain number of MiB"
+        for word in words
+        if _number(word) is None
+    )
 
 
 def _number(word: str) -> int | None:
