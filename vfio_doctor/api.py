@@ -23,11 +23,28 @@ from vfio_doctor.facts.boot import BootArguments, BootKind, BootStack, NextKerne
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
-from vfio_doctor.facts.kvm import KvmDevice, KvmParameters
+from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
 from vfio_doctor.facts.kvmfr_intent import KvmfrIntent
 from vfio_doctor.facts.kvmfr_node import KvmfrNode, KvmfrNodes, KvmfrSizes
 from vfio_doctor.facts.kvmfr_rules import KvmfrRules
+from vfio_doctor.facts.kvmfr_size import (
+    ConnectedModes,
+    KvmfrSettings,
+    KvmfrSize,
+    SizeSetting,
+)
+from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
+from vfio_doctor.facts.modules import (
+    BuiltinModules,
+    KernelMessages,
+    KvmfrFile,
+    KvmfrIndexed,
+    KvmfrInfo,
+    KvmfrLoaded,
+    LoadedModules,
+    ModuleSigning,
+)
 from vfio_doctor.facts.pci import (
     DeviceRow,
     DeviceTable,
@@ -40,7 +57,7 @@ from vfio_doctor.facts.pci import (
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
 from vfio_doctor.facts.udev import SystemdVersion, UdevFile, UdevRules
-from vfio_doctor.host.reader import Kind, Missing, Stat, Why
+from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why
 from vfio_doctor.model import (
     Actor,
     Applicability,
@@ -59,6 +76,8 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import CommandLine
+from vfio_doctor.parse.kernel_log import Conclusion, Match
+from vfio_doctor.parse.modinfo import ModuleInfo
 from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
 from vfio_doctor.parse.udev_rules import Rule, has_assignment, replace_value
 
@@ -72,10 +91,13 @@ __all__ = [
     "BootArguments",
     "BootKind",
     "BootStack",
+    "BuiltinModules",
     "CannotFix",
     "Change",
     "Check",
     "CommandLine",
+    "Conclusion",
+    "ConnectedModes",
     "Container",
     "Cpu",
     "DeleteFile",
@@ -100,32 +122,49 @@ __all__ = [
     "Iterator",
     "KernelArguments",
     "KernelCmdline",
+    "KernelMessages",
     "KernelRelease",
     "Kind",
+    "KvmAccess",
     "KvmDevice",
     "KvmParameters",
     "KvmfrAccess",
+    "KvmfrFile",
+    "KvmfrIndexed",
+    "KvmfrInfo",
     "KvmfrIntent",
+    "KvmfrLoaded",
     "KvmfrNode",
     "KvmfrNodes",
     "KvmfrRules",
+    "KvmfrSettings",
+    "KvmfrSize",
     "KvmfrSizes",
     "LoadModule",
+    "LoadedModules",
+    "Match",
     "Missing",
     "MissingFact",
+    "ModuleConfig",
+    "ModuleInfo",
+    "ModuleOption",
+    "ModuleSigning",
     "NextKernel",
     "NodeAccess",
     "NotApplicable",
+    "Note",
     "Options",
     "OsRelease",
     "PciDevice",
     "PciDevices",
+    "ProbeResult",
     "QemuUser",
     "Remark",
     "RestartService",
     "Rule",
     "RuntimeParameter",
     "Severity",
+    "SizeSetting",
     "Stat",
     "SystemdVersion",
     "UdevFile",
