@@ -84,12 +84,15 @@ class Board(NamedTuple):
         """Return vendor and name of the board, or words that fit in their place."""
         return f"{self.vendor} {self.name}".strip() or "this board"
 
-    def switch(self, word: str) -> str:
-        """Return one firmware switch and the menu this vendor mostly keeps it in.
+    def cpu_switch(self, amd: bool) -> str:
+        """Return what turns CPU virtualization on, and the menu it is mostly in."""
+        return self._switch(CPU_AMD if amd else CPU_INTEL)
 
-        ``word`` is one of ``CPU_INTEL``, ``CPU_AMD``, ``IOMMU_INTEL`` and
-        ``IOMMU_AMD`` of this module.
-        """
+    def iommu_switch(self, amd: bool) -> str:
+        """Return what turns the IOMMU on, and the menu it is mostly in."""
+        return self._switch(IOMMU_AMD if amd else IOMMU_INTEL)
+
+    def _switch(self, word: str) -> str:
         maker = (self.vendor or self.system_vendor).lower()
         for name, menus in MENUS.items():
             if maker.startswith(name):

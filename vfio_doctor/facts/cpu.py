@@ -51,6 +51,11 @@ class Cpu(NamedTuple):
             _under_xen(host),
         )
 
+    @property
+    def amd(self) -> bool:
+        """Tell whether AMD's names apply: SVM, AMD-Vi (Hygon's are the same)."""
+        return self.vendor in ("AuthenticAMD", "HygonGenuine")
+
 
 def _under_xen(host: Reader) -> bool:
     kind = read_text(host, XEN)

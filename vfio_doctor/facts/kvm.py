@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vfio_doctor.facts.accounts import HumanUser
+from vfio_doctor.facts.base import C, MissingFact, known
+from vfio_doctor.facts.kvmfr_access import looks
+from vfio_doctor.facts.node import may_open
+from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Why, read_text
 
 if TYPE_CHECKING:
@@ -14,6 +19,7 @@ NODE = "/dev/kvm"
 # include/linux/miscdevice.h: MISC_MAJOR, KVM_MINOR; uapi/linux/kvm.h.
 NUMBER = (10, 232)
 API_VERSION = 12
+OPEN_TO_ALL = 0o666
 PARAMETERS = "/sys/module/kvm/parameters"
 VENDOR_MODULES = ("kvm_intel", "kvm_amd")
 
@@ -54,12 +60,69 @@ class KvmDevice(NamedTuple):
             and bool(probe.value("create_vm"))
         )
 
+    @property
+    def is_node(self) -> bool:
+        """Tell whether KVM's character device stands there."""
+        return is_kvm_node(self.stat)
+
+    @property
+    def refusal(self) -> str:
+        """Return why the probe may not open the node; "" where it was opened.
+
+        Says nothing about KVM: another account may well be let in.
+        """
+        if isinstance(self.probe, Missing):
+            return str(self.probe)
+        opened = self.probe.value("api_version") is not None
+        barred = not opened and self.probe.error in ("EACCES", "EPERM")
+        return f"{NODE}: {self.probe.error}" if barred else ""
+
 
 def is_kvm_node(stat: Stat | Missing) -> bool:
     """Tell whether a path's status is that of KVM's character device."""
     return (
         not isinstance(stat, Missing) and stat.kind is Kind.CHAR and stat.rdev == NUMBER
     )
+
+
+class KvmAccess(NamedTuple):
+    """Who may open ``/dev/kvm`` by its owner, group, mode and ACL.
+
+    ``human`` and ``qemu`` name the accounts; "" where not known, or where no
+    account had to be looked up since everybody may. ``human_may`` and
+    ``qemu_may`` are None where the account is not known. ``assumed`` is true
+    where QEMU's account is only the usual one. SELinux is not judged.
+    """
+
+    looks: str
+    human: str
+    human_may: bool | None
+    qemu: str
+    qemu_may: bool | None
+    assumed: bool
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmAccess:
+        """Judge the node for the person and for libvirt's QEMU account."""
+        stat = known(facts[KvmDevice].stat)
+        if not stat.acl and stat.mode & OPEN_TO_ALL == OPEN_TO_ALL:
+            return cls(looks(stat), "", True, "", True, False)
+        human, qemu = _account(facts, HumanUser), _account(facts, QemuUser)
+        return cls(
+            looks(stat),
+            human.name if human else "",
+            may_open(stat, human.uid, human.gids) if human else None,
+            qemu.name if qemu else "",
+            may_open(stat, qemu.uid, qemu.gids) if qemu else None,
+            qemu is not None and qemu.assumed,
+        )
+
+
+def _account(facts: Facts, kind: type[C]) -> C | None:
+    try:
+        return facts[kind]
+    except MissingFact:
+        return None
 
 
 class KvmParameters(NamedTuple):
