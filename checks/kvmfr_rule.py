@@ -148,18 +148,27 @@ def _line_findings(
 
 
 def _remarked(facts: Facts, name: str, remark: Remark) -> Finding:
-    rules = facts[KvmfrRules]
-    what = {
-        "deprecated": "which works for now and will be dropped by a coming systemd",
-        "unknown-name": "so this part of the line is ignored",
-    }.get(remark.kind, "")
-    if remark.dropped:
-        what = f"so udev (systemd {rules.systemd or 'unknown'}) drops the whole line"
+    systemd = str(facts[KvmfrRules].systemd or "unknown")
     tail = locked_out(facts, facts[KvmfrAccess].rule(name))
+    if remark.kind == "deprecated":
+        template = (
+            "The udev rule gives the device to {value}. systemd {systemd} still does"
+            " that though {reason}; a coming version will not{tail}."
+        )
+    elif remark.dropped:
+        template = "udev (systemd {systemd}) drops the whole rule: {reason}{tail}."
+    else:
+        template = "udev leaves {key} out of this rule: {reason}{tail}."
     return Finding(
         f"{remark.path}:{remark.line}",
-        "The udev rule does not do what it says: {reason}, {what}{tail}.",
-        (("reason", remark.reason), ("what", what), ("tail", tail)),
+        template,
+        (
+            ("value", remark.value),
+            ("systemd", systemd),
+            ("key", remark.key),
+            ("reason", remark.reason),
+            ("tail", tail),
+        ),
         (_seen(facts, remark.path, remark.line, remark.raw),),
         severity(facts, name),
         advice(facts[KvmfrAccess], remark.path),
