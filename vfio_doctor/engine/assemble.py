@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor import __version__
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.board import DMI, Board
 from vfio_doctor.facts.boot import BootArguments, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
-from vfio_doctor.facts.machine import Machine
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import (
@@ -61,7 +61,7 @@ def host_info(host: Reader, facts: Facts) -> HostInfo:
         image=_image(facts),
         kernel=_told(lambda: facts[KernelRelease].release),
         cpu=_told(lambda: facts[Cpu].model or facts[Cpu].vendor),
-        machine=_told(lambda: facts[Machine].words),
+        machine=_told(lambda: _machine(facts[Board])),
         container=_told(lambda: facts[Container].kind),
         user=_told(lambda: _person(facts[HumanUser])),
         uid=host.caller().uid,
@@ -139,6 +139,14 @@ def _line(line: CommandLine | Missing) -> str:
 
 def _person(user: HumanUser) -> str:
     return f"{user.name} (uid {user.uid}, {user.how})"
+
+
+def _machine(board: Board) -> str:
+    whole = f"{board.system_vendor} {board.product}".strip()
+    inside = f"{board.vendor} {board.name}".strip()
+    if not whole or not inside or whole == inside:
+        return whole or inside or f"{UNKNOWN}{DMI} gives no names"
+    return f"{whole}, board {inside}"
 
 
 def _image(facts: Facts) -> str:

@@ -47,3 +47,25 @@ def _words(text: str) -> Iterator[str]:
             yield word
             word = ""
     yield from word.split()
+
+
+def wrap_hard(text: str, width: int) -> list[str]:
+    """Return lines of at most ``width`` columns; too long words are cut."""
+    lines: list[str] = []
+    for line in wrap(text, width):
+        while columns(line) > width:
+            cut = _fitting(line, width)
+            lines.append(line[:cut])
+            line = line[cut:]
+        lines.append(line)
+    return lines
+
+
+def _fitting(text: str, width: int) -> int:
+    """Return how many characters fit, at least one."""
+    taken = 0
+    for at, char in enumerate(text):
+        taken += columns(char)
+        if taken > width:
+            return max(at, 1)
+    return len(text)

@@ -1,0 +1,84 @@
+"""List every rule: ``vfio-doctor checks``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.commands.output import emit, look
+
+if TYPE_CHECKING:
+    from vfio_doctor.engine.registry import Registry
+
+SCHEMA = "vfio-doctor/checks/1"
+
+
+@click.command(name="checks")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table for a person, or JSON for programs.",
+)
+def command(format_: str) -> None:
+    """List every check: its id, severity, title and fix.
+
+    Works anywhere; no host is read.
+
+    \b
+    Examples:
+      vfio-doctor checks
+      vfio-doctor checks --format json
+    """
+    from vfio_doctor.engine.registry import load
+
+    registry = load()
+    emit(as_json(registry) if format_ == "json" else as_text(registry))
+    for problem in registry.problems:
+        click.echo(problem, err=True)
+
+
+def as_text(registry: Registry) -> str:
+    """Return the table, and how to read more."""
+    from vfio_doctor.report.table import table
+
+    rows = [
+        (
+            check.id,
+            check.severity.word,
+            check.title,
+            ", ".join(fix.id for fix in registry.fixes_for(check.id)) or "by hand",
+        )
+        for check in registry.checks
+    ]
+    width = look("never", 0, None).width
+    lines = table(("Check", "Severity", "Title", "Fix"), rows, width)
+    return "\n".join([*lines, "", "Read more: vfio-doctor explain ID", ""])
+
+
+def as_json(registry: Registry) -> str:
+    """Return the list as JSON, sorted by id; every field is always present."""
+    from vfio_doctor.report import json
+
+    return json.text(
+        {
+            "schema": SCHEMA,
+            "checks": [
+                {
+                    "id": check.id,
+                    "severity": check.severity.word,
+                    "title": check.title,
+                    "since": check.since,
+                    "requires": list(check.requires),
+                    "fixes": [
+                        {"id": fix.id, "applicability": fix.applicability.value}
+                        for fix in registry.fixes_for(check.id)
+                    ],
+                }
+                for check in registry.checks
+            ],
+        }
+    )

@@ -1,0 +1,31 @@
+"""Print shell completion: ``vfio-doctor completion bash``."""
+
+from __future__ import annotations
+
+import click
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(name="completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
+    """Print the completion script for a shell.
+
+    \b
+    Examples:
+      vfio-doctor completion bash > ~/.local/share/bash-completion/completions/vfio-doctor
+      vfio-doctor completion zsh > ~/.zfunc/_vfio-doctor
+      vfio-doctor completion fish > ~/.config/fish/completions/vfio-doctor.fish
+    """
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    from vfio_doctor.cli import COMPLETE, PROGRAM, cli
+    from vfio_doctor.commands.output import emit
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    # click's class for bash starts a bash to ask for its version; the script
+    # itself needs none of that.
+    emit(ShellComplete.source(kind(cli, {}, PROGRAM, COMPLETE)) + "\n")

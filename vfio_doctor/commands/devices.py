@@ -1,0 +1,49 @@
+"""List the PCI devices by IOMMU group: ``vfio-doctor devices``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vfio_doctor.commands.options import Chosen
+
+
+@click.command(name="devices")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table for a person, or JSON for programs.",
+)
+@click.pass_obj
+def command(chosen: Chosen, format_: str) -> None:
+    """List the PCI devices by IOMMU group: driver, ids, reset, who shares it.
+
+    A whole group is handed to a VM or none of it.
+
+    \b
+    Examples:
+      vfio-doctor devices
+      vfio-doctor --capture bug.tar.gz devices --format json
+    """
+    from vfio_doctor.commands.host import open_host
+    from vfio_doctor.commands.output import emit, look
+    from vfio_doctor.facts.base import Facts, MissingFact
+    from vfio_doctor.report import devices
+
+    try:
+        rows = devices.collect(Facts(open_host(chosen.capture)))
+    except MissingFact as missing:
+        from vfio_doctor.report.untrusted import clean
+
+        failure = click.ClickException(clean(f"the devices are not known: {missing}"))
+        failure.exit_code = 3
+        raise failure from missing
+    if format_ == "json":
+        emit(devices.as_json(rows))
+    else:
+        emit(devices.as_text(rows, look("never", 0, None)))

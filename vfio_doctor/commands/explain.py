@@ -1,0 +1,86 @@
+"""Print a rule's page: ``vfio-doctor explain ID``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.commands.output import emit
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.engine.registry import Registry
+
+
+def complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a check id, with its title where the shell shows one."""
+    from click.shell_completion import CompletionItem
+
+    from vfio_doctor.engine.registry import load
+
+    return [
+        CompletionItem(check.id, help=check.title)
+        for check in load().checks
+        if check.id.startswith(incomplete)
+    ]
+
+
+@click.command(name="explain")
+@click.argument("name", metavar="ID", shell_complete=complete)
+@click.option(
+    "--here",
+    is_flag=True,
+    help="Also judge this host (or the one of --capture) and say how it ended.",
+)
+@click.pass_obj
+def command(chosen: Chosen, name: str, here: bool) -> None:
+    """Explain a check: what it looks at, why it matters, how it is repaired.
+
+    ID is a check's or a fix's id, as reports and 'vfio-doctor checks' show it.
+
+    \b
+    Examples:
+      vfio-doctor explain kvmfr-device-owner
+      vfio-doctor explain iommu-off --here
+      vfio-doctor --capture bug.tar.gz explain iommu-off --here
+    """
+    from vfio_doctor.engine.registry import load
+
+    text = page(name, load())
+    if here:
+        text += f"\n{_here(chosen, name)}"
+    emit(text)
+
+
+def page(name: str, registry: Registry) -> str:
+    """Return the page of a check or a fix; raises UsageError with near names."""
+    from vfio_doctor.docs.page import check_text, fix_text
+
+    check = registry.check(name)
+    if check is not None:
+        return check_text(check, registry)
+    fix = next((fix for fix in registry.fixes if fix.id == name), None)
+    if fix is not None:
+        return fix_text(fix)
+    from difflib import get_close_matches
+
+    names = [item.id for item in (*registry.checks, *registry.fixes)]
+    near = get_close_matches(name, names, 3, 0.5)
+    more = f"Did you mean {' or '.join(near)}?" if near else "See `vfio-doctor checks`."
+    raise click.UsageError(f"{name}: no check has this id. {more}")
+
+
+def _here(chosen: Chosen, name: str) -> str:
+    from vfio_doctor.commands.diagnosis import diagnosed
+    from vfio_doctor.commands.output import look
+    from vfio_doctor.report import text
+
+    if chosen.select or chosen.skip:
+        raise click.UsageError("--here judges ID only: leave out --select and --skip.")
+    report = diagnosed(chosen._replace(select=(name,))).report
+    return text.render_one(report, look(chosen.color, 1, None))

@@ -1,0 +1,20 @@
+"""Print the manual page: ``vfio-doctor man``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(name="man")
+def command() -> None:
+    """Print the manual page, made from the same source as --help.
+
+    \b
+    Examples:
+      vfio-doctor man | man -l -
+      vfio-doctor man > ~/.local/share/man/man1/vfio-doctor.1
+    """
+    from vfio_doctor.commands.output import emit
+    from vfio_doctor.docs.man import man_page
+
+    emit(man_page())

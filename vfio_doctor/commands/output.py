@@ -1,0 +1,83 @@
+"""Where output goes: stdout that may be closed early, or a whole file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.report.look import Look, look_for
+
+if TYPE_CHECKING:
+    from typing import IO
+
+
+def look(colour: str, verbosity: int, output: str | None) -> Look:
+    """Return how text may look where it goes; a file is no terminal."""
+    if output not in (None, "-"):
+        return Look(colour=colour == "always", verbosity=verbosity)
+    return look_for(sys.stdout, colour, verbosity, os.environ)
+
+
+def emit(text: str, output: str | None = None) -> None:
+    """Print the text, or write it to a file; raises ClickException with status 2.
+
+    Whoever reads our output may stop early (``vfio-doctor | head``): then the
+    rest is dropped and the exit status still says what was found.
+    """
+    if output not in (None, "-"):
+        assert output is not None
+        _write(text, output)
+        return
+    try:
+        _print(text, sys.stdout)
+    except BrokenPipeError:
+        # Python flushes stdout once more when it leaves.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(text: str, stream: IO[str]) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        from vfio_doctor.report.untrusted import ascii_only
+
+        stream.write(ascii_only(text))
+    stream.flush()
+
+
+def _write(text: str, path: str) -> None:
+    """Write a whole file or nothing: a new file takes the old one's place.
+
+    A symbolic link is replaced, never followed: it may be somebody else's trap in
+    a shared folder. What is neither a file nor absent (``/dev/null``) is written to.
+    """
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(21, "it is a folder", path)
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="utf-8") as device:
+                device.write(text)
+            return
+        _replace(text, path)
+    except OSError as error:
+        failure = click.ClickException(f"{path}: cannot write: {error.strerror}")
+        failure.exit_code = 2
+        raise failure from error
+
+
+def _replace(text: str, path: str) -> None:
+    folder, name = os.path.split(path)
+    scratch = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    number = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(number, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(number)
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
