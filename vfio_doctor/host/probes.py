@@ -1,0 +1,90 @@
+"""Functional probes: ask a device itself. Each is harmless and quickly over."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import Missing, ProbeResult, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Linux uapi/linux/kvm.h: _IO(0xAE, 0x00) and _IO(0xAE, 0x01).
+KVM_GET_API_VERSION = 0xAE00
+KVM_CREATE_VM = 0xAE01
+# Looking Glass module/kvmfr.h: _IO('u', 0x44).
+KVMFR_DMABUF_GETSIZE = 0x7544
+FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def probe(name: str, path: str) -> ProbeResult | Missing:
+    """Run the probe ``kvm`` or ``kvmfr-size`` on a device node.
+
+    Where the node is not there or may not be opened, that is `Missing`; where the
+    device was opened and did not answer, the result says which step failed.
+    """
+    ask = {"kvm": _ask_kvm, "kvmfr-size": _ask_kvmfr}[name]
+    mode = os.O_RDWR if name == "kvm" else os.O_RDONLY
+    try:
+        fd = os.open(path, mode | FLAGS)
+    except OSError as error:
+        return Missing(f"probe {name} of {path}", why(error), error.strerror or "")
+    try:
+        if not stat.S_ISCHR(os.fstat(fd).st_mode):
+            source = f"probe {name} of {path}"
+            return Missing(source, Why.FAILED, "not a character device")
+        return ask(fd, path)
+    finally:
+        os.close(fd)
+
+
+def why(error: OSError) -> Why:
+    """Return what an error of the operating system means for a reading."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO):
+        return Why.ABSENT
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Why.DENIED
+    return Why.FAILED
+
+
+def _ask_kvm(fd: int, path: str) -> ProbeResult:
+    import fcntl
+
+    def version() -> int:
+        return fcntl.ioctl(fd, KVM_GET_API_VERSION)
+
+    def create() -> int:
+        os.close(fcntl.ioctl(fd, KVM_CREATE_VM))
+        return 1
+
+    steps = (
+        ("asked its API version", "api_version", version),
+        ("created a virtual machine and closed it", "create_vm", create),
+    )
+    return _walk("kvm", path, steps)
+
+
+def _ask_kvmfr(fd: int, path: str) -> ProbeResult:
+    import fcntl
+
+    def size() -> int:
+        return fcntl.ioctl(fd, KVMFR_DMABUF_GETSIZE)
+
+    return _walk("kvmfr-size", path, (("asked its size", "size", size),))
+
+
+def _walk(
+    name: str, path: str, steps: tuple[tuple[str, str, Callable[[], int]], ...]
+) -> ProbeResult:
+    did, values = [f"opened {path}"], []
+    for said, value, ask in steps:
+        did.append(said)
+        try:
+            values.append((value, ask()))
+        except OSError as error:
+            text = errno.errorcode.get(error.errno or 0, str(error.errno))
+            return ProbeResult(name, tuple(did), tuple(values), text)
+    return ProbeResult(name, tuple(did), tuple(values))
