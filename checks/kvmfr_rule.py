@@ -293,12 +293,20 @@ class KvmfrRuleTooLate(Check):
         access = facts[KvmfrAccess]
         tail = locked_out(facts, access.rule(name))
         error = severity(facts, name) is Severity.ERROR
-        version = facts[KvmfrRules].systemd or "unknown"
+        version = facts[KvmfrRules].systemd
+        what = "gives no access"
+        if 0 < version < 258:
+            what = "counts from the next login on only"
         return Finding(
             f"{path}:{line}",
             "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, where it"
-            " gives no access (systemd {version}){tail}.",
-            (("node", name), ("version", str(version)), ("tail", tail)),
+            " {what} (systemd {version}){tail}.",
+            (
+                ("node", name),
+                ("what", what),
+                ("version", str(version or "unknown")),
+                ("tail", tail),
+            ),
             (_seen(facts, path, line, raw),),
             Severity.ERROR if error else Severity.WARNING,
             advice(access, path),
