@@ -33,10 +33,11 @@ def command(chosen: Chosen, format_: str) -> None:
     from vfio_doctor.commands.host import open_host
     from vfio_doctor.commands.output import emit, look
     from vfio_doctor.facts.base import Facts, MissingFact
+    from vfio_doctor.facts.pci import DeviceTable
     from vfio_doctor.report import devices
 
     try:
-        rows = devices.collect(Facts(open_host(chosen.capture)))
+        held = Facts(open_host(chosen.capture))[DeviceTable]
     except MissingFact as missing:
         from vfio_doctor.report.untrusted import clean
 
@@ -44,6 +45,6 @@ def command(chosen: Chosen, format_: str) -> None:
         failure.exit_code = 3
         raise failure from missing
     if format_ == "json":
-        emit(devices.as_json(rows))
+        emit(devices.as_json(held))
     else:
-        emit(devices.as_text(rows, look("never", 0, None)))
+        emit(devices.as_text(held, look("never", 0, None)))

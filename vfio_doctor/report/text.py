@@ -78,8 +78,21 @@ class Page:
         return style(text, fg=fg, bold=bold)
 
 
+def render_one(report: Report, look: Look) -> str:
+    """Return how the only check of a report ended, with its evidence."""
+    page = Page(look)
+    page.heading(f"On {clean(report.run.source)}")
+    for result in report.checks:
+        if result.status is Status.FAIL:
+            _failure(result, report, page)
+        else:
+            why = ", ".join(result.blocked_by) or result.reason
+            page.say(f"{result.status.value}: {why}" if why else result.status.value)
+    return page.text()
+
+
 def _short(report: Report, page: Page) -> None:
-    for result in _failed(report):
+    for result in failed(report):
         for diagnosis in result.diagnoses:
             page.mark(
                 diagnosis.severity.word,
@@ -93,7 +106,7 @@ def _whole(report: Report, page: Page) -> None:
     _head(report, page)
     page.gap()
     page.say(verdict(report))
-    for result in _failed(report):
+    for result in failed(report):
         page.gap()
         _failure(result, report, page)
     _untold(report, page)
@@ -162,7 +175,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _failed(report: Report) -> list[CheckResult]:
+def failed(report: Report) -> list[CheckResult]:
     """Return the failed checks: root causes first, then by severity and id."""
     roots = {check_id: at for at, check_id in enumerate(report.summary.root_causes)}
     failed = [r for r in report.checks if r.status is Status.FAIL]
@@ -175,7 +188,7 @@ def _failure(result: CheckResult, report: Report, page: Page) -> None:
     page.mark(severity.word.upper(), severity, f"{result.title}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
-        for line in _cure(diagnosis):
+        for line in cure(diagnosis):
             page.say(line, "  -> " if page.look.utf8 else "  > ")
         if page.look.verbosity > 0:
             _evidence(diagnosis, page)
@@ -186,7 +199,8 @@ def _failure(result: CheckResult, report: Report, page: Page) -> None:
         page.say(f"Also affects: {', '.join(waiting)}", "  ", "    ")
 
 
-def _cure(diagnosis: Diagnosis) -> Iterator[str]:
+def cure(diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield what to do about a finding: the repair, or by hand and why not it."""
     fix = diagnosis.fix
     if fix is not None and not fix.cannot:
         yield repair(fix)

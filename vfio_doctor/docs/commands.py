@@ -1,0 +1,89 @@
+"""The command line as data, read from click: for the reference and the man page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from vfio_doctor.docs.page import dedented
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# click marks a paragraph that is not to be wrapped with a backspace.
+AS_IT_IS = "\b"
+
+
+class CommandPage(NamedTuple):
+    """One command: how it is called, its paragraphs, its options.
+
+    ``paragraphs`` are (as it is, lines); ``options`` are (how it is spelt, help).
+    """
+
+    path: str
+    usage: str
+    short: str
+    paragraphs: tuple[tuple[bool, tuple[str, ...]], ...]
+    options: tuple[tuple[str, str], ...]
+    help: str
+
+
+def command_pages() -> tuple[CommandPage, ...]:
+    """Return ``vfio-doctor`` itself and then its commands, by name."""
+    from vfio_doctor.cli import PROGRAM, cli
+
+    context = click.Context(cli, info_name=PROGRAM, terminal_width=80, color=False)
+    pages = [_page(cli, context)]
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if not command.hidden:
+            inner = click.Context(command, context, name, terminal_width=80)
+            pages.append(_page(command, inner))
+    return tuple(pages)
+
+
+def _page(command: click.Command, context: click.Context) -> CommandPage:
+    return CommandPage(
+        context.command_path,
+        " ".join(command.collect_usage_pieces(context)),
+        command.get_short_help_str(200),
+        tuple(_paragraphs(command.help or "")),
+        tuple(_options(command, context)),
+        command.get_help(context),
+    )
+
+
+def _paragraphs(text: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    lines: list[str] = []
+    for line in [*dedented(text), ""]:
+        if line:
+            lines.append(line)
+        elif lines:
+            as_it_is = lines[0] == AS_IT_IS
+            yield as_it_is, tuple(lines[1:] if as_it_is else lines)
+            lines = []
+
+
+def _options(
+    command: click.Command, context: click.Context
+) -> Iterator[tuple[str, str]]:
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None:
+            yield record
+
+
+def reference() -> str:
+    """Return the CLI reference as Markdown: every ``--help`` as it is printed."""
+    lines = [
+        "# Command line",
+        "",
+        "Made from the code by `python -m vfio_doctor.docs --write`.",
+    ]
+    for page in command_pages():
+        lines += ["", f"## {page.path}", "", "```text"]
+        lines += [line.rstrip() for line in page.help.splitlines()]
+        lines += ["```"]
+    return "\n".join([*lines, ""])

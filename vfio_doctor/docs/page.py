@@ -1,0 +1,99 @@
+"""One rule's page, as text and as Markdown: its docstring and its constants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.api import Check, Fix
+    from vfio_doctor.engine.registry import Registry
+
+SECTIONS = (
+    "What it does:",
+    "Why is this bad?",
+    "How it is repaired:",
+    "See it yourself:",
+    "False alarms:",
+)
+CODE = "    "
+
+
+class Page(NamedTuple):
+    """A docstring taken apart: the summary, and (heading, lines) in order."""
+
+    summary: str
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def read(docstring: str) -> Page:
+    """Return a check's docstring by its sections.
+
+    What stands before the first heading is the summary, on one line.
+    """
+    before: list[str] = []
+    found: list[tuple[str, list[str]]] = []
+    for line in dedented(docstring):
+        if line in SECTIONS:
+            found.append((line, []))
+        elif found:
+            found[-1][1].append(line)
+        else:
+            before.append(line)
+    sections = tuple((heading, tuple(_trimmed(lines))) for heading, lines in found)
+    return Page(" ".join(line for line in before if line), sections)
+
+
+def dedented(docstring: str) -> list[str]:
+    """Return a docstring's lines as PEP 257 trims them; inspect is dear to import."""
+    first, *rest = docstring.expandtabs().splitlines() or [""]
+    margins = [len(line) - len(line.lstrip()) for line in rest if line.strip()]
+    margin = min(margins, default=0)
+    return _trimmed([first.strip(), *(line[margin:].rstrip() for line in rest)])
+
+
+def check_text(check: type[Check], registry: Registry) -> str:
+    """Return a check's page for a terminal."""
+    page = read(check.__doc__ or "")
+    lines = [check.title, "=" * len(check.title), "", page.summary, ""]
+    lines += [f"{name}: {value}" for name, value in facts(check, registry)]
+    for heading, body in page.sections:
+        lines += ["", heading.rstrip(":"), *(f"  {line}".rstrip() for line in body)]
+    return "\n".join([*lines, ""])
+
+
+def fix_text(fix: type[Fix]) -> str:
+    """Return a fix's page for a terminal."""
+    lines = [fix.id, "=" * len(fix.id), "", f"{fix.summary.rstrip('.')}.", ""]
+    lines += [f"{name}: {value}" for name, value in fix_facts(fix)]
+    return "\n".join([*lines, "", *dedented(fix.__doc__ or ""), ""])
+
+
+def facts(check: type[Check], registry: Registry) -> Iterator[tuple[str, str]]:
+    """Yield what the constants say, for the head of the page."""
+    yield "id", check.id
+    yield "severity", check.severity.word
+    yield "since", check.since
+    fixes = registry.fixes_for(check.id)
+    shown = [f"{fix.id} ({fix.applicability.value})" for fix in fixes]
+    yield "fix", ", ".join(shown) or "none, see below"
+    if fixes:
+        yield "reboot", "yes" if any(fix.reboot for fix in fixes) else "no"
+    if check.requires:
+        yield "judged only if these pass", ", ".join(check.requires)
+
+
+def fix_facts(fix: type[Fix]) -> Iterator[tuple[str, str]]:
+    """Yield what a fix's constants say."""
+    yield "applicability", fix.applicability.value
+    yield "reboot", "yes" if fix.reboot else "no"
+    yield "solves", ", ".join(fix.solves)
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    while lines and not lines[-1]:
+        lines = lines[:-1]
+    while lines and not lines[0]:
+        lines = lines[1:]
+    return lines

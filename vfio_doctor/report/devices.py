@@ -1,0 +1,85 @@
+"""The device table as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.report.untrusted import ascii_only, clean
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.pci import DeviceRow, DeviceTable
+    from vfio_doctor.report.look import Look
+
+SCHEMA = "vfio-doctor/devices/1"
+
+
+def as_text(held: DeviceTable, look: Look) -> str:
+    """Return a table by group and address, and notes on what could not be read."""
+    from vfio_doctor.report.table import table
+
+    headers = ("Group", "Address", "Device", "Ids", "Driver", "Reset", "Also needs")
+    lines = table(headers, [_cells(row) for row in _ordered(held)], look.width)
+    if not held.rows:
+        lines = ["This host has no PCI devices."]
+    if any(row.foreign for row in held.rows):
+        lines += ["", "Also needs: devices of the same group that go to the VM too."]
+    lines += [f"Note: {clean(note)}" for note in held.notes]
+    text = "\n".join(lines) + "\n"
+    return text if look.utf8 else ascii_only(text)
+
+
+def as_json(held: DeviceTable) -> str:
+    """Return the same as JSON; every field is always present."""
+    from vfio_doctor.report import json
+
+    return json.text(
+        {
+            "schema": SCHEMA,
+            "devices": [_object(row) for row in _ordered(held)],
+            "notes": list(held.notes),
+        }
+    )
+
+
+def _ordered(held: DeviceTable) -> list[DeviceRow]:
+    def place(row: DeviceRow) -> tuple[bool, int, str]:
+        group = row.device.group
+        return (group is None, group or 0, row.device.bdf)
+
+    return sorted(held.rows, key=place)
+
+
+def _cells(row: DeviceRow) -> tuple[str, ...]:
+    device = row.device
+    resets = row.reset_methods
+    return (
+        "none" if device.group is None else str(device.group),
+        device.bdf,
+        row.name or row.kind,
+        device.ids,
+        device.driver or "-",
+        "unknown" if isinstance(resets, Missing) else " ".join(resets) or "none",
+        " ".join(row.foreign) or "-",
+    )
+
+
+def _object(row: DeviceRow) -> dict[str, object]:
+    device, resets = row.device, row.reset_methods
+    first = device.boot_vga
+    return {
+        "address": device.bdf,
+        "group": device.group,
+        "kind": row.kind,
+        "name": row.name,
+        "vendor": device.vendor,
+        "device": device.device,
+        "subsystem": device.subsystem,
+        "class": device.class_,
+        "driver": device.driver,
+        "boot_vga": None if isinstance(first, Missing) else first,
+        "reset_methods": None if isinstance(resets, Missing) else list(resets),
+        "companions": list(row.companions),
+        "foreign": list(row.foreign),
+        "isolated": row.isolated,
+    }
