@@ -217,7 +217,7 @@ SICK = {OWNER: "error", NODE: "blocked"}
             "99",
             UACCESS,
             OPEN,
-            {LATE: "warning", NODE: "blocked"},
+            {LATE: "warning", OWNER: "unknown", NODE: "blocked"},
             id="late-no-version",
         ),
         pytest.param(
@@ -324,6 +324,18 @@ def test_what_cannot_be_read_is_never_a_pass(path: str) -> None:
     assert {shut[i].status for i in (OWNER, LATE, GROUP)} == {Status.UNKNOWN}
     only = judged(host(258, None, {}, {path: hosts.denied(path)}))
     assert only[OWNER].status in (Status.UNKNOWN, Status.NOT_APPLICABLE)
+
+
+@pytest.mark.parametrize("name", ["x y", "-x", "é", "", "x" * 65])
+def test_odd_names_are_not_handed_to_the_name_service(name: str) -> None:
+    argv = ("getent", "passwd", name)
+    rule = f'SUBSYSTEM=="kvmfr", OWNER="{name}", GROUP="qemu"\n'
+    odd = hosts.changed(
+        host(257, QEMU_ONLY, {"70-kvmfr.rules": rule}),
+        commands={argv: hosts.ran(argv, f"{name or 'x'}:x:1000:1000::/:/x\n")},
+    )
+    assert outcome(odd) == SICK
+    assert judged(odd, name or " ")[NODE].status is not Status.ERROR
 
 
 def test_a_host_without_looking_glass_is_left_alone() -> None:

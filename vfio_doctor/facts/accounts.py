@@ -185,9 +185,18 @@ def _candidates(host: Reader, facts: Facts) -> Iterator[tuple[int, str]]:
 
 def _from_nss(host: Reader, key: str) -> User | None:
     """Ask the name service: accounts of LDAP or systemd-homed are in no file."""
+    if not is_plain_name(key):
+        return None
     argv = ("getent", "passwd", key)
     answer = host.run(argv)
     if isinstance(answer, Missing) or answer.status != 0:
         return None
     lines = parse_passwd(answer.stdout)
     return User(*lines[0], " ".join(argv)) if lines else None
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name from a file or the command line may go to ``getent``."""
+    bare = name.translate(str.maketrans("", "", "_.@-"))
+    fits = name.isascii() and (bare.isalnum() or not bare) and len(name) <= 64
+    return fits and name[:1] not in ("", "-", ".", "@")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfio_doctor.facts.accounts import Accounts
+from vfio_doctor.facts.accounts import Accounts, is_plain_name
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.kvmfr_node import KvmfrNodes
 from vfio_doctor.facts.udev import SUBSYSTEM, SystemdVersion, UdevRules
@@ -109,6 +109,8 @@ def _names(host: Reader, facts: Facts, rules: list[Rule], version: int | None) -
 
 def _ask(host: Reader, database: str, name: str) -> int:
     """Return the uid or gid that the name service knows, or -1."""
+    if not is_plain_name(name):
+        return -1
     answer = host.run(("getent", database, name))
     if isinstance(answer, Missing) or answer.status != 0:
         return -1

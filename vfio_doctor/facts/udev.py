@@ -24,7 +24,12 @@ FOLDERS = (
     "/lib/udev/rules.d",
 )
 SUBSYSTEM = "kvmfr"
-SYSTEMD_FOLDERS = ("/usr/lib/systemd", "/usr/lib64/systemd", "/lib/systemd")
+SYSTEMD_FOLDERS = (
+    "/usr/lib/systemd",
+    "/usr/lib64/systemd",
+    "/usr/lib/x86_64-linux-gnu/systemd",
+    "/lib/systemd",
+)
 LIBRARY = "libsystemd-shared-"
 
 
@@ -177,6 +182,7 @@ class SystemdVersion(NamedTuple):
 
 def _systemd_folders(host: Reader) -> Iterator[str]:
     yield from SYSTEMD_FOLDERS
+    # Asked last: it lists every folder of /usr/lib.
     multiarch = host.glob("/usr/lib/*/systemd")
     yield from () if isinstance(multiarch, Missing) else multiarch
 
