@@ -9,6 +9,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    InitramfsModules,
     Iterator,
     KernelMessages,
     KvmfrFile,
@@ -20,8 +21,8 @@ from vfio_doctor.api import (
     Missing,
     MissingFact,
     ModuleConfig,
-    Note,
     NotApplicable,
+    Note,
     Severity,
     SizeSetting,
     Why,
@@ -49,9 +50,10 @@ class KvmfrNotLoadedAtBoot(Check):
     """Nothing loads the kvmfr module when this host starts.
 
     What it does:
-    Looks in modules-load.d, in the kernel arguments of the next boot and in the
-    softdep lines of modprobe.d for something that loads kvmfr, for a blacklist
-    that keeps it out, and whether the next kernel has the module.
+    Looks in modules-load.d, in the kernel arguments of the next boot, in the
+    softdep lines of modprobe.d and in the configuration of the initramfs for
+    something that loads kvmfr, for a blacklist that keeps it out, and whether the
+    next kernel has the module.
 
     Why is this bad?
     No hardware asks for this module, so it is never loaded by itself. Looking
@@ -65,14 +67,21 @@ class KvmfrNotLoadedAtBoot(Check):
         systemctl status systemd-modules-load
 
     False alarms:
-    The doctor does not look into the initramfs, nor into services and hooks of
-    your own. If one of these loads kvmfr, use --skip kvmfr-not-loaded-at-boot.
+    The doctor does not look into services and libvirt hooks of your own. If one
+    of these loads kvmfr, use --skip kvmfr-not-loaded-at-boot.
     """
 
     id = "kvmfr-not-loaded-at-boot"
     severity = Severity.WARNING
     title = "Nothing loads kvmfr at boot"
-    needs = (KvmfrIntent, KvmfrLoaded, KvmfrFile, KvmfrSettings, ModuleConfig)
+    needs = (
+        KvmfrIntent,
+        KvmfrFile,
+        KvmfrSettings,
+        ModuleConfig,
+        LoadedModules,
+        InitramfsModules,
+    )
     requires = ("kvmfr-module-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -96,11 +105,12 @@ def _loader(facts: Facts) -> str:
     """Return what loads the module at boot, or ""."""
     for module, source in facts[ModuleConfig].pulled_in_by("kvmfr"):
         try:
-            if module in facts[LoadedModules]:
+            if facts[LoadedModules].has(module):
                 return source
         except MissingFact:
             continue
-    return known(facts[KvmfrSettings].loaded_by) or ""
+    early = facts[InitramfsModules].source("kvmfr")
+    return early or known(facts[KvmfrSettings].loaded_by) or ""
 
 
 def _next_lacks_it(file: KvmfrFile) -> Finding:
@@ -205,7 +215,8 @@ def _no_device(facts: Facts) -> Finding:
     try:
         settings = facts[KvmfrSettings]
     except MissingFact as missing:
-        why, rows = "the settings cannot be read", (Evidence("settings", str(missing)),)
+        why = "the settings cannot be read"
+        rows: tuple[Evidence, ...] = (Evidence("settings", str(missing)),)
     else:
         why, rows = _why(settings.now), _sources(settings, settings.now)
     return Finding(

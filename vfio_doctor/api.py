@@ -21,6 +21,7 @@ from vfio_doctor.facts.base import (
 from vfio_doctor.facts.board import Board
 from vfio_doctor.facts.boot import BootArguments, BootKind, BootStack, NextKernel
 from vfio_doctor.facts.cpu import Cpu
+from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
@@ -114,6 +115,7 @@ __all__ = [
     "GroupTypes",
     "HumanUser",
     "ImageInfo",
+    "InitramfsModules",
     "InterruptRemapping",
     "Iommu",
     "IommuGroup",

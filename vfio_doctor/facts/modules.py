@@ -9,6 +9,7 @@ from vfio_doctor.facts.boot import NextKernel
 from vfio_doctor.facts.kernel import KernelRelease
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import kernel_log, modinfo
+from vfio_doctor.parse.modprobe import module_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +54,9 @@ class LoadedModules(NamedTuple):
         lines = (line.split(None, 1) for line in text.splitlines())
         return cls(frozenset(words[0] for words in lines if words))
 
-    def __contains__(self, module: object) -> bool:
+    def has(self, module: str) -> bool:
         """Tell whether a module is loaded, ``-`` and ``_`` being equal."""
-        return str(module).replace("-", "_") in self.names
+        return module_name(module) in self.names
 
 
 class BuiltinModules(NamedTuple):
@@ -70,9 +71,9 @@ class BuiltinModules(NamedTuple):
         text = known(read_text(host, f"/lib/modules/{release}/modules.builtin"))
         return cls(frozenset(_module_of(line) for line in text.splitlines()))
 
-    def __contains__(self, module: object) -> bool:
+    def has(self, module: str) -> bool:
         """Tell whether a module is built in, ``-`` and ``_`` being equal."""
-        return str(module).replace("-", "_") in self.names
+        return module_name(module) in self.names
 
 
 class KvmfrLoaded(NamedTuple):
@@ -224,7 +225,7 @@ def _next_release(facts: Facts) -> str | Missing:
 
 def _module_of(path: str) -> str:
     name = path.strip().rstrip(":").rpartition("/")[2]
-    return name.partition(".ko")[0].replace("-", "_")
+    return module_name(name.partition(".ko")[0])
 
 
 def _first_file(host: Reader, release: str) -> str | Missing:
