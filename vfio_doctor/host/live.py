@@ -250,6 +250,6 @@ def _acl(path: str) -> tuple[AclEntry, ...]:
     data = _attribute(path, "system.posix_acl_access")
     if not data:
         return ()
-    from vfio_doctor.parse.acl import decode
+    from vfio_doctor.host.acl import decode
 
     return decode(data)

@@ -162,10 +162,11 @@ class Pseudonyms:
         if self._everywhere is not None:
             text = self._everywhere.sub(lambda m: self._name(m.group()), text)
         for name, pattern in self._contexts:
-            text = pattern.sub(
-                lambda m, n=name: m.group().replace(n, self._name(n)), text
-            )
+            text = self._where_certain(text, name, pattern)
         return text
+
+    def _where_certain(self, text: str, name: str, pattern: re.Pattern[str]) -> str:
+        return pattern.sub(lambda m: m.group().replace(name, self._name(name)), text)
 
     def _name(self, text: str) -> str:
         self._counts[text] = self._counts.get(text, 0) + 1

@@ -32,11 +32,12 @@ def parse(text: str) -> CpuInfo | None:
     """Return what the first processor's block says.
 
     None where the text describes no processor, or an x86 one without its flags.
-    Only x86 has ``cpu family`` (arch/x86/kernel/cpu/proc.c, show_cpuinfo).
+    Only x86 has ``vendor_id`` with ``flags``, and only it has ``cpu family``
+    (arch/x86/kernel/cpu/proc.c, show_cpuinfo; s390 says ``features``).
     """
     fields = _first_block(text)
-    x86 = "cpu family" in fields
-    if not OPENING.intersection(fields) or (x86 and "flags" not in fields):
+    x86 = "vendor_id" in fields and "flags" in fields
+    if not OPENING.intersection(fields) or ("cpu family" in fields and not x86):
         return None
     return CpuInfo(
         fields.get("vendor_id", ""),

@@ -96,10 +96,10 @@ def parse_uevent(text: str) -> Uevent | None:
     pairs = (line.partition("=") for line in text.split("\n"))
     fields = {key: value for key, _, value in pairs}
     vendor, _, device = fields.get("PCI_ID", "").lower().partition(":")
-    class_ = fields.get("PCI_CLASS", "").lower().rjust(6, "0")
-    if not (_is_hex(vendor, 4) and _is_hex(device, 4) and _is_hex(class_, 6)):
-        return None
-    if not fields["PCI_CLASS"]:
+    said = fields.get("PCI_CLASS", "").lower()
+    class_ = said.rjust(6, "0")
+    ids = _is_hex(vendor, 4) and _is_hex(device, 4)
+    if not (ids and said and _is_hex(class_, 6)):
         return None
     subsystem = fields.get("PCI_SUBSYS_ID", "").lower()
     return Uevent(fields.get("DRIVER", ""), class_, vendor, device, subsystem)

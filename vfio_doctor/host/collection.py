@@ -1,0 +1,83 @@
+"""The fixed collection list: what a triager wants beyond what was judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import Missing
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.reader import Reader
+
+FILES = (
+    "/proc/cmdline",
+    "/proc/modules",
+    "/proc/interrupts",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/hostname",
+    "/proc/sys/kernel/random/boot_id",
+    "/etc/os-release",
+    "/usr/share/ublue-os/image-info.json",
+    "/sys/kernel/security/lockdown",
+    "/sys/module/kvmfr/version",
+    "/etc/libvirt/qemu.conf",
+    "/etc/default/grub",
+    "/etc/kernel/cmdline",
+    "/etc/looking-glass-client.ini",
+)
+GLOBS = (
+    "/etc/modprobe.d/*.conf",
+    "/etc/modules-load.d/*.conf",
+    "/usr/lib/modules-load.d/*.conf",
+    "/etc/udev/rules.d/*.rules",
+    "/etc/dracut.conf.d/*.conf",
+    "/usr/lib/dracut/dracut.conf.d/*vfio*",
+    "/etc/tmpfiles.d/*looking-glass*",
+    "/boot/loader/entries/*.conf",
+    "/etc/libvirt/hooks/*",
+    "/etc/libvirt/hooks/qemu.d/*",
+    "/etc/libvirt/qemu/*.xml",
+    "/sys/class/drm/card*-*/status",
+    "/sys/class/drm/card*-*/modes",
+    "/sys/kernel/iommu_groups/*/type",
+)
+NODES = ("/dev/kvm", "/dev/vfio/*", "/dev/kvmfr*", "/dev/shm/looking-glass*")
+PCI = "/sys/bus/pci/devices"
+PCI_FILES = ("uevent", "boot_vga", "reset_method")
+LINKS = "/sys/kernel/iommu_groups/*/devices/*"
+COMMANDS = (
+    ("systemctl", "--version"),
+    ("bootc", "--version"),
+    ("rpm-ostree", "--version"),
+    ("virsh", "--version"),
+    ("qemu-system-x86_64", "--version"),
+    ("dmesg",),
+)
+SUBSYSTEMS = ("kvmfr", "vfio", "drm")
+FILE_LIMIT = 64 << 10
+
+
+def collect(host: Reader) -> None:
+    """Ask a recorder for everything on the list; answers are the recorder's."""
+    for path in FILES:
+        host.read_bytes(path, FILE_LIMIT)
+    for pattern in GLOBS:
+        for path in _paths(host, pattern):
+            host.read_bytes(path, FILE_LIMIT)
+    for pattern in NODES:
+        for path in _paths(host, pattern):
+            host.lstat(path)
+    for path in _paths(host, f"{PCI}/*"):
+        for name in PCI_FILES:
+            host.read_bytes(f"{path}/{name}", FILE_LIMIT)
+        host.readlink(f"{path}/iommu_group")
+    _paths(host, LINKS)
+    for argv in COMMANDS:
+        host.run(argv)
+    for subsystem in SUBSYSTEMS:
+        host.udev_devices(subsystem)
+
+
+def _paths(host: Reader, pattern: str) -> tuple[str, ...]:
+    found = host.glob(pattern)
+    return () if isinstance(found, Missing) else found
