@@ -26,10 +26,10 @@ def _passthrough_mode(facts: Facts) -> tuple[str, ...]:
 
 
 class EnableIommu(Fix):
-    """Asks for `intel_iommu=on` on an Intel machine whose firmware offers the
-    IOMMU, where the kernel leaves it off by default.
+    """Asks for `intel_iommu=on` at the next boot.
 
-    On AMD no argument turns the IOMMU on: the kernel uses it whenever the
+    On an Intel machine the kernel may leave the IOMMU off, though the firmware
+    offers it, until this argument is given. On AMD no argument turns the IOMMU on: the kernel uses it whenever the
     firmware offers it. `iommu=pt` is added only with `--iommu-pt`: it can make
     the host's own devices faster and does not matter for the guest's.
     """
@@ -58,10 +58,10 @@ class EnableIommu(Fix):
 
 
 class RemoveIommuOff(Fix):
-    """Takes `iommu=off`, `intel_iommu=off` and `amd_iommu=off` out of the next
-    boot's arguments, inside a list such as `intel_iommu=off,sm_on` too.
+    """Takes the arguments that turn the IOMMU off out of the next boot.
 
-    On Intel `intel_iommu=on` is asked for in their place, since many kernels
+    These are `iommu=off`, `intel_iommu=off` and `amd_iommu=off`, inside a list
+    such as `intel_iommu=off,sm_on` too. On Intel `intel_iommu=on` is asked for in their place, since many kernels
     leave the IOMMU off without it.
     """
 

@@ -21,8 +21,10 @@ RUNTIME = "/sys/module/kvm/parameters/report_ignored_msrs"
 
 
 class SilenceIgnoredMsrs(Fix):
-    """Sets `kvm.report_ignored_msrs=0` for the next boot, and the running kernel's
-    parameter at once, so that no reboot is needed to benefit.
+    """Sets `kvm.report_ignored_msrs=0`, for the next boot and now.
+
+    The running kernel's parameter is written at once, so that no reboot is needed
+    to benefit.
 
     `kvm.ignore_msrs=1` is set along with it only with `--ignore-msrs`: it changes
     what a guest sees, and is not needed to quiet the log.

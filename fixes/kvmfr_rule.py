@@ -46,8 +46,7 @@ class Line(NamedTuple):
 
 
 class GrantKvmfrAccess(Fix):
-    """Lets the person who runs the VM and QEMU's account open the kvmfr device,
-    and nobody else.
+    """Lets you and QEMU open the kvmfr device, and nobody else.
 
     Below systemd 258 the user in the rule that is there is replaced in place and
     every other key, comment and line stays. From 258 on, where lines that name a

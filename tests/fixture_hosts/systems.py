@@ -50,14 +50,14 @@ def linux(release: str, systemd: int, cmdline: str, kvm: str) -> Parts:
     )
 
 
-def people(qemu: str, **groups: tuple[int, str]) -> Parts:
+def people(account: str, /, **groups: tuple[int, str]) -> Parts:
     """Root, the desktop user alice and the account that QEMU runs under."""
     return Parts(
         files={
             "/etc/passwd": passwd_file(
                 root=(0, 0, "/root"),
                 alice=(1000, 1000, "/home/alice"),
-                **({qemu: (107, groups[qemu][0], "/")} if qemu in groups else {}),
+                **({account: (107, groups[account][0], "/")}),
             ),
             "/etc/group": group_file(root=(0, ""), alice=(1000, ""), **groups),
         }

@@ -42,13 +42,15 @@ class Directive(NamedTuple):
     """One line in force: ``subject`` is a module (or alias), ``rest`` what follows.
 
     ``rest`` is the text behind the name as written: parameters of ``options``,
-    the command of ``install`` and ``remove``, the lists of a dependency.
+    the command of ``install`` and ``remove``, the lists of a dependency. ``raw``
+    is the whole line, continuation lines joined.
     """
 
     line: int
     word: str
     subject: str
     rest: str
+    raw: str = ""
 
 
 class ModprobeFile(NamedTuple):
@@ -98,7 +100,7 @@ def parse(text: str) -> ModprobeFile:
             continue
         found = _directive(number, line)
         if isinstance(found, Directive):
-            directives.append(found)
+            directives.append(found._replace(raw=line))
             problems.extend(_doubts(found))
         elif found is not None:
             problems.append(found)

@@ -1,0 +1,139 @@
+"""Have the kvmfr module loaded, with a device of the right size."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    CannotFix,
+    Change,
+    DeleteFile,
+    EditLine,
+    Facts,
+    Finding,
+    Fix,
+    Iterator,
+    KernelArguments,
+    KvmfrSettings,
+    KvmfrSize,
+    LoadModule,
+    ModuleConfig,
+    ModuleOption,
+)
+
+MODULE, PARAMETER = "kvmfr", "static_size_mb"
+MODPROBE_FILE = "/etc/modprobe.d/kvmfr.conf"
+LIST_FILE = "/etc/modules-load.d/kvmfr.conf"
+COMMAND_LINE = "kernel command line"
+
+
+def _size(facts: Facts) -> Iterator[Change]:
+    """Yield what gives the module a size, from one source; nothing where it has.
+
+    A value on the command line beats modprobe.d (libkmod-config.c), so it is that
+    value that is edited where there is one. Every value is parsed, so a bad one
+    that loses is edited too.
+    """
+    setting = facts[KvmfrSettings].following
+    if not setting.errors and not facts.options.size_mib:
+        return
+    wanted = facts[KvmfrSize].mib
+    given = (*setting.beaten, *((setting.option,) if setting.option else ()))
+    for option in given:
+        yield _edited(facts, option, wanted)
+    if not given:
+        yield EditLine(MODPROBE_FILE, "", f"options {MODULE} {PARAMETER}={wanted}")
+
+
+def _edited(facts: Facts, option: ModuleOption, wanted: int) -> Change:
+    if option.source == COMMAND_LINE:
+        return KernelArguments(set_=(f"{MODULE}.{PARAMETER}={wanted}",))
+    path, _, number = option.source.rpartition(":")
+    if not path.startswith("/etc/"):
+        raise CannotFix(f"{path} belongs to a package; put a file of that name in /etc")
+    lines = dict(facts[ModuleConfig].options)[path].directives
+    raw = next(item.raw for item in lines if item.line == int(number))
+    old = f"{PARAMETER}={option.value}"
+    if option.value is None or raw.count(old) != 1:
+        raise CannotFix(f"{path}:{number}: write {PARAMETER}={wanted} there by hand")
+    return EditLine(path, raw, raw.replace(old, f"{PARAMETER}={wanted}"))
+
+
+def _not_kept_out(facts: Facts) -> None:
+    by = facts[KvmfrSettings].kept_out_by
+    if isinstance(by, str):
+        raise CannotFix(f"kvmfr is kept out by {by}; take that out first")
+
+
+class LoadKvmfrNow(Fix):
+    """Loads the kvmfr module, and gives it a size where it has none.
+
+    The size is that of the largest connected output by the larger of the two
+    Looking Glass formulas, or what `--size` says.
+    """
+
+    id = "load-kvmfr"
+    solves = ("kvmfr-module-not-loaded",)
+    summary = "Load the kvmfr module"
+    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the size, and the loading."""
+        _not_kept_out(facts)
+        yield from _size(facts)
+        yield LoadModule(MODULE)
+
+
+class LoadKvmfrAtBoot(Fix):
+    """Names kvmfr in `/etc/modules-load.d/kvmfr.conf`.
+
+    No hardware of the host asks for the module, so nothing else loads it.
+    """
+
+    id = "load-kvmfr-at-boot"
+    solves = ("kvmfr-not-loaded-at-boot",)
+    summary = "Have systemd load kvmfr at every boot"
+    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the list's line, and a size where there is none."""
+        _not_kept_out(facts)
+        yield from _size(facts)
+        yield EditLine(LIST_FILE, "", MODULE)
+
+
+class SizeKvmfr(Fix):
+    """Gives the kvmfr module a size, in the one place that counts, and reloads it.
+
+    A value on the kernel command line beats modprobe.d and is edited there;
+    otherwise `/etc/modprobe.d/kvmfr.conf` gets the option. The module is reloaded
+    only where nothing has its device open.
+    """
+
+    id = "size-kvmfr"
+    solves = ("kvmfr-no-device",)
+    summary = "Set static_size_mb for kvmfr and reload it"
+    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the size and the reload."""
+        yield from _size(facts)
+        yield LoadModule(MODULE, reload=True)
+
+
+class RemoveStrayKvmfrFile(Fix):
+    """Removes the regular file that stands where the kvmfr device belongs.
+
+    QEMU leaves it when a VM starts before the module is loaded. Nothing is done
+    while a program has it open. The module is then reloaded, which makes the
+    real device.
+    """
+
+    id = "remove-stray-kvmfr-file"
+    solves = ("kvmfr-node-not-a-device",)
+    summary = "Remove the stray file and reload kvmfr"
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the removal and the reload."""
+        if not finding.subject.startswith("/dev/"):
+            raise CannotFix(f"{finding.subject}: not a path in /dev")
+        yield DeleteFile(finding.subject, "a regular file where a device belongs")
+        yield LoadModule(MODULE, reload=True)
