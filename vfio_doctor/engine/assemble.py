@@ -12,7 +12,7 @@ from vfio_doctor.facts.boot import BootArguments, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import (
     BootInfo,
     HostInfo,
@@ -154,6 +154,6 @@ def _image(facts: Facts) -> str:
     try:
         image = facts[ImageInfo]
     except MissingFact as missing:
-        absent = str(missing).endswith("absent")
+        absent = f": {Why.ABSENT.value}" in str(missing)
         return "" if absent else f"{UNKNOWN}{missing}"
     return f"{image.name}:{image.tag}" if image.tag else image.name
