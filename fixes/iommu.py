@@ -29,9 +29,10 @@ class EnableIommu(Fix):
     """Asks for `intel_iommu=on` at the next boot.
 
     On an Intel machine the kernel may leave the IOMMU off, though the firmware
-    offers it, until this argument is given. On AMD no argument turns the IOMMU on: the kernel uses it whenever the
-    firmware offers it. `iommu=pt` is added only with `--iommu-pt`: it can make
-    the host's own devices faster and does not matter for the guest's.
+    offers it, until this argument is given. On AMD no argument turns the IOMMU
+    on: the kernel uses it whenever the firmware offers it. `iommu=pt` is added
+    only with `--iommu-pt`: it can make the host's own devices faster and does not
+    matter for the guest's.
     """
 
     id = "enable-iommu"
@@ -61,8 +62,8 @@ class RemoveIommuOff(Fix):
     """Takes the arguments that turn the IOMMU off out of the next boot.
 
     These are `iommu=off`, `intel_iommu=off` and `amd_iommu=off`, inside a list
-    such as `intel_iommu=off,sm_on` too. On Intel `intel_iommu=on` is asked for in their place, since many kernels
-    leave the IOMMU off without it.
+    such as `intel_iommu=off,sm_on` too. On Intel `intel_iommu=on` is asked for in
+    their place, since many kernels leave the IOMMU off without it.
     """
 
     id = "remove-iommu-off"
