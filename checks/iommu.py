@@ -36,6 +36,11 @@ ADVICE_AMD = (
     " `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a firmware"
     " update of the board."
 )
+ADVICE_GIVEN = (
+    "intel_iommu=on was booted and changed nothing. Read why:"
+    " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
+    " update of the board."
+)
 ADVICE_PRETENDED = (
     "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no"
     " virtual machine can use them. Take enable_unsafe_noiommu_mode out of the"
@@ -172,7 +177,7 @@ class IommuOff(Check):
     id = "iommu-off"
     severity = Severity.ERROR
     title = "The kernel does not use the IOMMU"
-    needs = (Iommu, Cpu, AcpiTables)
+    needs = (Iommu, Cpu, AcpiTables, KernelCmdline)
     requires = ("iommu-firmware-off", "iommu-disabled-by-argument")
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -194,6 +199,8 @@ class IommuOff(Check):
 def _not_used(iommu: Iommu, cpu: Cpu, facts: Facts) -> Finding:
     amd = _is_amd_vi(cpu, facts)
     pretended = ADVICE_PRETENDED if iommu.pretended else ""
+    given = not amd and _booted(facts, "intel_iommu", "on")
+    advice = ADVICE_AMD if amd else ADVICE_GIVEN if given else ADVICE_INTEL
     return Finding(
         "host",
         "The kernel has put no device into an IOMMU group.",
@@ -202,8 +209,8 @@ def _not_used(iommu: Iommu, cpu: Cpu, facts: Facts) -> Finding:
             _no_group(iommu),
             Evidence(UNITS, ", ".join(iommu.units) or "empty", "dmar0 or ivhd0"),
         ),
-        advice=pretended + (ADVICE_AMD if amd else ADVICE_INTEL),
-        who_acts=Actor.USER if amd else Actor.TOOL,
+        advice=pretended + advice,
+        who_acts=Actor.USER if amd or given else Actor.TOOL,
     )
 
 
@@ -288,15 +295,20 @@ def _not_remapped(remapping: InterruptRemapping, facts: Facts) -> Finding:
     )
 
 
-def _argument(facts: Facts) -> str:
-    """Return the booted argument that turns remapping off, or ""."""
+def _booted(facts: Facts, key: str, item: str) -> bool:
+    """Tell whether a word stands in an argument's list; false where unknown."""
     try:
         line = facts[KernelCmdline].line
     except MissingFact:
-        return ""
-    if "off" in (line.last("intremap") or "").split(","):
+        return False
+    return any(item in (value or "").split(",") for value in line.values(key))
+
+
+def _argument(facts: Facts) -> str:
+    """Return the booted argument that turns remapping off, or ""."""
+    if _booted(facts, "intremap", "off"):
         return "intremap=off"
-    return "nointremap" if line.has("nointremap") else ""
+    return "nointremap" if _booted(facts, "nointremap", "") else ""
 
 
 def _remapping_advice(said: str, units: str, facts: Facts) -> str:

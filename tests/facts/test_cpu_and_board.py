@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import hosts
+from fixture_hosts.parts import Parts
+from machines import amd, intel, whole
+from vfio_doctor.facts.base import Facts, MissingFact
+from vfio_doctor.facts.board import Board
+from vfio_doctor.facts.cpu import CPUINFO_LIMIT, Cpu
+from vfio_doctor.host.reader import Missing, Why
+
+CPUINFO = "/proc/cpuinfo"
+XEN = "/sys/hypervisor/type"
+
+
+def test_a_ryzen_and_a_core() -> None:
+    ryzen, core = Facts(amd())[Cpu], Facts(intel())[Cpu]
+    assert (ryzen.virtualization, ryzen.amd, ryzen.address_bits) == ("svm", True, 48)
+    assert (core.virtualization, core.amd, core.address_bits) == ("vmx", False, 46)
+    assert ryzen.x86
+    assert (ryzen.hypervisor, ryzen.xen) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        b"\0\xff",
+        b"x" * (CPUINFO_LIMIT + 1),
+        hosts.denied(CPUINFO),
+        Missing(CPUINFO, Why.TIMED_OUT),
+    ],
+    ids=["empty", "binary", "huge", "denied", "timed out"],
+)
+def test_an_unreadable_cpuinfo_is_not_another_architecture(content: Any) -> None:
+    with pytest.raises(MissingFact, match="/proc/cpuinfo"):
+        Facts(hosts.changed(amd(), files={CPUINFO: content}))[Cpu]
+
+
+@pytest.mark.parametrize(("text", "xen"), [("xen\n", True), ("kvm\n", False)])
+def test_xen(text: str, xen: bool) -> None:
+    assert Facts(hosts.changed(amd(), files={XEN: text}))[Cpu].xen is xen
+
+
+def test_a_denied_hypervisor_type_is_not_guessed() -> None:
+    host = hosts.changed(amd(), files={XEN: hosts.denied(XEN)})
+    with pytest.raises(MissingFact):
+        Facts(host)[Cpu]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "menu"),
+    [
+        ("ASUSTeK COMPUTER INC.", "AMD CBS (on newer boards below NBIO)"),
+        ("Gigabyte Technology Co., Ltd.", "Settings > Miscellaneous"),
+        ("Micro-Star International Co., Ltd.", "Settings > Advanced > AMD CBS"),
+        ("MSI", "Settings > Advanced > AMD CBS"),
+        ("ASRockRack", "Advanced > AMD CBS > NBIO Common Options"),
+        ("Dell Inc.", "Virtualization Support"),
+        ("LENOVO", "Security > Virtualization"),
+        ("Hewlett-Packard", "Security > System Security"),
+        ("HP", "Security > System Security"),
+        ("Framework", "Advanced, Chipset, Security or Processor"),
+        ("", "Advanced, Chipset, Security or Processor"),
+    ],
+)
+def test_the_menu_of_a_vendor(vendor: str, menu: str) -> None:
+    board = Board(vendor, "", "", "")
+    assert menu in board.iommu_switch(True)
+    assert board.iommu_switch(True).startswith("IOMMU")
+    assert board.iommu_switch(False).startswith("VT-d")
+    assert board.cpu_switch(True).startswith("SVM")
+    assert board.cpu_switch(False).startswith("Intel Virtualization")
+
+
+def test_the_board_is_read() -> None:
+    board = Facts(amd())[Board]
+    assert board.title == "ASUSTeK COMPUTER INC. ROG STRIX B550-F GAMING"
+    assert Facts(whole(Parts()))[Board] == Board("", "", "", "")
+    assert Facts(whole(Parts()))[Board].title == "this board"
