@@ -6,7 +6,6 @@ is checked while reading, before the bytes it forbids are held.
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +21,6 @@ RATIO_AT_MOST = 400
 RATIO_FREE = 4 << 20
 NAME_LENGTH = 1024
 DEPTH = 32
-CHUNK = 1 << 16
 SAFE = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@,=%-"
 )
@@ -60,18 +58,19 @@ def _open_quietly(path: str, flags: int) -> int:
 
 
 def read_stream(name: str, file: BinaryIO) -> dict[str, bytes]:
-    """Return the members of a tar.gz that is read from ``file``."""
-    import tarfile
+    """Return the members of a tar.gz that is read from ``file``.
+
+    Raises `CaptureError`.
+    """
     import zlib
 
-    broken = (tarfile.TarError, EOFError, zlib.error, OSError, UnicodeError)
+    from vfio_doctor.host.tar_stream import TarError
+
     try:
         return _collected(name, _from_tar(name, file))
-    except (*broken, ValueError, OverflowError, MemoryError) as error:
-        if isinstance(error, CaptureError):
-            raise
+    except (TarError, zlib.error, OSError) as error:
         raise CaptureError(
-            f"{name}: not a whole tar.gz ({type(error).__name__}: {error}); "
+            f"{name}: not a whole tar.gz of a capture: {error}; "
             "ask for the file to be attached again"
         ) from error
 
@@ -131,71 +130,14 @@ def _file(top: str, name: str) -> bytes:
 
 
 def _from_tar(name: str, file: BinaryIO) -> Iterator[Member]:
-    import tarfile
+    from vfio_doctor.host import tar_stream
 
-    stream = Bounded(name, file)
-    with tarfile.open(
-        fileobj=stream,  # type: ignore[call-overload]
-        mode="r|",
-        bufsize=CHUNK,
-        encoding="utf-8",
-        errors="surrogateescape",
-    ) as archive:
-        count = 0
-        for info in archive:
-            count += 1
-            if count > MEMBERS_AT_MOST:
-                raise CaptureError(f"{name}: more than {MEMBERS_AT_MOST} members")
-            if info.name.startswith("/"):
-                raise CaptureError(f"{name}: a member has an absolute name")
-            clean = checked_name(name, info.name)
-            if info.isdir():
-                continue
-            if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
-                raise CaptureError(f"{name}: {clean} is not a plain file")
-            if info.size > MEMBER_BYTES:
-                raise CaptureError(f"{name}: {clean} is larger than any captured file")
-            held = archive.extractfile(info)
-            data = held.read(info.size + 1) if held else b""
-            if len(data) != info.size:
-                raise EOFError("a member ends early")
+    # Twice for the headers and the padding that small members bring along.
+    stream = tar_stream.Unpacked(file, 2 * ALL_BYTES, RATIO_AT_MOST, RATIO_FREE)
+    stored = tar_stream.members(stream, MEMBER_BYTES)
+    for count, (found, data) in enumerate(stored):
+        if count >= MEMBERS_AT_MOST:
+            raise CaptureError(f"{name}: more than {MEMBERS_AT_MOST} members")
+        clean = checked_name(name, found)
+        if data is not None:
             yield Member(clean, data)
-
-
-class Bounded:
-    """A decompressing reader that stops where a bomb would go on."""
-
-    def __init__(self, name: str, file: BinaryIO) -> None:
-        """Wrap a file that holds gzip; nothing is read yet."""
-        import gzip
-
-        self._name = name
-        self._raw = _Counted(file)
-        self._plain = gzip.GzipFile(fileobj=self._raw, mode="rb")
-        self._given = 0
-
-    def read(self, size: int) -> bytes:
-        """Return at most ``size`` bytes; raises `CaptureError` past a limit."""
-        data = self._plain.read(min(size, CHUNK))
-        self._given += len(data)
-        ratio = self._given / max(self._raw.taken, 1)
-        if self._given > ALL_BYTES + RATIO_FREE or (
-            self._given > RATIO_FREE and ratio > RATIO_AT_MOST
-        ):
-            raise CaptureError(
-                f"{self._name}: unpacks to far more than a capture holds"
-            )
-        return data
-
-
-class _Counted(io.BufferedIOBase):
-    """A file that counts what is taken from it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.taken = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._file.read(size if size and 0 < size <= CHUNK else CHUNK)
-        self.taken += len(data)
-        return data
