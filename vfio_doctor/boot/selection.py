@@ -1,0 +1,55 @@
+"""Choose the back end that changes kernel arguments on a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.bootc import Bootc, usable
+from vfio_doctor.boot.grub import Grub
+from vfio_doctor.boot.grubby import Grubby
+from vfio_doctor.boot.kernelstub import Kernelstub
+from vfio_doctor.boot.limine import Limine
+from vfio_doctor.boot.manual import NixOs, SealedImage
+from vfio_doctor.boot.rpm_ostree import RpmOstree
+from vfio_doctor.boot.systemd_boot import SystemdBoot
+from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.boot import BootKind, BootStack
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+BACKENDS: dict[BootKind, type[BootBackend]] = {
+    BootKind.RPM_OSTREE: RpmOstree,
+    BootKind.BOOTC: Bootc,
+    BootKind.GRUBBY: Grubby,
+    BootKind.GRUB: Grub,
+    BootKind.SYSTEMD_BOOT: SystemdBoot,
+    BootKind.KERNELSTUB: Kernelstub,
+    BootKind.LIMINE: Limine,
+    BootKind.UKI: SealedImage,
+    BootKind.NIXOS: NixOs,
+}
+
+
+def choose(host: Reader, facts: Facts) -> BootBackend:
+    """Return the back end for this host's boot stack.
+
+    Raises `CannotFix` where the stack is not known, or where bootc is too old to
+    keep arguments of our own and rpm-ostree is not there.
+    """
+    stack = facts[BootStack]
+    if stack.kind is BootKind.BOOTC and not usable(host):
+        raise CannotFix(
+            "this bootc has no arguments of the machine's own (that came with bootc "
+            "1.15.2 and ostree 2026.1): update the image, or set them in it with "
+            "/usr/lib/bootc/kargs.d"
+        )
+    backend = BACKENDS.get(stack.kind)
+    if backend is None:
+        raise CannotFix(
+            "how this machine boots is not known; add the kernel arguments with your "
+            "distribution's tool"
+        )
+    return backend()
