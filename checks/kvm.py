@@ -32,6 +32,10 @@ ADVICE_LOG = (
     "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
     " `disabled by BIOS` means that the firmware setup has to allow it."
 )
+ADVICE_MODULE = (
+    "Load the module that belongs to it: `sudo modprobe kvm_intel` or"
+    " `sudo modprobe kvm_amd`. "
+)
 
 
 class KvmDeviceMissing(Check):
@@ -153,9 +157,9 @@ class KvmUnusable(Check):
         kvm = facts[KvmDevice]
         if not kvm.is_node:
             raise MissingFact("there is no /dev/kvm that could be tried")
-        broken = isinstance(kvm.probe, ProbeResult) and not (kvm.works or kvm.refusal)
+        broken = not (kvm.works or kvm.refusal)
         if broken:
-            yield _broken(known(kvm.probe))
+            yield _broken(kvm.probe)
         access = facts[KvmAccess]
         yield from _kept_out(access, bool(kvm.refusal))
         if kvm.refusal:
@@ -167,29 +171,37 @@ class KvmUnusable(Check):
             _must_know(access)
 
 
-def _broken(probe: ProbeResult) -> Finding:
+def _broken(probe: ProbeResult | Missing) -> Finding:
+    if isinstance(probe, Missing):
+        probe = ProbeResult("kvm", ("tried to open /dev/kvm",), (), probe.detail)
     version = probe.value("api_version")
-    reason = probe.error or "no error given"
-    if version is None:
-        problem, advice = f"/dev/kvm does not answer ({reason}).", ADVICE_LOG
-    elif version != API_VERSION:
-        problem = f"KVM answers API version {version}; QEMU needs {API_VERSION}."
-        advice = "Start a current kernel: no other version has been made since 2007."
-    elif probe.error == "EBUSY":
-        problem, advice = BUSY, ADVICE_BUSY
-    else:
-        problem, advice = f"KVM cannot make a virtual machine ({reason}).", ADVICE_LOG
+    problem, advice = _problem(version, probe.error or "no error given")
     return Finding(
         "/dev/kvm",
         "{problem}",
         (("problem", problem),),
         (
             Evidence("probe of /dev/kvm", "; ".join(probe.did), "a VM is made"),
-            Evidence("API version", str(version), str(API_VERSION)),
-            Evidence("error", reason),
+            Evidence("API version", str(version or "no answer"), str(API_VERSION)),
+            Evidence("error", probe.error or "none"),
         ),
         advice=advice,
     )
+
+
+def _problem(version: int | None, error: str) -> tuple[str, str]:
+    """Return what does not work and what to do about it."""
+    if version is None:
+        return f"/dev/kvm does not answer ({error}).", ADVICE_MODULE + ADVICE_LOG
+    if version != API_VERSION:
+        problem = f"KVM answers API version {version}; QEMU needs {API_VERSION}."
+        return (
+            problem,
+            "Start a current kernel: none has had another version for years.",
+        )
+    if error == "EBUSY":
+        return BUSY, ADVICE_BUSY
+    return f"KVM cannot make a virtual machine ({error}).", ADVICE_LOG
 
 
 def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:

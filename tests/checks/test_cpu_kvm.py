@@ -19,6 +19,7 @@ CPUINFO = "/proc/cpuinfo"
 PROBE = ("kvm", NODE)
 EACCES = ProbeResult("kvm", ("tried to open /dev/kvm",), (), "EACCES")
 ENODEV = ProbeResult("kvm", ("tried to open /dev/kvm",), (), "ENODEV")
+NO_MODULE = Missing("probe kvm of /dev/kvm", Why.ABSENT, "No such device")
 GROUPED = hosts.char_node(0o660, "root", 0, "kvm", 36, (10, 232))
 NO_FLAGS = cpu("GenuineIntel", "Core", "fpu msr", 46)
 GUEST = cpu("AuthenticAMD", "EPYC", "fpu msr hypervisor", 46)
@@ -51,6 +52,7 @@ def answers(probe: Any) -> Parts:
         (whole(GUEST, kvm(), answers(EACCES)), Status.UNKNOWN, None),
         (whole(GUEST, kvm(), answers(hosts.denied(NODE))), Status.UNKNOWN, None),
         (whole(GUEST, kvm(), answers(ENODEV)), Status.FAIL, Actor.USER),
+        (whole(GUEST, kvm(), answers(NO_MODULE)), Status.FAIL, Actor.USER),
         (whole(NO_FLAGS, XEN), Status.UNKNOWN, None),
         (whole(NO_FLAGS, CONTAINER), Status.UNKNOWN, None),
         (whole(ARM), Status.NOT_APPLICABLE, None),
@@ -66,6 +68,7 @@ def answers(probe: Any) -> Parts:
         "no flag but KVM works",
         "no flag, KVM closed to us",
         "no flag, KVM denied",
+        "no flag, KVM does not answer",
         "no flag, KVM without module",
         "xen",
         "container",
@@ -156,6 +159,7 @@ def probed(*values: tuple[str, int], error: str = "") -> CapturedHost:
     ("host", "words"),
     [
         (probed(error="ENODEV"), "does not answer (ENODEV)"),
+        (whole(kvm(), answers(NO_MODULE)), "does not answer (No such device)"),
         (probed(("api_version", 11)), "API version 11"),
         (probed(("api_version", 12), error="EBUSY"), "Another program"),
         (probed(("api_version", 12), error="ENOMEM"), "cannot make a virtual machine"),

@@ -74,6 +74,7 @@ def test_only_the_real_node_is_probed(stat: Any) -> None:
         ),
         (hosts.denied(NODE), False, True),
         (Missing(NODE, Why.NOT_CAPTURED), False, True),
+        (Missing(NODE, Why.ABSENT, "No such device"), False, False),
     ],
     ids=[
         "works",
@@ -85,6 +86,7 @@ def test_only_the_real_node_is_probed(stat: Any) -> None:
         "VM forbidden",
         "denied",
         "not captured",
+        "no module behind it",
     ],
 )
 def test_what_a_probe_means(probe: Any, works: bool, refused: bool) -> None:

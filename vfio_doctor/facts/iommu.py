@@ -71,15 +71,19 @@ def _names(host: Reader, folder: str) -> tuple[str, ...]:
 
 
 def _pretended(host: Reader, numbers: Iterable[int]) -> tuple[int, ...]:
-    """Return the groups named by vfio_noiommu_group_alloc (drivers/vfio/group.c)."""
+    """Return the groups that vfio_noiommu_group_alloc made (drivers/vfio/group.c).
+
+    The first real group ends the search: real ones are made at boot and so have
+    lower numbers, and one of them is enough to know that the IOMMU is on.
+    """
     found = []
     for number in numbers:
         name = read_text(host, f"{GROUPS}/{number}/name")
-        if isinstance(name, Missing):
-            if name.why is not Why.ABSENT:
-                known(name)
-        elif name.strip() == NO_IOMMU:
-            found.append(number)
+        if isinstance(name, Missing) and name.why is Why.ABSENT:
+            break
+        if known(name).strip() != NO_IOMMU:
+            break
+        found.append(number)
     return tuple(found)
 
 

@@ -67,12 +67,14 @@ class KvmDevice(NamedTuple):
 
     @property
     def refusal(self) -> str:
-        """Return why the probe may not open the node; "" where it was opened.
+        """Return why the node could not be tried; "" where it was.
 
-        Says nothing about KVM: another account may well be let in.
+        Says nothing about KVM: another account may well be let in. A node that is
+        there and yet absent to open(2) has no module behind it: that was tried.
         """
         if isinstance(self.probe, Missing):
-            return str(self.probe)
+            tried = self.is_node and self.probe.why is Why.ABSENT
+            return "" if tried else str(self.probe)
         opened = self.probe.value("api_version") is not None
         barred = not opened and self.probe.error in ("EACCES", "EPERM")
         return f"{NODE}: {self.probe.error}" if barred else ""
