@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from hosts import build, denied, ran
+from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.engine.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import CommandResult, Missing, Why
+from vfio_doctor.model import CheckResult, Status
+
+REL = "6.1.0-28-amd64"
+HOME = f"/lib/modules/{REL}"
+KO = f"{HOME}/updates/dkms/kvmfr.ko"
+MODINFO = ("modinfo", "-k", REL, "kvmfr")
+SIGNED = "signer: DKMS key\nsig_id: PKCS#7\n"
+LOCKED = {"/sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}
+UNLOCKED = {"/sys/kernel/security/lockdown": "[none] integrity confidentiality\n"}
+REFUSED = "Loading of module with unavailable key is rejected\n"
+
+Files = Mapping[str, str | bytes | Missing]
+
+
+def host(
+    files: Files,
+    info: str | None = f"filename: {KO}\nvermagic: {REL} SMP\n",
+    log: str | Missing = "",
+    loaded: bool = False,
+    devices: tuple[str, ...] = (),
+    os: str = "debian",
+) -> CapturedHost:
+    commands: dict[tuple[str, ...], CommandResult | Missing] = {
+        ("dmesg",): log if isinstance(log, Missing) else ran(("dmesg",), log)
+    }
+    if info is not None:
+        commands[MODINFO] = ran(MODINFO, info)
+    base: dict[str, str | bytes | Missing] = {
+        "/proc/sys/kernel/osrelease": f"{REL}\n",
+        "/proc/cmdline": "quiet\n",
+        "/proc/modules": "kvm 1 0 - Live 0x0\n",
+        "/etc/os-release": f"ID={os}\n",
+        f"{HOME}/modules.dep": "updates/dkms/kvmfr.ko:\n" if KO in files else "",
+        "/etc/udev/rules.d/70-kvmfr.rules": "",
+    }
+    sys = [f"/sys/class/kvmfr/{name}" for name in devices]
+    folders = (*sys, *(("/sys/module/kvmfr",) if loaded else ()))
+    return build({**base, **files}, folders=folders, commands=commands)
+
+
+def result(host: CapturedHost, check: str) -> CheckResult:
+    (found,) = diagnose(Facts(host), load(), select=[check])
+    assert not found.trace
+    return found
+
+
+def only(host: CapturedHost, check: str) -> str:
+    found = result(host, check)
+    assert found.status is Status.FAIL, found
+    (diagnosis,) = found.diagnoses
+    finding = diagnosis.finding
+    rows = " | ".join(f"{e.source}: {e.observed}" for e in finding.evidence)
+    return f"{finding.message} | {finding.advice} | {rows}"
+
+
+MISSING, REJECTED = "kvmfr-module-missing", "kvmfr-module-rejected"
+NOT_LOADED = "kvmfr-module-not-loaded"
+
+
+@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+def test_nobody_is_nagged(check: str) -> None:
+    quiet = build({"/proc/cmdline": "quiet\n", "/etc/passwd": "", "/etc/group": ""})
+    assert result(quiet, check).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("os", "words"),
+    [
+        ("debian", f"apt install dkms linux-headers-{REL}"),
+        ("fedora", f"dnf install dkms kernel-devel-{REL}"),
+        ("arch", "looking-glass-module-dkms"),
+        ("nixos", "boot.extraModulePackages"),
+        ("gentoo", "headers of kernel"),
+    ],
+)
+def test_missing(os: str, words: str) -> None:
+    said = only(host({}, os=os), MISSING)
+    assert words in said
+    assert "70-kvmfr.rules" in said
+
+
+def test_missing_where_the_system_is_not_known() -> None:
+    path = "/etc/os-release"
+    assert "looking-glass.io" in only(host({path: Missing(path, Why.ABSENT)}), MISSING)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ('{"image-name": "bluefin-dx"}', "image bluefin-dx does not ship"),
+        ('{"image-name": "bazzite"}', "previous deployment"),
+        (None, "of this host does not ship"),
+    ],
+)
+def test_missing_from_an_image(image: str | None, words: str) -> None:
+    path = "/usr/share/ublue-os/image-info.json"
+    files = {"/run/ostree-booted": "", "/usr/bin/rpm-ostree": ""}
+    if image:
+        files[path] = image
+    said = only(host(files), MISSING)
+    assert words in said
+    assert "/dev/shm/looking-glass" in said
+
+
+def test_there_for_another_kernel_only() -> None:
+    said = only(host({"/lib/modules/5.10.0/extra/kvmfr.ko": b""}), MISSING)
+    assert f"dkms autoinstall -k {REL}" in said
+    assert "/lib/modules/5.10.0" in said
+
+
+def test_there_for_the_next_kernel() -> None:
+    files = {
+        "/lib/modules/6.9.0/extra/kvmfr.ko": b"",
+        "/run/ostree-booted": "",
+        "/usr/bin/rpm-ostree": "",
+        "/boot/loader/entries/ostree-1.conf": "version 1\nlinux /vmlinuz-6.9.0\n",
+    }
+    assert "Restart" in only(host(files), MISSING)
+
+
+def test_missing_or_not_cannot_be_told() -> None:
+    index = f"{HOME}/modules.dep"
+    assert result(host({index: denied(index)}), MISSING).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+def test_a_loaded_module_passes(check: str) -> None:
+    assert result(host({}, loaded=True), check).status is Status.PASS
+
+
+@pytest.mark.parametrize("check", [REJECTED, NOT_LOADED])
+def test_the_cause_comes_first(check: str) -> None:
+    found = result(host({}), check)
+    assert (found.status, found.blocked_by) == (Status.BLOCKED, (MISSING,))
+
+
+VERMAGIC = "filename: x\nvermagic: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "info", "log", "status"),
+    [
+        pytest.param(UNLOCKED, None, "", Status.UNKNOWN, id="no-modinfo"),
+        pytest.param(UNLOCKED, VERMAGIC.format(REL), "", Status.PASS, id="free"),
+        pytest.param(UNLOCKED, VERMAGIC.format("5.10 SMP"), "", Status.FAIL, id="old"),
+        pytest.param(
+            UNLOCKED,
+            VERMAGIC.format("5.10 SMP modversions"),
+            "",
+            Status.UNKNOWN,
+            id="symbols-decide",
+        ),
+        pytest.param(
+            UNLOCKED,
+            VERMAGIC.format("5.10 SMP modversions"),
+            "kvmfr: disagrees about version of symbol x\n",
+            Status.FAIL,
+            id="symbols-have-decided",
+        ),
+        pytest.param(
+            UNLOCKED,
+            f"filename: {HOME}/weak-updates/kvmfr.ko\nvermagic: 5.14 SMP\n",
+            "",
+            Status.PASS,
+            id="weak-update",
+        ),
+        pytest.param(LOCKED, VERMAGIC.format(REL), "", Status.FAIL, id="unsigned"),
+        pytest.param(
+            LOCKED, VERMAGIC.format(REL) + SIGNED, "", Status.UNKNOWN, id="signed"
+        ),
+        pytest.param(
+            LOCKED, VERMAGIC.format(REL) + SIGNED, REFUSED, Status.FAIL, id="refused"
+        ),
+        pytest.param(
+            LOCKED,
+            VERMAGIC.format(REL) + SIGNED,
+            denied("dmesg"),
+            Status.UNKNOWN,
+            id="log-denied",
+        ),
+        pytest.param(
+            {"/sys/module/module/parameters/sig_enforce": "Y\n"},
+            VERMAGIC.format(REL) + "sig_id: PKCS#7\n",
+            REFUSED,
+            Status.FAIL,
+            id="enforced",
+        ),
+    ],
+)
+def test_rejected(
+    files: Files, info: str | None, log: str | Missing, status: Status
+) -> None:
+    assert result(host({KO: b"", **files}, info, log), REJECTED).status is status
+
+
+@pytest.mark.parametrize(
+    ("info", "extra", "words"),
+    [
+        ("", {}, "dkms install --force"),
+        (SIGNED, {}, "mokutil --import"),
+        (SIGNED, {"/run/ostree-booted": "", "/usr/bin/rpm-ostree": ""}, "ujust enroll"),
+    ],
+)
+def test_how_to_enroll(info: str, extra: Files, words: str) -> None:
+    text = VERMAGIC.format(REL) + info
+    sick = host({KO: b"", **LOCKED, **extra}, text, REFUSED)
+    said = only(sick, REJECTED)
+    assert words in said
+    assert "kernel log: Loading of module" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "Run `sudo modprobe kvmfr`"),
+        (
+            {"/etc/modprobe.d/k.conf": "options kvmfr static_size_mb=128M\n"},
+            "'128M' is not a plain number",
+        ),
+        ({"/etc/modprobe.d/k.conf": "blacklist kvmfr\n"}, "k.conf:1 (blacklist)"),
+        ({f"{HOME}/modules.dep": "a.ko:\n"}, "sudo depmod -a"),
+        (
+            {f"{HOME}/modules.dep": denied("modules.dep")},
+            "Run `sudo modprobe kvmfr`",
+        ),
+        (
+            {"/etc/modprobe.d/k.conf": denied("/etc/modprobe.d/k.conf")},
+            "Run `sudo modprobe kvmfr`",
+        ),
+    ],
+)
+def test_not_loaded(files: Files, words: str) -> None:
+    assert words in only(host({KO: b"", **UNLOCKED, **files}), NOT_LOADED)
