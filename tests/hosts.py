@@ -46,10 +46,12 @@ def build(
         capture.files[path] = data
     capture.stats.update(stats or {})
     for path, value in capture.files.items():
-        if isinstance(value, bytes):
-            size = len(value)
+        unreadable = isinstance(value, Missing) and value.why is Why.DENIED
+        if isinstance(value, bytes) or unreadable:
+            size = len(value) if isinstance(value, bytes) else 1
+            mode = 0o600 if unreadable else 0o644
             capture.stats.setdefault(
-                path, Stat(Kind.FILE, 0o644, 0, 0, "root", "root", size=size)
+                path, Stat(Kind.FILE, mode, 0, 0, "root", "root", size=size)
             )
     capture.commands.update(commands or {})
     capture.udev.update(udev or {})

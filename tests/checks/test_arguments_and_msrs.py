@@ -1,0 +1,229 @@
+"""Start from a host on which the rule passes, break one thing, expect one finding."""
+
+import pytest
+
+import hosts
+from fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
+from vfio_doctor.engine.diagnose import judge
+from vfio_doctor.engine.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import Stat
+from vfio_doctor.model import CheckResult, Severity, Status
+
+REGISTRY = load()
+GOOD = "quiet kvm.ignore_msrs=1 kvm.report_ignored_msrs=0"
+GRUB = "/etc/default/grub"
+MENU = "/boot/grub/grub.cfg"
+
+
+def host(
+    now: str,
+    following: str | None = None,
+    amd: bool = True,
+    report: str = "N",
+    ignore: str = "Y",
+) -> CapturedHost:
+    """A GRUB host; ``following`` are the next boot's arguments, by default the same."""
+    then = now if following is None else following
+    parts = kvm(ignore, report)
+    files: dict[str, str | bytes | hosts.Missing] = {
+        **cpu(*(RYZEN_CPU if amd else CORE_CPU)).files,
+        **parts.files,
+        "/proc/cmdline": f"{now}\n",
+        GRUB: f'GRUB_CMDLINE_LINUX_DEFAULT="{then}"\n',
+        MENU: f"menuentry 'x' {{\n\tlinux /vmlinuz-6.1 {then}\n}}\n",
+    }
+    stats: dict[str, Stat | hosts.Missing] = dict(parts.stats)
+    return hosts.build(files, stats, parts.folders, probes=parts.probes)
+
+
+def ended(check_id: str, on: CapturedHost) -> CheckResult:
+    check = REGISTRY.check(check_id)
+    assert check is not None
+    return judge(check, Facts(on), REGISTRY)
+
+
+def one(check_id: str, on: CapturedHost) -> tuple[str, Severity]:
+    result = ended(check_id, on)
+    assert result.status is Status.FAIL, result
+    (diagnosis,) = result.diagnoses
+    assert "{" not in diagnosis.finding.message
+    return diagnosis.finding.message, diagnosis.severity
+
+
+def test_silent_kvm_passes() -> None:
+    assert ended("kvm-reports-ignored-msrs", host(GOOD)).status is Status.PASS
+    assert ended("kvm-msrs-not-ignored", host(GOOD)).status is Status.PASS
+
+
+REPORTING = [
+    pytest.param("quiet", None, "Y", "now and after", Severity.WARNING, id="both"),
+    pytest.param("quiet", GOOD, "Y", "sets it right", Severity.INFO, id="pending"),
+    pytest.param("quiet", None, "N", "will again", Severity.WARNING, id="runtime only"),
+    pytest.param(GOOD, "quiet", "N", "will again", Severity.WARNING, id="lost"),
+    pytest.param(
+        "kvm.report_ignored_msrs",
+        None,
+        "Y",
+        "now and after",
+        Severity.WARNING,
+        id="bare",
+    ),
+]
+
+
+@pytest.mark.parametrize(("now", "then", "value", "says", "severity"), REPORTING)
+def test_reporting_kvm(
+    now: str, then: str | None, value: str, says: str, severity: Severity
+) -> None:
+    message, how_bad = one("kvm-reports-ignored-msrs", host(now, then, report=value))
+    assert says in message
+    assert how_bad is severity
+
+
+@pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
+def test_every_way_to_say_no(value: str) -> None:
+    on = host(f"kvm.report_ignored_msrs={value}")
+    assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
+
+
+def test_modprobe_counts_and_the_command_line_beats_it() -> None:
+    conf = {"/etc/modprobe.d/kvm.conf": "options kvm report_ignored_msrs=0\n"}
+    silent = hosts.changed(host("quiet"), files=dict(conf))
+    assert ended("kvm-reports-ignored-msrs", silent).status is Status.PASS
+    loud = hosts.changed(host("kvm.report_ignored_msrs=1"), files=dict(conf))
+    assert ended("kvm-reports-ignored-msrs", loud).status is Status.FAIL
+
+
+def test_without_kvm_loaded_the_next_boot_counts() -> None:
+    gone = hosts.changed(host("quiet"), absent=["/sys/module/kvm"])
+    message, _ = one("kvm-reports-ignored-msrs", gone)
+    assert "after the next boot" in message
+    idle = ended("kvm-msrs-not-ignored", gone)
+    assert idle.status is Status.NOT_APPLICABLE
+
+
+def test_msrs_not_ignored_is_only_information() -> None:
+    _, severity = one("kvm-msrs-not-ignored", host("quiet", ignore="N"))
+    assert severity is Severity.INFO
+
+
+@pytest.mark.parametrize("rule", ["kvm-reports-ignored-msrs", "kvm-msrs-not-ignored"])
+def test_denied_parameters_are_unknown(rule: str) -> None:
+    home = "/sys/module/kvm/parameters"
+    names = ("ignore_msrs", "report_ignored_msrs")
+    paths = [f"{home}/{name}" for name in names]
+    on = hosts.changed(host(GOOD), files={p: hosts.denied(p) for p in paths})
+    assert ended(rule, on).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("rule", ["kvm-reports-ignored-msrs", "reboot-pending"])
+def test_a_next_boot_that_nothing_tells_is_unknown(rule: str) -> None:
+    on = hosts.changed(host(GOOD), absent=["/etc/default", "/boot"])
+    assert ended(rule, on).status is Status.UNKNOWN
+
+
+def test_denied_menu_is_judged_by_the_configuration() -> None:
+    on = hosts.changed(host("quiet", report="Y"), files={MENU: hosts.denied(MENU)})
+    assert ended("kvm-reports-ignored-msrs", on).status is Status.FAIL
+    assert ended("reboot-pending", on).status is Status.PASS
+
+
+OFF = [
+    pytest.param("iommu=off", True, id="both makers, AMD"),
+    pytest.param("iommu=off", False, id="both makers, Intel"),
+    pytest.param("amd_iommu=off", True, id="AMD"),
+    pytest.param("intel_iommu=off,sm_on", False, id="Intel, in a list"),
+]
+
+
+@pytest.mark.parametrize(("word", "amd"), OFF)
+def test_iommu_off(word: str, amd: bool) -> None:
+    message, _ = one("iommu-disabled-by-argument", host(f"quiet {word}", amd=amd))
+    assert message == f"{word} turns the IOMMU off, now and at every boot."
+    clean = host("quiet", amd=amd)
+    assert ended("iommu-disabled-by-argument", clean).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "says"),
+    [
+        ("iommu=off", "quiet", "until the next boot"),
+        ("quiet", "iommu=off", "from the next boot on"),
+    ],
+)
+def test_iommu_off_at_one_time(now: str, then: str, says: str) -> None:
+    message, _ = one("iommu-disabled-by-argument", host(now, then))
+    assert says in message
+
+
+def test_the_other_makers_argument_does_no_harm() -> None:
+    on = host("intel_iommu=off")
+    assert ended("iommu-disabled-by-argument", on).status is Status.PASS
+
+
+IDLE = [
+    ("amd_iommu=on", "does not know this value"),
+    ("amd_iommu=pt", "iommu=pt"),
+    ("intel_iommu=pt", "iommu=pt"),
+    ("iommu=on", "turns nothing on"),
+    ("vfio.pci.disable_vga=1", "vfio-pci.disable_vga=1"),
+    ("vfio.pci.ids=10de:1b80", "vfio-pci.ids=10de:1b80"),
+    ("vfio-pci-ids=10de:1b80", "vfio-pci.ids=10de:1b80"),
+    ("vfio-pci.ids=01:00.0", "bus address"),
+    ("kvmfr.static_size=64", "kvmfr.static_size_mb=64"),
+]
+
+
+@pytest.mark.parametrize(("word", "says"), IDLE)
+def test_idle_words(word: str, says: str) -> None:
+    result = ended("iommu-argument-without-effect", host(f"quiet {word} {word}"))
+    (diagnosis,) = result.diagnoses
+    assert diagnosis.severity is Severity.INFO
+    assert says in f"{diagnosis.finding.message} {diagnosis.finding.advice}"
+
+
+def test_words_that_work_are_not_idle() -> None:
+    on = host("iommu=pt intel_iommu=on,sm_on vfio-pci.ids=10de:1b80,10de:10f0")
+    assert ended("iommu-argument-without-effect", on).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "rule", ["iommu-argument-without-effect", "iommu-disabled-by-argument"]
+)
+def test_other_processors_have_no_such_arguments(rule: str) -> None:
+    arm = "processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n"
+    on = hosts.changed(host("iommu=off"), files={"/proc/cpuinfo": arm})
+    assert ended(rule, on).status is Status.NOT_APPLICABLE
+
+
+PENDING = [
+    pytest.param("quiet", "quiet iommu=pt", "adds iommu=pt", id="added"),
+    pytest.param(
+        "a vfio-pci.ids=1:1", "a", "no longer has vfio-pci.ids=1:1", id="gone"
+    ),
+    pytest.param(
+        "iommu=pt", "kvm.ignore_msrs=1", "adds kvm.ignore_msrs=1 and", id="both"
+    ),
+]
+
+
+@pytest.mark.parametrize(("now", "then", "says"), PENDING)
+def test_pending(now: str, then: str, says: str) -> None:
+    message, severity = one("reboot-pending", host(now, then))
+    assert says in message
+    assert severity is Severity.INFO
+
+
+@pytest.mark.parametrize(("now", "then"), [("a root=x", "b root=y"), (GOOD, GOOD)])
+def test_nothing_of_ours_is_pending(now: str, then: str) -> None:
+    assert ended("reboot-pending", host(now, then)).status is Status.PASS
+
+
+def test_configured_but_the_menu_was_not_made() -> None:
+    text = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet iommu=pt"\n'
+    on = hosts.changed(host("quiet"), files={GRUB: text})
+    message, _ = one("reboot-pending", on)
+    assert "boot menu was not made" in message
+    assert "iommu=pt" in message

@@ -1,0 +1,63 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hosts
+from vfio_doctor.facts.base import Facts, MissingFact
+from vfio_doctor.facts.system import (
+    Container,
+    ImageInfo,
+    OsRelease,
+    os_release_fields,
+)
+
+IMAGE = "/usr/share/ublue-os/image-info.json"
+
+
+def test_os_release() -> None:
+    text = 'NAME="Bluefin"\nID=bluefin\nID_LIKE="fedora rhel"\nVERSION_ID=\'41\'\n# c\n'
+    found = Facts(hosts.build({"/etc/os-release": text}))[OsRelease]
+    assert found == OsRelease("bluefin", ("fedora", "rhel"), "Bluefin 41", "41")
+    assert found.is_like("fedora")
+    assert not found.is_like("debian")
+
+
+def test_os_release_of_the_vendor_where_etc_has_none() -> None:
+    host = hosts.build({"/usr/lib/os-release": "ID=arch\nPRETTY_NAME=Arch\n"})
+    assert Facts(host)[OsRelease].name == "Arch"
+    with pytest.raises(MissingFact):
+        _ = Facts(hosts.build({}))[OsRelease]
+
+
+@given(st.text())
+def test_os_release_never_raises(text: str) -> None:
+    os_release_fields(text)
+
+
+def test_image_info() -> None:
+    text = '{"image-name": "bluefin-dx", "image-tag": "stable", "image-flavor": "dx"}'
+    found = Facts(hosts.build({IMAGE: text}))[ImageInfo]
+    assert found == ImageInfo("bluefin-dx", "dx", "", "stable")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+def test_image_info_that_is_none(text: str) -> None:
+    with pytest.raises(MissingFact):
+        _ = Facts(hosts.build({IMAGE: text}))[ImageInfo]
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "root"),
+    [
+        ({}, "", ""),
+        ({"/.dockerenv": ""}, "docker", ""),
+        ({"/run/.containerenv": ""}, "podman, toolbox or distrobox", ""),
+        (
+            {"/run/.containerenv": "", "/run/host/etc/os-release": ""},
+            "podman, toolbox or distrobox",
+            "/run/host",
+        ),
+    ],
+)
+def test_container(files: dict[str, str], kind: str, root: str) -> None:
+    assert Facts(hosts.build(files))[Container] == Container(kind, root)
