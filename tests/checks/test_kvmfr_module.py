@@ -106,7 +106,10 @@ def test_missing_where_the_system_is_not_known() -> None:
 )
 def test_missing_from_an_image(image: str | None, words: str) -> None:
     path = "/usr/share/ublue-os/image-info.json"
-    files = {"/run/ostree-booted": "", "/usr/bin/rpm-ostree": ""}
+    files: dict[str, str | bytes | Missing] = {
+        "/run/ostree-booted": "",
+        "/usr/bin/rpm-ostree": "",
+    }
     if image:
         files[path] = image
     said = only(host(files), MISSING)
@@ -121,7 +124,7 @@ def test_there_for_another_kernel_only() -> None:
 
 
 def test_there_for_the_next_kernel() -> None:
-    files = {
+    files: Files = {
         "/lib/modules/6.9.0/extra/kvmfr.ko": b"",
         "/run/ostree-booted": "",
         "/usr/bin/rpm-ostree": "",

@@ -36,8 +36,8 @@ def host(
     }
     sys = [f"/sys/class/kvmfr/{name}" for name in devices]
     folders = (*sys, *(("/sys/module/kvmfr", "/sys/class/kvmfr") if loaded else ()))
-    commands = {("dmesg",): ran(("dmesg",), LOG)}
-    return build({**base, **files}, folders=folders, commands=commands)
+    argv: tuple[str, ...] = ("dmesg",)
+    return build({**base, **files}, folders=folders, commands={argv: ran(argv, LOG)})
 
 
 def size(value: str) -> dict[str, str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+import corpus
 from hosts import CHAR_NODE, build, denied
 from vfio_doctor.facts.base import Facts, NotApplicable, Options
 from vfio_doctor.facts.kvmfr_intent import KvmfrIntent
@@ -91,3 +92,10 @@ def test_demand() -> None:
 )
 def test_without_a_home(passwd: str) -> None:
     assert reasons(build({**PEOPLE, "/etc/passwd": passwd})) == ()
+
+
+def test_every_argument_of_the_corpus_is_a_wish() -> None:
+    for record in corpus.records("kvmfr-args.jsonl"):
+        path = "/etc/libvirt/qemu/win.xml"
+        text = f"<qemu:arg value='{record['arg']}'/>"
+        assert reasons(build({**PEOPLE, path: text})) == (f"VM definition: {path}",)

@@ -190,7 +190,7 @@ def test_commands_that_fail(command: tuple[str, ...], answer: Missing | int) -> 
     result = answer if isinstance(answer, Missing) else ran(command, "", answer)
     found = facts(commands={command: result})
     with pytest.raises(MissingFact):
-        found[KvmfrInfo if command is MODINFO else KernelMessages]  # type: ignore[index]
+        found[KvmfrInfo if command is MODINFO else KernelMessages]
 
 
 def test_dmesg() -> None:

@@ -195,7 +195,8 @@ def test_never_raises(text: str) -> None:
         modprobe.dependency(item)
     modprobe.parameters(text)
     modprobe.location_problem(text)
-    numbers = [item.line for item in (*file.directives, *file.problems)]
+    numbers = [item.line for item in file.directives]
+    numbers += [problem.line for problem in file.problems]
     assert all(1 <= number <= text.count("\n") + 1 for number in numbers)
 
 
