@@ -23,6 +23,9 @@ from vfio_doctor.host.reader import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# What a reader's `list` says of a path that is there and has no names in it.
+NOT_A_FOLDER = "not a folder"
+
 
 class Capture(NamedTuple):
     """What a capture holds, by what was asked.
@@ -160,7 +163,7 @@ def glob_by_listing(
 
 
 def _not_a_folder(missing: Missing) -> bool:
-    return missing.why is Why.FAILED and missing.detail == "not a folder"
+    return missing.why is Why.FAILED and missing.detail == NOT_A_FOLDER
 
 
 def _parts(pattern: str) -> Iterator[str]:

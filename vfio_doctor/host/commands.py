@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 # Seconds. rpm-ostree and bootc may have to wake a service first.
 SHORT, LONG = 5.0, 20.0
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = (
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    # NixOS has its programs here and hardly any elsewhere.
+    ":/run/current-system/sw/bin"
+)
 
 FORMS = {
     "{release}": r"[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}",
@@ -32,6 +36,7 @@ LISTED: dict[tuple[str, ...], float] = {
     ("grubby", "--info=DEFAULT"): LONG,
     ("grubby", "--info=ALL"): LONG,
     ("bootctl", "list", "--json=short"): SHORT,
+    ("kernelstub", "-p"): LONG,
     ("systemctl", "--version"): SHORT,
     ("udevadm", "--version"): SHORT,
     ("modinfo", "kvmfr"): SHORT,

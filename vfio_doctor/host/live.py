@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
+import time
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import commands, probes
-from vfio_doctor.host.captured import glob_by_listing
+from vfio_doctor.host.captured import NOT_A_FOLDER, glob_by_listing
 from vfio_doctor.host.probes import why
 from vfio_doctor.host.reader import (
     Caller,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CHUNK = 1 << 16
 LINKS_AT_MOST = 40
+NAMES_AT_MOST = 100_000
+READ_SECONDS = 5.0
 KINDS = {
     modes.S_IFREG: Kind.FILE,
     modes.S_IFDIR: Kind.DIRECTORY,
@@ -63,8 +66,12 @@ class LiveHost:
     def read_bytes(self, path: str, limit: int = 1 << 20) -> bytes | Missing:
         """Return the content of a regular file."""
         try:
-            fd = os.open(self._resolved(path), READ_FLAGS)
-        except OSError as error:
+            real = self._resolved(path)
+            # Looked at before it is opened: opening some devices does something.
+            if not modes.S_ISREG(os.stat(real).st_mode):
+                return Missing(path, Why.FAILED, "not a regular file")
+            fd = os.open(real, READ_FLAGS)
+        except (OSError, ValueError) as error:
             return _missing(path, error)
         try:
             if not modes.S_ISREG(os.fstat(fd).st_mode):
@@ -82,7 +89,8 @@ class LiveHost:
             found = os.lstat(real)
             kind = KINDS[modes.S_IFMT(found.st_mode)]
             target = os.readlink(real) if kind is Kind.LINK else ""
-        except OSError as error:
+            acl = () if kind is Kind.LINK else _acl(real)
+        except (OSError, ValueError) as error:
             return _missing(path, error)
         return Stat(
             kind,
@@ -96,24 +104,31 @@ class LiveHost:
             int(found.st_mtime),
             target,
             _label(real),
-            _acl(real),
+            acl,
         )
 
     def list(self, path: str) -> tuple[str, ...] | Missing:
         """Return the sorted names in a folder."""
         try:
-            return tuple(sorted(os.listdir(self._resolved(path))))
-        except NotADirectoryError:
-            return Missing(path, Why.FAILED, "not a folder")
-        except OSError as error:
+            real = self._resolved(path)
+            names = os.listdir(real)
+        except NotADirectoryError as error:
+            # Below a file there is nothing; a file itself is no folder.
+            if os.path.exists(real):
+                return Missing(path, Why.FAILED, NOT_A_FOLDER)
             return _missing(path, error)
+        except (OSError, ValueError) as error:
+            return _missing(path, error)
+        if len(names) > NAMES_AT_MOST:
+            return Missing(path, Why.FAILED, f"more than {NAMES_AT_MOST} names")
+        return tuple(sorted(names))
 
     def readlink(self, path: str) -> str | Missing:
         """Return the text of a symbolic link."""
         try:
             return os.readlink(self._resolved(path, follow=False))
-        except OSError as error:
-            if error.errno == errno.EINVAL:
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EINVAL:
                 return Missing(path, Why.FAILED, "not a symbolic link")
             return _missing(path, error)
 
@@ -151,6 +166,8 @@ class LiveHost:
 
     def _resolved(self, path: str, follow: bool = True) -> str:
         """Return the real path; inside another root links are walked by hand."""
+        if not path.startswith("/"):
+            raise ValueError("not an absolute path")
         return path if not self.root else self._walk(path, follow)
 
     def _walk(self, path: str, follow: bool) -> str:
@@ -213,17 +230,23 @@ def _read(fd: int, path: str, limit: int) -> bytes | Missing:
     """Read to the end: files of procfs and sysfs do not know their size."""
     parts: list[bytes] = []
     left = limit + 1
+    end = time.monotonic() + READ_SECONDS
     while left > 0:
         part = os.read(fd, min(CHUNK, left))
         if not part:
             return b"".join(parts)
         parts.append(part)
         left -= len(part)
+        if time.monotonic() > end:
+            return Missing(path, Why.TIMED_OUT, f"not read in {READ_SECONDS:g} s")
     return Missing(path, Why.FAILED, f"more than {limit} bytes")
 
 
-def _missing(path: str, error: OSError) -> Missing:
-    return Missing(path, why(error), error.strerror or str(error))
+def _missing(path: str, error: OSError | ValueError) -> Missing:
+    """Return why there is no value; a ValueError means that this is no path."""
+    if isinstance(error, OSError):
+        return Missing(path, why(error), error.strerror or str(error))
+    return Missing(path, Why.FAILED, str(error))
 
 
 def _uid(variable: str) -> int:
@@ -236,17 +259,28 @@ def _is_program(path: str) -> bool:
 
 
 def _attribute(path: str, name: str) -> bytes:
+    """Return an extended attribute, b"" where there is none; raise OSError."""
     try:
         return os.getxattr(path, name, follow_symlinks=False)
-    except OSError:
-        return b""
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise
 
 
 def _label(path: str) -> str:
-    return _attribute(path, "security.selinux").rstrip(b"\0").decode("ascii", "replace")
+    try:
+        label = _attribute(path, "security.selinux")
+    except OSError:
+        return ""
+    return label.rstrip(b"\0").decode("ascii", "replace")
 
 
 def _acl(path: str) -> tuple[AclEntry, ...]:
+    """Return the access ACL; raise OSError where it cannot be told.
+
+    Taken for "no ACL" an unread one would give a wrong verdict on who may open.
+    """
     data = _attribute(path, "system.posix_acl_access")
     if not data:
         return ()

@@ -23,19 +23,29 @@ FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 def probe(name: str, path: str) -> ProbeResult | Missing:
     """Run the probe ``kvm`` or ``kvmfr-size`` on a device node.
 
-    Where the node is not there or may not be opened, that is `Missing`; where the
-    device was opened and did not answer, the result says which step failed.
+    Where the node is not there, is no character device or may not be opened by
+    this account, that is `Missing`; where its driver refuses to open or to answer,
+    the result says which step failed.
     """
     ask = {"kvm": _ask_kvm, "kvmfr-size": _ask_kvmfr}[name]
     mode = os.O_RDWR if name == "kvm" else os.O_RDONLY
+    source = f"probe {name} of {path}"
+    no_device = Missing(source, Why.FAILED, "not a character device")
     try:
+        # Looked at before it is opened: a FIFO or another device is left alone.
+        if not stat.S_ISCHR(os.stat(path).st_mode):
+            return no_device
         fd = os.open(path, mode | FLAGS)
+    except ValueError as error:
+        return Missing(source, Why.FAILED, str(error))
     except OSError as error:
-        return Missing(f"probe {name} of {path}", why(error), error.strerror or "")
+        if why(error) is Why.FAILED or error.errno == errno.ENODEV:
+            # The node is there and its driver refuses: that is an answer.
+            return ProbeResult(name, (f"tried to open {path}",), (), _errno(error))
+        return Missing(source, why(error), error.strerror or "")
     try:
         if not stat.S_ISCHR(os.fstat(fd).st_mode):
-            source = f"probe {name} of {path}"
-            return Missing(source, Why.FAILED, "not a character device")
+            return no_device
         return ask(fd, path)
     finally:
         os.close(fd)
@@ -43,11 +53,17 @@ def probe(name: str, path: str) -> ProbeResult | Missing:
 
 def why(error: OSError) -> Why:
     """Return what an error of the operating system means for a reading."""
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH):
         return Why.ABSENT
     if error.errno in (errno.EACCES, errno.EPERM):
         return Why.DENIED
+    if error.errno == errno.ETIMEDOUT:
+        return Why.TIMED_OUT
     return Why.FAILED
+
+
+def _errno(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 def _ask_kvm(fd: int, path: str) -> ProbeResult:
@@ -85,6 +101,5 @@ def _walk(
         try:
             values.append((value, ask()))
         except OSError as error:
-            text = errno.errorcode.get(error.errno or 0, str(error.errno))
-            return ProbeResult(name, tuple(did), tuple(values), text)
+            return ProbeResult(name, tuple(did), tuple(values), _errno(error))
     return ProbeResult(name, tuple(did), tuple(values))

@@ -2,46 +2,107 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 from vfio_doctor.host.commands import PATH
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 
-OUTPUT_LIMIT = 1 << 20
+if TYPE_CHECKING:
+    import subprocess
+
+# A kernel log of 4 MiB is the largest honest output (log_buf_len=4M).
+OUTPUT_LIMIT = 4 << 20
+CHUNK = 1 << 16
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+WHY = {PermissionError: Why.DENIED, FileNotFoundError: Why.ABSENT}
 
 
 def run(path: str, argv: tuple[str, ...], seconds: float) -> CommandResult | Missing:
-    """Return how the program at ``path`` ended; its whole group dies with the limit.
+    """Return how the program at ``path`` ended; what is not UTF-8 becomes U+FFFD.
 
-    More than 1 MiB of output is cut; what is not UTF-8 becomes U+FFFD.
+    Past the time limit it is TIMED_OUT, past `OUTPUT_LIMIT` FAILED: half an
+    answer could hide what a check looks for. Either way its whole process group
+    is killed.
     """
-    import os
-    import signal
     import subprocess
-    import tempfile
 
     source = " ".join(argv)
-    # Files, not pipes: a flood of output cannot block and is cut when read.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    try:
+        child = subprocess.Popen(
+            argv,
+            executable=path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        why = WHY.get(type(error), Why.FAILED)
+        return Missing(source, why, error.strerror or str(error))
+    texts: tuple[str, str] | Missing = Missing(source, Why.FAILED, "interrupted")
+    try:
+        texts = _outputs(child, source, seconds)
+        if not isinstance(texts, Missing):
+            return CommandResult(argv, child.wait(seconds), *texts)
+    except subprocess.TimeoutExpired:
+        texts = _too_late(source, seconds)
+    finally:
+        _end(child)
+    return texts
+
+
+def _outputs(
+    child: subprocess.Popen[bytes], source: str, seconds: float
+) -> tuple[str, str] | Missing:
+    """Return both outputs once both are closed, or why they are not whole."""
+    import select
+    import time
+
+    assert child.stdout
+    assert child.stderr
+    held = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
+    texts = tuple(held.values())
+    poll = select.poll()
+    for fd in held:
+        poll.register(fd, select.POLLIN)
+    end = time.monotonic() + seconds
+    while held:
+        left = end - time.monotonic()
+        ready = poll.poll(left * 1000) if left > 0 else []
+        if not ready:
+            return _too_late(source, seconds)
+        for fd, _ in ready:
+            part = os.read(fd, CHUNK)
+            held[fd] += part
+            if len(held[fd]) > OUTPUT_LIMIT:
+                detail = f"printed more than {OUTPUT_LIMIT} bytes"
+                return Missing(source, Why.FAILED, detail)
+            if not part:
+                poll.unregister(fd)
+                del held[fd]
+    return texts[0].decode("utf-8", "replace"), texts[1].decode("utf-8", "replace")
+
+
+def _too_late(source: str, seconds: float) -> Missing:
+    return Missing(source, Why.TIMED_OUT, f"no answer in {seconds:g} s")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Close the pipes; kill the group where the program has not ended by itself."""
+    import signal
+    import subprocess
+
+    for pipe in (child.stdout, child.stderr):
+        if pipe:
+            pipe.close()
+    if child.returncode is None:
+        # Not reaped yet, so nobody else can have got this group's number.
         try:
-            child = subprocess.Popen(
-                argv,
-                executable=path,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={"PATH": PATH, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"},
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            return Missing(source, Why.FAILED, error.strerror or str(error))
-        try:
-            status = child.wait(seconds)
-        except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            return Missing(source, Why.TIMED_OUT, f"no answer in {seconds:g} s")
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read(OUTPUT_LIMIT).decode("utf-8", "replace"))
-    return CommandResult(argv, status, texts[0], texts[1])
+            child.wait(1)
+        except (subprocess.TimeoutExpired, OSError):
+            # In uninterruptible sleep: the kernel ends it when it wakes.
+            child.returncode = -signal.SIGKILL

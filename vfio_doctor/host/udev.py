@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, UdevDevice, Why
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FOLDERS = ("/sys/class/{}", "/sys/bus/{}/devices")
+UEVENT_BYTES = 1 << 16
 
 
 def devices(subsystem: str) -> tuple[UdevDevice, ...] | Missing:
     """Return the devices of a subsystem with properties and current tags.
 
     Where libudev cannot be loaded (some Python builds bring none that fits), the
-    devices come from sysfs alone and say so.
+    devices come from sysfs alone and say so. A device that vanishes while it is
+    read is left out.
     """
     try:
         import pyudev
@@ -21,56 +27,77 @@ def devices(subsystem: str) -> tuple[UdevDevice, ...] | Missing:
         context = pyudev.Context()
     except (ImportError, OSError, AttributeError):
         return from_sysfs(subsystem)
-    found: list[UdevDevice] = []
     try:
-        for device in context.list_devices(subsystem=subsystem):
-            found.append(_record(device))
-    except OSError as error:
+        return tuple(sorted(_from_database(context, subsystem)))
+    except (OSError, MemoryError, pyudev.DeviceError, UnicodeError) as error:
         return Missing(f"udev subsystem {subsystem}", Why.FAILED, str(error))
-    return tuple(sorted(found))
 
 
-def _record(device: object) -> UdevDevice:
-    get = device.__getattribute__
-    properties = get("properties")
-    tags = getattr(device, "current_tags", None) or get("tags")
-    return UdevDevice(
-        sys_path=str(get("sys_path")),
-        subsystem=str(get("subsystem")),
-        sys_name=str(get("sys_name")),
-        device_node=str(get("device_node") or ""),
-        properties=tuple(sorted((str(k), str(properties[k])) for k in properties)),
-        tags=tuple(sorted(str(tag) for tag in tags)),
-    )
+def _from_database(context: object, subsystem: str) -> Iterator[UdevDevice]:
+    import pyudev
+
+    assert isinstance(context, pyudev.Context)
+    for device in context.list_devices(subsystem=subsystem):
+        try:
+            properties = dict(device.properties)
+        except UnicodeDecodeError:
+            # A name or serial number in another encoding: sysfs has the rest.
+            yield from _from_folder(subsystem, device.sys_path)
+            continue
+        except (KeyError, OSError, pyudev.DeviceNotFoundError):
+            continue
+        yield UdevDevice(
+            sys_path=device.sys_path,
+            subsystem=subsystem,
+            sys_name=device.sys_name,
+            device_node=device.device_node or "",
+            properties=tuple(sorted(properties.items())),
+            tags=_current_tags(properties),
+        )
 
 
-def from_sysfs(subsystem: str) -> tuple[UdevDevice, ...] | Missing:
-    """Return the devices that sysfs lists for a class or bus, without tags."""
+def _current_tags(properties: dict[str, str]) -> tuple[str, ...]:
+    """Return the tags that hold now.
+
+    ``TAGS`` keeps every tag a device ever had; ``CURRENT_TAGS`` came with systemd
+    247, before which a tag was dropped with the event that did not set it again.
+    """
+    text = properties.get("CURRENT_TAGS", properties.get("TAGS", ""))
+    return tuple(sorted(tag for tag in text.split(":") if tag))
+
+
+def from_sysfs(subsystem: str, root: str = "") -> tuple[UdevDevice, ...] | Missing:
+    """Return the devices that sysfs lists for a class or bus, without tags.
+
+    ``root`` is what stands before ``/sys``.
+    """
     for form in FOLDERS:
-        folder = form.format(subsystem)
+        folder = root + form.format(subsystem)
         try:
             names = sorted(os.listdir(folder))
-        except OSError:
+        except FileNotFoundError:
             continue
-        return tuple(_from_folder(subsystem, folder, name) for name in names)
+        except (OSError, ValueError) as error:
+            return Missing(f"udev subsystem {subsystem}", Why.FAILED, str(error))
+        found = (_from_folder(subsystem, f"{folder}/{n}", root) for n in names)
+        return tuple(sorted(device for each in found for device in each))
     return ()
 
 
-def _from_folder(subsystem: str, folder: str, name: str) -> UdevDevice:
-    path = f"{folder}/{name}"
-    properties: dict[str, str] = {}
+def _from_folder(subsystem: str, path: str, root: str = "") -> Iterator[UdevDevice]:
+    """Yield the device of one folder in sysfs, nothing where it has vanished."""
     try:
-        with open(f"{path}/uevent", encoding="utf-8", errors="replace") as file:
-            for line in file.read(1 << 16).splitlines():
-                key, _, value = line.partition("=")
-                properties[key] = value
+        with open(f"{path}/uevent", "rb") as file:
+            text = file.read(UEVENT_BYTES).decode("utf-8", "replace")
     except OSError:
-        pass
+        return
+    pairs = (line.partition("=") for line in text.splitlines())
+    properties = {key: value for key, found, value in pairs if found}
     node = properties.get("DEVNAME", "")
-    return UdevDevice(
-        sys_path=os.path.realpath(path),
+    yield UdevDevice(
+        sys_path=os.path.realpath(path).removeprefix(root),
         subsystem=subsystem,
-        sys_name=name,
+        sys_name=os.path.basename(path),
         device_node=f"/dev/{node}" if node else "",
         properties=tuple(sorted(properties.items())),
         from_database=False,
