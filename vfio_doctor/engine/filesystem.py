@@ -1,0 +1,190 @@
+"""The system calls that change files: one thin layer, so that a test can count.
+
+Paths are absolute as the host sees them; a root folder stands before them in
+tests. No symbolic link is followed, neither at the end of a path nor on the way:
+a link in a folder that others may write to would lead root astray.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as modes
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CHUNK = 1 << 16
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Signatures over the content: a copy of them on other content would be a lie.
+NOT_COPIED = ("security.ima", "security.evm")
+
+
+class StepFailed(Exception):
+    """A step could not be made or taken back; the text says why."""
+
+
+class Held(NamedTuple):
+    """A regular file whole: content, permission bits, owner, extended attributes."""
+
+    data: bytes
+    mode: int
+    uid: int
+    gid: int
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+
+
+class Filesystem:
+    """The calls, each made through `call`. All raise OSError as the kernel does."""
+
+    def __init__(self, root: str = "/") -> None:
+        """Take the folder that stands for ``/``."""
+        self.root = root.rstrip("/") or "/"
+
+    def call(
+        self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs
+    ) -> R:
+        """Make one system call. Tests override this to fail it or to die in it."""
+        return function(*arguments, **named)
+
+    def folder(self, path: str) -> int:
+        """Open a folder part by part and return its descriptor.
+
+        Raises `StepFailed` where a part is a symbolic link or no folder.
+        """
+        here = self.call(os.open, self.root, os.O_RDONLY | os.O_CLOEXEC)
+        seen = ""
+        for part in [p for p in path.split("/") if p]:
+            seen = f"{seen}/{part}"
+            try:
+                inner = self.call(os.open, part, FOLDER, dir_fd=here)
+            except OSError as error:
+                if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                    what = "a symbolic link, or not a folder"
+                    raise StepFailed(f"{seen} is {what}") from error
+                raise
+            finally:
+                os.close(here)
+            here = inner
+        return here
+
+    def create(self, folder: int, name: str) -> int:
+        """Create a file that only root may read yet; one that is there is an error."""
+        return self.call(os.open, name, CREATE, 0o600, dir_fd=folder)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """Write all of the data."""
+        while data:
+            data = data[self.call(os.write, fd, data[:CHUNK]) :]
+
+    def fsync(self, fd: int) -> None:
+        """Have the kernel bring a file or a folder to the disk."""
+        self.call(os.fsync, fd)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor that was written to."""
+        self.call(os.close, fd)
+
+    def rename(self, folder: int, old: str, new: str) -> None:
+        """Give a file another name in its folder; the other is replaced at once."""
+        self.call(os.rename, old, new, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def link(self, folder: int, old: str, new: str) -> None:
+        """Give a file a second name in its folder."""
+        self.call(
+            os.link,
+            old,
+            new,
+            src_dir_fd=folder,
+            dst_dir_fd=folder,
+            follow_symlinks=False,
+        )
+
+    def unlink(self, folder: int, name: str) -> None:
+        """Take a name away."""
+        self.call(os.unlink, name, dir_fd=folder)
+
+    def mkdir(self, folder: int, name: str, mode: int = 0o755) -> None:
+        """Make a folder with exactly this mode."""
+        mask = os.umask(0)
+        try:
+            self.call(os.mkdir, name, mode, dir_fd=folder)
+        finally:
+            os.umask(mask)
+
+    def rmdir(self, folder: int, name: str) -> None:
+        """Remove an empty folder."""
+        self.call(os.rmdir, name, dir_fd=folder)
+
+    def dress(self, fd: int, held: Held) -> None:
+        """Give an open file the owner, mode and extended attributes of another."""
+        now = os.fstat(fd)
+        if (now.st_uid, now.st_gid) != (held.uid, held.gid):
+            self.call(os.fchown, fd, held.uid, held.gid)
+        self.call(os.fchmod, fd, held.mode)
+        has = dict(_xattrs(fd))
+        for name, value in held.xattrs:
+            if has.get(name) != value:
+                self.call(os.setxattr, fd, name, value)
+
+    def exists(self, folder: int, name: str) -> bool:
+        """Tell whether a folder has that name, whatever it names."""
+        try:
+            os.lstat(name, dir_fd=folder)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def held(self, folder: int, name: str) -> Held | None:
+        """Return a regular file of a folder whole, None where there is none.
+
+        Raises `StepFailed` for a symbolic link, a device or a folder.
+        """
+        try:
+            found = os.lstat(name, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        if not modes.S_ISREG(found.st_mode):
+            raise StepFailed(f"it is {_kind(found.st_mode)}, not a regular file")
+        fd = self.call(os.open, name, READ, dir_fd=folder)
+        try:
+            same = os.fstat(fd)
+            if not modes.S_ISREG(same.st_mode):
+                raise StepFailed("it was replaced while it was looked at")
+            data = b"".join(self._chunks(fd))
+            mode = modes.S_IMODE(same.st_mode)
+            return Held(data, mode, same.st_uid, same.st_gid, tuple(_xattrs(fd)))
+        finally:
+            os.close(fd)
+
+    def _chunks(self, fd: int) -> Iterator[bytes]:
+        while chunk := self.call(os.read, fd, CHUNK):
+            yield chunk
+
+
+def _xattrs(fd: int) -> Iterator[tuple[str, bytes]]:
+    try:
+        names = os.listxattr(fd)
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOSYS):
+            return
+        raise
+    for name in sorted(names):
+        if name not in NOT_COPIED:
+            yield name, os.getxattr(fd, name)
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        modes.S_IFLNK: "a symbolic link",
+        modes.S_IFDIR: "a folder",
+        modes.S_IFIFO: "a pipe",
+        modes.S_IFSOCK: "a socket",
+    }
+    return kinds.get(modes.S_IFMT(mode), "a device")
