@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-MEMBERS_AT_MOST = 100_000
+MEMBERS_AT_MOST = 60_000
 MEMBER_BYTES = 8 << 20
-ALL_BYTES = 48 << 20
+ALL_BYTES = 32 << 20
 RATIO_AT_MOST = 400
 RATIO_FREE = 4 << 20
 NAME_LENGTH = 1024
@@ -45,12 +45,18 @@ def read(path: str) -> dict[str, bytes]:
     try:
         if os.path.isdir(path):
             return _collected(path, _from_folder(path))
+        # Looked at before it is opened: a FIFO would wait, a device might act.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CaptureError(f"{path}: neither a folder nor a file; give a capture")
         with open(path, "rb", opener=_open_quietly) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise CaptureError(f"{path}: neither a folder nor a file")
             return read_stream(path, file)
+    except CaptureError:
+        raise
     except OSError as error:
-        raise CaptureError(f"{path}: {error.strerror or error}") from error
+        text = f"{path}: {error.strerror or error}; give a capture that can be read"
+        raise CaptureError(text) from error
+    except ValueError as error:
+        raise CaptureError(f"{_shown(path)}: {error}; give a path") from error
 
 
 def _open_quietly(path: str, flags: int) -> int:
@@ -75,6 +81,14 @@ def read_stream(name: str, file: BinaryIO) -> dict[str, bytes]:
         ) from error
 
 
+def check(name: str, held: dict[str, bytes]) -> None:
+    """Raise `CaptureError` where members are more than `read` would take."""
+    _collected(name, (Member(checked_name(name, n), held[n]) for n in held))
+    largest = max(held, key=lambda member: len(held[member]))
+    if len(held[largest]) > MEMBER_BYTES:
+        raise CaptureError(f"{name}: {largest} is larger than a capture may hold")
+
+
 def _collected(name: str, members: Iterator[Member]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     size = 0
@@ -83,7 +97,7 @@ def _collected(name: str, members: Iterator[Member]) -> dict[str, bytes]:
         if member.name in found:
             raise CaptureError(f"{name}: {member.name} is in it twice")
         if len(found) >= MEMBERS_AT_MOST or size > ALL_BYTES:
-            raise CaptureError(f"{name}: larger than any capture")
+            raise CaptureError(f"{name}: larger than any capture of a host")
         found[member.name] = member.data
     return found
 
@@ -98,11 +112,15 @@ def checked_name(archive: str, name: str) -> str:
         or any(part in ("", ".", "..") or not SAFE.issuperset(part) for part in parts)
     )
     if hostile and clean not in ("", "."):
-        shown = name[:60].encode("ascii", "backslashreplace").decode()
         raise CaptureError(
-            f"{archive}: a member has a name that is not allowed: {shown}"
+            f"{archive}: a member has a name that is not allowed: {_shown(name)}"
         )
     return clean
+
+
+def _shown(name: str) -> str:
+    """Return a hostile name as plain ASCII, and little of it."""
+    return name[:60].encode("unicode_escape").decode("ascii")
 
 
 def _from_folder(top: str) -> Iterator[Member]:
@@ -117,7 +135,10 @@ def _from_folder(top: str) -> Iterator[Member]:
                 elif entry.is_file(follow_symlinks=False):
                     yield Member(name, _file(top, name))
                 else:
-                    raise CaptureError(f"{top}: {name} is neither file nor folder")
+                    raise CaptureError(
+                        f"{top}: {name} is neither file nor folder; a capture holds "
+                        "no links and no devices: take it away or get a new copy"
+                    )
 
 
 def _file(top: str, name: str) -> bytes:
@@ -139,5 +160,7 @@ def _from_tar(name: str, file: BinaryIO) -> Iterator[Member]:
         if count >= MEMBERS_AT_MOST:
             raise CaptureError(f"{name}: more than {MEMBERS_AT_MOST} members")
         clean = checked_name(name, found)
+        if data is not None and not clean:
+            raise CaptureError(f"{name}: a file in it has no name")
         if data is not None:
             yield Member(clean, data)
