@@ -14,29 +14,32 @@ if TYPE_CHECKING:
 
     from vfio_doctor.model import KernelArguments
 
+# isspace() of the kernel, ASCII part.
 BLANK = " \t\n\r\v\f"
+END = "--"
 # Each word of these stands for itself; a second one does not replace the first.
-ACCUMULATING = (
-    "rd.driver.pre",
-    "rd.driver.post",
-    "rd.driver.blacklist",
-    "modprobe.blacklist",
-    "module_blacklist",
-    "modules_load",
-    "rd.modules_load",
-    "initcall_blacklist",
-    "console",
-    "earlycon",
-    "rd.luks.uuid",
-    "rd.luks.name",
-    "rd.luks.options",
-    "rd.lvm.lv",
-    "rd.md.uuid",
-    "video",
-    "systemd.mask",
-    "systemd.wants",
-    "hugepages",
-    "hugepagesz",
+ACCUMULATING = frozenset(
+    (
+        "console",
+        "earlycon",
+        "hugepages",
+        "hugepagesz",
+        "initcall_blacklist",
+        "modprobe.blacklist",
+        "modules_load",
+        "rd.driver.blacklist",
+        "rd.driver.post",
+        "rd.driver.pre",
+        "rd.luks.name",
+        "rd.luks.options",
+        "rd.luks.uuid",
+        "rd.lvm.lv",
+        "rd.md.uuid",
+        "rd.modules_load",
+        "systemd.mask",
+        "systemd.wants",
+        "video",
+    )
 )
 
 
@@ -46,6 +49,11 @@ class Argument(NamedTuple):
     raw: str
     key: str
     value: str | None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Return the parts of a comma-separated value, () where there is none."""
+        return tuple(self.value.split(",")) if self.value else ()
 
 
 class CommandLine(NamedTuple):
@@ -104,23 +112,32 @@ def _words(text: str) -> Iterator[str]:
 
 def parse(text: str) -> CommandLine:
     """Return the command line as the kernel understands it; never raises."""
-    raw = list(_words(text.partition("\0")[0]))
-    kernel = raw[: raw.index("--")] if "--" in raw else raw
-    return CommandLine(
-        tuple(argument(word) for word in kernel), tuple(raw[len(kernel) + 1 :])
-    )
+    raw = words(text.partition("\0")[0])
+    cut = _end(raw)
+    return CommandLine(tuple(argument(word) for word in raw[:cut]), raw[cut + 1 :])
+
+
+def _end(words: tuple[str, ...]) -> int:
+    """Return where the kernel's words end; it takes quotes off ``--`` too."""
+    for n, word in enumerate(words):
+        if word.strip('"') == END and argument(word).key == END:
+            return n
+    return len(words)
 
 
 def argument(word: str) -> Argument:
     """Return one word taken apart: a quote may open the word or the value."""
-    body = word
-    if body.startswith('"'):
-        body = body[1:].removesuffix('"')
-    key, equals, value = body.partition("=")
-    if not equals:
-        return Argument(word, body, None)
+    body = word.removeprefix('"')
+    quoted = len(body) < len(word)
+    # An equals sign that comes first belongs to the name (next_arg).
+    equals = body.find("=", 1)
+    if equals < 0:
+        return Argument(word, body.removesuffix('"') if quoted else body, None)
+    key, value = body[:equals], body[equals + 1 :]
     if value.startswith('"'):
         value = value[1:].removesuffix('"')
+    elif quoted:
+        value = value.removesuffix('"')
     return Argument(word, key, value)
 
 
@@ -133,25 +150,28 @@ def apply(words: tuple[str, ...], change: KernelArguments) -> tuple[str, ...]:
     """Return the words with a change made; all others stay, in their order.
 
     A new value takes the place of the first old one; further ones of the same
-    parameter go, in either spelling. Words behind ``--`` are not touched.
+    parameter go, in either spelling. Words behind ``--`` are not touched. What
+    is both to be removed and wanted stays.
     """
-    cut = words.index("--") if "--" in words else len(words)
-    kernel, init = list(words[:cut]), words[cut:]
-    kernel = [word for word in kernel if word not in change.remove]
+    cut = _end(words)
+    kept = {*change.set_, *(f"{key}={item}" for key, item in change.add_items)}
+    gone = set(change.remove) - kept
+    kernel = [word for word in words[:cut] if word not in gone]
     for key, item in change.remove_items:
-        kernel = _edit_items(kernel, key, item, "")
+        if (key, item) not in change.add_items:
+            kernel = _without_items(kernel, key, item)
     for key, item in change.add_items:
-        kernel = _edit_items(kernel, key, "", item)
+        kernel = _with_item(kernel, key, item)
     for word in change.set_:
         kernel = _set(kernel, word)
-    return (*kernel, *init)
+    return (*kernel, *words[cut:])
 
 
 def _set(kernel: list[str], word: str) -> list[str]:
     key = plain(argument(word).key)
     if key in ACCUMULATING:
         return kernel if word in kernel else [*kernel, word]
-    places = [n for n, old in enumerate(kernel) if plain(argument(old).key) == key]
+    places = _places(kernel, key)
     if not places:
         return [*kernel, word]
     kept = [old for n, old in enumerate(kernel) if n not in places[1:]]
@@ -159,30 +179,39 @@ def _set(kernel: list[str], word: str) -> list[str]:
     return kept
 
 
-def _edit_items(kernel: list[str], key: str, take: str, put: str) -> list[str]:
-    """Edit inside the comma-separated value of a parameter, the last one given."""
-    places = [
-        n for n, word in enumerate(kernel) if plain(argument(word).key) == plain(key)
-    ]
-    if take:
-        edited = [
-            _without_item(word, take) if n in places else word
-            for n, word in enumerate(kernel)
-        ]
-        return [word for word in edited if word]
+def _places(kernel: list[str], key: str) -> list[int]:
+    wanted = plain(key)
+    return [n for n, word in enumerate(kernel) if plain(argument(word).key) == wanted]
+
+
+def _with_item(kernel: list[str], key: str, item: str) -> list[str]:
+    """Put an item into a list: into the last word of that parameter."""
+    places = _places(kernel, key)
     if not places:
-        return [*kernel, f"{key}={put}"]
+        return [*kernel, f"{key}={item}"]
     held = argument(kernel[places[-1]])
-    items = held.value.split(",") if held.value else []
-    if put not in items:
-        kernel[places[-1]] = f"{held.key}={','.join([*items, put])}"
+    if item not in held.items:
+        kernel[places[-1]] = _revalued(held, (*held.items, item))
     return kernel
 
 
-def _without_item(word: str, item: str) -> str:
-    held = argument(word)
-    items = (held.value or "").split(",")
-    if item not in items:
-        return word
-    left = [each for each in items if each != item]
-    return f"{held.key}={','.join(left)}" if left else ""
+def _without_items(kernel: list[str], key: str, item: str) -> list[str]:
+    """Take an item out of every word of a parameter; an empty word goes."""
+    left: list[str] = []
+    places = _places(kernel, key)
+    for n, word in enumerate(kernel):
+        held = argument(word)
+        if n not in places or item not in held.items:
+            left.append(word)
+        elif rest := tuple(each for each in held.items if each != item):
+            left.append(_revalued(held, rest))
+    return left
+
+
+def _revalued(held: Argument, items: tuple[str, ...]) -> str:
+    """Return the word with another value, its quotes where they were."""
+    value = ",".join(items)
+    if not held.value:
+        return f"{held.key}={value}"
+    head, _, tail = held.raw.rpartition(held.value)
+    return f"{head}{value}{tail}"

@@ -1,0 +1,196 @@
+"""Kernel arguments about the IOMMU: which turn it off, which do nothing.
+
+Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
+``parse_amd_iommu_options`` (drivers/iommu/amd/init.c), ``iommu_setup``
+(arch/x86/kernel/pci-dma.c) with ``gart_parse_options``; Debian's patch for
+``intgpu_off``. All three compare only as many letters as their word has.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from vfio_doctor.parse.cmdline import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.parse.cmdline import Argument, CommandLine
+
+INTEL_KNOWN = (
+    "on",
+    "off",
+    "igfx_off",
+    "intgpu_off",
+    "forcedac",
+    "strict",
+    "sp_off",
+    "sm_on",
+    "sm_off",
+    "tboot_noforce",
+    "nobounce",
+    "ecs_off",
+    "pasid28",
+)
+AMD_KNOWN = (
+    "fullflush",
+    "force_enable",
+    "off",
+    "force_isolation",
+    "pgtbl_v",
+    "irtcachedis",
+    "nohugepages",
+    "v2_pgsizes_only",
+)
+X86_KNOWN = (
+    "off",
+    "force",
+    "noforce",
+    "biomerge",
+    "panic",
+    "nopanic",
+    "merge",
+    "nomerge",
+    "forcesac",
+    "allowdac",
+    "nodac",
+    "usedac",
+    "soft",
+    "pt",
+    "nopt",
+    "fullflush",
+    "nofullflush",
+    "noagp",
+    "noaperture",
+    "memaper",
+    "leak",
+    "calgary",
+)
+AMD_ALREADY = (
+    "the kernel does not know this value, and uses AMD-Vi by itself where the firmware"
+    " offers it"
+)
+UNKNOWN_VALUE = "the kernel does not know the value {item}"
+# (parameter, value): why it does nothing, what was probably meant.
+TOLD = {
+    ("amd_iommu", "on"): (AMD_ALREADY, ""),
+    ("amd_iommu", "1"): (AMD_ALREADY, ""),
+    ("amd_iommu", "pt"): (UNKNOWN_VALUE, "iommu=pt"),
+    ("intel_iommu", "pt"): (UNKNOWN_VALUE, "iommu=pt"),
+    ("intel_iommu", "1"): (UNKNOWN_VALUE, "intel_iommu=on"),
+    ("intel_iommu", "yes"): (UNKNOWN_VALUE, "intel_iommu=on"),
+}
+KNOWN = {"intel_iommu": INTEL_KNOWN, "amd_iommu": AMD_KNOWN, "iommu": X86_KNOWN}
+# Names that no parameter has, and the one that was probably meant.
+MISSPELT = {
+    "amd.iommu": "amd_iommu",
+    "amd_immou": "amd_iommu",
+    "amd_iommo": "amd_iommu",
+    "amd_iommuu": "amd_iommu",
+    "amd_iomu": "amd_iommu",
+    "amdiommu": "amd_iommu",
+    "imommu": "iommu",
+    "immou": "iommu",
+    "intel.iommu": "intel_iommu",
+    "intel_immou": "intel_iommu",
+    "intel_iommo": "intel_iommu",
+    "intel_iomu": "intel_iommu",
+    "inteliommu": "intel_iommu",
+    "iomu": "iommu",
+    "kvm.ignored_msrs": "kvm.ignore_msrs",
+    "kvm.report_ignore_msrs": "kvm.report_ignored_msrs",
+    "kvm_ignore_msrs": "kvm.ignore_msrs",
+    "kvm_report_ignored_msrs": "kvm.report_ignored_msrs",
+    "kvmfr.size": "kvmfr.static_size_mb",
+    "kvmfr.static_size": "kvmfr.static_size_mb",
+    "kvmfr_static_size_mb": "kvmfr.static_size_mb",
+    "rd.driver_pre": "rd.driver.pre",
+    "vfio.disable_vga": "vfio-pci.disable_vga",
+    "vfio.ids": "vfio-pci.ids",
+    "vfio_ids": "vfio-pci.ids",
+    "vfio_pci.id": "vfio-pci.ids",
+    "vfio_pci_ids": "vfio-pci.ids",
+    "vfiopci.ids": "vfio-pci.ids",
+}
+_ID = re.compile(r"[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}", re.I | re.ASCII)
+
+
+class Idle(NamedTuple):
+    """A word that does not do what it looks like.
+
+    ``meant`` is what was probably meant, "" where the word is best left out.
+    """
+
+    word: str
+    why: str
+    meant: str = ""
+
+
+def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
+    """Return the words that turn the IOMMU off, () where it stays as it is.
+
+    ``off`` of ``iommu`` and ``amd_iommu`` cannot be taken back by a later word;
+    of ``intel_iommu`` the last ``on`` or ``off`` counts.
+    """
+    found: list[str] = []
+    intel = ""
+    for argument in line.arguments:
+        key = plain(argument.key)
+        for item in argument.items:
+            if key == "intel_iommu" and not amd and item.startswith(("on", "off")):
+                intel = argument.raw if item.startswith("off") else ""
+            elif key == "iommu" or (key == "amd_iommu" and amd):
+                found += [argument.raw] if item.startswith("off") else []
+    return tuple(dict.fromkeys([*found, *([intel] if intel else [])]))
+
+
+def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
+    """Return the words that do nothing here; ``amd`` tells whose IOMMU this is."""
+    found: dict[str, Idle] = {}
+    for argument in line.arguments:
+        for idle in _idle(argument, amd):
+            found.setdefault(idle.word, idle)
+    return tuple(found.values())
+
+
+def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
+    key, word = plain(argument.key).lower(), argument.raw
+    right = MISSPELT.get(key)
+    if key.startswith("vfio.pci"):
+        right = f"vfio-pci.{key.removeprefix('vfio.pci').lstrip('._')}"
+    if right:
+        value = f"={argument.value}" if argument.value is not None else ""
+        yield Idle(word, f"no parameter is called {argument.key}", f"{right}{value}")
+    elif key == "vfio_pci.ids":
+        yield from _bad_ids(argument)
+    elif key == ("intel_iommu" if amd else "amd_iommu"):
+        yield from _foreign(argument, amd)
+    elif key in KNOWN:
+        yield from _unknown_values(argument, key, amd)
+
+
+def _foreign(argument: Argument, amd: bool) -> Iterator[Idle]:
+    own, other = ("AMD", "Intel") if amd else ("Intel", "AMD")
+    meant = "iommu=pt" if "pt" in argument.items else ""
+    yield Idle(
+        argument.raw, f"it is for machines with {other}'s IOMMU; this is {own}'s", meant
+    )
+
+
+def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
+    for item in argument.items:
+        if item.startswith(KNOWN[key]) or (key == "iommu" and item[:1].isdigit()):
+            continue
+        why, meant = TOLD.get((key, item), (UNKNOWN_VALUE, ""))
+        if (key, item) == ("iommu", "on"):
+            why, meant = "on x86 it turns nothing on", "" if amd else "intel_iommu=on"
+        yield Idle(argument.raw, why.replace("{item}", item or "(none)"), meant)
+
+
+def _bad_ids(argument: Argument) -> Iterator[Idle]:
+    for item in argument.items:
+        if _ID.fullmatch(item) is None and item:
+            looks_like = "a bus address" if "." in item else "no vendor:device pair"
+            why = f"{item} is {looks_like}; vfio-pci compares vendor:device ids"
+            yield Idle(argument.raw, why, "the pair that `lspci -nn` shows in brackets")
