@@ -49,7 +49,13 @@ def decode(name: str, held: dict[str, bytes]) -> Capture:
         return _decode(name, held)
     except CaptureError:
         raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise CaptureError(
             f"{name}: damaged or changed by hand ({type(error).__name__}: "
             f"{_shown(error)}); ask for the file to be attached again"
@@ -199,7 +205,7 @@ def _stat(row: dict[str, Any]) -> Stat:
     acl = (_list(entry) for entry in _list(row.get("acl", [])))
     return Stat(
         Kind(row["kind"]),
-        int(_text(row["mode"])[:8], 8),
+        _mode(row["mode"]),
         _number(row.get("uid", 0)),
         _number(row.get("gid", 0)),
         _text(row.get("user", "")),
@@ -211,6 +217,13 @@ def _stat(row: dict[str, Any]) -> Stat:
         _text(row.get("label", "")),
         tuple(AclEntry(_text(t), _number(i), _number(p)) for t, i, p in acl),
     )
+
+
+def _mode(value: object) -> int:
+    text = _text(value)
+    if not text or text.strip("01234567") or len(text) > 6:
+        raise ValueError(f"not an octal mode: {_shown(text)}")
+    return int(text, 8)
 
 
 def _add_command(capture: Capture, row: dict[str, Any]) -> None:
@@ -252,8 +265,5 @@ def _probe(row: dict[str, Any]) -> tuple[str, str, ProbeResult | Missing]:
         return kind, path, Missing(source, Why(row["missing"]), _text(row["detail"]))
     pairs = (_list(pair) for pair in _list(row["values"]))
     values = tuple((_text(key), _number(number)) for key, number in pairs)
-    return (
-        kind,
-        path,
-        ProbeResult(kind, _texts(row["did"]), values, _text(row["error"])),
-    )
+    did, error = _texts(row["did"]), _text(row["error"])
+    return kind, path, ProbeResult(kind, did, values, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.captured import Capture, glob_by_listing
+from vfio_doctor.host.captured import Capture, CapturedHost, glob_by_listing
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import (
@@ -45,7 +45,7 @@ class Recorder:
         # A larger limit may turn a refusal into an answer.
         if path not in kept or not isinstance(kept[path], bytes):
             kept[path] = self._host.read_bytes(path, limit)
-        return kept[path]
+        return CapturedHost(self._kept).read_bytes(path, limit)
 
     def lstat(self, path: str) -> Stat | Missing:
         """Look at and keep a path's record."""
@@ -62,7 +62,7 @@ class Recorder:
     def readlink(self, path: str) -> str | Missing:
         """Read a link; what is kept is the path's record, which holds its text."""
         self.lstat(path)
-        return self._host.readlink(path)
+        return CapturedHost(self._kept).readlink(path)
 
     def glob(self, pattern: str) -> tuple[str, ...] | Missing:
         """Match by listings, which are kept."""
@@ -85,3 +85,10 @@ class Recorder:
         if (name, path) not in self._kept.probes:
             self._kept.probes[name, path] = self._host.probe(name, path)
         return self._kept.probes[name, path]
+
+
+def collect_fixed_list(recorder: Recorder) -> None:
+    """Read the fixed collection list, which a capture holds in any case."""
+    from vfio_doctor.host.collection import collect
+
+    collect(recorder)
