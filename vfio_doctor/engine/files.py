@@ -39,7 +39,9 @@ def missing_folders(files: Filesystem, path: str) -> tuple[str, ...]:
     return ()
 
 
-def make_folders(files: Filesystem, folders: tuple[str, ...], mode: int = 0o755) -> None:
+def make_folders(
+    files: Filesystem, folders: tuple[str, ...], mode: int = 0o755
+) -> None:
     """Make folders, outermost first; one that is there already is left alone."""
     for path in folders:
         with _folder_of(files, path) as (folder, name):
