@@ -18,6 +18,7 @@ from vfio_doctor.commands.options import (
     FORMATS,
     SEVERITIES,
     CheckNames,
+    with_examples,
 )
 
 PROGRAM = "vfio-doctor"
@@ -45,15 +46,14 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may have been meant."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        command = super().get_command(ctx, args[0]) or self.get_command(ctx, args[0])
+        if command is None and not args[0].startswith("-"):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, 1)
-            if near and "Did you mean" not in error.message:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
+            more = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{more}")
+        return super().resolve_command(ctx, args)
 
 
 def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -120,8 +120,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option(
     "--capture",
     metavar="PATH",
-    help="Diagnose a captured host, not this one: a folder, a .tar.gz, or - for "
-    "stdin.",
+    help="Diagnose a captured host, not this one: a folder, a .tar.gz, or - for stdin.",
 )
 @click.option(
     "-v",
@@ -149,13 +148,13 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Print the version and leave.",
 )
 @click.pass_context
-def cli(ctx: click.Context, **options: object) -> None:
+@with_examples
+def cli(ctx: click.Context, /, **options: object) -> None:
     """Say why VFIO passthrough or Looking Glass (KVMFR) does not work here.
 
     Reads this host, changes nothing, and says what is wrong, how that was seen
     and what to do. It runs as any user; as root it sees more.
 
-    \b
     Examples:
       vfio-doctor                        look at this host
       sudo vfio-doctor -v                see everything, with the evidence
@@ -185,7 +184,11 @@ def status(arguments: list[str]) -> int:
     """
     try:
         answer = cli.main(
-            arguments, PROGRAM, COMPLETE, standalone_mode=False, windows_expand_args=False
+            arguments,
+            PROGRAM,
+            COMPLETE,
+            standalone_mode=False,
+            windows_expand_args=False,
         )
     except click.exceptions.Abort:
         return 130

@@ -6,7 +6,8 @@ Everything here is frozen. Nothing here reads a file or starts a process.
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import NamedTuple
+
+from vfio_doctor.value import NamedTuple
 
 
 class Severity(IntEnum):

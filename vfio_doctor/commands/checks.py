@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.commands.options import with_examples
 from vfio_doctor.commands.output import emit, look
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ SCHEMA = "vfio-doctor/checks/1"
     show_default=True,
     help="A table for a person, or JSON for programs.",
 )
+@with_examples
 def command(format_: str) -> None:
     """List every check: its id, severity, title and fix.
 
     Works anywhere; no host is read.
 
-    \b
     Examples:
       vfio-doctor checks
       vfio-doctor checks --format json

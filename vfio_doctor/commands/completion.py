@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import click
 
+from vfio_doctor.commands.options import with_examples
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(name="completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
+@with_examples
 def command(ctx: click.Context, shell: str) -> None:
     """Print the completion script for a shell.
 
-    \b
     Examples:
-      vfio-doctor completion bash > ~/.local/share/bash-completion/completions/vfio-doctor
+      eval "$(vfio-doctor completion bash)"
       vfio-doctor completion zsh > ~/.zfunc/_vfio-doctor
       vfio-doctor completion fish > ~/.config/fish/completions/vfio-doctor.fish
     """

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.commands.options import Failure, with_examples
+
 if TYPE_CHECKING:
     from vfio_doctor.commands.options import Chosen
 
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
     help="A table for a person, or JSON for programs.",
 )
 @click.pass_obj
+@with_examples
 def command(chosen: Chosen, format_: str) -> None:
     """List the PCI devices by IOMMU group: driver, ids, reset, who shares it.
 
     A whole group is handed to a VM or none of it.
 
-    \b
     Examples:
       vfio-doctor devices
       vfio-doctor --capture bug.tar.gz devices --format json
@@ -39,11 +41,7 @@ def command(chosen: Chosen, format_: str) -> None:
     try:
         held = Facts(open_host(chosen.capture))[DeviceTable]
     except MissingFact as missing:
-        from vfio_doctor.report.untrusted import clean
-
-        failure = click.ClickException(clean(f"the devices are not known: {missing}"))
-        failure.exit_code = 3
-        raise failure from missing
+        raise Failure(f"the devices are not known: {missing}", 3) from missing
     if format_ == "json":
         emit(devices.as_json(held))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import load
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.model import RunInfo, Severity
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.commands.options import Chosen

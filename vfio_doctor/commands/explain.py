@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.commands.options import with_examples
 from vfio_doctor.commands.output import emit
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def complete(
     help="Also judge this host (or the one of --capture) and say how it ended.",
 )
 @click.pass_obj
+@with_examples
 def command(chosen: Chosen, name: str, here: bool) -> None:
     """Explain a check: what it looks at, why it matters, how it is repaired.
 
     ID is a check's or a fix's id, as reports and 'vfio-doctor checks' show it.
 
-    \b
     Examples:
       vfio-doctor explain kvmfr-device-owner
       vfio-doctor explain iommu-off --here
@@ -69,7 +70,7 @@ def page(name: str, registry: Registry) -> str:
         return fix_text(fix)
     from difflib import get_close_matches
 
-    names = [item.id for item in (*registry.checks, *registry.fixes)]
+    names = [c.id for c in registry.checks] + [f.id for f in registry.fixes]
     near = get_close_matches(name, names, 3, 0.5)
     more = f"Did you mean {' or '.join(near)}?" if near else "See `vfio-doctor checks`."
     raise click.UsageError(f"{name}: no check has this id. {more}")

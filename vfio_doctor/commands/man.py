@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from vfio_doctor.commands.options import with_examples
+
 
 @click.command(name="man")
+@with_examples
 def command() -> None:
     """Print the manual page, made from the same source as --help.
 
-    \b
     Examples:
       vfio-doctor man | man -l -
       vfio-doctor man > ~/.local/share/man/man1/vfio-doctor.1

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from vfio_doctor.value import NamedTuple
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click.shell_completion import CompletionItem
+
+    Type = click.ParamType[tuple[str, ...]]
+else:
+    # Before click 8.4 it takes no parameter.
+    Type = click.ParamType
+
+F = TypeVar("F", bound="Callable[..., object]")
 
 AREAS = ("kvmfr",)
 COLOURS = ("auto", "always", "never")
@@ -15,7 +26,25 @@ FORMATS = ("text", "json", "markdown")
 SEVERITIES = ("error", "warning", "info")
 
 
-class CheckNames(click.ParamType):
+class Failure(click.ClickException):
+    """A message for the person, and the exit status that goes with it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Take what to say, made safe to print, and an exit status."""
+        from vfio_doctor.report.untrusted import clean
+
+        super().__init__(clean(message))
+        self.exit_code = status  # type: ignore[misc]
+
+
+def with_examples(function: F) -> F:
+    """Have click print the lines below ``Examples:`` as they are written."""
+    text = function.__doc__ or ""
+    function.__doc__ = text.replace("    Examples:", "    \b\n    Examples:")
+    return function
+
+
+class CheckNames(Type):
     """Check ids and areas, separated by commas."""
 
     name = "ids"

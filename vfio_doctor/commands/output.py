@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
+from vfio_doctor.commands.options import Failure
 from vfio_doctor.report.look import Look, look_for
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def look(colour: str, verbosity: int, output: str | None) -> Look:
 
 
 def emit(text: str, output: str | None = None) -> None:
-    """Print the text, or write it to a file; raises ClickException with status 2.
+    """Print the text, or write it to a file; raises Failure with status 2.
 
     Whoever reads our output may stop early (``vfio-doctor | head``): then the
     rest is dropped and the exit status still says what was found.
@@ -63,9 +62,7 @@ def _write(text: str, path: str) -> None:
             return
         _replace(text, path)
     except OSError as error:
-        failure = click.ClickException(f"{path}: cannot write: {error.strerror}")
-        failure.exit_code = 2
-        raise failure from error
+        raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
 
 
 def _replace(text: str, path: str) -> None:

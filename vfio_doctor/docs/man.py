@@ -31,10 +31,11 @@ VARIABLES = (
 def man_page() -> str:
     """Return the page for section 1."""
     whole, *commands = command_pages()
+    does = roff(f"{whole.short[:1].lower()}{whole.short[1:].rstrip('.')}")
     lines = [
         f'.TH VFIO\\-DOCTOR 1 "" "vfio\\-doctor {__version__}" "User Commands"',
         ".SH NAME",
-        f"vfio\\-doctor \\- {roff(whole.short[:1].lower() + whole.short[1:].rstrip('.'))}",
+        f"vfio\\-doctor \\- {does}",
         ".SH SYNOPSIS",
         f".B vfio\\-doctor\n{roff(whole.usage)}",
         ".SH DESCRIPTION",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +58,9 @@ def dedented(docstring: str) -> list[str]:
 def check_text(check: type[Check], registry: Registry) -> str:
     """Return a check's page for a terminal."""
     page = read(check.__doc__ or "")
-    lines = [check.title, "=" * len(check.title), "", page.summary, ""]
+    lines = [check.title, "=" * len(check.title), ""]
+    if page.summary.rstrip(".") != check.title:
+        lines += [page.summary, ""]
     lines += [f"{name}: {value}" for name, value in facts(check, registry)]
     for heading, body in page.sections:
         lines += ["", heading.rstrip(":"), *(f"  {line}".rstrip() for line in body)]

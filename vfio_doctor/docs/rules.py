@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Check, Fix
     from vfio_doctor.engine.registry import Registry
 
+MADE = "Made from the code by `python -m vfio_doctor.docs --write`."
+
 
 def pages(
     registry: Registry, example: Callable[[type[Check]], str]
@@ -29,7 +31,9 @@ def check_page(check: type[Check], registry: Registry, example: str) -> str:
     """Return a check's page as Markdown."""
     page = read(check.__doc__ or "")
     lines = [f"# {check.id}: {check.title}", "", page.summary, ""]
-    lines += [f"- {name}: {_linked(name, value)}" for name, value in facts(check, registry)]
+    lines += [
+        f"- {name}: {_linked(name, value)}" for name, value in facts(check, registry)
+    ]
     for heading, body in page.sections:
         lines += ["", f"## {heading.rstrip(':')}", "", *_fenced(body)]
     if example:
@@ -59,8 +63,18 @@ def _fenced(lines: tuple[str, ...]) -> Iterator[str]:
 
 
 def _index(registry: Registry) -> str:
-    lines = ["# Rules", "", "Made from the code by `python -m vfio_doctor.docs --write`."]
-    lines += ["", "## Checks", "", "| Check | Severity | Title |", "| --- | --- | --- |"]
+    lines = [
+        "# Rules",
+        "",
+        "Made from the code by `python -m vfio_doctor.docs --write`.",
+    ]
+    lines += [
+        "",
+        "## Checks",
+        "",
+        "| Check | Severity | Title |",
+        "| --- | --- | --- |",
+    ]
     for check in registry.checks:
         link = f"[{check.id}](rules/{check.id}.md)"
         lines.append(f"| {link} | {check.severity.word} | {check.title} |")

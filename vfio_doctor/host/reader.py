@@ -6,7 +6,9 @@ Every answer is a value or a `Missing`: never ``""`` or ``None`` for an error.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+from vfio_doctor.value import NamedTuple
 
 
 class Why(Enum):

@@ -1,12 +1,17 @@
-"""The report as JSON: the stable interface (docs/json.md)."""
+"""The report as JSON: the stable interface (docs/json.md).
+
+The json module costs half as much to import as Python to start, most of it for
+reading JSON; writing plain values takes the few lines at the end of this file.
+"""
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report
 
 SCHEMA = "vfio-doctor/report/1"
@@ -22,11 +27,11 @@ def render(report: Report) -> str:
 
 
 def text(value: object) -> str:
-    r"""Return any plain value as JSON in printable ASCII, with a line end.
+    """Return any plain value as JSON in printable ASCII, with a line end.
 
-    JSON lets DEL stand as it is; a terminal need not.
+    Raises TypeError for what JSON does not know.
     """
-    return json.dumps(value, indent=1).replace("\x7f", "\\u007f") + "\n"
+    return "".join(_written(value, "\n")) + "\n"
 
 
 def document(report: Report) -> dict[str, object]:
@@ -99,3 +104,49 @@ def plain(value: object) -> object:
             return [plain(item) for item in value]
         return {name: plain(item) for name, item in zip(fields, value, strict=True)}
     return value
+
+
+def _written(value: object, line: str) -> Iterator[str]:
+    """Yield JSON; ``line`` is a line end with the indentation reached so far."""
+    if value is None or isinstance(value, bool):
+        yield {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, str):
+        yield quoted(value)
+    elif isinstance(value, int):
+        yield str(value)
+    elif isinstance(value, dict):
+        pairs = ((f"{quoted(key)}: ", item) for key, item in value.items())
+        yield from _inside("{}", pairs, line)
+    elif isinstance(value, list):
+        yield from _inside("[]", (("", item) for item in value), line)
+    else:
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _inside(
+    brackets: str, items: Iterator[tuple[str, object]], line: str
+) -> Iterator[str]:
+    inner = f"{line} "
+    before = f"{brackets[0]}{inner}"
+    for name, item in items:
+        yield f"{before}{name}"
+        yield from _written(item, inner)
+        before = f",{inner}"
+    yield f"{line}{brackets[1]}" if before[0] == "," else brackets
+
+
+def quoted(value: str) -> str:
+    r"""Return a JSON string; all but printable ASCII is ``\uXXXX`` (RFC 8259, 7)."""
+    if value.isascii() and value.isprintable() and not set('"\\') & set(value):
+        return f'"{value}"'
+    return f'"{"".join(map(_character, value))}"'
+
+
+def _character(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if " " <= char <= "~":
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
+    return "".join(f"\\u{pair}" for pair in pairs)

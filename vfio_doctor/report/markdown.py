@@ -50,7 +50,9 @@ def _failure(result: CheckResult, report: Report) -> Iterator[str]:
 def _evidence(rows: tuple[Evidence, ...]) -> list[str]:
     if not rows:
         return []
-    cells = [f"| {code(r.source)} | {code(r.observed)} | {code(r.expected)} |" for r in rows]
+    cells = [
+        f"| {code(r.source)} | {code(r.observed)} | {code(r.expected)} |" for r in rows
+    ]
     return ["| Where | Seen | Expected |", "| --- | --- | --- |", *cells]
 
 

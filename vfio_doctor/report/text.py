@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report
     from vfio_doctor.report.look import Look
 
+# A line a finding, for grep and for mail.
+UNBROKEN = 1 << 20
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def render(report: Report, look: Look) -> str:
     """Return the report; with a verbosity below 0 only what is wrong, a line each."""
-    page = Page(look)
     if look.verbosity < 0:
+        page = Page(look._replace(width=UNBROKEN))
         _short(report, page)
     else:
+        page = Page(look)
         _whole(report, page)
     return page.text()
 
@@ -141,8 +144,10 @@ def cautions(report: Report) -> Iterator[str]:
         )
     untold = sum(r.status is Status.UNKNOWN for r in report.checks)
     if report.host.uid != 0:
-        seen = "everything asked could be seen" if not untold else (
-            f"{_count(untold, 'check')} could not be decided, see below"
+        seen = (
+            "everything asked could be seen"
+            if not untold
+            else (f"{_count(untold, 'check')} could not be decided, see below")
         )
         yield f"not run as root; {seen}."
     for problem in report.tool.problems:
