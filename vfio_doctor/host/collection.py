@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, read_text
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.host.recorder import Recorder
 
 FILES = (
     "/proc/cmdline",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/sys/kernel/tainted",
     "/proc/modules",
     "/proc/interrupts",
     "/proc/sys/kernel/osrelease",
@@ -40,7 +44,19 @@ GLOBS = (
     "/sys/class/drm/card*-*/status",
     "/sys/class/drm/card*-*/modes",
     "/sys/kernel/iommu_groups/*/type",
+    "/sys/module/kvm*/parameters/*",
+    "/sys/module/vfio*/parameters/*",
 )
+# Vendors ship hundreds of these: only those that say one of WORDS are kept.
+VENDOR_GLOBS = (
+    "/usr/lib/modprobe.d/*.conf",
+    "/usr/lib/udev/rules.d/*.rules",
+    "/usr/local/lib/udev/rules.d/*.rules",
+    "/run/udev/rules.d/*.rules",
+)
+WORDS = (b"kvmfr", b"vfio", b"kvm")
+FOLDERS = ("/sys/class/iommu", "/sys/class/kvmfr", "/sys/firmware/acpi/tables")
+KERNEL_CONFIGS = ("/usr/lib/modules/{}/config", "/boot/config-{}")
 NODES = ("/dev/kvm", "/dev/vfio/*", "/dev/kvmfr*", "/dev/shm/looking-glass*")
 PCI = "/sys/bus/pci/devices"
 PCI_FILES = ("uevent", "boot_vga", "reset_method")
@@ -55,12 +71,20 @@ COMMANDS = (
 )
 SUBSYSTEMS = ("kvmfr", "vfio", "drm")
 FILE_LIMIT = 64 << 10
+# One block for each thread; a configuration of a distribution's kernel.
+LARGE_LIMIT = 512 << 10
 
 
-def collect(host: Reader) -> None:
+def collect(host: Recorder) -> None:
     """Ask a recorder for everything on the list; answers are the recorder's."""
     for path in FILES:
-        host.read_bytes(path, FILE_LIMIT)
+        host.read_bytes(path, LARGE_LIMIT)
+    for folder in FOLDERS:
+        host.list(folder)
+    for pattern in VENDOR_GLOBS:
+        for path in _paths(host, pattern):
+            host.keep_if_said(path, WORDS, FILE_LIMIT)
+    _kernel_config(host)
     for pattern in GLOBS:
         for path in _paths(host, pattern):
             host.read_bytes(path, FILE_LIMIT)
@@ -81,3 +105,14 @@ def collect(host: Reader) -> None:
 def _paths(host: Reader, pattern: str) -> tuple[str, ...]:
     found = host.glob(pattern)
     return () if isinstance(found, Missing) else found
+
+
+def _kernel_config(host: Reader) -> None:
+    """Read the first configuration that the running kernel has."""
+    release = read_text(host, "/proc/sys/kernel/osrelease")
+    if isinstance(release, Missing):
+        return
+    for form in KERNEL_CONFIGS:
+        found = host.read_bytes(form.format(release.strip()), LARGE_LIMIT)
+        if not isinstance(found, Missing):
+            return

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.captured import Capture, CapturedHost, glob_by_listing
+from vfio_doctor.host.reader import Missing
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import (
         Caller,
         CommandResult,
-        Missing,
         ProbeResult,
         Reader,
         Stat,
@@ -46,6 +46,16 @@ class Recorder:
         if path not in kept or not isinstance(kept[path], bytes):
             kept[path] = self._host.read_bytes(path, limit)
         return CapturedHost(self._kept).read_bytes(path, limit)
+
+    def keep_if_said(
+        self, path: str, words: tuple[bytes, ...], limit: int = 1 << 20
+    ) -> None:
+        """Read a file and keep it where it holds one of the words."""
+        if path in self._kept.files:
+            return
+        data = self._host.read_bytes(path, limit)
+        if isinstance(data, Missing) or any(word in data for word in words):
+            self._kept.files[path] = data
 
     def lstat(self, path: str) -> Stat | Missing:
         """Look at and keep a path's record."""
