@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from vfio_doctor.host.reader import Missing, read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.host.recorder import Recorder
 
@@ -77,29 +79,39 @@ LARGE_LIMIT = 512 << 10
 
 def collect(host: Recorder) -> None:
     """Ask a recorder for everything on the list; answers are the recorder's."""
-    for path in FILES:
-        host.read_bytes(path, LARGE_LIMIT)
+    _files(host)
+    _kernel_config(host)
     for folder in FOLDERS:
         host.list(folder)
-    for pattern in VENDOR_GLOBS:
-        for path in _paths(host, pattern):
-            host.keep_if_said(path, WORDS, FILE_LIMIT)
-    _kernel_config(host)
-    for pattern in GLOBS:
-        for path in _paths(host, pattern):
-            host.read_bytes(path, FILE_LIMIT)
-    for pattern in NODES:
-        for path in _paths(host, pattern):
-            host.lstat(path)
+    for path in _all_paths(host, NODES):
+        host.lstat(path)
+    _pci(host)
+    for argv in COMMANDS:
+        host.run(argv)
+    for subsystem in SUBSYSTEMS:
+        host.udev_devices(subsystem)
+
+
+def _files(host: Recorder) -> None:
+    for path in FILES:
+        host.read_bytes(path, LARGE_LIMIT)
+    for path in _all_paths(host, GLOBS):
+        host.read_bytes(path, FILE_LIMIT)
+    for path in _all_paths(host, VENDOR_GLOBS):
+        host.keep_if_said(path, WORDS, FILE_LIMIT)
+
+
+def _pci(host: Reader) -> None:
     for path in _paths(host, f"{PCI}/*"):
         for name in PCI_FILES:
             host.read_bytes(f"{path}/{name}", FILE_LIMIT)
         host.readlink(f"{path}/iommu_group")
     _paths(host, LINKS)
-    for argv in COMMANDS:
-        host.run(argv)
-    for subsystem in SUBSYSTEMS:
-        host.udev_devices(subsystem)
+
+
+def _all_paths(host: Reader, patterns: tuple[str, ...]) -> Iterator[str]:
+    for pattern in patterns:
+        yield from _paths(host, pattern)
 
 
 def _paths(host: Reader, pattern: str) -> tuple[str, ...]:
