@@ -12,6 +12,14 @@ import pytest
 STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-goldens",
+        action="store_true",
+        help="write tests/report/goldens anew; read the diff before you commit it",
+    )
+
+
 class StartedProcess(BaseException):
     """A test started what it did not name; no ``except Exception`` hides it."""
 

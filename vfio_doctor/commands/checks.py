@@ -8,6 +8,7 @@ import click
 
 from vfio_doctor.commands.options import with_examples
 from vfio_doctor.commands.output import emit, look
+from vfio_doctor.model import Applicability
 
 if TYPE_CHECKING:
     from vfio_doctor.engine.registry import Registry
@@ -51,13 +52,22 @@ def as_text(registry: Registry) -> str:
             check.id,
             check.severity.word,
             check.title,
-            ", ".join(fix.id for fix in registry.fixes_for(check.id)) or "by hand",
+            _repair(registry, check.id),
         )
         for check in registry.checks
     ]
     width = look("never", 0, None).width
-    lines = table(("Check", "Severity", "Title", "Fix"), rows, width)
+    lines = table(("Check", "Severity", "Title", "Repair"), rows, width)
     return "\n".join([*lines, "", "Read more: vfio-doctor explain ID", ""])
+
+
+def _repair(registry: Registry, check_id: str) -> str:
+    """Return how far ``--fix`` goes: safe, risky, or by hand."""
+    kinds = {fix.applicability for fix in registry.fixes_for(check_id)}
+    for kind in (Applicability.SAFE, Applicability.RISKY):
+        if kind in kinds:
+            return kind.value
+    return "by hand"
 
 
 def as_json(registry: Registry) -> str:

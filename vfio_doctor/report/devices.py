@@ -18,12 +18,12 @@ def as_text(held: DeviceTable, look: Look) -> str:
     """Return a table by group and address, and notes on what could not be read."""
     from vfio_doctor.report.table import table
 
-    headers = ("Group", "Address", "Device", "Ids", "Driver", "Reset", "Also needs")
+    headers = ("Group", "Address", "Device", "Ids", "Driver", "Reset", "With")
     lines = table(headers, [_cells(row) for row in _ordered(held)], look.width)
     if not held.rows:
         lines = ["This host has no PCI devices."]
     if any(row.foreign for row in held.rows):
-        lines += ["", "Also needs: devices of the same group that go to the VM too."]
+        lines += ["", "With: devices of the same group that go to the VM too."]
     lines += [f"Note: {clean(note)}" for note in held.notes]
     text = "\n".join(lines) + "\n"
     return text if look.utf8 else ascii_only(text)

@@ -24,7 +24,9 @@ def table(
     from tabulate import tabulate
 
     held = [[clean(cell) for cell in row] for row in rows]
-    widths = _widths([list(headers), *held], width - len(indent))
+    # tabulate makes a column two wider than its heading.
+    heads = [f"{header.replace(' ', '-')}--" for header in headers]
+    widths = _widths([heads, *held], width - len(indent))
     wrapped = [
         ["\n".join(wrap_hard(cell, w)) for cell, w in zip(row, widths, strict=True)]
         for row in held
@@ -34,14 +36,23 @@ def table(
 
 
 def _widths(rows: list[list[str]], available: int) -> list[int]:
-    """Give narrow columns what they need and share the rest among the wide ones."""
-    wanted = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    """Share the width: whole words first, then whole cells, narrow columns first."""
+    columns_of = list(zip(*rows, strict=True))
+    wanted = [max(map(columns, cells)) for cells in columns_of]
+    words = [max(map(_longest_word, cells)) for cells in columns_of]
     left = available - GAP * (len(wanted) - 1)
-    given = [0] * len(wanted)
-    waiting = sorted(range(len(wanted)), key=lambda at: wanted[at])
-    while waiting:
+    if sum(words) > left:
+        words = [min(word, NARROWEST_COLUMN) for word in words]
+    given = list(words)
+    left -= sum(given)
+    waiting = sorted(range(len(wanted)), key=lambda at: wanted[at] - given[at])
+    while waiting and left > 0:
         at = waiting.pop(0)
-        share = max(NARROWEST_COLUMN, left // (len(waiting) + 1))
-        given[at] = min(wanted[at], share)
-        left -= given[at]
+        more = min(wanted[at] - given[at], left // (len(waiting) + 1))
+        given[at] += more
+        left -= more
     return given
+
+
+def _longest_word(cell: str) -> int:
+    return max(map(columns, cell.split()), default=0)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A line a finding, for grep and for mail.
 UNBROKEN = 1 << 20
+# What the live reader calls itself.
+THIS_HOST = "this host"
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -136,6 +138,8 @@ def _head(report: Report, page: Page) -> None:
 
 def cautions(report: Report) -> Iterator[str]:
     """Yield what limits this report: a container, no root, a broken plug-in."""
+    if report.run.source != THIS_HOST:
+        yield "this is a capture: the steps are for the host it was made on."
     container = report.host.container
     if container and not container.startswith(UNKNOWN):
         yield (
