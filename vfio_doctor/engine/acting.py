@@ -58,15 +58,15 @@ def dressed(step: FileStep, old: Held | None) -> Held | None:
 def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
     """Run one command of a step to its end; raises `StepFailed`."""
     seconds = FORWARD if step.brings_forward else BOOT_TOOL
-    for attempt in range(TRIES):
+    for _ in range(TRIES):
         why = wait_until_idle(
             step.waits_for, machine.runner, machine.sleep, tell=machine.tell
         )
         if why:
             raise StepFailed(why)
         answer = machine.runner.run(argv, seconds)
-        busy = step.waits_for and isinstance(answer, CommandResult)
-        if not (busy and answer.status and _is_busy(answer)) or attempt == TRIES - 1:
+        # Another transaction may begin between our look and our call.
+        if not step.waits_for or not _is_busy(answer):
             break
     if isinstance(answer, Missing):
         raise StepFailed(str(answer))
@@ -76,7 +76,11 @@ def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
 
 
 def _is_busy(answer: CommandResult | Missing) -> bool:
-    return isinstance(answer, CommandResult) and BUSY in answer.stderr
+    return (
+        isinstance(answer, CommandResult)
+        and answer.status != 0
+        and BUSY in answer.stderr
+    )
 
 
 def remove_leftover(step: NodeStep, machine: Machine) -> None:

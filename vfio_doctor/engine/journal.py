@@ -11,8 +11,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from vfio_doctor.engine.files import make_folders, missing_folders
-from vfio_doctor.engine.filesystem import READ, Filesystem, StepFailed
+from vfio_doctor.engine.files import make_folders, missing_folders, remove_folders
+from vfio_doctor.engine.filesystem import CREATE, READ, Filesystem, StepFailed
 from vfio_doctor.engine.record import (
     Beginning,
     Run,
@@ -50,6 +50,7 @@ class Journal:
         """Take an open descriptor; see `begin` and `reopen`."""
         self._files = files
         self._fd = fd
+        self._size = os.fstat(fd).st_size
 
     def act(self, number: int, old: Held | None, folders: tuple[str, ...]) -> None:
         """Say that a step begins, and what takes it back."""
@@ -77,8 +78,13 @@ class Journal:
             os.close(self._fd)
 
     def _add(self, value: dict[str, object]) -> None:
-        self._files.write(self._fd, line(value))
+        data = line(value)
+        if os.fstat(self._fd).st_size != self._size:
+            # An earlier line was torn: the disk was full for a while.
+            self._files.call(os.ftruncate, self._fd, self._size)
+        self._files.write(self._fd, data)
         self._files.fsync(self._fd)
+        self._size += len(data)
 
 
 def begin(files: Filesystem, beginning: Beginning) -> Journal:
@@ -87,19 +93,23 @@ def begin(files: Filesystem, beginning: Beginning) -> Journal:
     make_folders(files, missing_folders(files, f"{where}/x"), PRIVATE)
     folder = files.folder(where)
     try:
-        fd = files.create(folder, NAME)
+        fd = files.call(os.open, NAME, CREATE | os.O_APPEND, 0o600, dir_fd=folder)
         try:
             files.write(fd, line(begin_value(beginning)))
             files.fsync(fd)
             files.fsync(folder)
+            return Journal(files, fd)
         except BaseException:
             os.close(fd)
             with suppress(OSError):
-                files.unlink(folder, NAME)
+                os.unlink(NAME, dir_fd=folder)
             raise
+    except OSError:
+        with suppress(OSError, StepFailed):
+            remove_folders(files, (where,))
+        raise
     finally:
         os.close(folder)
-    return Journal(files, fd)
 
 
 def reopen(files: Filesystem, run: str) -> Journal:

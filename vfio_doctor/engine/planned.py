@@ -99,12 +99,16 @@ class StepState(Enum):
 
 
 class StepResult(NamedTuple):
-    """One step of a run: its number from 0, what it was, what became of it."""
+    """One step of a run: its number from 0, what it was, what became of it.
+
+    ``both`` holds what we left and what is there now, where somebody changed it.
+    """
 
     number: int
     step: Step
     state: StepState
     why: str = ""
+    both: tuple[str, str] = ("", "")
 
 
 class Ending(Enum):
