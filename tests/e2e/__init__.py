@@ -1,0 +1,1 @@
+"""Virtual machines with a real kernel: the doctor cures them (scripts/e2e)."""

@@ -1,0 +1,283 @@
+"""One virtual machine: QEMU under TCG, a disk of its own, a channel into it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+from e2e import images
+
+BOOT_LIMIT = 150.0
+SITE = "/var/lib/e2e/site"
+LAUNCHER = f"""#!/usr/bin/python3
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, "{SITE}")
+from vfio_doctor.cli import main
+main()
+"""
+PROGRAM = "/var/lib/e2e/vfio-doctor"
+VIRTUAL_IOMMU = {
+    "intel": ("intel-iommu,intremap=on",),
+    "amd": ("amd-iommu,intremap=on",),
+    "none": (),
+}
+# TCG has svm but no vmx. The kernel's IOMMU drivers go by the ACPI table, not by
+# the processor, so a DMAR table beside an AMD processor is fine.
+CPU = "max"
+
+
+class Done(NamedTuple):
+    """How a command in the guest ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class GuestError(Exception):
+    """The guest did not do what it was asked to."""
+
+
+class Machine:
+    """A virtual machine that can be started, asked, cut off and started again.
+
+    ``boot`` is ``direct`` (QEMU is given kernel, initramfs and arguments) or
+    ``efi`` (OVMF and the boot loader on ``esp`` run).
+    """
+
+    def __init__(
+        self,
+        disk: Path,
+        iommu: str = "intel",
+        arguments: str = "",
+        initramfs: Path | None = None,
+        esp: Path | None = None,
+    ) -> None:
+        """Copy the disk; start nothing yet."""
+        self._folder = Path(tempfile.mkdtemp(prefix="vfio-doctor-e2e-"))
+        self.disk = self._folder / "disk.img"
+        images.run("cp", "--sparse=always", disk, self.disk)
+        self.esp = self._folder / "esp.img" if esp else None
+        if esp and self.esp:
+            shutil.copy(esp, self.esp)
+            shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", self._folder / "vars.fd")
+        self.iommu = iommu
+        self.arguments = arguments
+        self.initramfs = initramfs
+        self.boots = 0
+        self.seconds = 0.0
+        self._asked = 0
+        self._held = b""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def console(self) -> str:
+        """Return what the guest has printed since its last start."""
+        path = self._folder / "console.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Boot; return when the channel answers. Raises `GuestError` on the limit."""
+        begun = time.monotonic()
+        path = self._folder / "agent.sock"
+        path.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            self._command(path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._folder / "qemu.log").open("wb"),
+        )
+        self.boots += 1
+        while time.monotonic() < begun + BOOT_LIMIT:
+            if self._process.poll() is not None:
+                raise GuestError((self._folder / "qemu.log").read_text())
+            if self._answers(path):
+                self.seconds += time.monotonic() - begun
+                return
+            time.sleep(0.2)
+        tail = self.console[-3000:]
+        self.cut()
+        raise GuestError(
+            f"no answer in {BOOT_LIMIT:g} s; the console ends with:\n{tail}"
+        )
+
+    def _answers(self, path: Path) -> bool:
+        if self._socket is None:
+            if not path.exists():
+                return False
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(1)
+            self._socket.connect(str(path))
+        try:
+            self._ask({"ping": 1}, 3)
+            return True
+        except (TimeoutError, OSError):
+            return False
+
+    def _command(self, port: Path) -> list[str]:
+        command = [
+            "qemu-system-x86_64",
+            *("-M", "q35,accel=tcg,kernel-irqchip=split"),
+            *("-cpu", CPU, "-smp", "2", "-m", "1536"),
+            *("-nographic", "-vga", "none", "-nodefaults", "-no-user-config"),
+            *("-serial", f"file:{self._folder}/console.log"),
+            *("-drive", f"file={self.disk},format=raw,if=none,id=d0,cache=unsafe"),
+            *("-device", "virtio-blk-pci,drive=d0"),
+            *("-device", "e1000e,netdev=n0", "-netdev", "user,id=n0,restrict=on"),
+            *("-device", "edu"),
+            *("-device", "virtio-serial-pci"),
+            *("-chardev", f"socket,path={port},server=on,wait=off,id=c0"),
+            *("-device", "virtserialport,chardev=c0,name=vfio-doctor.e2e"),
+        ]
+        for device in VIRTUAL_IOMMU[self.iommu]:
+            command += ["-device", device]
+        return command + (self._efi() if self.esp else self._direct())
+
+    def _direct(self) -> list[str]:
+        kernel = f"/boot/vmlinuz-{images.release()}"
+        initramfs = self.initramfs or images.initramfs()
+        words = f"root=/dev/vda rw console=ttyS0 quiet panic=-1 {self.arguments}"
+        return [
+            "-no-reboot",
+            *("-kernel", kernel, "-initrd", str(initramfs), "-append", words),
+        ]
+
+    def _efi(self) -> list[str]:
+        code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+        return [
+            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"),
+            *("-drive", f"if=pflash,format=raw,unit=1,file={self._folder}/vars.fd"),
+            *("-drive", f"file={self.esp},format=raw,if=none,id=d1,cache=unsafe"),
+            *("-device", "virtio-blk-pci,drive=d1,bootindex=0"),
+        ]
+
+    def _line(self) -> bytes:
+        assert self._socket is not None
+        while b"\n" not in self._held:
+            part = self._socket.recv(1 << 16)
+            if not part:
+                raise GuestError("the channel was closed")
+            self._held += part
+        line, _, self._held = self._held.partition(b"\n")
+        return line
+
+    def _ask(self, request: dict[str, object], limit: float) -> dict[str, object]:
+        assert self._socket is not None, "not started"
+        self._socket.settimeout(limit)
+        self._asked += 1
+        request = {**request, "id": self._asked}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        answer: dict[str, object] = {}
+        while answer.get("id") != self._asked:
+            answer = json.loads(self._line())
+        if "error" in answer:
+            raise GuestError(str(answer["error"]))
+        return answer
+
+    def send(self, argv: list[str]) -> None:
+        """Start a command and do not wait for its answer (a power cut follows)."""
+        assert self._socket is not None, "not started"
+        self._socket.sendall(json.dumps({"run": argv}).encode() + b"\n")
+
+    def run(
+        self,
+        *argv: str,
+        user: str = "",
+        limit: float = 120,
+        env: dict[str, str] | None = None,
+    ) -> Done:
+        """Run a command in the guest, as root or as a user."""
+        request: dict[str, object] = {"run": argv, "user": user, "limit": limit}
+        answer = self._ask({**request, "env": env or {}}, limit + 10)
+        out, err = (
+            base64.b64decode(str(answer[k])).decode("utf-8", "replace")
+            for k in ("stdout", "stderr")
+        )
+        return Done(int(str(answer["status"])), out, err)
+
+    def shell(self, script: str, limit: float = 120) -> str:
+        """Run a shell script as root; raises `GuestError` where it fails."""
+        done = self.run("sh", "-ec", script, limit=limit)
+        if done.status:
+            raise GuestError(f"{script!r} ended with {done.status}: {done.stderr}")
+        return done.stdout
+
+    def put(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
+        """Write a file in the guest."""
+        held = data.encode() if isinstance(data, str) else data
+        text = base64.b64encode(held).decode()
+        self._ask({"put": path, "data": text, "mode": mode}, 60)
+
+    def get(self, path: str) -> bytes:
+        """Read a file of the guest."""
+        return base64.b64decode(str(self._ask({"get": path}, 60)["data"]))
+
+    def install(self) -> None:
+        """Unpack the project's wheel and its dependencies in the guest."""
+        packed = self._folder / "site.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as all_of_it:
+            for wheel in sorted(images.wheels().glob("*.whl")):
+                with zipfile.ZipFile(wheel) as one:
+                    for name in one.namelist():
+                        all_of_it.writestr(name, one.read(name))
+        self.put("/var/lib/e2e/site.zip", packed.read_bytes())
+        unpack = (
+            "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])"
+        )
+        self.run("python3", "-c", unpack, "/var/lib/e2e/site.zip", SITE)
+        self.put(PROGRAM, LAUNCHER, 0o755)
+
+    def doctor(self, *arguments: str, user: str = "", limit: float = 300) -> Done:
+        """Run vfio-doctor in the guest; as root it works for alice."""
+        env = {} if user else {"SUDO_UID": str(images.ALICE)}
+        return self.run(PROGRAM, *arguments, user=user, limit=limit, env=env)
+
+    def shutdown(self) -> None:
+        """Power the guest off in order."""
+        assert self._process is not None
+        self.send(["systemctl", "poweroff"])
+        try:
+            self._process.wait(90)
+        except subprocess.TimeoutExpired:
+            tail = self.console[-2000:]
+            self.cut()
+            raise GuestError(
+                f"no power-off in 90 s; the console ends with:\n{tail}"
+            ) from None
+        self._forget()
+
+    def cut(self) -> None:
+        """Cut the power: QEMU is killed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._held = b""
+        self._process = None
+
+    def reboot(self, arguments: str | None = None) -> None:
+        """Shut down and start again, with other kernel arguments where given."""
+        self.shutdown()
+        if arguments is not None:
+            self.arguments = arguments
+        self.start()
+
+    def close(self) -> None:
+        """Cut the power and remove everything."""
+        self.cut()
+        shutil.rmtree(self._folder, ignore_errors=True)
