@@ -16,6 +16,7 @@ from typing import NamedTuple
 from e2e import images
 
 BOOT_LIMIT = 150.0
+USUAL = "root=/dev/vda rw console=ttyS0 quiet panic=-1"
 SITE = "/var/lib/e2e/site"
 LAUNCHER = f"""#!/usr/bin/python3
 import sys
@@ -73,6 +74,7 @@ class Machine:
         self.iommu = iommu
         self.arguments = arguments
         self.initramfs = initramfs
+        self.plain = False
         self.boots = 0
         self.seconds = 0.0
         self._asked = 0
@@ -146,7 +148,7 @@ class Machine:
     def _direct(self) -> list[str]:
         kernel = f"/boot/vmlinuz-{images.release()}"
         initramfs = self.initramfs or images.initramfs()
-        words = f"root=/dev/vda rw console=ttyS0 quiet panic=-1 {self.arguments}"
+        words = self.arguments if self.plain else f"{USUAL} {self.arguments}"
         return [
             "-no-reboot",
             *("-kernel", kernel, "-initrd", str(initramfs), "-append", words),

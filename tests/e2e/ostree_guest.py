@@ -1,0 +1,126 @@
+"""An ostree-booted guest: a real sysroot, deployments, boot entries and reboots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from e2e import images
+from e2e.images import Suite
+from e2e.vm import Machine
+
+OS_NAME = "default"
+REF = "e2e/x86_64/main"
+STANDINS = images.PROJECT / "tests/standins"
+# A sysroot of ostree keeps these below /var; the tree itself is read-only.
+MOVED = ("home", "root", "opt", "srv", "mnt", "usr/local")
+
+
+def suite(name: str = "bookworm") -> Suite:
+    """Return the release with ostree in it."""
+    return Suite(name, ("ostree", "ostree-boot"))
+
+
+def commit_tree(name: str) -> Path:
+    """Return the root file system in the form that ostree commits."""
+    base = images.rootfs(suite(name))
+    programs = [(STANDINS / p).read_bytes() for p in ("rpm-ostree",)]
+    source = Path(__file__).read_text()
+
+    def build(target: Path) -> None:
+        images.run("cp", "-a", base, target)
+        _rearrange(target)
+
+    return images.kept(f"tree-{images.key_of(base, programs, source)}", build)
+
+
+def _rearrange(tree: Path) -> None:
+    release = images.release()
+    home = tree / "usr/lib/modules" / release
+    shutil.copy(f"/boot/vmlinuz-{release}", home / "vmlinuz")
+    shutil.copy(images.initramfs(images.rootfs(suite())), home / "initramfs.img")
+    shutil.copy(STANDINS / "rpm-ostree", tree / "usr/bin/rpm-ostree")
+    (tree / "usr/bin/rpm-ostree").chmod(0o755)
+    for name in MOVED:
+        path = tree / name
+        if path.is_symlink() or path.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        target = f"/var/{name.replace('usr/local', 'usrlocal')}"
+        target = target.replace("/root", "/roothome")
+        path.symlink_to(os.path.relpath(target, f"/{os.path.dirname(name)}"))
+    conf = tree / "usr/lib/tmpfiles.d/e2e.conf"
+    lines = ["d /var/home 0755", "d /var/roothome 0700", "d /var/usrlocal 0755"]
+    lines += ["d /var/home/alice 0755 alice alice", "d /var/home/bob 0755 bob bob"]
+    lines += ["d /var/lib 0755", "d /var/tmp 1777", "d /var/log 0755", "d /var/lib/e2e 0755"]
+    conf.write_text("\n".join(lines) + "\n")
+    for name in ("boot", "var"):
+        shutil.rmtree(tree / name)
+        (tree / name).mkdir()
+    (tree / "sysroot").mkdir()
+    (tree / "ostree").symlink_to("sysroot/ostree")
+    shutil.rmtree(tree / "usr/etc", ignore_errors=True)
+    shutil.move(tree / "etc", tree / "usr/etc")
+    for name in ("dev", "run", "proc", "sys", "tmp"):
+        shutil.rmtree(tree / name, ignore_errors=True)
+        (tree / name).mkdir()
+
+
+def disk(name: str, arguments: tuple[str, ...]) -> Path:
+    """Return the disk of a sysroot with one deployment that has these arguments."""
+    tree = commit_tree(name)
+    key = images.key_of(tree, arguments, Path(__file__).read_text())
+
+    def build(target: Path) -> None:
+        root = target.with_suffix(".sysroot")
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        sysroot = f"--sysroot={root}"
+        repo = f"--repo={root}/ostree/repo"
+        images.run("ostree", "admin", "init-fs", sysroot, root)
+        images.run("ostree", "admin", "os-init", sysroot, OS_NAME)
+        images.run("ostree", "config", repo, "set", "sysroot.bootloader", "none")
+        images.run("ostree", "commit", repo, f"--branch={REF}", f"--tree=dir={tree}")
+        words = ("root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", *arguments)
+        kargs = [f"--karg={word}" for word in words]
+        images.run("ostree", "admin", "deploy", sysroot, f"--os={OS_NAME}", *kargs, REF)
+        images.disk(root, target, "2000M")
+        images.run("chattr", "-R", "-i", root)
+        shutil.rmtree(root)
+
+    return images.kept(f"ostree-{name}-{key}.img", build)
+
+
+class OstreeMachine(Machine):
+    """A guest whose kernel arguments are those of its newest boot entry."""
+
+    def __init__(self, name: str, iommu: str, arguments: tuple[str, ...]) -> None:
+        """Make the disk; the first boot's arguments are read from it."""
+        super().__init__(
+            disk(name, arguments),
+            iommu,
+            initramfs=images.initramfs(images.rootfs(suite())),
+        )
+        self.plain = True
+
+    def start(self) -> None:
+        """Boot with the options of the entry that has the highest version."""
+        self.arguments = newest_options(self.disk)
+        super().start()
+
+
+def newest_options(image: Path) -> str:
+    """Read the boot entries from a disk that is not in use."""
+    folder = "/boot/loader/entries"
+    listing = images.run("debugfs", "-R", f"ls -p {folder}", image)
+    best = (-1, "")
+    for row in listing.splitlines():
+        name = row.split("/")[5] if row.count("/") > 5 else ""
+        if not name.endswith(".conf"):
+            continue
+        text = images.run("debugfs", "-R", f"cat {folder}/{name}", image)
+        fields = dict(
+            line.split(maxsplit=1) for line in text.splitlines() if " " in line
+        )
+        best = max(best, (int(fields["version"]), fields["options"]))
+    return best[1]
