@@ -19,7 +19,8 @@ from vfio_doctor.facts.base import (
     known,
 )
 from vfio_doctor.facts.board import Board
-from vfio_doctor.facts.boot import BootArguments, BootKind, BootStack, NextKernel
+from vfio_doctor.facts.boot import BootArguments
+from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
@@ -46,6 +47,7 @@ from vfio_doctor.facts.modules import (
     LoadedModules,
     ModuleSigning,
 )
+from vfio_doctor.facts.next_kernel import NextKernel
 from vfio_doctor.facts.pci import (
     DeviceRow,
     DeviceTable,
@@ -77,6 +79,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import CommandLine
+from vfio_doctor.parse.iommu_arguments import Idle, disabling, without_effect
 from vfio_doctor.parse.kernel_log import Conclusion, Match
 from vfio_doctor.parse.modinfo import ModuleInfo
 from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
@@ -114,6 +117,7 @@ __all__ = [
     "Fix",
     "GroupTypes",
     "HumanUser",
+    "Idle",
     "ImageInfo",
     "InitramfsModules",
     "InterruptRemapping",
@@ -174,9 +178,11 @@ __all__ = [
     "UdevTrigger",
     "Why",
     "WriteFile",
+    "disabling",
     "has_assignment",
     "known",
     "replace_value",
+    "without_effect",
 ]
 
 

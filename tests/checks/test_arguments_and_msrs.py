@@ -8,7 +8,7 @@ from vfio_doctor.engine.diagnose import judge
 from vfio_doctor.engine.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.host.reader import Stat
+from vfio_doctor.host.reader import Missing, Stat
 from vfio_doctor.model import CheckResult, Severity, Status
 
 REGISTRY = load()
@@ -27,14 +27,14 @@ def host(
     """A GRUB host; ``following`` are the next boot's arguments, by default the same."""
     then = now if following is None else following
     parts = kvm(ignore, report)
-    files: dict[str, str | bytes | hosts.Missing] = {
+    files: dict[str, str | bytes | Missing] = {
         **cpu(*(RYZEN_CPU if amd else CORE_CPU)).files,
         **parts.files,
         "/proc/cmdline": f"{now}\n",
         GRUB: f'GRUB_CMDLINE_LINUX_DEFAULT="{then}"\n',
         MENU: f"menuentry 'x' {{\n\tlinux /vmlinuz-6.1 {then}\n}}\n",
     }
-    stats: dict[str, Stat | hosts.Missing] = dict(parts.stats)
+    stats: dict[str, Stat | Missing] = dict(parts.stats)
     return hosts.build(files, stats, parts.folders, probes=parts.probes)
 
 

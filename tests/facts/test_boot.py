@@ -3,7 +3,9 @@ import pytest
 import hosts
 from fixture_hosts import systems
 from vfio_doctor.facts.base import Facts, MissingFact
-from vfio_doctor.facts.boot import BootArguments, BootKind, BootStack, NextKernel
+from vfio_doctor.facts.boot import BootArguments
+from vfio_doctor.facts.boot_stack import BootKind, BootStack
+from vfio_doctor.facts.next_kernel import NextKernel
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 
@@ -162,7 +164,11 @@ def test_kernelstub_and_limine() -> None:
     host = hosts.build(
         {**CMDLINE, "/usr/bin/kernelstub": "", "/etc/kernelstub/configuration": stub}
     )
-    assert following(host) == ("a=1",)
+    boot = arguments(host)
+    assert isinstance(boot.next, Missing)
+    line, source = boot.expected
+    assert not isinstance(line, Missing)
+    assert (line.words, source) == (("a=1",), "/etc/kernelstub/configuration")
     limine = {"/etc/default/limine": 'KERNEL_CMDLINE[default]="b=1"\n'}
     configured = arguments(hosts.build({**CMDLINE, **limine})).configured
     assert not isinstance(configured, Missing)

@@ -33,7 +33,10 @@ def test_words(text: str, words: tuple[str, ...]) -> None:
         ('a="b c"', "a", "b c"),
         ('"a=b c"', "a", "b c"),
         ('a="b', "a", "b"),
-        ("=x", "", "x"),
+        ("=x", "=x", None),
+        ("==x", "=", "x"),
+        ('"a', "a", None),
+        ('"a="b""', "a", 'b"'),
     ],
 )
 def test_argument(word: str, key: str, value: str | None) -> None:

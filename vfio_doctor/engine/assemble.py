@@ -8,7 +8,8 @@ from vfio_doctor import __version__
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.board import DMI, Board
-from vfio_doctor.facts.boot import BootArguments, BootStack
+from vfio_doctor.facts.boot import BootArguments
+from vfio_doctor.facts.boot_stack import BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease

@@ -23,7 +23,7 @@ from vfio_doctor.engine.planned import (
 )
 from vfio_doctor.engine.steps import Translated, translate
 from vfio_doctor.facts.base import CannotFix, MissingFact
-from vfio_doctor.facts.boot import BootKind, BootStack
+from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
 from vfio_doctor.model import (
     Applicability,

@@ -1,28 +1,29 @@
-"""Which tool sets the kernel arguments here, and what the next boot will get."""
+"""Kernel arguments at three times: now, at the next boot, and configured."""
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot_config import (
     GRUB_DEFAULT,
-    KERNEL_CMDLINE,
     KERNELSTUB,
-    LIMINE_DEFAULT,
+    grub_files,
     grub_words,
+    kernel_cmdline,
     kernelstub_words,
-    limine_words,
+    limine_configured,
 )
 from vfio_doctor.facts.boot_entries import (
     OSTREE_ENTRIES,
+    Entry,
+    bls_entry,
     default_entry,
-    entry_words,
-    grub_menu_words,
+    grub_menu_entry,
     grubby_default_entry,
+    limine_entry,
     newest_ostree_entry,
 )
+from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import cmdline
@@ -31,93 +32,69 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-OSTREE_BOOTED = "/run/ostree-booted"
 STAGED = "/run/ostree/staged-deployment"
 KARGS = ("rpm-ostree", "kargs")
-LOADER_INFO = (
-    "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-)
-STUB_INFO = "/sys/firmware/efi/efivars/StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+# The newest generation of the system; its boot entry is the default one.
+NIXOS_PARAMETERS = "/nix/var/nix/profiles/system/kernel-params"
+
+Words = tuple[str, ...]
 
 
-class BootKind(Enum):
-    """The tool that kernel arguments are set with (reference: ublue.md 9.1)."""
+class NextEntry(NamedTuple):
+    """What boots next, as far as it is written in a file that can be read.
 
-    RPM_OSTREE = "rpm-ostree"
-    BOOTC = "bootc"
-    GRUBBY = "grubby"
-    GRUB = "GRUB"
-    SYSTEMD_BOOT = "systemd-boot"
-    KERNELSTUB = "kernelstub"
-    LIMINE = "limine"
-    UKI = "unified kernel image"
-    NIXOS = "NixOS"
-    UNKNOWN = "unknown"
+    ``staged`` is the mark of an ostree deployment that gets its entry only at
+    shutdown, "" where there is none; ``found`` is then the entry of before.
+    """
 
-
-class BootStack(NamedTuple):
-    """The kind of boot stack, and what on the host says so."""
-
-    kind: BootKind
-    tool: str
-    evidence: tuple[str, ...]
+    found: Entry | Missing
+    staged: str
 
     @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> BootStack:
-        """Look for marks, the most specific first; start no process."""
-        for kind, marks in _MARKS:
-            found = tuple(path for path in marks if _is_there(host, path))
-            if len(found) == len(marks):
-                return cls(kind, kind.value, found)
-        for path in (STUB_INFO, LOADER_INFO):
-            name = _loader_name(host, path)
-            if path == STUB_INFO and name and not _has_entries(host):
-                return cls(BootKind.UKI, BootKind.UKI.value, (f"{path}: {name}",))
-            if name.startswith("systemd-boot"):
-                return cls(BootKind.SYSTEMD_BOOT, "systemd-boot", (f"{path}: {name}",))
-        return cls(BootKind.UNKNOWN, "", ())
+    def collect(cls, host: Reader, facts: Facts) -> NextEntry:
+        """Look where this boot stack keeps its entries."""
+        kind = facts[BootStack].kind
+        staged = ""
+        if kind in (BootKind.RPM_OSTREE, BootKind.BOOTC):
+            mark = host.lstat(STAGED)
+            # What may not be seen may be there; the tool is asked then.
+            gone = isinstance(mark, Missing) and mark.why is Why.ABSENT
+            staged = "" if gone else STAGED
+        return cls(_entry(host, facts[BootStack]), staged)
 
 
-# Every mark of a kind must be there; the first kind that has all is the answer.
-_MARKS: tuple[tuple[BootKind, tuple[str, ...]], ...] = (
-    (BootKind.NIXOS, ("/etc/NIXOS",)),
-    (BootKind.RPM_OSTREE, (OSTREE_BOOTED, "/usr/bin/rpm-ostree")),
-    (BootKind.BOOTC, (OSTREE_BOOTED, "/usr/bin/bootc")),
-    (BootKind.KERNELSTUB, ("/usr/bin/kernelstub",)),
-    (BootKind.LIMINE, (LIMINE_DEFAULT,)),
-    (BootKind.GRUBBY, ("/usr/sbin/grubby", "/boot/loader/entries")),
-    (BootKind.GRUBBY, ("/usr/bin/grubby", "/boot/loader/entries")),
-    (BootKind.GRUB, (GRUB_DEFAULT, "/boot/grub/grub.cfg")),
-    (BootKind.GRUB, (GRUB_DEFAULT, "/boot/grub2/grub.cfg")),
-    (BootKind.SYSTEMD_BOOT, ("/boot/loader/loader.conf",)),
-    (BootKind.SYSTEMD_BOOT, ("/efi/loader/loader.conf",)),
-    (BootKind.SYSTEMD_BOOT, ("/boot/efi/loader/loader.conf",)),
-    (BootKind.GRUB, (GRUB_DEFAULT, "/usr/sbin/update-grub")),
-)
+def _entry(host: Reader, stack: BootStack) -> Entry | Missing:
+    match stack.kind:
+        case BootKind.RPM_OSTREE | BootKind.BOOTC:
+            found = newest_ostree_entry(host)
+            return bls_entry(host, found if isinstance(found, Missing) else found[0])
+        case BootKind.GRUBBY:
+            return bls_entry(host, grubby_default_entry(host))
+        case BootKind.SYSTEMD_BOOT | BootKind.KERNELSTUB:
+            return bls_entry(host, default_entry(host))
+        case BootKind.GRUB:
+            return grub_menu_entry(host)
+        case BootKind.LIMINE:
+            return limine_entry(host)
+        case BootKind.NIXOS:
+            text = read_text(host, NIXOS_PARAMETERS)
+            held = text if isinstance(text, Missing) else cmdline.words(text)
+            return held if isinstance(held, Missing) else _nixos(held)
+    named = stack.tool or "no boot loader that is known here"
+    return Missing("the next boot", Why.FAILED, f"{named}: no file says what it gets")
 
 
-def _is_there(host: Reader, path: str) -> bool:
-    found = host.lstat(path)
-    return not isinstance(found, Missing) or found.why is Why.DENIED
-
-
-def _has_entries(host: Reader) -> bool:
-    return not isinstance(default_entry(host), Missing)
-
-
-def _loader_name(host: Reader, path: str) -> str:
-    """Return what the boot loader called itself (Boot Loader Interface)."""
-    data = host.read_bytes(path)
-    if isinstance(data, Missing):
-        return ""
-    return data[4:].decode("utf-16-le", "replace").rstrip("\0")
+def _nixos(held: Words) -> Entry:
+    return Entry(NIXOS_PARAMETERS, "", held)
 
 
 class BootArguments(NamedTuple):
     """Kernel arguments at the three times: now, next boot, configured.
 
     ``next`` is what the machine gets if it is rebooted as it is; ``configured``
-    is what the boot tool would write when it runs again. Each has its source.
+    is what the boot tool would write when it runs again, the same as ``next``
+    where no such tool stands between. Each source is a path, or the command that
+    was asked. ``staged`` is `NextEntry.staged`.
     """
 
     now: cmdline.CommandLine
@@ -125,12 +102,16 @@ class BootArguments(NamedTuple):
     next_source: str
     configured: cmdline.CommandLine | Missing
     configured_source: str
+    staged: str = ""
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> BootArguments:
-        """Read the boot tool's files, or ask the tool where they are not readable."""
-        kind = facts[BootStack].kind
-        following, next_source = _next(host, kind)
+        """Read the boot tool's files, or ask the tool where they are not readable.
+
+        Raises `MissingFact` where not even the booted arguments are known.
+        """
+        kind, entry = facts[BootStack].kind, facts[NextEntry]
+        following, next_source = _next(host, kind, entry)
         configured, source = _configured(host, kind)
         if isinstance(configured, Missing) and configured.why is Why.ABSENT:
             configured, source = following, next_source
@@ -140,99 +121,59 @@ class BootArguments(NamedTuple):
             next_source,
             _line(configured),
             source,
+            entry.staged,
         )
 
+    @property
+    def expected(self) -> tuple[cmdline.CommandLine | Missing, str]:
+        """Return the best that is known of the next boot, and its source.
 
-def _line(words: tuple[str, ...] | Missing) -> cmdline.CommandLine | Missing:
+        Where the boot loader's files may not be read, that is what is configured.
+        """
+        if isinstance(self.next, Missing) and not isinstance(self.configured, Missing):
+            return self.configured, self.configured_source
+        return self.next, self.next_source
+
+
+def _line(words: Words | Missing) -> cmdline.CommandLine | Missing:
     if isinstance(words, Missing):
         return words
     return cmdline.parse(cmdline.join(words))
 
 
-def _next(host: Reader, kind: BootKind) -> tuple[tuple[str, ...] | Missing, str]:
-    if kind in (BootKind.RPM_OSTREE, BootKind.BOOTC):
-        return _next_ostree(host, kind)
+def _next(
+    host: Reader, kind: BootKind, entry: NextEntry
+) -> tuple[Words | Missing, str]:
+    found = entry.found
+    if not entry.staged and isinstance(found, Entry):
+        return found.words, found.source
+    if kind is BootKind.RPM_OSTREE:
+        return _asked(host), " ".join(KARGS)
+    if entry.staged:
+        why = "a deployment is staged, and no tool here prints its arguments"
+        return Missing(entry.staged, Why.FAILED, why), OSTREE_ENTRIES
+    assert isinstance(found, Missing)
+    return found, found.source
+
+
+def _asked(host: Reader) -> Words | Missing:
+    """Ask rpm-ostree for the default deployment's words, a staged one first."""
+    answer = host.run(KARGS)
+    if isinstance(answer, Missing):
+        return answer
+    if answer.status or not answer.stdout.strip():
+        why = answer.stderr.strip() or f"exit status {answer.status}"
+        return Missing(" ".join(KARGS), Why.FAILED, why)
+    return cmdline.words(answer.stdout)
+
+
+def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, str]:
     if kind is BootKind.GRUB:
-        return grub_menu_words(host)
+        return grub_words(host), " + ".join(grub_files(host))
+    if kind is BootKind.LIMINE:
+        return limine_configured(host)
     if kind is BootKind.KERNELSTUB:
         return kernelstub_words(host), KERNELSTUB
-    if kind in (BootKind.GRUBBY, BootKind.SYSTEMD_BOOT):
-        choose = grubby_default_entry if kind is BootKind.GRUBBY else default_entry
-        path = choose(host)
-        if isinstance(path, Missing):
-            return path, path.source
-        return entry_words(host, path), path
-    what = f"the next boot of a host with {kind.value}"
-    return Missing(what, Why.FAILED, "no file says what it will get"), kind.value
-
-
-def _next_ostree(host: Reader, kind: BootKind) -> tuple[tuple[str, ...] | Missing, str]:
-    """Ask the entries, or rpm-ostree where a deployment is only staged.
-
-    A staged deployment gets its entry at shutdown (ostree-finalize-staged).
-    """
-    staged = _is_there(host, STAGED)
-    entry = newest_ostree_entry(host)
-    if not staged and not isinstance(entry, Missing):
-        return cmdline.words(entry[1].get("options", "")), entry[0]
-    if kind is BootKind.BOOTC:
-        reason = Missing(STAGED, Why.FAILED, "staged, and no tool here reads it")
-        return (reason if staged else entry), OSTREE_ENTRIES  # type: ignore[return-value]
-    answer = host.run(KARGS)
-    source = " ".join(KARGS)
-    if isinstance(answer, Missing):
-        return answer, source
-    if answer.status:
-        return Missing(source, Why.FAILED, answer.stderr.strip()), source
-    return cmdline.words(answer.stdout), source
-
-
-def _configured(host: Reader, kind: BootKind) -> tuple[tuple[str, ...] | Missing, str]:
-    if kind is BootKind.GRUB:
-        return grub_words(host), GRUB_DEFAULT
-    if kind is BootKind.LIMINE:
-        return limine_words(host), LIMINE_DEFAULT
     if kind in (BootKind.SYSTEMD_BOOT, BootKind.GRUBBY, BootKind.UKI):
-        text = read_text(host, KERNEL_CMDLINE)
-        held = text if isinstance(text, Missing) else cmdline.words(text)
-        return held, KERNEL_CMDLINE
-    return Missing(kind.value, Why.ABSENT), kind.value
-
-
-class NextKernel(NamedTuple):
-    """The release of the kernel that boots next, and where that is written."""
-
-    release: str
-    source: str
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> NextKernel:
-        """Take it from the name of the kernel file in the entry that boots next."""
-        kind = facts[BootStack].kind
-        path = _next_entry(host, kind)
-        if isinstance(path, Missing):
-            raise MissingFact(f"the next boot's kernel: {path}")
-        text = read_text(host, path)
-        if isinstance(text, Missing):
-            raise MissingFact(f"the next boot's kernel: {text}")
-        for line in text.splitlines():
-            words = line.split()
-            if words[:1] in (["linux"], ["linuxefi"]) and len(words) > 1:
-                name = words[1].rpartition("/")[2]
-                release = name.partition("-")[2]
-                if release[:1].isdigit():
-                    return cls(release, path)
-        raise MissingFact(f"the next boot's kernel: {path} does not name a release")
-
-
-def _next_entry(host: Reader, kind: BootKind) -> str | Missing:
-    if kind in (BootKind.RPM_OSTREE, BootKind.BOOTC):
-        entry = newest_ostree_entry(host)
-        return entry if isinstance(entry, Missing) else entry[0]
-    if kind is BootKind.GRUBBY:
-        return grubby_default_entry(host)
-    if kind is BootKind.SYSTEMD_BOOT:
-        return default_entry(host)
-    if kind is BootKind.GRUB:
-        return grub_menu_words(host)[1]
-    return Missing(f"boot entries of {kind.value}", Why.FAILED, "not looked for")
+        return kernel_cmdline(host)
+    return Missing(GRUB_DEFAULT, Why.ABSENT), kind.value

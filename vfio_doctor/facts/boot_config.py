@@ -15,9 +15,20 @@ GRUB_DEFAULT = "/etc/default/grub"
 GRUB_DROP_INS = "/etc/default/grub.d/*.cfg"
 KEYS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
 KERNEL_CMDLINE = "/etc/kernel/cmdline"
+# In the order in which kernel-install looks; mkinitcpio knows the folder.
+KERNEL_CMDLINES = (KERNEL_CMDLINE, "/etc/cmdline.d/*.conf", "/usr/lib/kernel/cmdline")
 KERNELSTUB = "/etc/kernelstub/configuration"
 LIMINE_DEFAULT = "/etc/default/limine"
 LIMINE_KEY = "KERNEL_CMDLINE[default]"
+LIMINE_FILES = (
+    "/etc/limine-entry-tool.conf",
+    "/etc/limine-entry-tool.d/*.conf",
+    LIMINE_DEFAULT,
+)
+BRANCHES = ("if", "elif", "else", "case", "for", "while", "until")
+CALLS = (".", "source", "eval")
+
+Words = tuple[str, ...]
 
 
 def grub_files(host: Reader) -> tuple[str, ...]:
@@ -26,22 +37,72 @@ def grub_files(host: Reader) -> tuple[str, ...]:
     return (GRUB_DEFAULT, *(() if isinstance(drop_ins, Missing) else drop_ins))
 
 
-def grub_words(host: Reader) -> tuple[str, ...] | Missing:
-    """Return the words that the next run of update-grub writes."""
-    values: dict[str, list[str]] = {key: [] for key in KEYS}
-    for path in grub_files(host):
+def grub_words(host: Reader) -> Words | Missing:
+    """Return the words that the next run of update-grub writes.
+
+    FAILED where the files have to be run to know it.
+    """
+    drop_ins = host.glob(GRUB_DROP_INS)
+    if isinstance(drop_ins, Missing):
+        return drop_ins
+    return _assigned(host, (GRUB_DEFAULT, *drop_ins), KEYS)
+
+
+def _assigned(
+    host: Reader, paths: tuple[str, ...], keys: tuple[str, ...]
+) -> Words | Missing:
+    """Return the words that shell files give to some variables, one after another."""
+    values: dict[str, list[str]] = {key: [] for key in keys}
+    for path in paths:
         data = host.read_bytes(path)
         if isinstance(data, Missing):
             return data
-        for key in KEYS:
-            for found in shell.assignments(
-                data.decode("utf-8", "surrogateescape"), key
-            ):
-                held = _extended(found, key, values[key])
-                if held is None:
-                    return Missing(path, Why.FAILED, f"only a shell can read {key}")
-                values[key] = held
-    return tuple(word for key in KEYS for word in values[key])
+        text = data.decode("utf-8", "surrogateescape")
+        for key in keys:
+            held = _value(text, key, values[key])
+            if held is None:
+                why = f"{key} cannot be read without running it"
+                return Missing(path, Why.FAILED, why)
+            values[key] = held
+    return tuple(word for key in keys for word in values[key])
+
+
+def _value(text: str, key: str, so_far: list[str]) -> list[str] | None:
+    """Return a variable's words after a file was run, None where that is not sure."""
+    found = shell.assignments(text, key)
+    if _is_program(text, key, found):
+        return None
+    held = so_far
+    for each in found:
+        extended = _extended(each, key, held)
+        if extended is None:
+            return None
+        held = extended
+    return held
+
+
+def _is_program(text: str, key: str, found: tuple[shell.Assignment, ...]) -> bool:
+    """Tell whether more than plain assignments may decide about a variable."""
+    rest, start = "", 0
+    for each in found:
+        rest += f"{text[start : each.start]} "
+        start = each.end
+    rest += text[start:]
+    commands = [line.split("#")[0] for line in rest.splitlines()]
+    first = {words[0] for words in map(str.split, commands) if words}
+    if first & set(CALLS) or (found and first & set(BRANCHES)):
+        return True
+    # The assignments themselves have left one name each.
+    return sum(_count(line, key) for line in commands) > len(found)
+
+
+def _count(line: str, key: str) -> int:
+    count, start = 0, line.find(key)
+    while start >= 0:
+        around = line[start - 1 : start] + line[start + len(key) :][:1]
+        count += not any(char.isalnum() or char == "_" for char in around)
+        start = line.find(key, start + 1)
+    return count
 
 
 def _extended(found: shell.Assignment, key: str, so_far: list[str]) -> list[str] | None:
@@ -67,27 +128,60 @@ def kernelstub_words(host: Reader) -> tuple[str, ...] | Missing:
 
     try:
         options = json.loads(text)["user"]["kernel_options"]
-    except (ValueError, KeyError, TypeError):
-        return Missing(KERNELSTUB, Why.FAILED, "no user.kernel_options in it")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        options = None
     if isinstance(options, str):
         return words(options)
-    return tuple(str(word) for word in options)
+    if isinstance(options, list):
+        return tuple(str(word) for word in options)
+    return Missing(KERNELSTUB, Why.FAILED, "no user.kernel_options in it")
 
 
-def limine_words(host: Reader) -> tuple[str, ...] | Missing:
-    """Return the words that the next run of limine-update writes."""
-    data = host.read_bytes(LIMINE_DEFAULT)
-    if isinstance(data, Missing):
-        return data
-    held: list[str] = []
-    for found in shell.assignments(_text(data), LIMINE_KEY):
-        if found.words is None:
-            return Missing(
-                LIMINE_DEFAULT, Why.FAILED, f"only a shell can read {LIMINE_KEY}"
-            )
-        held = [*(held if found.operator == "+=" else []), *found.words]
-    return tuple(held)
+def limine_words(host: Reader) -> Words | Missing:
+    """Return the words of `/etc/default/limine`, the file that is edited."""
+    return _assigned(host, (LIMINE_DEFAULT,), (LIMINE_KEY,))
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def limine_configured(host: Reader) -> tuple[Words | Missing, str]:
+    """Return the words that the next run of limine-update writes, and their files."""
+    paths = _existing(host, LIMINE_FILES)
+    if isinstance(paths, Missing):
+        return paths, paths.source
+    if not paths:
+        return Missing(LIMINE_DEFAULT, Why.ABSENT), LIMINE_DEFAULT
+    return _assigned(host, paths, (LIMINE_KEY,)), " + ".join(paths)
+
+
+def kernel_cmdline(host: Reader) -> tuple[Words | Missing, str]:
+    """Return the words that kernels to come get, and the files they come from."""
+    for pattern in KERNEL_CMDLINES:
+        paths = _existing(host, (pattern,))
+        if isinstance(paths, Missing):
+            return paths, paths.source
+        found: list[str] = []
+        for path in paths:
+            text = read_text(host, path)
+            if isinstance(text, Missing):
+                return text, path
+            for line in text.splitlines():
+                found += () if line.startswith("#") else words(line)
+        if paths:
+            return tuple(found), " + ".join(paths)
+    return Missing(KERNEL_CMDLINE, Why.ABSENT), KERNEL_CMDLINE
+
+
+def _existing(host: Reader, patterns: tuple[str, ...]) -> tuple[str, ...] | Missing:
+    found: list[str] = []
+    for pattern in patterns:
+        if "*" in pattern:
+            paths = host.glob(pattern)
+            if isinstance(paths, Missing):
+                return paths
+            found += paths
+            continue
+        seen = host.lstat(pattern)
+        if not isinstance(seen, Missing):
+            found.append(pattern)
+        elif seen.why is not Why.ABSENT:
+            return seen
+    return tuple(found)

@@ -5,20 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vfio_doctor.facts.base import MissingFact, known
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse import os_release
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
 IMAGE_INFO = "/usr/share/ublue-os/image-info.json"
-# Each is made by one container runtime or by systemd for any it starts in.
+# Each is made by one container runtime; what tells more comes first.
 CONTAINER_MARKS = (
-    ("/run/.containerenv", "podman, toolbox or distrobox"),
+    ("/run/.toolboxenv", "toolbox"),
+    ("/run/.containerenv", "podman"),
     ("/.dockerenv", "docker"),
-    ("/run/systemd/container", "a container"),
     ("/.flatpak-info", "flatpak"),
 )
+# systemd, and container runtimes that know it, write the runtime's name here.
+SYSTEMD_MARK = "/run/systemd/container"
+# Hosts have it too: it tells only which container this is.
+DISTROBOX = "/usr/bin/distrobox-host-exec"
+CGROUP = "/proc/1/cgroup"
+CGROUP_HINTS = (
+    ("/docker", "docker"),
+    ("/libpod", "podman"),
+    ("/lxc", "lxc"),
+    ("/kubepods", "kubernetes"),
+    ("/machine.slice/", "systemd-nspawn"),
+)
+OSRELEASE = "/proc/sys/kernel/osrelease"
+HOST = "/run/host"
 
 
 class OsRelease(NamedTuple):
@@ -35,7 +50,7 @@ class OsRelease(NamedTuple):
         text = read_text(host, "/etc/os-release")
         if isinstance(text, Missing):
             text = known(read_text(host, "/usr/lib/os-release"))
-        fields = os_release_fields(text)
+        fields = os_release.parse(text)
         name = fields.get("PRETTY_NAME") or " ".join(
             word for word in (fields.get("NAME"), fields.get("VERSION_ID")) if word
         )
@@ -49,18 +64,6 @@ class OsRelease(NamedTuple):
     def is_like(self, *ids: str) -> bool:
         """Tell whether this is one of the distributions or descends from one."""
         return bool({self.id, *self.like} & set(ids))
-
-
-def os_release_fields(text: str) -> dict[str, str]:
-    """Return the assignments of os-release(5), quotes taken off; never raises."""
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        key, equals, value = line.strip().partition("=")
-        if equals and not key.startswith("#"):
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            fields[key] = value
-    return fields
 
 
 class ImageInfo(NamedTuple):
@@ -79,7 +82,7 @@ class ImageInfo(NamedTuple):
         text = known(read_text(host, IMAGE_INFO))
         try:
             held = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise MissingFact(f"{IMAGE_INFO}: not JSON ({error})") from error
         if not isinstance(held, dict):
             raise MissingFact(f"{IMAGE_INFO}: not a JSON object")
@@ -90,7 +93,9 @@ class ImageInfo(NamedTuple):
 class Container(NamedTuple):
     """What kind of container the doctor runs in: "" on a host of its own.
 
-    ``host_root`` is ``/run/host`` where the container shows its host there.
+    ``host_root`` is ``/run/host`` where the container shows its host there (as
+    toolbox and distrobox do): a reader with that root sees the host's files.
+    Kernel, ``/proc/cmdline`` and ``/sys`` are the host's in any case.
     """
 
     kind: str
@@ -100,13 +105,39 @@ class Container(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> Container:
         """Look for the marks that container runtimes leave."""
         kind = container_kind(host)
-        shown = kind and not isinstance(host.lstat("/run/host/etc"), Missing)
-        return cls(kind, "/run/host" if shown else "")
+        shown = kind and not isinstance(host.lstat(f"{HOST}/etc"), Missing)
+        return cls(kind, HOST if shown else "")
 
 
 def container_kind(host: Reader) -> str:
-    """Return what kind of container this is, "" where it is none."""
+    """Return what kind of container this is, "" where it is none.
+
+    Needs no facts: the command line asks it before it chooses what to read.
+    """
     for path, kind in CONTAINER_MARKS:
-        if not isinstance(host.lstat(path), Missing):
-            return kind
+        seen = host.lstat(path)
+        if not isinstance(seen, Missing) or seen.why is Why.DENIED:
+            inside = kind in ("podman", "docker")
+            entered = inside and not isinstance(host.lstat(DISTROBOX), Missing)
+            return "distrobox" if entered else kind
+    named = read_text(host, SYSTEMD_MARK)
+    if isinstance(named, str):
+        return named.strip() or "a container"
+    return _by_cgroup(host) or _by_kernel(host)
+
+
+def _by_cgroup(host: Reader) -> str:
+    """Return what the cgroup of the first process says, where it is named."""
+    text = read_text(host, CGROUP)
+    for line in "" if isinstance(text, Missing) else text.splitlines():
+        for hint, kind in CGROUP_HINTS:
+            if hint in line:
+                return kind
     return ""
+
+
+def _by_kernel(host: Reader) -> str:
+    release = read_text(host, OSRELEASE)
+    if isinstance(release, Missing):
+        return ""
+    return "WSL" if "microsoft" in release.lower() else ""
