@@ -1,0 +1,267 @@
+"""Captures saved and loaded again."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+from archives import as_written_by, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.engine.registry import load as load_rules
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.capture_encode import quoted
+from vfio_doctor.host.capture_io import (
+    CaptureError,
+    load,
+    members,
+    save,
+    save_archive,
+)
+from vfio_doctor.host.captured import Capture, CapturedHost
+from vfio_doctor.host.live import LiveHost
+from vfio_doctor.host.reader import (
+    AclEntry,
+    Caller,
+    CommandResult,
+    Kind,
+    Missing,
+    ProbeResult,
+    Stat,
+    UdevDevice,
+    Why,
+)
+from vfio_doctor.host.recorder import Recorder, collect_fixed_list
+
+HOSTS = Path(__file__).resolve().parents[1] / "fixtures/hosts"
+TEXT = st.text(max_size=8)
+NUMBER = st.integers(-1, 1 << 40)
+# Whatever os.fsdecode may return, and odd ones: doubled slashes, parents, dots.
+PATH = st.one_of(
+    st.binary(max_size=12).map(lambda b: "/" + os.fsdecode(b)),
+    st.lists(st.sampled_from(["a", "b", "..", ".", "", "x" * 255]), max_size=5).map(
+        lambda parts: "/" + "/".join(parts)
+    ),
+    TEXT,
+)
+
+
+def or_missing(
+    value: st.SearchStrategy[object],
+) -> st.SearchStrategy[object]:
+    return value | st.builds(Missing, st.just(""), st.sampled_from(Why), TEXT)
+
+
+STAT = st.builds(
+    Stat,
+    st.sampled_from(Kind),
+    st.integers(0, 0o7777),
+    NUMBER,
+    NUMBER,
+    TEXT,
+    TEXT,
+    st.tuples(NUMBER, NUMBER),
+    NUMBER,
+    NUMBER,
+    TEXT,
+    TEXT,
+    st.lists(st.builds(AclEntry, TEXT, NUMBER, NUMBER), max_size=2).map(tuple),
+)
+DEVICE = st.builds(
+    UdevDevice,
+    TEXT,
+    TEXT,
+    TEXT,
+    TEXT,
+    st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    st.lists(TEXT, max_size=3).map(tuple),
+    st.booleans(),
+)
+ARGV = st.lists(TEXT, max_size=3).map(tuple)
+
+
+@st.composite
+def captures(draw: st.DrawFn) -> Capture:
+    def table(keys: object, values: object) -> dict[object, object]:
+        return draw(st.dictionaries(keys, or_missing(values), max_size=4))  # type: ignore[arg-type]
+
+    def sourced(held: dict[object, object], form: str) -> dict[object, object]:
+        """Name in each `Missing` what was asked, as readers do."""
+        return {
+            key: value._replace(
+                source=form.format(*key) if isinstance(key, tuple) else form.format(key)
+            )
+            if isinstance(value, Missing)
+            else value
+            for key, value in held.items()
+        }
+
+    commands: dict[tuple[str, ...], CommandResult | Missing] = {}
+    for argv in draw(st.lists(ARGV, max_size=3)):
+        commands[argv] = draw(
+            st.builds(CommandResult, st.just(argv), NUMBER, TEXT, TEXT)
+            | st.builds(Missing, st.just(" ".join(argv)), st.sampled_from(Why), TEXT)
+        )
+    probes = table(
+        st.tuples(TEXT, TEXT),
+        st.builds(
+            ProbeResult,
+            st.just(""),
+            ARGV,
+            st.lists(st.tuples(TEXT, NUMBER), max_size=2).map(tuple),
+            TEXT,
+        ),
+    )
+    named = {
+        key: value._replace(name=key[0]) if isinstance(value, ProbeResult) else value  # type: ignore[index]
+        for key, value in probes.items()
+    }
+    return Capture(
+        "name",
+        Caller(draw(NUMBER), draw(NUMBER), draw(NUMBER)),
+        sourced(table(PATH, st.binary(max_size=20)), "{0}"),  # type: ignore[arg-type]
+        sourced(table(PATH, STAT), "{0}"),  # type: ignore[arg-type]
+        sourced(table(PATH, ARGV), "{0}"),  # type: ignore[arg-type]
+        commands,
+        sourced(
+            table(
+                st.sampled_from(["pci", "drm", "x-y_z"]),
+                st.lists(DEVICE, max_size=2).map(tuple),
+            ),
+            "udev subsystem {0}",
+        ),  # type: ignore[arg-type]
+        sourced(named, "probe {0} of {1}"),  # type: ignore[arg-type]
+        {"modelled_on": draw(TEXT), "redacted": draw(st.booleans())},
+    )
+
+
+def same(one: Capture, other: Capture) -> bool:
+    kept = {key: other.manifest.get(key) for key in one.manifest}
+    return one == other._replace(name=one.name, manifest=kept)
+
+
+@settings(max_examples=100, deadline=None)
+@given(captures())
+def test_any_capture_survives_an_archive(capture: Capture) -> None:
+    file = io.BytesIO()
+    save_archive(capture, file)
+    file.seek(0)
+    again = load(file)
+    assert same(capture, again)
+    assert members(again) == members(capture)
+
+
+@settings(max_examples=60, deadline=None)
+@given(captures())
+def test_any_capture_survives_a_folder(capture: Capture) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        save(capture, f"{scratch}/new")
+        assert same(capture, load(f"{scratch}/new"))
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=20))
+def test_member_names_are_plain(data: bytes) -> None:
+    name = quoted(os.fsdecode(data))
+    assert name.isascii()
+    assert name.isprintable()
+    assert not {".", ".."} & set(name.split("/"))
+
+
+def test_equal_captures_give_equal_bytes(tmp_path: Path) -> None:
+    first, second = io.BytesIO(), io.BytesIO()
+    recorder = Recorder(LiveHost(str(tmp_path)))
+    recorder.list("/")
+    save_archive(recorder.capture(), first)
+    save_archive(recorder.capture(), second)
+    assert first.getvalue() == second.getvalue()
+
+
+@pytest.mark.parametrize("top", ["", "capture", "vfio-doctor-2026-11-23"])
+@pytest.mark.parametrize(
+    "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+)
+def test_archives_that_people_pack_themselves(form: int, top: str) -> None:
+    held = small()
+    held["root/usr/" + "l" * 120 + "/" + "m" * 90] = b"deep"
+    if form != tarfile.USTAR_FORMAT:
+        held["root/usr/" + "n" * 190] = b"long"
+    capture = load(io.BytesIO(as_written_by(form, held, top)))
+    assert capture.files["/proc/cmdline"] == b"quiet\n"
+    assert capture.files["/usr/" + "l" * 120 + "/" + "m" * 90] == b"deep"
+    assert ("/usr/" + "n" * 190 in capture.files) == (form != tarfile.USTAR_FORMAT)
+
+
+def test_extras_stand_beside_a_capture_and_mean_nothing(tmp_path: Path) -> None:
+    capture = Capture.empty("x", Caller(0))
+    capture.files["/a"] = b"1"
+    path = tmp_path / "report.tar.gz"
+    with path.open("wb") as file:
+        save_archive(capture, file, "top", {"report.md": b"# Report\n"})
+    with tarfile.open(path) as archive:
+        assert "top/report.md" in archive.getnames()
+    assert same(capture, load(path))
+    assert load(path).name == str(path)
+    assert load(path, "short").name == "short"
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    capture = Capture.empty("x", Caller(0))
+    capture.files["/a"] = bytes(9 << 20)
+    with pytest.raises(CaptureError):
+        save(capture, tmp_path / "new")
+    with pytest.raises(CaptureError):
+        save_archive(capture, io.BytesIO())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(CaptureError, match="not empty"):
+        save(Capture.empty("x", Caller(0)), tmp_path)
+    with pytest.raises(CaptureError, match="another place"):
+        save(Capture.empty("x", Caller(0)), tmp_path / "mine")
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in HOSTS.iterdir()))
+def test_fixture_hosts_are_as_they_would_be_written(name: str) -> None:
+    held = members(load(HOSTS / name))
+    files = {
+        str(p.relative_to(HOSTS / name))
+        for p in (HOSTS / name).rglob("*")
+        if p.is_file()
+    }
+    assert set(held) == files - {"expected.json"}
+
+
+@pytest.mark.runs("getent", "modinfo", "dmesg", "systemctl", "virsh", "ldconfig")
+@pytest.mark.runs("rpm-ostree", "bootc", "ostree", "grubby", "qemu-system-x86_64")
+@pytest.mark.runs("gcc", "cc", "ld", "sh")
+def test_this_machine_recorded_gives_the_same_verdicts() -> None:
+    recorder, rules = Recorder(LiveHost()), load_rules()
+    live = diagnose(Facts(recorder), rules)
+    collect_fixed_list(recorder)
+    file = io.BytesIO()
+    save_archive(recorder.capture(), file)
+    file.seek(0)
+    again = load(file, recorder.name)
+    assert same(recorder.capture(), again)
+    assert diagnose(Facts(CapturedHost(again)), rules) == live
+    assert len(file.getvalue()) < 1 << 20
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in HOSTS.iterdir()))
+def test_a_recorded_fixture_host_gives_the_same_verdicts(name: str) -> None:
+    host, rules = CapturedHost(load(HOSTS / name)), load_rules()
+    recorder = Recorder(host)
+    expected = diagnose(Facts(host), rules)
+    assert diagnose(Facts(recorder), rules) == expected
+    collect_fixed_list(recorder)
+    assert diagnose(Facts(CapturedHost(recorder.capture())), rules) == expected
