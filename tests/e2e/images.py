@@ -8,6 +8,7 @@ and the kernel's headers: `missing_tools` names what is not there.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ TOOLS = (
     ("make", "make"),
     ("mcopy", "mtools"),
     ("mkfs.vfat", "dosfstools"),
+    ("sfdisk", "fdisk"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("grub-mkstandalone", "grub-common"),
 )
@@ -67,7 +69,6 @@ class Suite(NamedTuple):
 
     name: str
     packages: tuple[str, ...] = ()
-    customise: Callable[[Path], None] | None = None
 
 
 def cache() -> Path:
@@ -123,10 +124,13 @@ def kept(name: str, build: Callable[[Path], None]) -> Path:
     """Return the cached path of that name, built into a scratch name first."""
     path = cache() / name
     if not path.exists():
-        scratch = cache() / f"{name}.new"
+        scratch = cache() / f"{name}.{os.getpid()}.new"
         _remove(scratch)
         build(scratch)
-        scratch.rename(path)
+        if path.exists():  # another run was faster
+            _remove(scratch)
+        else:
+            scratch.rename(path)
     return path
 
 
@@ -179,8 +183,10 @@ def add_modules(root: Path, base: str = "lib/modules") -> None:
 def rootfs(suite: Suite) -> Path:
     """Return a root file system as a folder; never change it, copy it."""
     agent = (HERE / "agent.py").read_text()
-    source = Path(__file__).read_text()
-    key = key_of(suite.name, suite.packages, agent, source, release())
+    lists = (BASE, MODULES, UNITS_OFF, AGENT_UNIT)
+    steps = (_bootstrap, _people, _units, add_modules)
+    recipe = [inspect.getsource(step) for step in steps]
+    key = key_of(suite, agent, lists, recipe, kvmfr_module())
 
     def build(target: Path) -> None:
         _bootstrap(suite, target)
@@ -257,9 +263,19 @@ INIT = """#!/bin/busybox sh
 for m in $(/bin/busybox cat /modules/order); do
     /bin/busybox insmod /modules/$m
 done
+root=/dev/vda
+for word in $(/bin/busybox cat /proc/cmdline); do
+    case $word in root=*) root=${word#root=} ;; esac
+done
 n=0
-while [ ! -e /dev/vda ] && [ $n -lt 100 ]; do /bin/busybox usleep 50000; n=$((n+1)); done
-/bin/busybox mount -t ext4 -o rw /dev/vda /sysroot
+while [ $n -lt 200 ]; do
+    device=$root
+    case $root in *=*) device=$(/bin/busybox findfs "$root" 2>/dev/null) ;; esac
+    [ -b "$device" ] && break
+    /bin/busybox usleep 50000
+    n=$((n+1))
+done
+/bin/busybox mount -t ext4 -o rw "$device" /sysroot
 if /bin/busybox grep -q 'ostree=' /proc/cmdline; then
     /usr/lib/ostree/ostree-prepare-root /sysroot
 fi
