@@ -1,0 +1,76 @@
+"""Hold sizes and names against docs/design.md, section 7."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("vfio_doctor", "checks", "fixes", "tests")
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 50
+MEDIAN_FUNCTION = 12
+
+
+class Function(NamedTuple):
+    place: str
+    lines: int
+    typed: bool
+
+
+def files() -> list[Path]:
+    found = (p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
+    return sorted(p for p in found if not {"__pycache__", "fixtures"} & set(p.parts))
+
+
+def scripts() -> list[Path]:
+    return sorted(p for p in (ROOT / "scripts").iterdir() if p.is_file())
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            place = f"{shown(path)}:{node.lineno} {node.name}"
+            yield Function(place, lines, node.returns is not None)
+
+
+@pytest.mark.parametrize("path", [*files(), *scripts()], ids=shown)
+def test_file_is_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", files(), ids=shown)
+def test_functions_are_short(path: Path) -> None:
+    assert [f for f in functions(path) if f.lines > LONGEST_FUNCTION] == []
+
+
+def test_functions_are_short_on_the_whole() -> None:
+    own = [path for path in files() if not shown(path).startswith("tests/")]
+    assert median(f.lines for p in own for f in functions(p)) <= MEDIAN_FUNCTION
+
+
+def test_everything_is_typed() -> None:
+    # The runtime half of value.py is hidden from type checkers by its purpose.
+    bare = [
+        f.place
+        for path in files()
+        if shown(path) != "vfio_doctor/value.py"
+        for f in functions(path)
+        if not f.typed
+    ]
+    assert bare == []
+
+
+def test_test_modules_have_unique_names() -> None:
+    names = [p.name for p in files() if p.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))

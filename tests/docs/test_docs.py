@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vfio_doctor.docs import __main__ as docs
+from vfio_doctor.docs.example import example, failing_hosts
+from vfio_doctor.docs.man import roff
+from vfio_doctor.docs.page import dedented, read
+from vfio_doctor.docs.rules import check_page
+from vfio_doctor.engine.registry import load
+
+ROOT = Path(__file__).resolve().parents[2]
+MADE = docs.documents()
+
+
+def test_documents_are_up_to_date() -> None:
+    assert list(docs.differences(MADE, ROOT / "docs")) == []
+
+
+def test_writing_makes_them_so_and_drops_old_pages(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "gone.md").write_text("x", encoding="utf-8")
+    wrong = list(docs.differences(MADE, tmp_path))
+    assert len(wrong) == len(MADE) + 1
+    assert wrong[-1].endswith("gone.md: no such rule")
+    docs.write(MADE, tmp_path)
+    assert list(docs.differences(MADE, tmp_path)) == []
+    (tmp_path / "cli.md").write_text("old", encoding="utf-8")
+    assert [w.split(": ")[1] for w in docs.differences(MADE, tmp_path)] == [
+        "out of date"
+    ]
+
+
+@pytest.mark.parametrize(("mode", "status"), [("--stdout", 0), ("", 2)])
+def test_modes(mode: str, status: int) -> None:
+    result = CliRunner().invoke(docs.main, [mode] if mode else [])
+    assert result.exit_code == status
+    assert not status or "say --write, --check or --stdout" in result.stderr
+
+
+def test_check_says_what_is_wrong(tmp_path: Path) -> None:
+    result = CliRunner().invoke(docs.main, ["--check"])
+    assert result.exit_code == 0
+    assert "up to date" in result.stdout
+
+
+@pytest.mark.parametrize("check", load().checks, ids=lambda c: c.id)
+def test_every_page_has_an_example(check: type) -> None:
+    page = MADE[f"rules/{check.id}.md"]  # type: ignore[attr-defined]
+    assert "\n## Example\n" in page
+
+
+def test_no_example_without_a_failing_host(tmp_path: Path) -> None:
+    check = load().checks[0]
+    assert failing_hosts(check.id, tmp_path) == []
+    assert example(check, tmp_path) == ""
+    assert "## Example" not in check_page(check, load(), "")
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    pages += sorted((ROOT / "docs").rglob("*.md"))
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert dead == []
+
+
+def test_docstrings_are_taken_apart() -> None:
+    page = read("One.\n\n    What it does:\n    Looks.\n\n        ls /\n\n    ")
+    assert page == ("One.", (("What it does:", ("Looks.", "", "    ls /")),))
+    assert dedented("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [(".x", r"\&.x"), ("'x", r"\&'x"), ("a\\b", r"a\eb"), ("--a", r"\-\-a")],
+)
+def test_roff(text: str, shown: str) -> None:
+    assert roff(text) == shown
+
+
+@pytest.mark.runs("man")
+@pytest.mark.skipif(not shutil.which("man"), reason="no man here")
+def test_man_can_show_the_page(tmp_path: Path) -> None:
+    import subprocess
+
+    path = tmp_path / "vfio-doctor.1"
+    path.write_text(MADE["vfio-doctor.1"], encoding="utf-8")
+    shown = subprocess.run(
+        ["man", "--warnings", "-l", str(path)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANPAGER": "cat"},
+    )
+    assert "EXIT STATUS" in shown.stdout
+    assert shown.stderr == ""

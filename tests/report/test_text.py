@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import pytest
+
+from reports import of_results
+from vfio_doctor.engine.assemble import exit_status
+from vfio_doctor.model import (
+    Actor,
+    Applicability,
+    CheckResult,
+    Diagnosis,
+    Evidence,
+    Finding,
+    FixOffer,
+    Severity,
+    Status,
+    ToolInfo,
+)
+from vfio_doctor.report import json, markdown, text
+from vfio_doctor.report.look import Look
+from vfio_doctor.report.steps import next_steps
+
+E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741
+SAFE, RISKY, MANUAL = Applicability
+
+
+def end(check_id: str, status: Status, reason: str = "", by: str = "") -> CheckResult:
+    blockers = (by,) if by else ()
+    return CheckResult(check_id, check_id.upper(), E, status, reason, blockers)
+
+
+def fail(
+    check_id: str,
+    severity: Severity = E,
+    fix: FixOffer | None = None,
+    advice: str = "",
+    who: Actor = Actor.USER,
+) -> CheckResult:
+    finding = Finding(
+        "host", "It is {what}.", (("what", "off"),), (), None, advice, who
+    )
+    return CheckResult(
+        check_id,
+        check_id.upper(),
+        severity,
+        Status.FAIL,
+        diagnoses=(Diagnosis(finding, severity, fix),),
+    )
+
+
+def offer(kind: Applicability = SAFE, reboot: bool = False, no: str = "") -> FixOffer:
+    return FixOffer("cure-it", kind, "Cure it", reboot, no)
+
+
+@pytest.mark.parametrize(
+    ("results", "fail_on", "status"),
+    [
+        ((end("a", Status.PASS),), W, 0),
+        ((end("a", Status.NOT_APPLICABLE, "why"),), W, 0),
+        ((), W, 0),
+        ((fail("a"),), E, 1),
+        ((fail("a", W),), W, 1),
+        ((fail("a", W),), E, 0),
+        ((fail("a", I),), W, 0),
+        ((fail("a", I),), I, 1),
+        ((end("a", Status.UNKNOWN, "why"),), W, 3),
+        ((end("a", Status.ERROR, "why"),), W, 3),
+        ((fail("a"), end("b", Status.UNKNOWN, "why")), W, 1),
+        ((fail("a", I), end("b", Status.BLOCKED, by="a")), W, 3),
+        ((fail("a", I)._replace(reason="half of it denied"),), W, 3),
+    ],
+)
+def test_exit_status(
+    results: tuple[CheckResult, ...], fail_on: Severity, status: int
+) -> None:
+    assert exit_status(of_results(*results), fail_on) == status
+
+
+def test_a_broken_plug_in_is_no_clean_bill() -> None:
+    report = of_results(end("a", Status.PASS))
+    broken = report._replace(tool=ToolInfo("vfio-doctor", "0", ("plug-in x: no",)))
+    assert exit_status(broken, W) == 3
+    assert "plug-in x: no" in text.render(broken, Look())
+
+
+def test_root_causes_lead_and_fold_what_they_block() -> None:
+    report = of_results(
+        end("a-blocked", Status.BLOCKED, by="i-info"),
+        fail("b-warning", W),
+        fail("i-info", I),
+        fail("j-info", I),
+        fail("z-error", E),
+    )
+    assert report.summary.root_causes == ("z-error", "b-warning", "i-info")
+    shown = text.render(report, Look())
+    order = [shown.index(f"[{name}]") for name in ("z-error", "b-warning", "i-info")]
+    assert order == sorted(order)
+    assert "Also affects: a-blocked" in shown
+    assert "[a-blocked]" not in shown
+
+
+@pytest.mark.parametrize(
+    ("fix", "advice", "shown", "hidden"),
+    [
+        (offer(), "by hand", "`vfio-doctor --fix`: Cure it.", "by hand"),
+        (offer(reboot=True), "", "It takes effect at the next reboot.", "by hand"),
+        (offer(RISKY), "", "`vfio-doctor --fix --risky`: Cure it.", "by hand"),
+        (offer(MANUAL), "do so", "By hand: Cure it.", "--fix"),
+        (offer(no="no tool"), "do so", "No automatic repair here: no tool", "--fix"),
+        (None, "do so", "-> do so", "--fix"),
+    ],
+)
+def test_what_to_do(fix: FixOffer | None, advice: str, shown: str, hidden: str) -> None:
+    page = text.render(of_results(fail("a", fix=fix, advice=advice)), Look())
+    assert shown in page
+    assert hidden not in page
+
+
+def test_steps_come_in_order_and_once() -> None:
+    report = of_results(
+        fail("a", fix=offer(reboot=True)),
+        fail("b", fix=offer()),
+        fail("c", fix=offer(RISKY)),
+        fail("d", advice="turn it on", who=Actor.FIRMWARE),
+        fail("e", advice="log in again"),
+        fail("f", advice="log in again"),
+        fail("g", advice="tell them", who=Actor.VENDOR),
+        fail("h", I, advice="nice to have"),
+        end("u", Status.UNKNOWN, "denied"),
+        uid=1000,
+    )
+    steps = next_steps(report)
+    words = ["repair 2 problems", "--risky", "setup, do what is said at d"]
+    words += ["said at e, f", "maintainers, as said at g", "Reboot", "again"]
+    words += ["sudo vfio-doctor", "explain a"]
+    assert len(steps) == len(words)
+    assert all(word in step for word, step in zip(words, steps, strict=True))
+
+
+def test_a_reboot_alone_is_a_step() -> None:
+    steps = next_steps(of_results(fail("reboot-pending", I)))
+    assert steps == [
+        "Reboot, so that what was changed takes effect.",
+        "Run `vfio-doctor` again.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [
+        ((end("a", Status.PASS),), "Found nothing wrong. Of 1 check: 1 passed."),
+        (
+            (end("a", Status.UNKNOWN, "?"), end("b", Status.NOT_APPLICABLE, "?")),
+            "Found nothing wrong in what could be seen. "
+            "Of 2 checks: 1 do not apply, 1 could not be decided.",
+        ),
+        ((fail("a"), fail("b")), "Found: 2 errors."),
+        (
+            (fail("a", W), fail("b", I), end("c", Status.ERROR, "?")),
+            "Found: 1 warning, 1 for information. Of 3 checks: 1 failed themselves.",
+        ),
+    ],
+)
+def test_verdict(results: tuple[CheckResult, ...], verdict: str) -> None:
+    assert text.verdict(of_results(*results)) == verdict
+
+
+def test_limits_of_the_report_are_said() -> None:
+    untold = end("a", Status.UNKNOWN, "denied")
+    page = text.render(of_results(untold, uid=1, container="podman"), Look(100))
+    assert "inside a container (podman)" in page
+    assert "not run as root; 1 check could not be decided" in page
+    assert "Could not tell\n  a: denied\n" in page
+    seen = text.render(of_results(uid=1, container="unknown: denied"), Look(100))
+    assert "everything asked could be seen" in seen
+    assert "container" not in seen
+
+
+def test_broken_rules_are_named() -> None:
+    page = text.render(of_results(end("a", Status.ERROR, "KeyError: 1")), Look())
+    assert "Broken rules (please report these)\n  a: KeyError: 1\n" in page
+
+
+def test_half_seen_is_said() -> None:
+    half = fail("a")._replace(reason="/x: denied")
+    assert "Not everything could be seen: /x: denied" in text.render(
+        of_results(half), Look()
+    )
+    assert "Not everything could be seen" in markdown.render(of_results(half))
+
+
+def test_one_check_alone() -> None:
+    for result, shown in (
+        (end("a", Status.PASS), "pass"),
+        (end("a", Status.UNKNOWN, "denied"), "unknown: denied"),
+        (end("a", Status.BLOCKED, by="b"), "blocked: b"),
+        (fail("a"), "ERROR A [a]"),
+    ):
+        assert shown in text.render_one(of_results(result), Look())
+
+
+HOSTILE = "\x1b]0;x\x07\u202e\n# h @me </details> | ` \ud800"
+
+
+def hostile() -> CheckResult:
+    finding = Finding(
+        HOSTILE,
+        "{x}",
+        (("x", HOSTILE),),
+        (Evidence(HOSTILE, HOSTILE, HOSTILE),),
+        None,
+        HOSTILE,
+    )
+    return CheckResult("a", "A", E, Status.FAIL, HOSTILE, (), (Diagnosis(finding, E),))
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("verbosity", [-1, 0, 1])
+def test_host_text_controls_no_terminal(colour: bool, verbosity: int) -> None:
+    page = text.render(of_results(hostile()), Look(colour=colour, verbosity=verbosity))
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[31m"):
+        page = page.replace(code, "")
+    assert page.replace("\n", "").isprintable()
+    assert not [line for line in page.splitlines() if line.startswith("#")]
+
+
+def test_host_text_does_not_leave_its_place_in_markdown() -> None:
+    page = markdown.render(of_results(hostile()))
+    assert page.replace("\n", "").isprintable()
+    assert page.count("<details>") == page.count("\n</details>")
+    assert "@me" not in page.replace("`", "\n").replace(
+        next(line for line in page.splitlines() if line.startswith("| ``")), ""
+    )
+
+
+def test_json_is_printable_ascii_and_keeps_all() -> None:
+    import json as standard
+
+    made = json.render(of_results(hostile()))
+    assert made.isascii()
+    assert made.replace("\n", "").isprintable()
+    finding = standard.loads(made)["checks"][0]["findings"][0]
+    assert finding["advice"] == HOSTILE
+    assert finding["params"] == {"x": HOSTILE}
+
+
+def test_json_knows_plain_values_only() -> None:
+    with pytest.raises(TypeError, match="float"):
+        json.text({"a": 1.5})
+    assert json.plain((b"x", Status.PASS, Evidence("s", "o"))) == [
+        "x",
+        "pass",
+        {"source": "s", "observed": "o", "expected": ""},
+    ]
