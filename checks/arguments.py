@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vfio_doctor.api import (
     Actor,
     BootArguments,
@@ -15,58 +13,18 @@ from vfio_doctor.api import (
     Finding,
     Iterator,
     KernelCmdline,
-    Missing,
+    MissingFact,
     NotApplicable,
     Severity,
+    disabling,
+    without_effect,
 )
 
-INTEL, AMD = "GenuineIntel", "AuthenticAMD"
-BOTH = (INTEL, AMD)
-# Kernel admin-guide/kernel-parameters.txt: iommu=off hits every x86 IOMMU.
-DISABLING = (
-    ("iommu", "off", BOTH),
-    ("intel_iommu", "off", (INTEL,)),
-    ("amd_iommu", "off", (AMD,)),
+X86_ONLY = "these arguments exist on x86 machines only"
+FIX = (
+    "Run `sudo vfio-doctor --fix`, which takes {word} out of the next boot, and restart"
+    " the computer."
 )
-
-
-class Idle(NamedTuple):
-    """A word without effect: why, and what was probably meant."""
-
-    why: str
-    meant: str
-
-
-ON_BY_DEFAULT = "the kernel uses AMD-Vi by itself where the firmware offers it"
-IDLE_VALUES = {
-    ("amd_iommu", "on"): Idle(
-        f"the kernel does not know this value; {ON_BY_DEFAULT}", ""
-    ),
-    ("amd_iommu", "pt"): Idle("the kernel does not know this value", "iommu=pt"),
-    ("intel_iommu", "pt"): Idle("the kernel does not know this value", "iommu=pt"),
-    ("iommu", "on"): Idle("on x86 this turns nothing on", "intel_iommu=on on Intel"),
-    ("amd_iommu", "1"): Idle(
-        f"the kernel does not know this value; {ON_BY_DEFAULT}", ""
-    ),
-    ("intel_iommu", "1"): Idle("the kernel does not know this value", "intel_iommu=on"),
-    ("iommu", "1"): Idle("the kernel does not know this value", "iommu=pt"),
-}
-MISSPELT_KEYS = {
-    "vfio_pci_ids": "vfio-pci.ids",
-    "vfio.pci.ids": "vfio-pci.ids",
-    "vfio.pci_ids": "vfio-pci.ids",
-    "vfio_ids": "vfio-pci.ids",
-    "vfio.ids": "vfio-pci.ids",
-    "vfio_pci.id": "vfio-pci.ids",
-    "intel.iommu": "intel_iommu",
-    "inteliommu": "intel_iommu",
-    "amd.iommu": "amd_iommu",
-    "amdiommu": "amd_iommu",
-    "kvm_ignore_msrs": "kvm.ignore_msrs",
-    "kvm_report_ignored_msrs": "kvm.report_ignored_msrs",
-    "kvmfr_static_size_mb": "kvmfr.static_size_mb",
-    "kvmfr.static_size": "kvmfr.static_size_mb",
-}
 
 
 class IommuDisabledByArgument(Check):
@@ -75,7 +33,8 @@ class IommuDisabledByArgument(Check):
     What it does:
     Looks through the arguments of the running kernel and of the next boot for
     iommu=off, and for intel_iommu=off or amd_iommu=off on a machine of that
-    maker; inside lists such as intel_iommu=off,sm_on too.
+    maker, inside lists such as intel_iommu=off,sm_on too. An intel_iommu=on that
+    comes later undoes intel_iommu=off; the other two cannot be undone.
 
     Why is this bad?
     Without the IOMMU no device can be passed to a virtual machine, whatever the
@@ -90,63 +49,71 @@ class IommuDisabledByArgument(Check):
         grep -o '[a-z_]*iommu=[^ ]*' /proc/cmdline
 
     False alarms:
-    None are known. On Valve and ROG Ally hardware Bazzite sets amd_iommu=off by
-    itself and may set it again.
+    None are known. On Valve hardware, the ROG Ally and some Lenovo devices Bazzite
+    sets amd_iommu=off by itself and may set it again.
     """
 
     id = "iommu-disabled-by-argument"
     severity = Severity.ERROR
-    title = "a kernel argument turns the IOMMU off"
+    title = "A kernel argument turns the IOMMU off"
     needs = (Cpu, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding a harmful word."""
+        """Yield one finding a harmful word; unknown where the next boot is."""
         cpu = facts[Cpu]
         if not cpu.x86:
-            raise NotApplicable("these arguments exist on x86 only")
-        now = set(disabling(facts[KernelCmdline].line, cpu.vendor))
-        following = facts[BootArguments].next
-        known_next = not isinstance(following, Missing)
-        then = set(disabling(following, cpu.vendor)) if known_next else now
-        for word in sorted(now | then):
-            yield _disabled(word, word in now, word in then, facts[BootArguments])
+            raise NotApplicable(X86_ONLY)
+        now = disabling(facts[KernelCmdline].line, cpu.amd)
+        try:
+            lines = facts[BootArguments].candidates()
+        except MissingFact:
+            for word in now:
+                yield _disabled(word, True, None)
+            raise
+        found = [(disabling(line, cpu.amd), source) for line, source in lines]
+        words = dict.fromkeys([*now, *(word for held, _ in found for word in held)])
+        for word in words:
+            rows = tuple((source, word in held) for held, source in found)
+            yield _disabled(word, word in now, rows)
 
 
-def disabling(line: CommandLine | Missing, vendor: str) -> Iterator[str]:
-    """Yield the words of a line that turn this maker's IOMMU off."""
-    for argument in () if isinstance(line, Missing) else line.arguments:
-        items = (argument.value or "").split(",")
-        for key, item, vendors in DISABLING:
-            if argument.key == key and item in items and vendor in vendors:
-                yield argument.raw
-
-
-def _disabled(word: str, now: bool, then: bool, boot: BootArguments) -> Finding:
-    if now and not then:
-        text = "{word} turns the IOMMU off until the next boot, which no longer has it."
+def _disabled(
+    word: str, now: bool, rows: tuple[tuple[str, bool], ...] | None
+) -> Finding:
+    """Return the finding; ``rows`` tell where the next boot's line has the word."""
+    then = None if rows is None else any(held for _, held in rows)
+    advice, actor = FIX.format(word=word), Actor.TOOL
+    if now and then is False:
+        when = "until the next boot, which no longer has it"
         advice, actor = "Restart the computer.", Actor.USER
+    elif now:
+        when = "now and at every boot" if then else "now"
     else:
-        when = "now and at every boot" if now else "from the next boot on"
-        text = "{word} turns the IOMMU off, " + when + "."
-        advice = (
-            "Run `sudo vfio-doctor --fix`, which takes the argument out, and restart "
-            "the computer."
-        )
-        actor = Actor.TOOL
-    rows = (
-        Evidence("/proc/cmdline", word if now else f"no {word}", f"no {word}"),
-        Evidence(boot.next_source, word if then else f"no {word}", f"no {word}"),
+        when = "from the next boot on"
+    held = {True: word, False: f"no {word}"}
+    evidence = [Evidence("/proc/cmdline", held[now], held[False])]
+    for source, has in rows or ():
+        if source != "/proc/cmdline":
+            evidence.append(Evidence(source, held[has], held[False]))
+    return Finding(
+        "host",
+        "{word} turns the IOMMU off, {when}.",
+        (("word", word), ("when", when)),
+        tuple(evidence),
+        advice=advice,
+        who_acts=actor,
     )
-    return Finding("host", text, (("word", word),), rows, None, advice, actor)
 
 
 class IommuArgumentWithoutEffect(Check):
     """A kernel argument looks like it sets up passthrough and does nothing.
 
     What it does:
-    Looks through the arguments of the running kernel for values that the kernel
-    does not know (amd_iommu=on, iommu=on, intel_iommu=pt), for vfio.pci… written
-    with a dot, for ids that are bus addresses, and for usual misspellings.
+    Looks through the arguments of the running kernel, and of the next boot where
+    they are known, for values that the kernel does not know (amd_iommu=on,
+    iommu=on, intel_iommu=pt), for arguments of the other maker's IOMMU, for
+    vfio.pci… written with a dot, for bus addresses in place of ids, and for usual
+    misspellings.
 
     Why is this bad?
     It does no harm by itself. But you may think that something is set which is
@@ -157,65 +124,48 @@ class IommuArgumentWithoutEffect(Check):
 
     See it yourself:
         cat /proc/cmdline
-        sudo dmesg | grep -i -e 'Unknown option' -e 'unknown kernel command line'
+        sudo journalctl -k -b | grep -i -e 'unknown option' -e 'unknown kernel'
 
     False alarms:
-    A patched kernel may know more values. amd_iommu=on is in nearly every guide:
-    leaving it in is harmless.
+    A patched kernel may know more values. amd_iommu=on stands in nearly every
+    guide: leaving it in is harmless.
     """
 
     id = "iommu-argument-without-effect"
     severity = Severity.INFO
-    title = "a kernel argument has no effect"
-    needs = (Cpu, KernelCmdline)
+    title = "A kernel argument has no effect"
+    needs = (Cpu, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding an idle word."""
-        if not facts[Cpu].x86:
-            raise NotApplicable("these arguments exist on x86 only")
-        line = facts[KernelCmdline].line
-        for word, idle in without_effect(line):
-            advice = "Take it out when you next change the arguments."
-            if idle.meant:
-                advice = f"{advice} {idle.meant} was probably meant."
-            yield Finding(
-                "host",
-                "{word} has no effect: {why}.",
-                (("word", word), ("why", idle.why)),
-                (Evidence("/proc/cmdline", word, idle.meant),),
-                advice=advice,
-            )
+        cpu = facts[Cpu]
+        if not cpu.x86:
+            raise NotApplicable(X86_ONLY)
+        told: set[str] = set()
+        booted = facts[KernelCmdline]
+        for line, source in ((booted.line, booted.source), *_following(facts)):
+            for idle in without_effect(line, cpu.amd):
+                if idle.word not in told:
+                    told.add(idle.word)
+                    yield _idle(idle.word, idle.why, idle.meant, source)
 
 
-def without_effect(line: CommandLine) -> Iterator[tuple[str, Idle]]:
-    """Yield each idle word of a line, with why and what was meant."""
-    told: set[str] = set()
-    for argument in line.arguments:
-        if argument.raw in told:
-            continue
-        told.add(argument.raw)
-        plain = argument.key.replace("-", "_").lower()
-        for item in (argument.value or "").split(","):
-            idle = IDLE_VALUES.get((argument.key, item))
-            if idle is not None:
-                yield argument.raw, idle
-        if plain in MISSPELT_KEYS:
-            right = MISSPELT_KEYS[plain]
-            why = "no parameter has this name"
-            yield argument.raw, Idle(why, f"{right}={argument.value or ''}")
-        elif plain.startswith("vfio.pci"):
-            right = argument.raw.replace("vfio.pci", "vfio-pci", 1)
-            yield (
-                argument.raw,
-                Idle("it names a parameter of vfio, not vfio-pci", right),
-            )
-        elif plain == "vfio_pci.ids":
-            yield from _bad_ids(argument.raw, argument.value or "")
+def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
+    """Return the next boot's lines, none where they are not known."""
+    try:
+        return facts[BootArguments].candidates()
+    except MissingFact:
+        return ()
 
 
-def _bad_ids(word: str, value: str) -> Iterator[tuple[str, Idle]]:
-    for each in value.split(","):
-        if "." in each:
-            why = f"{each} is a bus address; ids are vendor:device pairs"
-            yield word, Idle(why, "the pair that lspci -nn shows in brackets")
-            return
+def _idle(word: str, why: str, meant: str, source: str) -> Finding:
+    advice = "Leave it out when you next change the kernel arguments."
+    if meant:
+        advice = f"Probably meant: {meant}. Write that, or leave it out."
+    return Finding(
+        "host",
+        "{word} has no effect: {why}.",
+        (("word", word), ("why", why)),
+        (Evidence(source, word, meant),),
+        advice=advice,
+    )

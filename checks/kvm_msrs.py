@@ -8,7 +8,6 @@ from vfio_doctor.api import (
     Actor,
     BootArguments,
     Check,
-    CommandLine,
     Evidence,
     Facts,
     Finding,
@@ -24,53 +23,59 @@ from vfio_doctor.api import (
 )
 
 PARAMETERS = "/sys/module/kvm/parameters"
-# What the kernel takes as true and false for a boolean parameter (kstrtobool).
-TRUE, FALSE = ("y", "Y", "1", "t", "T"), ("n", "N", "0", "f", "F")
-ON, OFF = ("on", "oN", "On", "ON"), ("of", "oF", "Of", "OF")
+FIX = "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 "
+FIX_BOOT = f"{FIX}for every boot."
+FIX_BOTH = f"{FIX}for every boot and tells the running kernel at once."
+NOTHING = "no kernel argument and no file in modprobe.d sets it"
 
 
-class Setting(NamedTuple):
-    """One boolean parameter of kvm at two times; None: it has the default.
+class Following(NamedTuple):
+    """A boolean parameter of kvm at the next boot, and why it has that value.
 
-    ``source`` says where the next boot's value is set, "" where nothing does.
+    ``value`` is None where it is given a text that the kernel refuses.
     """
 
-    now: bool | None
-    following: bool
-    source: str
+    value: bool | None
+    why: str
 
 
-def boolean(value: str | None) -> bool:
-    """Return what the kernel makes of a boolean's value; bare means true."""
-    if not value:
+def boolean(text: str | None) -> bool | None:
+    """Return what the kernel makes of a boolean's text (kstrtobool); bare is true."""
+    if text is None:
         return True
-    return value[:1] in TRUE or value[:2] in ON
+    first, two = text[:1].lower(), text[:2].lower()
+    if first in ("y", "t", "1") or two == "on":
+        return True
+    return False if first in ("n", "f", "0") or two == "of" else None
 
 
-def setting(facts: Facts, name: str, now: str | Missing, default: bool) -> Setting:
-    """Return a parameter's value now and at the next boot.
+def running(value: str | Missing) -> bool | None:
+    """Return the running kernel's value, None where kvm is not loaded.
+
+    Raises `MissingFact` where it cannot be read.
+    """
+    if isinstance(value, Missing) and value.why is Why.ABSENT:
+        return None
+    return known(value) == "Y"
+
+
+def following(facts: Facts, name: str, default: bool) -> Following:
+    """Return a parameter's value at the next boot.
 
     Raises `MissingFact` where the next boot's arguments are not known.
     """
-    if isinstance(now, Missing) and now.why is not Why.ABSENT:
-        known(now)
-    running = None if isinstance(now, Missing) else now == "Y"
-    option = facts[ModuleConfig].effective("kvm", name, _next_line(facts))
-    if option is None:
-        return Setting(running, default, "")
-    return Setting(running, boolean(option.value), option.source)
-
-
-def _next_line(facts: Facts) -> CommandLine:
-    """Return the next boot's arguments, else what is configured for it."""
-    boot = facts[BootArguments]
-    for line in (boot.next, boot.configured):
-        if not isinstance(line, Missing):
-            return line
-    try:
-        return known(boot.next)
-    except MissingFact as missing:
-        raise MissingFact(f"what the next boot gets: {missing}") from missing
+    found: list[Following] = []
+    for line, source in facts[BootArguments].candidates():
+        option = facts[ModuleConfig].effective("kvm", name, line)
+        if option is None:
+            found.append(Following(default, NOTHING))
+            continue
+        where = option.source if "/" in option.source else source
+        given = "" if option.value is None else f"={option.value}"
+        found.append(Following(boolean(option.value), f"{where} has {name}{given}"))
+    if len({one.value for one in found}) > 1:
+        known(facts[BootArguments].next)
+    return found[0]
 
 
 class KvmReportsIgnoredMsrs(Check):
@@ -95,12 +100,12 @@ class KvmReportsIgnoredMsrs(Check):
     See it yourself:
         cat /sys/module/kvm/parameters/report_ignored_msrs
         grep -o 'kvm.report_ignored_msrs=[^ ]*' /proc/cmdline
-        sudo dmesg | grep -c -e 'ignored rdmsr' -e 'ignored wrmsr'
+        sudo journalctl -k -b | grep -c -e 'ignored rdmsr' -e 'ignored wrmsr'
 
     False alarms:
-    A host that runs only Linux guests hardly writes such lines. Who is hunting a
-    guest's MSR problem wants them: skip this check with
-    `--skip kvm-reports-ignored-msrs`.
+    A host that runs only Linux guests hardly writes such lines, and current
+    kernels write none while kvm.ignore_msrs is off. Who is hunting a guest's MSR
+    problem wants them: skip this check with `--skip kvm-reports-ignored-msrs`.
     """
 
     id = "kvm-reports-ignored-msrs"
@@ -111,55 +116,64 @@ class KvmReportsIgnoredMsrs(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the time at which KVM reports."""
-        now = facts[KvmParameters].report_ignored_msrs
-        held = setting(facts, "report_ignored_msrs", now, default=True)
-        if not held.now and not held.following:
-            return
-        if held.now and not held.following:
-            yield _finding(
-                "KVM reports every ignored MSR access; {source} sets it right, which "
-                "takes effect at the next boot.",
-                held,
-                Severity.INFO,
-                "Nothing more is to be set: restart the computer when it suits you.",
-            )
-        elif held.following and held.now is False:
-            yield _finding(
-                "KVM does not report ignored MSR accesses now, but will again after "
-                "the next boot: {source}.",
-                held,
-                None,
-                "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 "
-                "for every boot.",
-            )
-        else:
-            yield _finding(
-                "KVM reports every ignored MSR access, now and after the next boot: "
-                "{source}.",
-                held,
-                None,
-                "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 "
-                "for every boot and tells the running kernel at once.",
-            )
+        now = running(facts[KvmParameters].report_ignored_msrs)
+        try:
+            then = following(facts, "report_ignored_msrs", default=True)
+        except MissingFact:
+            if now:
+                text = "KVM reports every ignored MSR access now."
+                yield _reports(text, now, None, FIX_BOTH)
+            raise
+        if then.value is None:
+            text = "{why}: the kernel takes that for no yes or no, and refuses it."
+            yield _reports(text, now, then, FIX_BOOT)
+        elif then.value:
+            yield _reports(_when(now), now, then, FIX_BOTH if now else FIX_BOOT)
+        elif now:
+            yield _pending(now, then)
 
 
-def _finding(
-    template: str, held: Setting, severity: Severity | None, advice: str
+def _when(now: bool | None) -> str:
+    """Return the sentence for a parameter that is true at the next boot."""
+    if now is None:
+        return "KVM will report every ignored MSR access once it is loaded: {why}."
+    if now:
+        return "KVM reports every ignored MSR access, now and after a restart: {why}."
+    return (
+        "KVM is silent about ignored MSR accesses now, but will report them after the"
+        " next restart: {why}."
+    )
+
+
+def _pending(now: bool | None, then: Following) -> Finding:
+    text = "KVM still reports every ignored MSR access; it is set right ({why}), which"
+    found = _reports(f"{text} takes effect at the next restart.", now, then, "")
+    return found._replace(
+        severity=Severity.INFO,
+        advice="Nothing more is to be set: restart the computer when it suits you.",
+        who_acts=Actor.USER,
+    )
+
+
+def _reports(
+    template: str, now: bool | None, then: Following | None, advice: str
 ) -> Finding:
-    source = held.source or "no argument or file sets kvm.report_ignored_msrs=0"
-    now = {None: "kvm is not loaded", True: "Y", False: "N"}[held.now]
+    rows = [_row("report_ignored_msrs", now, "N")]
+    if then is not None:
+        rows.append(Evidence("next boot", then.why, "report_ignored_msrs=0"))
     return Finding(
         "host",
         template,
-        (("source", source),),
-        (
-            Evidence(f"{PARAMETERS}/report_ignored_msrs", now, "N"),
-            Evidence("next boot", "Y" if held.following else "N", "N"),
-        ),
-        severity,
-        advice,
-        Actor.TOOL if severity is None else Actor.USER,
+        (("why", then.why),) if then else (),
+        tuple(rows),
+        advice=advice,
+        who_acts=Actor.TOOL,
     )
+
+
+def _row(name: str, now: bool | None, wanted: str) -> Evidence:
+    seen = {None: "kvm is not loaded", True: "Y", False: "N"}[now]
+    return Evidence(f"{PARAMETERS}/{name}", seen, wanted)
 
 
 class KvmMsrsNotIgnored(Check):
@@ -192,18 +206,38 @@ class KvmMsrsNotIgnored(Check):
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where unknown MSRs are not ignored at the next boot."""
-        now = facts[KvmParameters].ignore_msrs
-        held = setting(facts, "ignore_msrs", now, default=False)
-        if held.now is None and not held.source:
+        """Yield one finding where unknown MSRs are not ignored now or next time."""
+        now = running(facts[KvmParameters].ignore_msrs)
+        then = following(facts, "ignore_msrs", default=False)
+        if now is None and then.why == NOTHING:
             raise NotApplicable("the kvm module is not loaded and nothing sets it")
-        if held.following or held.now:
+        if then.value and now is not False:
             return
-        yield Finding(
-            "host",
-            "A guest that asks for an MSR which KVM does not know gets a fault.",
-            (),
-            (Evidence(f"{PARAMETERS}/ignore_msrs", "N"),),
-            advice="Leave it, unless Windows stops with a blue screen or a game does "
-            "not start; then run `sudo vfio-doctor --fix --ignore-msrs`.",
+        rows = (
+            _row("ignore_msrs", now, "N or Y"),
+            Evidence("next boot", then.why, "either"),
         )
+        text, advice = _faults(now, bool(then.value))
+        yield Finding("host", text, (("why", then.why),), rows, advice=advice)
+
+
+def _faults(now: bool | None, then: bool) -> tuple[str, str]:
+    choice = (
+        "if Windows stops with a blue screen or a game does not start, run"
+        " `sudo vfio-doctor --fix --ignore-msrs`."
+    )
+    if then:
+        return (
+            "KVM ignores unknown MSR accesses from the next restart on: {why}.",
+            "Restart the computer when it suits you.",
+        )
+    if now:
+        return (
+            "KVM ignores unknown MSR accesses now, but no longer after the next"
+            " restart: {why}.",
+            f"If your guest needs it, keep it: {choice}",
+        )
+    return (
+        "A guest that asks for an MSR which KVM does not know gets a fault: {why}.",
+        f"Leave it as it is; {choice}",
+    )

@@ -166,9 +166,10 @@ def test_kernelstub_and_limine() -> None:
     )
     boot = arguments(host)
     assert isinstance(boot.next, Missing)
-    line, source = boot.expected
-    assert not isinstance(line, Missing)
-    assert (line.words, source) == (("a=1",), "/etc/kernelstub/configuration")
+    assert [(line.words, source) for line, source in boot.candidates()] == [
+        (("a=1",), "/etc/kernelstub/configuration"),
+        (("now=1",), "/proc/cmdline"),
+    ]
     limine = {"/etc/default/limine": 'KERNEL_CMDLINE[default]="b=1"\n'}
     configured = arguments(hosts.build({**CMDLINE, **limine})).configured
     assert not isinstance(configured, Missing)

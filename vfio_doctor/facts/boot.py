@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vfio_doctor.facts.base import known
 from vfio_doctor.facts.boot_config import (
     GRUB_DEFAULT,
     KERNELSTUB,
@@ -24,7 +25,7 @@ from vfio_doctor.facts.boot_entries import (
     newest_ostree_entry,
 )
 from vfio_doctor.facts.boot_stack import BootKind, BootStack
-from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import cmdline
 
@@ -124,15 +125,20 @@ class BootArguments(NamedTuple):
             entry.staged,
         )
 
-    @property
-    def expected(self) -> tuple[cmdline.CommandLine | Missing, str]:
-        """Return the best that is known of the next boot, and its source.
+    def candidates(self) -> tuple[tuple[cmdline.CommandLine, str], ...]:
+        """Return the lines that the next boot may get, each with its source.
 
-        Where the boot loader's files may not be read, that is what is configured.
+        That is one line where it is known. Where the boot loader's files cannot
+        be read, it is what is configured or what is booted now: where the two
+        agree about something, the next boot will too. Raises `MissingFact` where
+        nothing tells.
         """
-        if isinstance(self.next, Missing) and not isinstance(self.configured, Missing):
-            return self.configured, self.configured_source
-        return self.next, self.next_source
+        if isinstance(self.configured, Missing) or not isinstance(self.next, Missing):
+            return ((known(self.next), self.next_source),)
+        return (
+            (self.configured, self.configured_source),
+            (self.now, CMDLINE),
+        )
 
 
 def _line(words: Words | Missing) -> cmdline.CommandLine | Missing:
