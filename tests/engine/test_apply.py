@@ -119,7 +119,9 @@ def test_a_file_edited_in_the_last_moment_takes_the_run_back(root: Path) -> None
     assert outcome.ending is Ending.ROLLED_BACK
     assert trees.RULE in outcome.why
     after = trees.snapshot(root)
-    assert after.pop("etc/udev/rules.d/99-kvmfr.rules").content == b"somebody was here\n"
+    assert (
+        after.pop("etc/udev/rules.d/99-kvmfr.rules").content == b"somebody was here\n"
+    )
     before.pop("etc/udev/rules.d/99-kvmfr.rules")
     assert after == before
 

@@ -147,15 +147,22 @@ class Session:
                     self._step(number)
                 if self._last_of_arguments(number):
                     self._read_back()
-            self._tidy()
-            self.journal.end(RunState.DONE)
+            return self._outcome(Ending.DONE, self._close())
         except (OSError, StepFailed) as error:
             return self.roll_back(str(error))
         except KeyboardInterrupt:
             return self.roll_back("interrupted")
         finally:
             self.journal.close()
-        return self._outcome(Ending.DONE)
+
+    def _close(self) -> str:
+        """End the journal of a run that is made; return "" or why it stays open."""
+        try:
+            self._tidy()
+            self.journal.end(RunState.DONE)
+        except (OSError, StepFailed) as error:
+            return f"all is done, but the journal could not be closed: {error}"
+        return ""
 
     def roll_back(self, why: str) -> Outcome:
         """Take back all that was made, newest first, and say what could not be."""

@@ -1,4 +1,4 @@
-"""Look again: did the repair help, and did its changes take effect?"""
+"""Look again: whether the repair helped, whether its changes took effect."""
 
 from __future__ import annotations
 
