@@ -103,7 +103,7 @@ class RebootPending(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the next boot, one for what is only configured."""
-        boot = facts[BootArguments]
+        boot, kind = facts[BootArguments], facts[BootStack].kind
         now = _ours(boot.now)
         (line, source), *_ = boot.candidates()
         then = _ours(line)
@@ -120,7 +120,7 @@ class RebootPending(Check):
             wanted = _ours(boot.configured)
             if _keys(wanted) != _keys(then):
                 sources = (boot.configured_source, boot.next_source)
-                yield _not_made(then, wanted, sources, facts[BootStack].kind)
+                yield _not_made(then, wanted, sources, kind)
 
 
 def _ours(line: CommandLine) -> tuple[Word, ...]:

@@ -70,9 +70,10 @@ def following(facts: Facts, name: str, default: bool) -> Following:
         if option is None:
             found.append(Following(default, NOTHING))
             continue
-        where = option.source if "/" in option.source else source
+        in_file = "/" in option.source
+        where, word = (option.source, name) if in_file else (source, f"kvm.{name}")
         given = "" if option.value is None else f"={option.value}"
-        found.append(Following(boolean(option.value), f"{where} has {name}{given}"))
+        found.append(Following(boolean(option.value), f"{where} has {word}{given}"))
     if len({one.value for one in found}) > 1:
         known(facts[BootArguments].next)
     return found[0]
@@ -181,7 +182,7 @@ class KvmMsrsNotIgnored(Check):
 
     What it does:
     Reads the parameter ignore_msrs of the running kvm module and works out its
-    value at the next boot.
+    value at the next boot, which is the one that is judged.
 
     Why is this bad?
     Mostly it is not: this is the kernel's default. But Windows with host-passthrough
@@ -211,26 +212,21 @@ class KvmMsrsNotIgnored(Check):
         then = following(facts, "ignore_msrs", default=False)
         if now is None and then.why == NOTHING:
             raise NotApplicable("the kvm module is not loaded and nothing sets it")
-        if then.value and now is not False:
+        if then.value:
             return
         rows = (
             _row("ignore_msrs", now, "N or Y"),
             Evidence("next boot", then.why, "either"),
         )
-        text, advice = _faults(now, bool(then.value))
+        text, advice = _faults(now)
         yield Finding("host", text, (("why", then.why),), rows, advice=advice)
 
 
-def _faults(now: bool | None, then: bool) -> tuple[str, str]:
+def _faults(now: bool | None) -> tuple[str, str]:
     choice = (
         "if Windows stops with a blue screen or a game does not start, run"
         " `sudo vfio-doctor --fix --ignore-msrs`."
     )
-    if then:
-        return (
-            "KVM ignores unknown MSR accesses from the next restart on: {why}.",
-            "Restart the computer when it suits you.",
-        )
     if now:
         return (
             "KVM ignores unknown MSR accesses now, but no longer after the next"

@@ -105,6 +105,43 @@ CHANGES = [
         id="out of a list",
     ),
     pytest.param(
+        'a="b c,d" "k=x y,z"',
+        KernelArguments(
+            add_items=(("a", "e"), ("k", "w")), remove_items=(("a", "d"), ("k", "z"))
+        ),
+        'a="b c,e" "k=x y,w"',
+        id="quotes stay",
+    ),
+    pytest.param(
+        "list=a list=b list=",
+        KernelArguments(add_items=(("list", "c"),)),
+        "list=a list=b list=c",
+        id="the last word of a list wins",
+    ),
+    pytest.param(
+        'k=1 "--" k=0',
+        KernelArguments(set_=("k=2",), remove=("k=0",)),
+        'k=2 "--" k=0',
+        id="quoted dashes end it too",
+    ),
+    pytest.param(
+        "a=1 b=x",
+        KernelArguments(
+            set_=("a=1",),
+            remove=("a=1", "b=x"),
+            add_items=(("b", "x"),),
+            remove_items=(("b", "x"),),
+        ),
+        "a=1 b=x",
+        id="wanted beats unwanted",
+    ),
+    pytest.param(
+        "module_blacklist=a",
+        KernelArguments(set_=("module_blacklist=b",)),
+        "module_blacklist=b",
+        id="the kernel takes the last",
+    ),
+    pytest.param(
         "iommu=off x",
         KernelArguments(
             remove_items=(("iommu", "off"),), add_items=(("intel_iommu", "on"),)
