@@ -1,5 +1,5 @@
 # Sourced by scripts/run, scripts/test and scripts/bench: make .venv on first use.
-# Sets $python. Usage: . scripts/venv.sh EXTRA   (EXTRA is "" or "test")
+# Set $extra to "" or "test" first; leaves $root, $venv and $python.
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd) || exit 2
 venv="${VFIO_DOCTOR_VENV:-$root/.venv}"
@@ -48,4 +48,4 @@ install_into_venv() {
 }
 
 [ -x "$python" ] || make_venv
-install_into_venv "$1"
+install_into_venv "$extra"
