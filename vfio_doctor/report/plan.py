@@ -1,0 +1,288 @@
+"""A plan and what became of it, as lines of text and as plain JSON values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.engine.planned import Effect, Ending, StepState
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.report.untrusted import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.engine.planned import (
+        Outcome,
+        Plan,
+        PlannedFix,
+        StepResult,
+        Verdict,
+    )
+    from vfio_doctor.model import Step
+
+NOTHING = "There is nothing to repair here that this program can repair."
+IMAGE_TOOLS = {"rpm-ostree": "rpm-ostree rollback", "bootc": "bootc rollback"}
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return the whole plan; every text of the host is made safe."""
+    lines = list(_fixes(plan)) if plan.steps else [NOTHING]
+    for number, planned in enumerate(_shown(plan), 1):
+        lines += ["", f"{number}. {headline(planned)}"]
+        lines += [f"   {line}" for line in _detail(planned)]
+    if plan.arguments is not None:
+        lines += ["", "Kernel arguments of the next boot"]
+        lines += [f"  before: {_words(plan.arguments.before)}"]
+        lines += [f"  after:  {_words(plan.arguments.after)}"]
+    lines += [*_left(plan), *_refused(plan)]
+    if plan.steps:
+        lines += ["", *_reboot(plan), "", *way_back(plan)]
+    return lines
+
+
+def _shown(plan: Plan) -> list[Step]:
+    """Return the steps that do something now; others are for undo alone."""
+    steps = [planned.step for planned in plan.steps]
+    return [s for s in steps if not isinstance(s, CommandStep) or s.argv]
+
+
+def _fixes(plan: Plan) -> Iterator[str]:
+    yield "This is what will be done:"
+    for fix in plan.fixes:
+        yield f"  {fix.id} ({fix.applicability.value}): {clean(fix.summary)}"
+        for found in fix.findings:
+            yield f"    for {found.check}: {clean(found.subject)}"
+
+
+def headline(step: Step) -> str:
+    """Return one line that says what a step does."""
+    if isinstance(step, FileStep):
+        verb = "Write" if step.before is None else "Change"
+        verb = "Delete" if step.after is None else verb
+        return f"{verb} {clean(step.path)}"
+    if isinstance(step, NodeStep):
+        size = f"{step.size} bytes"
+        return f"Remove the leftover file {clean(step.path)} ({size}; cannot be undone)"
+    if isinstance(step, ParameterStep):
+        path, before, after = map(clean, step)
+        return f"Set {path} from {before} to {after}, now"
+    return f"Run {command(step.argv or step.inverse)}"
+
+
+def command(argv: tuple[str, ...]) -> str:
+    """Return an argument vector as it could be typed into a shell."""
+    import shlex
+
+    return clean(" ".join(shlex.quote(word) for word in argv))
+
+
+def _detail(step: Step) -> Iterator[str]:
+    if isinstance(step, FileStep):
+        yield from difference(_text(step.before), _text(step.after), step.path)
+        if step.before is None:
+            yield f"mode {step.mode:04o}"
+    elif isinstance(step, CommandStep) and step.why:
+        end = "; otherwise it takes effect at the next boot"
+        yield f"to {clean(step.why)}{end if step.brings_forward else ''}"
+
+
+def difference(before: str, after: str, name: str = "") -> Iterator[str]:
+    """Yield a unified diff, every line made safe."""
+    from difflib import unified_diff
+
+    old, new = before.splitlines(), after.splitlines()
+    for line in unified_diff(old, new, f"{name} (now)", f"{name} (after)", lineterm=""):
+        yield line[:1] + clean(line[1:]) if line[:1] in "+- @" else clean(line)
+    if bool(before) and bool(after) and before.endswith("\n") != after.endswith("\n"):
+        yield "\\ the line end at the end of the file differs"
+
+
+def _left(plan: Plan) -> Iterator[str]:
+    for fix in plan.left:
+        why = (
+            "asked for with --risky"
+            if fix.applicability.value == "risky"
+            else ("to be done by hand")
+        )
+        yield ""
+        yield f"Not done: {fix.id}, {why}: {clean(fix.summary)}"
+        yield from (f"  {line}" for line in _wishes(fix))
+
+
+def _wishes(fix: PlannedFix) -> Iterator[str]:
+    for change in fix.changes:
+        fields = (f"{n}={v!r}" for n, v in change._asdict().items() if v)
+        yield clean(f"{type(change).__name__}: {', '.join(fields)}")
+
+
+def _refused(plan: Plan) -> Iterator[str]:
+    for refused in plan.refused:
+        found = ", ".join(f"{f.check} ({f.subject})" for f in refused.findings)
+        more = "; run as root to see it" if refused.unseen else ""
+        yield ""
+        yield f"Cannot be done: {', '.join(refused.fixes)}, for {clean(found)}"
+        yield f"  {clean(refused.why)}{more}"
+
+
+def _reboot(plan: Plan) -> Iterator[str]:
+    if plan.reboot:
+        names = ", ".join(fix.id for fix in plan.fixes if fix.reboot)
+        yield f"A reboot is needed for {names}."
+    else:
+        yield "No reboot is needed."
+
+
+def way_back(plan: Plan) -> list[str]:
+    """Return the two commands to get back if the next boot fails."""
+    if plan.arguments is None:
+        return ["To take it back: sudo vfio-doctor undo"]
+    first = "In the boot menu choose the entry before the newest, then run:"
+    back = IMAGE_TOOLS.get(plan.tool)
+    if back is None:
+        back = "vfio-doctor undo"
+        words = [w for w in plan.arguments.after if w not in plan.arguments.before]
+        press = f"take out {_words(tuple(words))}" if words else "edit the arguments"
+        first = f"In the boot menu press e, {press}, start it, then run:"
+    return [
+        "If the next boot fails:",
+        f"  {first}",
+        f"    sudo {back}",
+        "    sudo systemctl reboot",
+    ]
+
+
+def outcome_lines(outcome: Outcome, verdicts: tuple[Verdict, ...] = ()) -> list[str]:
+    """Return what became of a plan, or of taking a run back."""
+    lines = [_ending(outcome)]
+    for result in outcome.steps:
+        lines += _result(result)
+    if verdicts:
+        lines += ["", "Looked at again:"]
+    for verdict in verdicts:
+        why = f" ({clean(verdict.why)})" if verdict.why else ""
+        found = f"{verdict.finding.check}, {clean(verdict.finding.subject)}"
+        lines.append(f"  {verdict.effect.value}: {found}{why}")
+    if any(verdict.effect is Effect.AFTER_REBOOT for verdict in verdicts):
+        lines.append("Reboot, then run vfio-doctor again.")
+    return lines
+
+
+def _ending(outcome: Outcome) -> str:
+    why = f": {clean(outcome.why)}" if outcome.why else ""
+    run = f" Run {outcome.run}." if outcome.run else ""
+    said = {
+        Ending.NOTHING: f"Nothing was changed{why}.",
+        Ending.DONE: f"Done{why}.{run} To take it back: sudo vfio-doctor undo",
+        Ending.REFUSED: f"Nothing was changed{why}.",
+        Ending.ROLLED_BACK: f"A step failed{why}. What was done was taken back.{run}",
+        Ending.UNDONE: f"Taken back{why}.{run}",
+        Ending.STUCK: f"A step failed{why}. Not all could be taken back.{run} "
+        "Run sudo vfio-doctor undo when the cause is gone.",
+    }
+    return said[outcome.ending]
+
+
+def _result(result: StepResult) -> list[str]:
+    step = result.step
+    if isinstance(step, CommandStep) and not step.argv:
+        if result.state is not StepState.KEPT:
+            return []
+    elif result.state is StepState.WAITING:
+        return []
+    why = f" ({clean(result.why)})" if result.why else ""
+    lines = [f"  {result.state.value}: {headline(step)}{why}"]
+    if any(result.both):
+        lines += [f"    {line}" for line in _both(*result.both)]
+    return lines
+
+
+def _both(ours: str, now: str) -> Iterator[str]:
+    if "\n" not in ours + now:
+        yield f"we left: {clean(ours)}"
+        yield f"now:     {clean(now)}"
+        return
+    from difflib import unified_diff
+
+    lines = (ours.splitlines(), now.splitlines(), "as we left it", "as it is now")
+    yield from (clean(line) for line in unified_diff(*lines, lineterm=""))
+
+
+def plan_document(plan: Plan) -> dict[str, object]:
+    """Return the plan for the report's field ``plan``."""
+    from vfio_doctor.report.json import plain
+
+    edit = plan.arguments
+    return {
+        "fixes": [_fix(fix) for fix in plan.fixes],
+        "steps": [
+            {**step_document(p.step), "fixes": list(p.fixes)} for p in plan.steps
+        ],
+        "arguments": plain(edit) if edit is not None else None,
+        "tool": plan.tool,
+        "reboot": plan.reboot,
+        "left": [_fix(fix) for fix in plan.left],
+        "refused": plain(plan.refused),
+        "basis": plain(plan.basis),
+        "way_back": way_back(plan) if plan.steps else [],
+    }
+
+
+def _fix(fix: PlannedFix) -> dict[str, object]:
+    from vfio_doctor.report.json import plain
+
+    return {
+        "id": fix.id,
+        "summary": fix.summary,
+        "applicability": fix.applicability.value,
+        "reboot": fix.reboot,
+        "findings": plain(fix.findings),
+        "changes": [
+            {"kind": type(change).__name__, "wish": plain(change)}
+            for change in fix.changes
+        ],
+    }
+
+
+def step_document(step: Step) -> dict[str, object]:
+    """Return a step: its kind, one line, and its fields."""
+    from vfio_doctor.report.json import plain
+
+    kinds = {FileStep: "file", NodeStep: "node", ParameterStep: "parameter"}
+    fields = plain(step)
+    assert isinstance(fields, dict)
+    lines = list(_detail(step)) if isinstance(step, FileStep) else []
+    return {
+        "kind": kinds.get(type(step), "command"),
+        "what": headline(step),
+        "diff": lines,
+        **fields,
+    }
+
+
+def results_document(
+    outcome: Outcome, verdicts: tuple[Verdict, ...]
+) -> list[dict[str, object]]:
+    """Return the report's field ``results``: the run, its steps, the findings."""
+    run = {"ending": outcome.ending.value, "run": outcome.run, "why": outcome.why}
+    steps = [
+        {"step": headline(r.step), "state": r.state.value, "why": r.why}
+        for r in outcome.steps
+    ]
+    findings = [
+        {
+            "check": v.finding.check,
+            "subject": v.finding.subject,
+            "effect": v.effect.value,
+            "why": v.why,
+        }
+        for v in verdicts
+    ]
+    return [{**run, "steps": steps, "findings": findings}]
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return clean(" ".join(words))
+
+
+def _text(data: bytes | None) -> str:
+    return "" if data is None else data.decode("utf-8", "replace")
