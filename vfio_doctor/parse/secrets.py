@@ -7,82 +7,71 @@ kind. Nothing is replaced here; `host.redaction` does that everywhere at once.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from vfio_doctor.parse.common_words import is_common
+from vfio_doctor.parse.secret_forms import Secret, anywhere, disk_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["Secret", "anywhere", "disk_name"]
+
 FIRST_PERSON = 1000
-NOBODY = 65534
-
-UUID = re.compile(
-    r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
-)
-MAC = re.compile(
-    r"(?<![0-9A-Za-z:])(?:[0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}"
-    r"(?![0-9A-Za-z:])"
-)
-EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
-IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}(?![\w:.])")
-IPV6_SHORT = re.compile(
-    r"(?<![\w:.])[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6}::"
-    r"(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6})?(?![\w:.])"
-)
-DISK_ID = re.compile(r"/dev/disk/by-(?:id|label|partlabel)/([^\s\"'<>,]+)")
-HOME = re.compile(r"/(?:var/)?home/([^/\s\"'<>:,]+)")
-SERIAL_KEYS = ("ID_SERIAL", "ID_SERIAL_SHORT", "ID_USB_SERIAL", "ID_USB_SERIAL_SHORT")
-DEVICE_KEYS = [
-    "root",
-    "resume",
-    "boot",
-    "rootflags",
-    "mount.usr",
-    "nfsroot",
-    "ip",
-    "nameserver",
-    "cryptdevice",
-    "inst.ks",
-    "rd.luks.name",
-    "rd.luks.uuid",
-    "rd.luks.options",
-    "rd.luks.key",
-    "luks.uuid",
-    "luks.name",
-    "rd.lvm.lv",
-    "rd.lvm.vg",
-    "rd.md.uuid",
-    "systemd.hostname",
-    "systemd.machine_id",
-]
-PUBLIC_IPV4 = ("127.0.0.1", "0.0.0.0", "255.255.255.255", "127.0.1.1")
+# Greeters, dynamic users, what Debian gives out (libvirt-qemu), and nobody.
+NOT_PEOPLE = range(60514, 65536)
+_DEVICE_KEYS = """
+root resume boot mount.usr cryptdevice rd.luks.name rd.luks.uuid luks.uuid luks.name
+rd.lvm.lv rd.lvm.vg rd.md.uuid
+"""
+DEVICE_KEYS = frozenset(_DEVICE_KEYS.split())
+_DOMAINS = "lan local localdomain home internal intern fritz.box home.arpa"
+OPEN_DOMAINS = frozenset(_DOMAINS.split())
+# What makers write where they give no serial number.
+_NO_SERIAL = """
+none unknown default string to be filled by o.e.m. not specified n/a invalid
+0123456789 123456789 1234567890 0123456789abcdef
+"""
+NO_SERIAL = frozenset(_NO_SERIAL.split())
 
 
-class Secret(NamedTuple):
-    """One private value: its text as it stands, and its kind."""
-
-    kind: str
-    text: str
+def is_person(number: int) -> bool:
+    """Tell whether a uid or gid belongs to a person rather than to the system."""
+    return number >= FIRST_PERSON and number not in NOT_PEOPLE
 
 
 def _is_person(number: str) -> bool:
-    known = number.isdecimal() and len(number) < 12
-    return known and int(number) >= FIRST_PERSON and int(number) != NOBODY
+    known = number.isascii() and number.isdigit() and len(number) < 12
+    return known and is_person(int(number))
 
 
 def in_passwd(text: str) -> Iterator[Secret]:
     """Yield the people of ``/etc/passwd``: account, full name, home."""
     for line in text.splitlines():
         parts = line.split(":")
-        if len(parts) < 6:
+        if len(parts) < 6 or not _is_person(parts[2]):
             continue
-        if _is_person(parts[2]):
-            yield Secret("user", parts[0])
-            for name in parts[4].split(","):
-                yield Secret("name", name.strip())
-            home = parts[5].rpartition("/")[2]
-            if home != parts[0] and "/home/" in parts[5]:
-                yield Secret("home", home)
+        yield Secret("user", parts[0])
+        for name in parts[4].split(","):
+            yield from _in_full_name(name.strip())
+        home = parts[5].rstrip("/").rpartition("/")[2]
+        if "/home/" in parts[5]:
+            yield Secret("user", home)
+
+
+def system_accounts(text: str) -> Iterator[str]:
+    """Yield the accounts of ``/etc/passwd`` or ``/etc/group`` that are no person's."""
+    for line in text.splitlines():
+        parts = line.split(":")
+        if len(parts) > 2 and not _is_person(parts[2]):
+            yield parts[0]
+
+
+def _in_full_name(name: str) -> Iterator[Secret]:
+    yield Secret("name", name)
+    for part in name.split():
+        if len(part) > 3 and not is_common(part):
+            yield Secret("name", part)
 
 
 def in_group(text: str) -> Iterator[Secret]:
@@ -90,15 +79,26 @@ def in_group(text: str) -> Iterator[Secret]:
     for line in text.splitlines():
         parts = line.split(":")
         if len(parts) == 4 and _is_person(parts[2]):
-            yield Secret("user", parts[0])
+            yield Secret("group", parts[0])
 
 
 def in_hostname(text: str) -> Iterator[Secret]:
-    """Yield a host's name, and its first part where it has a domain."""
-    name = text.strip()
-    if name and name not in ("localhost", "localhost.localdomain", "(none)"):
+    """Yield a host's name, its first part, and a domain of its own."""
+    name = text.strip().rstrip(".")
+    first, _, domain = name.partition(".")
+    if name and first not in ("localhost", "(none)"):
         yield Secret("host", name)
-        yield Secret("host", name.partition(".")[0])
+        yield Secret("host", first)
+    if domain and domain not in OPEN_DOMAINS and first != "localhost":
+        yield Secret("domain", domain)
+
+
+def in_hosts(text: str) -> Iterator[Secret]:
+    """Yield the names in ``/etc/hosts``."""
+    for line in text.splitlines():
+        for name in line.partition("#")[0].split()[1:]:
+            if not name.startswith(("localhost", "ip6-", "ff02")):
+                yield from in_hostname(name)
 
 
 def in_machine_id(text: str) -> Iterator[Secret]:
@@ -110,37 +110,53 @@ def in_machine_id(text: str) -> Iterator[Secret]:
 def in_words(words: tuple[str, ...]) -> Iterator[Secret]:
     """Yield what kernel arguments say of disks, network and host."""
     for word in words:
-        key, _, value = word.partition("=")
+        key, _, value = word.strip('"').partition("=")
         value = value.strip('"')
         if key == "systemd.hostname":
             yield from in_hostname(value)
         elif key == "systemd.machine_id":
             yield from in_machine_id(value)
+        elif key == "ip":
+            yield from in_hostname(f"{value}:::::".split(":")[4])
+        elif key in ("inst.ks", "nfsroot", "netroot"):
+            yield from _in_address(value)
         elif key in DEVICE_KEYS:
             yield from _in_device(value)
 
 
+def _in_address(value: str) -> Iterator[Secret]:
+    host = re.search(r"//([^/:]+)|^(?:nfs:)?([\w.-]+):", value)
+    if host and not host.group().replace(".", "").strip(":").isdigit():
+        yield from in_hostname(host.group(1) or host.group(2))
+
+
 def _in_device(value: str) -> Iterator[Secret]:
     head, _, rest = value.partition("=")
+    rest, _, mapped = rest.partition(":")
+    yield Secret("volume", mapped)
     if head in ("LABEL", "PARTLABEL"):
         yield Secret("label", rest)
-    elif head in ("UUID", "PARTUUID", "luks-UUID"):
-        yield Secret("uuid", rest.partition(":")[0])
-    elif value.startswith("luks-"):
-        yield Secret("uuid", value.removeprefix("luks-"))
+    elif head in ("UUID", "PARTUUID"):
+        yield Secret("uuid", rest.partition("/")[0])
+    elif re.fullmatch(r"(?:luks-)?[0-9a-fA-F-]{36}", head):
+        yield Secret("uuid", head.removeprefix("luks-"))
+        yield Secret("volume", rest)
     elif value.startswith("/dev/mapper/"):
-        yield Secret("volume", value.removeprefix("/dev/mapper/"))
-    elif "/" in value and not value.startswith(("/", "subvol")):
+        yield Secret("volume", value.removeprefix("/dev/mapper/").partition(":")[0])
+    elif "/" in value and not value.startswith(("/", "subvol", "(")):
         for part in value.split("/"):
             yield Secret("volume", part)
 
 
 def in_domain(text: str) -> Iterator[Secret]:
     """Yield the names, titles and identifiers of a libvirt domain's XML."""
+    from html import unescape
+
     for tag in ("name", "title", "description", "serial", "uuid"):
-        for found in re.finditer(rf"<{tag}[^>]*>([^<]+)</{tag}>", text):
-            kind = {"uuid": "uuid", "serial": "serial"}.get(tag, "vm")
-            yield Secret(kind, found.group(1).strip())
+        for found in re.finditer(rf"<{tag}(?:\s[^>]*)?>([^<]+)</{tag}>", text):
+            kind = tag if tag in ("uuid", "serial") else "vm"
+            for form in {found.group(1), unescape(found.group(1))}:
+                yield Secret(kind, form.strip())
     for found in re.finditer(r"<entry name='(?:serial|asset)'>([^<]+)<", text):
         yield Secret("serial", found.group(1).strip())
     for found in re.finditer(r"(?:ssid|passwd|password)=['\"]([^'\"]+)", text):
@@ -150,41 +166,40 @@ def in_domain(text: str) -> Iterator[Secret]:
 def in_properties(properties: tuple[tuple[str, str], ...]) -> Iterator[Secret]:
     """Yield serial numbers and network names among udev properties."""
     for key, value in properties:
-        if key in SERIAL_KEYS or key.endswith("_SERIAL") or "SERIAL_SHORT" in key:
-            yield Secret("serial", value)
-        elif key.endswith("UUID") or key.endswith("UUID_ENC"):
-            yield Secret("uuid", value)
-        elif "LABEL" in key or key.endswith("PART_ENTRY_NAME"):
-            yield Secret("label", value)
-        elif "SSID" in key:
-            yield Secret("ssid", value)
+        kind = kind_of_property(key)
+        if kind:
+            yield Secret(kind, value)
+
+
+def kind_of_property(key: str) -> str:
+    """Return what kind of private value a udev property holds, "" for none."""
+    if "SERIAL" in key or key.endswith(("_WWN", "_WWN_WITH_EXTENSION")):
+        return "serial"
+    if key.endswith(("UUID", "UUID_ENC")) and "TYPE" not in key:
+        return "uuid"
+    if "LABEL" in key or key.endswith("PART_ENTRY_NAME"):
+        return "label" if "SECLABEL" not in key else ""
+    return "ssid" if "SSID" in key else ""
 
 
 def in_log(text: str) -> Iterator[Secret]:
-    """Yield what kernel and wireless log lines give away by their wording."""
-    for found in re.finditer(r"SSID[ =:]+['\"]([^'\"]+)['\"]", text):
-        yield Secret("ssid", found.group(1))
-    for found in re.finditer(r"SerialNumber: (\S+)", text):
-        yield Secret("serial", found.group(1))
-    for found in re.finditer(r"Hostname set to <([^>]+)>", text):
+    """Yield what kernel and system log lines give away by their wording."""
+    for found in re.finditer(r"[Hh]ostname (?:set )?to <([^>]+)>", text):
         yield from in_hostname(found.group(1))
+    for found in re.finditer(r"BTRFS: device label (\S+) devid", text):
+        yield Secret("label", found.group(1))
+    for found in re.finditer(r"EXT4-fs \(([^)\s]+)\)", text):
+        if "-" in found.group(1) and not found.group(1).startswith("dm-"):
+            yield Secret("volume", found.group(1))
 
 
-def anywhere(text: str) -> Iterator[Secret]:
-    """Yield what is private by its very form, wherever it stands."""
-    forms = (("uuid", UUID), ("mac", MAC), ("email", EMAIL), ("ipv6", IPV6))
-    for kind, pattern in (*forms, ("ipv6", IPV6_SHORT), ("ipv4", IPV4)):
-        for found in pattern.finditer(text):
-            if _is_private(kind, found.group()):
-                yield Secret(kind, found.group())
-    for found in DISK_ID.finditer(text):
-        yield Secret("disk", found.group(1))
-    for found in HOME.finditer(text):
-        yield Secret("user", found.group(1))
+def in_serial(text: str) -> Iterator[Secret]:
+    """Yield a serial number that fills a whole file of sysfs."""
+    if is_serial(text.strip()):
+        yield Secret("serial", text.strip())
 
 
-def _is_private(kind: str, text: str) -> bool:
-    if kind == "ipv4":
-        octets = all(int(part) < 256 for part in text.split("."))
-        return octets and text not in PUBLIC_IPV4
-    return text not in ("::", "::1")
+def is_serial(text: str) -> bool:
+    """Tell whether this can be the serial number of one thing in the world."""
+    words = text.lower().split()
+    return len(set(text)) > 2 and not all(word in NO_SERIAL for word in words)
