@@ -30,6 +30,8 @@ TOOLS = (
     ("mkfs.vfat", "dosfstools"),
     ("sfdisk", "fdisk"),
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("ostree", "ostree"),
+    ("debugfs", "e2fsprogs"),
     ("grub-mkstandalone", "grub-common"),
 )
 # What a guest needs: its disks, the channel, KVM and VFIO.

@@ -21,12 +21,13 @@ ESP_SIZE = 128  # MiB
 GRUB_IMAGES = Path("/usr/lib/grub/i386-pc")
 # Read by GRUB's first stage before it can load anything: disk, table, ext4.
 GRUB_CORE = ("biosdisk", "part_msdos", "ext2")
-WORDS = "rw console=ttyS0 panic=-1"
+WORDS = "console=ttyS0 panic=-1"
 GRUB_DEFAULT = f"""GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`
 GRUB_CMDLINE_LINUX_DEFAULT="quiet"
 GRUB_CMDLINE_LINUX="{WORDS}"
+GRUB_TERMINAL=console
 """
 MAKE_MENU = """
 grub-editenv /boot/grub/grubenv create
@@ -83,7 +84,7 @@ def _for_systemd_boot(root: Path) -> None:
     (root / "boot/efi").mkdir()
     (root / "etc/fstab").write_text("/dev/vda1 /boot/efi vfat umask=0077 0 0\n")
     (root / "etc/kernel").mkdir(exist_ok=True)
-    words = f"root={root_partition('systemd-boot')} {WORDS} quiet\n"
+    words = f"root={root_partition('systemd-boot')} rw {WORDS} quiet\n"
     (root / "etc/kernel/cmdline").write_text(words)
 
 

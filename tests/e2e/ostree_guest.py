@@ -85,7 +85,8 @@ def disk(name: str, arguments: tuple[str, ...]) -> Path:
         kargs = [f"--karg={word}" for word in words]
         images.run("ostree", "admin", "deploy", sysroot, f"--os={OS_NAME}", *kargs, REF)
         images.disk(root, target, "2000M")
-        images.run("chattr", "-R", "-i", root)
+        deployments = f"{root}/ostree/deploy/*/deploy/*"
+        images.run("sh", "-c", f"chattr -i {deployments} || true")
         shutil.rmtree(root)
 
     return images.kept(f"ostree-{name}-{key}.img", build)
