@@ -180,3 +180,35 @@ def test_kernel_without_a_release_in_its_name_is_unknown() -> None:
     host = hosts.build({**CMDLINE, **systems.systemd_boot("quiet").files})
     with pytest.raises(MissingFact, match="release"):
         _ = Facts(host)[NextKernel]
+
+
+def test_limine_and_nixos_write_the_next_boot_down() -> None:
+    menu = "/kernel\npath: boot():/vmlinuz\ncmdline: next=1\n"
+    limine = {"/etc/default/limine": "", "/boot/limine.conf": menu}
+    assert following(hosts.build({**CMDLINE, **limine})) == ("next=1",)
+    path = "/nix/var/nix/profiles/system/kernel-params"
+    nixos = {"/etc/NIXOS": "", path: "next=2 loglevel=4\n"}
+    host = hosts.build({**CMDLINE, **nixos})
+    assert following(host) == ("next=2", "loglevel=4")
+    assert arguments(host).configured_source == path
+
+
+def test_container_has_no_next_boot() -> None:
+    line = arguments(hosts.build({**CMDLINE, "/.dockerenv": ""})).next
+    assert isinstance(line, Missing)
+    assert "a container (docker)" in line.detail
+
+
+def test_staged_is_told() -> None:
+    staged = {"/run/ostree/staged-deployment": "x"}
+    boot = arguments(hosts.build({**CMDLINE, **OSTREE, **staged}))
+    assert boot.staged == "/run/ostree/staged-deployment"
+    assert arguments(hosts.build({**CMDLINE, **OSTREE})).staged == ""
+
+
+def test_candidates_are_one_line_where_it_is_known() -> None:
+    files = {"/boot/loader/entries/ostree-1.conf": entry(1, "next=1")}
+    boot = arguments(hosts.build({**CMDLINE, **OSTREE, **files}))
+    assert [line.words for line, _ in boot.candidates()] == [("next=1",)]
+    with pytest.raises(MissingFact, match="no file says"):
+        arguments(hosts.build(CMDLINE)).candidates()

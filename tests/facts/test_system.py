@@ -40,7 +40,7 @@ def test_image_info() -> None:
     assert found == ImageInfo("bluefin-dx", "dx", "", "stable")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100000])
 def test_image_info_that_is_none(text: str) -> None:
     with pytest.raises(MissingFact):
         _ = Facts(hosts.build({IMAGE: text}))[ImageInfo]
@@ -51,6 +51,21 @@ def test_image_info_that_is_none(text: str) -> None:
     [
         ({}, "", ""),
         ({"/.dockerenv": ""}, "docker", ""),
+        ({"/.dockerenv": hosts.denied("/.dockerenv")}, "docker", ""),
+        ({"/usr/bin/distrobox-host-exec": ""}, "", ""),
+        (
+            {"/run/.containerenv": "", "/usr/bin/distrobox-host-exec": ""},
+            "distrobox",
+            "",
+        ),
+        ({"/run/.containerenv": "", "/run/.toolboxenv": ""}, "toolbox", ""),
+        ({"/.flatpak-info": ""}, "flatpak", ""),
+        ({"/run/systemd/container": "lxc\n"}, "lxc", ""),
+        ({"/run/systemd/container": ""}, "a container", ""),
+        ({"/proc/1/cgroup": "12:cpu:/docker/0123\n0::/\n"}, "docker", ""),
+        ({"/proc/1/cgroup": "0::/init.scope\n"}, "", ""),
+        ({"/proc/sys/kernel/osrelease": "6.6-microsoft-standard-WSL2\n"}, "WSL", ""),
+        ({"/proc/sys/kernel/osrelease": "6.6.1\n"}, "", ""),
         ({"/run/.containerenv": ""}, "podman", ""),
         (
             {"/run/.containerenv": "", "/run/host/etc/os-release": ""},

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import corpus
 from vfio_doctor.parse import ostree
 
+# bootc-v1alpha1-stream9.json: the record's text is redacted, what it expects is not.
+REDACTED = ("192.168.124.1:5000", "192.0.2.10:5000")
 MACHINE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -68,7 +70,8 @@ def check_bootc(found: ostree.BootcStatus | None, expected: dict[str, Any]) -> N
     assert found is not None
     for slot in ("booted", "staged", "rollback"):
         held = getattr(found, slot)
-        assert (held.image if held else "") == (expected[f"{slot}_image"] or "")
+        image = (held.image if held else "").replace(*REDACTED)
+        assert image == (expected[f"{slot}_image"] or "").replace(*REDACTED)
     assert (found.booted is not None) == expected["booted_present"]
     assert found.incompatible == bool(expected["incompatible"])
     assert found.rollback_queued == bool(expected["rollbackQueued"])
