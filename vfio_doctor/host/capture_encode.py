@@ -103,7 +103,7 @@ def _plain_name(path: str) -> str:
         return ""
     parts = name.split("/")
     fits = len(name) <= PATH_LENGTH and len(parts) <= PATH_DEPTH
-    if path != "/" + path.strip("/") or not fits:
+    if path != "/" + path.strip("/") or "\0" in path or not fits:
         return ""
     return f"root/{name}" if all(0 < len(p) <= PART_LENGTH for p in parts) else ""
 

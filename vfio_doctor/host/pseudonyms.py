@@ -86,9 +86,9 @@ class Pseudonyms:
                 patterns = CONTEXTS.get(secret.kind, ())
                 contexts.setdefault(form, []).extend(patterns)
         self._everywhere = sorted(set(self._everywhere), key=lambda t: (-len(t), t))
-        for form, patterns in contexts.items():
-            if patterns and form not in self._everywhere:
-                whole = "|".join(p.format(re.escape(form)) for p in patterns)
+        for form, wheres in contexts.items():
+            if wheres and form not in self._everywhere:
+                whole = "|".join(p.format(re.escape(form)) for p in wheres)
                 self._certain[form] = re.compile(whole, re.IGNORECASE)
 
     def apply(self, text: str) -> str:
