@@ -66,7 +66,7 @@ def _repair(registry: Registry, check_id: str) -> str:
     kinds = {fix.applicability for fix in registry.fixes_for(check_id)}
     for kind in (Applicability.SAFE, Applicability.RISKY):
         if kind in kinds:
-            return kind.value
+            return str(kind.value)
     return "by hand"
 
 

@@ -34,7 +34,9 @@ def command_pages() -> tuple[CommandPage, ...]:
     """Return ``vfio-doctor`` itself and then its commands, by name."""
     from vfio_doctor.cli import PROGRAM, cli
 
-    context = click.Context(cli, info_name=PROGRAM, terminal_width=80, color=False)
+    # click keeps the help option it makes first: it has to have all its names.
+    settings = cli.context_settings
+    context = click.Context(cli, None, PROGRAM, terminal_width=80, **settings)
     pages = [_page(cli, context)]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
