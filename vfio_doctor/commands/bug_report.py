@@ -1,0 +1,148 @@
+"""Write the file for a bug report: ``vfio-doctor bug-report``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.commands.options import Failure, with_examples
+
+if TYPE_CHECKING:
+    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.report.attachment import Attachment
+
+
+@click.command(name="bug-report")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="The file to write; it must not be there yet. Otherwise: "
+    "vfio-doctor-<date>.tar.gz in the current folder.",
+)
+@click.option(
+    "--no-redact",
+    is_flag=True,
+    help="Leave names, serial numbers and addresses as they are.",
+)
+@click.option(
+    "--print",
+    "only_print",
+    is_flag=True,
+    help="List every file that would go in, and write nothing.",
+)
+@click.pass_obj
+@with_examples
+def command(
+    chosen: Chosen, output: str | None, no_redact: bool, only_print: bool
+) -> None:
+    """Write one file to attach to a bug report, with nothing private in it.
+
+    It holds what the doctor read of this host, its report, and report.md to paste
+    into the issue. As root it sees more; what it could not read it says.
+
+    Examples:
+      vfio-doctor bug-report
+      vfio-doctor bug-report --print
+      sudo vfio-doctor bug-report -o ~/bluefin-2121.tar.gz
+    """
+    path = output or _usual_name()
+    if not only_print and os.path.lexists(path):
+        raise Failure(f"{path}: is there already; choose another name with -o", 2)
+    made = _made(chosen, not no_redact)
+    click.echo(_told(made, only_print), err=not only_print, nl=False)
+    if only_print:
+        return
+    from vfio_doctor.commands.new_file import owner_of_output, write_new
+
+    try:
+        write_new(path, made.data, owner_of_output())
+    except OSError as error:
+        raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+    click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
+    click.echo("Attach it to the issue and paste report.md from it.", err=True)
+
+
+def _made(chosen: Chosen, redacted: bool) -> Attachment:
+    from vfio_doctor.commands.diagnosis import Progress
+    from vfio_doctor.commands.host import open_host
+    from vfio_doctor.engine.registry import load
+    from vfio_doctor.facts.base import Options
+    from vfio_doctor.host.archive import CaptureError
+    from vfio_doctor.model import RunInfo
+    from vfio_doctor.report.attachment import SOURCE, PrivateLeft, build
+
+    host = open_host(chosen.capture)
+    options = Options(user=chosen.user, areas=chosen.areas)
+    run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", _now()), 0, SOURCE)
+    try:
+        with Progress("Looking at the host ..."):
+            return build(host, load(), options, run, redacted)
+    except PrivateLeft as left:
+        raise Failure(
+            f"nothing was written: a private value is left: {left}; please report "
+            "this, without the value; --no-redact writes the file as it is",
+            3,
+        ) from left
+    except CaptureError as error:
+        raise Failure(f"nothing was written: {error}", 3) from error
+
+
+def _now() -> time.struct_time:
+    # A build that must be repeatable says what the time is.
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return time.gmtime(int(fixed) if fixed.isdecimal() else time.time())
+
+
+def _usual_name() -> str:
+    return f"vfio-doctor-{time.strftime('%Y-%m-%d', _now())}.tar.gz"
+
+
+def _told(made: Attachment, everything: bool) -> str:
+    """Return the tables: what goes in, what was replaced, what could not be read."""
+    from vfio_doctor.report.attachment import totals
+    from vfio_doctor.report.look import look_for
+    from vfio_doctor.report.table import table
+
+    stream = sys.stdout if everything else sys.stderr
+    width = look_for(stream, "never", 0, os.environ).width
+    rows = made.members if everything else _folders(made.members)
+    shown = [(name, _size(size)) for name, size in rows]
+    lines = table(("What goes in", "Size"), shown, width)
+    replaced = totals(made.replaced)
+    lines += ["", *table(("Replaced", "Values"), replaced, width)] if replaced else []
+    if made.denied:
+        lines += ["", f"Could not be read: {len(made.denied)} (sudo would help):"]
+        lines += [f"  {_clean(path)}" for path in made.denied[:10]]
+    if made.changed:
+        lines += ["", f"Ends otherwise once redacted: {', '.join(made.changed)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _folders(members: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:
+    """Return one row for each folder of many files; single files as they are."""
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for name, size in members:
+        groups.setdefault("/".join(name.split("/")[:-1][:4]), []).append((name, size))
+    rows: list[tuple[str, int]] = []
+    for folder, held in groups.items():
+        if not folder or len(held) == 1:
+            rows.extend(held)
+        else:
+            whole = sum(size for _, size in held)
+            rows.append((f"{folder}/ ({len(held)} files)", whole))
+    return rows
+
+
+def _size(count: int) -> str:
+    return f"{count} B" if count < 1024 else f"{count / 1024:.1f} KiB"
+
+
+def _clean(text: str) -> str:
+    from vfio_doctor.report.untrusted import clean
+
+    return clean(text)

@@ -1,0 +1,104 @@
+"""Say what changed between two captures or reports: ``vfio-doctor diff``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.commands.options import Failure, with_examples
+
+if TYPE_CHECKING:
+    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.report.compare import Difference, Snapshot
+
+SCHEMA = "vfio-doctor/diff/1"
+REPORT_BYTES = 8 << 20
+
+
+@click.command(name="diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="A table for a person, or JSON for programs.",
+)
+@click.pass_obj
+@with_examples
+def command(chosen: Chosen, old: str, new: str, format_: str) -> None:
+    """Say what changed between two captures or reports: "it worked yesterday".
+
+    Compared are system, image, kernel, arguments, drivers and groups of devices,
+    and verdicts. A report knows no devices. The exit status is 1 where anything
+    differs, as that of diff(1).
+
+    Examples:
+      vfio-doctor diff monday.tar.gz tuesday.tar.gz
+      vfio-doctor diff old.json new.json
+    """
+    from vfio_doctor.commands.output import emit
+    from vfio_doctor.report.compare import differences
+
+    found = list(differences(snapshot(old, chosen), snapshot(new, chosen)))
+    emit(_as_json(found) if format_ == "json" else _as_text(found))
+    click.get_current_context().exit(1 if found else 0)
+
+
+def snapshot(path: str, chosen: Chosen) -> Snapshot:
+    """Return what is compared of a capture or a report; raises Failure."""
+    from vfio_doctor.report import compare
+
+    if path.endswith(".json") and not os.path.isdir(path):
+        try:
+            return compare.of_document(_document(path))
+        except (ValueError, OSError, RecursionError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            raise Failure(f"{path}: {said}; give a capture or a report", 2) from error
+    from vfio_doctor.commands.diagnosis import diagnosed
+
+    done = diagnosed(chosen._replace(capture=path, select=(), skip=()))
+    return compare.of_host(done.host, done.facts, done.report)
+
+
+def _document(path: str) -> dict[str, object]:
+    import json
+    import stat
+
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("not a file")
+    with open(path, "rb") as file:
+        data = file.read(REPORT_BYTES + 1)
+    if len(data) > REPORT_BYTES:
+        raise ValueError("larger than any report")
+    held = json.loads(data)
+    if not isinstance(held, dict):
+        raise ValueError("not a report of vfio-doctor")
+    return held
+
+
+def _as_text(found: list[Difference]) -> str:
+    from vfio_doctor.commands.output import look
+    from vfio_doctor.report.table import table
+
+    if not found:
+        return "Nothing differs.\n"
+    width = look("never", 0, None).width
+    lines: list[str] = []
+    for section in dict.fromkeys(one.section for one in found):
+        rows = [(one.name, one.old, one.new) for one in found if one.section == section]
+        heads = (section.capitalize(), "Old", "New")
+        lines += ["", *table(heads, rows, width)]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _as_json(found: list[Difference]) -> str:
+    from vfio_doctor.report import json
+
+    return json.text(
+        {"schema": SCHEMA, "differences": [json.plain(one) for one in found]}
+    )

@@ -1,0 +1,157 @@
+"""Judge many captures at once: ``vfio-doctor triage``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.commands.options import Failure, with_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.facts.base import Options
+    from vfio_doctor.report.triage import Row
+
+ARCHIVES = (".tar.gz", ".tgz")
+# Few enough that the last process does not work long while the others wait.
+AT_ONCE = 4
+JOBS_AT_MOST = 64
+UNBROKEN = 1 << 16
+
+
+@click.command(name="triage")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "jsonl")),
+    default="text",
+    show_default=True,
+    help="Tables for a person, or one line of JSON for each capture.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, JOBS_AT_MOST),
+    help="Processes at once. Otherwise: one for each processor.",
+)
+@click.pass_obj
+@with_examples
+def command(
+    chosen: Chosen, paths: tuple[str, ...], format_: str, jobs: int | None
+) -> None:
+    """Judge many captures: a row for each, then root causes by frequency.
+
+    PATH is a capture, or a folder of captures. What cannot be read is a row too,
+    and the exit status is then 3.
+
+    Examples:
+      vfio-doctor triage attachments/
+      vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
+    """
+    from vfio_doctor.facts.base import Options
+
+    found = [path for given in paths for path in captures(given)]
+    if not found:
+        raise Failure(f"{', '.join(paths)}: no captures there", 2)
+    options = Options(user=chosen.user, areas=chosen.areas)
+    count = min(jobs or len(os.sched_getaffinity(0)), len(found))
+    with Shown(_rows(found, options, count), len(found)) as rows:
+        bad = _written(rows, format_)
+    click.get_current_context().exit(3 if bad else 0)
+
+
+def captures(path: str) -> Iterator[str]:
+    """Yield a capture's path, or those of all captures below a folder, sorted."""
+    if not os.path.isdir(path) or _is_capture(path):
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        for name in sorted(folders):
+            if _is_capture(os.path.join(folder, name)):
+                folders.remove(name)
+                yield os.path.join(folder, name)
+        folders.sort()
+        yield from (
+            os.path.join(folder, name)
+            for name in sorted(names)
+            if name.endswith(ARCHIVES)
+        )
+
+
+def _is_capture(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "manifest.json"))
+
+
+def _rows(found: list[str], options: Options, jobs: int) -> Iterator[Row]:
+    from vfio_doctor.engine.registry import load
+    from vfio_doctor.report.triage import row
+
+    registry = load()
+    if jobs == 1:
+        yield from (row(path, registry, options) for path in found)
+        return
+    import multiprocessing
+
+    with multiprocessing.Pool(jobs, _start, (registry, options)) as pool:
+        yield from pool.imap(_row, found, AT_ONCE)
+
+
+def _start(registry: Registry, options: Options) -> None:
+    """Keep in each process what all its captures are judged with."""
+    _ROW[:] = [registry, options]
+
+
+_ROW: list[object] = []
+
+
+def _row(path: str) -> Row:
+    from vfio_doctor.report.triage import row
+
+    registry, options = _ROW
+    return row(path, registry, options)  # type: ignore[arg-type]
+
+
+class Shown:
+    """Show a progress bar on stderr while rows are taken, on a terminal only."""
+
+    def __init__(self, rows: Iterable[Row], length: int) -> None:
+        """Take the rows and how many there will be."""
+        self._bar = click.progressbar(
+            rows,
+            length,
+            label="Judging",
+            file=sys.stderr,
+            hidden=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> Iterable[Row]:
+        """Draw the bar."""
+        return self._bar.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the bar as it is."""
+        self._bar.__exit__(*error)  # type: ignore[arg-type]
+
+
+def _written(rows: Iterable[Row], format_: str) -> bool:
+    """Write the rows; return whether one of them could not be judged."""
+    from vfio_doctor.commands.output import emit, look
+    from vfio_doctor.report import triage
+
+    bad = False
+    if format_ == "jsonl":
+        for one in rows:
+            emit(f"{triage.line(one)}\n")
+            bad = bad or bool(one.error)
+        return bad
+    held = list(rows)
+    # A row is one line, for grep, where no person sees it wrapped.
+    wide = look("never", 0, None).width if sys.stdout.isatty() else UNBROKEN
+    emit(triage.render(held, wide))
+    return any(one.error for one in held)
