@@ -20,11 +20,24 @@ from vfio_doctor.commands.options import (
     CheckNames,
     with_examples,
 )
+from vfio_doctor.commands.repair_options import repair_options
 
 PROGRAM = "vfio-doctor"
 COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
-COMMANDS = ("checks", "completion", "devices", "explain", "man")
+COMMANDS = (
+    "bug-report",
+    "checks",
+    "completion",
+    "devices",
+    "diff",
+    "explain",
+    "fixture",
+    "history",
+    "man",
+    "triage",
+    "undo",
+)
 
 
 class LazyGroup(click.Group):
@@ -70,6 +83,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
     "input; 3 nothing found, but something could not be told; 4 a repair failed.",
 )
+@repair_options
 @click.option(
     "--user",
     metavar="NAME",
@@ -166,6 +180,10 @@ def cli(ctx: click.Context, /, **options: object) -> None:
     from vfio_doctor.commands.options import Chosen
 
     ctx.obj = Chosen.of(options)
+    if ctx.invoked_subcommand is None and ctx.obj.fix:
+        from vfio_doctor.commands.repair import run as repair
+
+        ctx.exit(repair(ctx.obj))
     if ctx.invoked_subcommand is None:
         from vfio_doctor.commands.diagnosis import run
 

@@ -48,7 +48,7 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     started = time.time()
     host = open_host(chosen.capture)
     registry = load()
-    facts = Facts(host, Options(user=chosen.user, areas=chosen.areas))
+    facts = Facts(host, options_of(chosen))
     with Progress("Looking at the host ..."):
         try:
             results = diagnose(facts, registry, chosen.select, chosen.skip)
@@ -57,6 +57,18 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
         info = RunInfo(_utc(started), _since(started), host.name)
         report = assemble(host, facts, results, info, registry.problems)
     return Diagnosed(host, facts, registry, report)
+
+
+def options_of(chosen: Chosen) -> Options:
+    """Return what facts and fixes need to know of the command line."""
+    return Options(
+        chosen.user,
+        chosen.areas,
+        chosen.size_mib,
+        chosen.access,
+        chosen.passthrough_mode,
+        chosen.ignore_msrs,
+    )
 
 
 def rendered(report: Report, chosen: Chosen) -> str:

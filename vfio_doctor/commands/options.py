@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from vfio_doctor.commands.repair_options import refuse_nonsense
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -95,12 +96,21 @@ class Chosen(NamedTuple):
     verbosity: int = 0
     color: str = "auto"
     debug: bool = False
+    fix: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    risky: bool = False
+    size_mib: int = 0
+    access: str = "auto"
+    passthrough_mode: bool = False
+    ignore_msrs: bool = False
 
     @classmethod
     def of(cls, options: dict[str, object]) -> Chosen:
         """Return the choice from click's values; raise UsageError for nonsense."""
         if options["quiet"] and options["verbose"]:
             raise click.UsageError("--quiet and --verbose contradict each other.")
+        refuse_nonsense(options)
         known = {
             name: value
             for name, value in options.items()

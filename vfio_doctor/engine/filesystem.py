@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.engine.compose import (
@@ -41,6 +41,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import apply
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

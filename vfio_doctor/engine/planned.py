@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vfio_doctor.engine.filesystem import Held
 from vfio_doctor.engine.planned import PlannedStep, Served, StepState
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.engine.guards import NO_VM, unused
 from vfio_doctor.facts.base import CannotFix
@@ -17,6 +17,7 @@ from vfio_doctor.model import (
     RuntimeParameter,
     UdevTrigger,
 )
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.engine import files as whole
 from vfio_doctor.engine.acting import command, parameter, write_parameter
@@ -12,6 +12,7 @@ from vfio_doctor.engine.planned import StepState
 from vfio_doctor.engine.steps import same_value
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.engine.filesystem import Held

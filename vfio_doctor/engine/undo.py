@@ -43,6 +43,8 @@ def finish_run(machine: Machine, run: str) -> Outcome:
 
 def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
     try:
+        if not journals.runs(machine.files):
+            return Outcome(Ending.NOTHING, wanted, why="nothing was repaired here yet")
         with journals.locked(machine.files, machine.lock_seconds):
             run, why = _chosen(journals.runs(machine.files), wanted, finish)
             if run is None:

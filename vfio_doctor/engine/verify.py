@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.machine import boot_id
@@ -13,6 +13,7 @@ from vfio_doctor.engine.steps import same_value
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.model import FileStep, ParameterStep, Status
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.engine.planned import Outcome, PlannedFix

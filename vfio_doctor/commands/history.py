@@ -1,0 +1,80 @@
+"""``vfio-doctor history``: what was repaired here, and whether it is in effect."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.engine.machine import Machine
+    from vfio_doctor.engine.record import Run
+    from vfio_doctor.engine.verify import Lasting
+
+
+@click.command("history", short_help="Every repair made here, oldest first.")
+def command() -> None:
+    """List every repair of this host: when, what, and where it stands.
+
+    After a reboot it is said of each change of the last repair whether it took
+    effect. Needs root, since old file contents may be private.
+    """
+    from vfio_doctor.commands.repair_machine import live_machine, root_command, say
+    from vfio_doctor.host.live import LiveHost
+
+    if os.geteuid():
+        say("Only root may read what was repaired. Run this:")
+        say(f"  {root_command(None, sys.argv)}")
+        raise click.exceptions.Exit(2)
+    from vfio_doctor.commands.output import emit
+
+    emit("\n".join(history_lines(live_machine(LiveHost(), None))) + "\n")
+
+
+def history_lines(machine: Machine) -> list[str]:
+    """Return every run, its steps, and the state of the last one since a reboot."""
+    from vfio_doctor.engine.undo import history
+    from vfio_doctor.engine.verify import after_reboot
+
+    runs = history(machine)
+    if not runs:
+        return ["Nothing was repaired here yet."]
+    lines = [line for run in runs for line in _run(run)]
+    return [*lines, *effect_lines(after_reboot(machine.host, runs))]
+
+
+def _run(run: Run) -> Iterator[str]:
+    from vfio_doctor.report.plan import headline
+    from vfio_doctor.report.untrusted import clean
+
+    state = "interrupted" if run.state.value == "open" else run.state.value
+    yield f"{run.id}  {run.beginning.started}  {state}"
+    for fix in run.beginning.fixes:
+        yield f"  {clean(fix.id)}: {clean(fix.summary)}"
+    for entry in run.entries:
+        step = entry.step.step
+        if not getattr(step, "argv", True):
+            continue
+        why = f" ({clean(entry.why)})" if entry.why else ""
+        yield f"    {entry.state.value}: {headline(step)}{why}"
+    if run.damaged:
+        yield f"  {run.damaged} lines of this journal cannot be read."
+
+
+def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
+    """Return one line a change: whether it is in effect since the reboot."""
+    from vfio_doctor.report.untrusted import clean
+
+    if not lasting:
+        return []
+    words = {True: "in effect", False: "NOT in effect", None: "not known"}
+    told = [
+        f"  {words[one.in_effect]}: {clean(one.what)}"
+        + (f" ({clean(one.why)})" if one.why else "")
+        for one in lasting
+    ]
+    return ["", "Since the reboot, of the last repair:", *told]

@@ -1,0 +1,76 @@
+"""The options that concern repairs: one decorator for the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+ACCESS = ("auto", "owner", "uaccess", "group")
+OPTIONS = (
+    click.option(
+        "--fix",
+        is_flag=True,
+        help="Show what would be repaired, ask once, and repair it (as root). "
+        "`vfio-doctor undo` takes it back.",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="With --fix: only show what would be done. Needs no root.",
+    ),
+    click.option("--yes", is_flag=True, help="With --fix: do not ask."),
+    click.option(
+        "--risky", is_flag=True, help="With --fix: also make the repairs marked risky."
+    ),
+    click.option(
+        "--size",
+        "size_mib",
+        metavar="MIB",
+        type=click.IntRange(1, 1 << 20),
+        help="With --fix: the size of kvmfr's shared memory, in MiB.",
+    ),
+    click.option(
+        "--access",
+        type=click.Choice(ACCESS),
+        default="auto",
+        show_default=True,
+        help="With --fix: how you get access to the kvmfr device.",
+    ),
+    click.option(
+        "--iommu-pt",
+        "passthrough_mode",
+        is_flag=True,
+        help="With --fix: set iommu=pt along with what turns the IOMMU on.",
+    ),
+    click.option(
+        "--ignore-msrs",
+        is_flag=True,
+        help="With --fix: set kvm.ignore_msrs=1 along with report_ignored_msrs=0.",
+    ),
+)
+
+
+def repair_options(command: F) -> F:
+    """Add the options to a click command, in the order of the help page."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def refuse_nonsense(options: dict[str, object]) -> None:
+    """Raise UsageError where an option stands without the one it belongs to."""
+    if not options["fix"]:
+        for name in ("dry_run", "yes", "risky"):
+            if options[name]:
+                word = name.replace("_", "-")
+                raise click.UsageError(f"--{word} means something with --fix only.")
+    elif options["capture"] and not options["dry_run"]:
+        raise click.UsageError(
+            "A captured host cannot be repaired; add --dry-run to see the plan."
+        )

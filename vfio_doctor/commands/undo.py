@@ -1,0 +1,71 @@
+"""``vfio-doctor undo``: take a repair back, item by item."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.engine.planned import Ending, StepState
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.engine.planned import Outcome
+    from vfio_doctor.host.reader import Reader
+
+
+@click.command("undo", short_help="Take the last repair back, or RUN.")
+@click.argument("run", required=False, default="")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(run: str, yes: bool) -> None:
+    """Take a repair back, newest change first.
+
+    What somebody changed since stays as it is, and both versions are shown.
+    RUN is an id of `vfio-doctor history`; without it, the last repair.
+    """
+    from vfio_doctor.commands.repair_machine import (
+        lines_of,
+        live_machine,
+        root_command,
+        say,
+    )
+    from vfio_doctor.host.live import LiveHost
+
+    if os.geteuid():
+        say("Taking a repair back needs root. Run this:")
+        say(f"  {root_command(None, sys.argv)}")
+        raise click.exceptions.Exit(2)
+    if not yes:
+        if not sys.stdin.isatty():
+            say("Nothing was changed: there is no terminal to ask on; add --yes.")
+            raise click.exceptions.Exit(2)
+        if not click.confirm(f"Take back {run or 'the last repair'}?", err=True):
+            raise click.exceptions.Exit(0)
+    from vfio_doctor.commands.output import emit
+    from vfio_doctor.engine.undo import undo_run
+
+    host = LiveHost()
+    outcome = undo_run(live_machine(host, boot_tool(host)), run)
+    emit("\n".join(lines_of(outcome)) + "\n")
+    raise click.exceptions.Exit(status(outcome))
+
+
+def boot_tool(host: Reader) -> BootBackend | None:
+    """Return the back end of this host's boot tool, None where there is none."""
+    from vfio_doctor.boot.selection import choose
+    from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
+
+    try:
+        return choose(host, Facts(host))
+    except (CannotFix, MissingFact):
+        return None
+
+
+def status(outcome: Outcome) -> int:
+    """Return 0, 2 (no run of that name to undo) or 4 (not all was taken back)."""
+    if outcome.ending is Ending.NOTHING:
+        return 2 if outcome.run else 0
+    kept = any(step.state is StepState.KEPT for step in outcome.steps)
+    return 4 if kept or outcome.ending is not Ending.UNDONE else 0
