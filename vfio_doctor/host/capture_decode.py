@@ -24,6 +24,7 @@ from vfio_doctor.host.reader import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # JSON grows when it is parsed, mostly by its number of values.
@@ -131,11 +132,12 @@ def unquoted(name: str) -> str:
 
     Raises ValueError for any other spelling of a path than `quoted` gives it.
     """
-    from urllib.parse import unquote_to_bytes
+    path = name
+    if "%" in name:
+        from urllib.parse import unquote_to_bytes
 
-    data = unquote_to_bytes(name)
-    path = data.decode("utf-8", "surrogateescape")
-    if b"\0" in data or quoted(path) != name:
+        path = unquote_to_bytes(name).decode("utf-8", "surrogateescape")
+    if "\0" in path or quoted(path) != name:
         raise ValueError(f"an odd spelling of a path: {_shown(name)}")
     return path
 
@@ -201,22 +203,38 @@ def _missing(held: object) -> list[tuple[str, Missing]]:
 
 
 def _stat(row: dict[str, Any]) -> Stat:
-    major, minor = _list(row.get("rdev", [0, 0]))
-    acl = (_list(entry) for entry in _list(row.get("acl", [])))
-    return Stat(
-        Kind(row["kind"]),
-        _mode(row["mode"]),
-        _number(row.get("uid", 0)),
-        _number(row.get("gid", 0)),
-        _text(row.get("user", "")),
-        _text(row.get("group", "")),
-        (_number(major), _number(minor)),
-        _number(row.get("size", 0)),
-        _number(row.get("mtime", 0)),
-        _text(row.get("target", "")),
-        _text(row.get("label", "")),
-        tuple(AclEntry(_text(t), _number(i), _number(p)) for t, i, p in acl),
-    )
+    kind, mode = KINDS.get(row["kind"]) or Kind(row["kind"]), _mode(row["mode"])
+    # A capture has thousands of these, nearly all with few values that are not 0.
+    found: dict[str, Any] = {}
+    for name, check in STAT_VALUES:
+        if name in row:
+            found[name] = check(row[name])
+    return Stat(kind, mode, found.pop("uid", 0), found.pop("gid", 0), **found)
+
+
+def _device_number(value: object) -> tuple[int, int]:
+    major, minor = _list(value)
+    return _number(major), _number(minor)
+
+
+def _acl(value: object) -> tuple[AclEntry, ...]:
+    entries = map(_list, _list(value))
+    return tuple(AclEntry(_text(t), _number(i), _number(p)) for t, i, p in entries)
+
+
+KINDS = {kind.value: kind for kind in Kind}
+STAT_VALUES: tuple[tuple[str, Callable[[object], object]], ...] = (
+    ("uid", _number),
+    ("gid", _number),
+    ("user", _text),
+    ("group", _text),
+    ("rdev", _device_number),
+    ("size", _number),
+    ("mtime", _number),
+    ("target", _text),
+    ("label", _text),
+    ("acl", _acl),
+)
 
 
 def _mode(value: object) -> int:

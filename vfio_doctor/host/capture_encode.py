@@ -27,6 +27,7 @@ PLAIN = Stat(Kind.FILE, 0, 0, 0)
 PART_LENGTH = 200
 PATH_LENGTH = 900
 PATH_DEPTH = 28
+_PLAIN = (SAFE | {"/"}) - {"%"}
 
 
 def members(capture: Capture) -> dict[str, bytes]:
@@ -62,11 +63,11 @@ def quoted(path: str) -> str:
 
     Raises UnicodeEncodeError for text that cannot be a path.
     """
-    data = path.strip("/").encode("utf-8", "surrogateescape")
-    plain = (
-        chr(b) if chr(b) in SAFE | {"/"} and b != 0x25 else f"%{b:02X}" for b in data
-    )
-    parts = "".join(plain).split("/")
+    name = path.strip("/")
+    if not _PLAIN.issuperset(name):
+        data = name.encode("utf-8", "surrogateescape")
+        name = "".join(chr(b) if chr(b) in _PLAIN else f"%{b:02X}" for b in data)
+    parts = name.split("/")
     return "/".join(p.replace(".", "%2E") if p in (".", "..") else p for p in parts)
 
 

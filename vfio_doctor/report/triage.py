@@ -104,7 +104,7 @@ def render(rows: list[Row], width: int) -> str:
     """Return the tables: a row each, then root causes by frequency."""
     from vfio_doctor.report.table import table
 
-    shown = [(_short(r.file), r.host, r.kernel, _causes(r), r.next_step) for r in rows]
+    shown = [(_short(r.file), r.host, r.kernel, _causes(r), r.who) for r in rows]
     heads = ("Capture", "Host", "Kernel", "Root cause", "Next step")
     lines = table(heads, shown, width)
     counted = [(cause, str(number)) for cause, number in frequency(rows)]
