@@ -77,9 +77,9 @@ class ImageInfo(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> ImageInfo:
         """Read image-info.json; `MissingFact` on hosts without it."""
+        text = known(read_text(host, IMAGE_INFO))
         import json
 
-        text = known(read_text(host, IMAGE_INFO))
         try:
             held = json.loads(text)
         except (ValueError, RecursionError) as error:
