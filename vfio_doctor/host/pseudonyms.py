@@ -133,8 +133,10 @@ class Pseudonyms:
         kind, plain = self._kinds[form], re.escape(form)
         if kind in IDS or (is_distinct(form) and kind not in ("ipv4", "ipv6")):
             return plain
-        if kind in ("ipv4", "ipv6"):
-            return rf"(?<![\w.:]){plain}(?![\w:]|\.\d)"
+        if kind == "ipv4":
+            return rf"(?<![\w.]){plain}(?!\w|\.\d)"
+        if kind == "ipv6":
+            return rf"(?<![\w.:]){plain}(?![\w:])"
         return plain.join(WORD)
 
     def _key(self, text: str) -> str:

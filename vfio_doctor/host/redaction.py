@@ -8,6 +8,7 @@ versions, resolutions, numeric uids and gids.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import private
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     K = TypeVar("K")
     V = TypeVar("V")
+
+HOOK_GONE = "# a hook script of "
+HOOK_GONE_FORM = rb"# a hook script of \d+ bytes was here\n"
 
 
 class Redaction(NamedTuple):
@@ -93,7 +97,8 @@ def _file(path: str, value: bytes | Missing, names: Pseudonyms) -> bytes | Missi
     if isinstance(value, Missing):
         return _missing(value, names)
     if private.is_hook(path):
-        return f"# a hook script of {len(value)} bytes was here\n".encode()
+        gone = f"{HOOK_GONE}{len(value)} bytes was here\n".encode()
+        return value if re.fullmatch(HOOK_GONE_FORM, value) else gone
     if path.startswith(private.EFI_VARIABLES) and len(value) > 5:
         return _variable(value, names)
     text = value.decode("utf-8", "surrogateescape")
