@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from vfio_doctor.value import NamedTuple
 
 _SEGMENT = re.compile(r"~|\d+|[A-Za-z]+", re.ASCII)
 _COUNTER = re.compile(r"\+(\d+)(?:-\d+)?$", re.ASCII)

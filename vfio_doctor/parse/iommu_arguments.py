@@ -9,9 +9,10 @@ Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.cmdline import plain
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
