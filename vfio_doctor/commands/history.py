@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.commands.options import with_examples
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
 
 
 @click.command("history", short_help="Every repair made here, oldest first.")
+@with_examples
 def command() -> None:
     """List every repair of this host: when, what, and where it stands.
 
     After a reboot it is said of each change of the last repair whether it took
     effect. Needs root, since old file contents may be private.
+
+    Examples:
+      vfio-doctor history
     """
     from vfio_doctor.commands.repair_machine import live_machine, root_command, say
     from vfio_doctor.host.live import LiveHost

@@ -17,7 +17,7 @@ OPTIONS = (
         "--fix",
         is_flag=True,
         help="Show what would be repaired, ask once, and repair it (as root). "
-        "`vfio-doctor undo` takes it back.",
+        "'vfio-doctor undo' takes it back.",
     ),
     click.option(
         "--dry-run",

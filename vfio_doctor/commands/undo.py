@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.commands.options import with_examples
 from vfio_doctor.engine.planned import Ending, StepState
 
 if TYPE_CHECKING:
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 @click.command("undo", short_help="Take the last repair back, or RUN.")
 @click.argument("run", required=False, default="")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@with_examples
 def command(run: str, yes: bool) -> None:
     """Take a repair back, newest change first.
 
     What somebody changed since stays as it is, and both versions are shown.
-    RUN is an id of `vfio-doctor history`; without it, the last repair.
+    RUN is an id of 'vfio-doctor history'; without it, the last repair.
+
+    Examples:
+      vfio-doctor undo
+      vfio-doctor undo 20260101T120000000Z-4711
     """
     from vfio_doctor.commands.repair_machine import (
         lines_of,
