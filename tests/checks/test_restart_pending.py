@@ -8,7 +8,7 @@ from fixture_hosts.hardware import CORE_CPU, cpu, kvm
 from machines import result
 from vfio_doctor.checks import arguments, boot, kvm_msrs
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.model import CheckResult, Severity, Status
 
 NOW = {"/proc/cmdline": "ro iommu=pt root=x\n"}
@@ -29,7 +29,9 @@ def messages(found: CheckResult) -> list[tuple[str, str]]:
 
 def ostree(kargs: str | None, staged: bool = False) -> CapturedHost:
     parts = systems.ostree_boot("6.1", "a", "ro iommu=pt root=y ostree=/z")
-    answers = {KARGS: hosts.ran(KARGS, f"{kargs}\n")} if kargs is not None else {}
+    answers: dict[tuple[str, ...], CommandResult] = {}
+    if kargs is not None:
+        answers[KARGS] = hosts.ran(KARGS, f"{kargs}\n")
     files = {**parts.files, **NOW, **(STAGED if staged else {})}
     return hosts.build(files, commands=answers)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from vfio_doctor.value import NamedTuple
 
-_SEGMENT = re.compile(r"~|\d+|[A-Za-z]+", re.ASCII)
-_COUNTER = re.compile(r"\+(\d+)(?:-\d+)?$", re.ASCII)
+_SEGMENT = r"~|[0-9]+|[A-Za-z]+"
+_COUNTER = r"\+([0-9]+)(?:-[0-9]+)?$"
 
 
 def fields(text: str) -> tuple[tuple[str, str], ...]:
@@ -50,8 +48,10 @@ class EntryName(NamedTuple):
 
 def entry_name(path: str) -> EntryName:
     """Return what a path of an entry says (systemd: AUTOMATIC_BOOT_ASSESSMENT)."""
+    import re
+
     name = path.rpartition("/")[2].removesuffix(".conf")
-    counter = _COUNTER.search(name)
+    counter = re.search(_COUNTER, name)
     if counter is None:
         return EntryName(name, False)
     return EntryName(name[: counter.start()], not int(counter[1]))
@@ -59,8 +59,10 @@ def entry_name(path: str) -> EntryName:
 
 def version_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key like rpm's comparison: numbers by value, ``~`` lowest."""
+    import re
+
     found: list[tuple[int, int, str]] = []
-    for part in _SEGMENT.findall(text):
+    for part in re.findall(_SEGMENT, text):
         if part == "~":
             found.append((-1, 0, ""))
         elif part.isdigit():

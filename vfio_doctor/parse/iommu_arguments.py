@@ -8,7 +8,6 @@ Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.cmdline import plain
@@ -114,7 +113,8 @@ MISSPELT = {
     "vfio_pci_ids": "vfio-pci.ids",
     "vfiopci.ids": "vfio-pci.ids",
 }
-_ID = re.compile(r"[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}", re.I | re.ASCII)
+# vendor:device, then optional subsystem, class and mask (vfio_pci_core).
+_ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
 
 
 class Idle(NamedTuple):
@@ -190,8 +190,10 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:
+    import re
+
     for item in argument.items:
-        if _ID.fullmatch(item) is None and item:
+        if item and re.fullmatch(_ID, item) is None:
             looks_like = "a bus address" if "." in item else "no vendor:device pair"
             why = f"{item} is {looks_like}; vfio-pci compares vendor:device ids"
             yield Idle(argument.raw, why, "the pair that `lspci -nn` shows in brackets")
