@@ -86,21 +86,22 @@ DEVICE = st.builds(
 ARGV = st.lists(TEXT, max_size=3).map(tuple)
 
 
+def sourced(held: dict[object, object], form: str) -> dict[object, object]:
+    """Name in each `Missing` what was asked, as readers do."""
+    return {
+        key: value._replace(
+            source=form.format(*key) if isinstance(key, tuple) else form.format(key)
+        )
+        if isinstance(value, Missing)
+        else value
+        for key, value in held.items()
+    }
+
+
 @st.composite
 def captures(draw: st.DrawFn) -> Capture:
     def table(keys: object, values: object) -> dict[object, object]:
         return draw(st.dictionaries(keys, or_missing(values), max_size=4))  # type: ignore[arg-type]
-
-    def sourced(held: dict[object, object], form: str) -> dict[object, object]:
-        """Name in each `Missing` what was asked, as readers do."""
-        return {
-            key: value._replace(
-                source=form.format(*key) if isinstance(key, tuple) else form.format(key)
-            )
-            if isinstance(value, Missing)
-            else value
-            for key, value in held.items()
-        }
 
     commands: dict[tuple[str, ...], CommandResult | Missing] = {}
     for argv in draw(st.lists(ARGV, max_size=3)):

@@ -132,13 +132,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_soon(name: str) -> None:
-    start = time.monotonic()
+    # Of the processor, not of the clock: other tests run beside this one.
+    start = time.process_time()
     tracemalloc.start()
     with pytest.raises(CaptureError, match="^the attachment: ") as caught:
         load(io.BytesIO(HOSTILE[name]), "the attachment")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert peak < 128 << 20
     text = str(caught.value)
     assert len(text) < 400
