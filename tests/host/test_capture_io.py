@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from archives import as_written_by, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archives import as_written_by, small
 from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
