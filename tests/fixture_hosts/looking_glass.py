@@ -9,6 +9,7 @@ from vfio_doctor.host.reader import AclEntry, ProbeResult, Stat, UdevDevice
 RULES_99_ROOT = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="qemu", MODE="0660"\n'
 RULES_99_ALICE = 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="qemu", MODE="0660"\n'
 RULES_UACCESS = 'SUBSYSTEM=="kvmfr", GROUP="{}", MODE="0660", TAG+="uaccess"\n'
+RULES_GROUP = 'SUBSYSTEM=="kvmfr", GROUP="{}", MODE="0660"\n'
 SEAT_ACL = (
     AclEntry("user_obj", -1, 6),
     AclEntry("user", 1000, 6),
@@ -22,12 +23,14 @@ DUMMY = (
 )
 
 
-def module_file(release: str, signer: str = "ublue kernel") -> Parts:
-    """The module is installed for that kernel."""
+def module_file(
+    release: str, signer: str = "ublue kernel", built_for: str = ""
+) -> Parts:
+    """The module is installed for that kernel, and mostly built for it too."""
     path = f"/lib/modules/{release}/extra/kvmfr/kvmfr.ko.xz"
     info = (
         f"filename:       {path}\nversion:        0.0.12\nlicense:        GPL\n"
-        f"name:           kvmfr\nvermagic:       {release} SMP preempt mod_unload \n"
+        f"name:           kvmfr\nvermagic:       {built_for or release} SMP preempt mod_unload \n"
         f"signer:         {signer}\nparm:           static_size_mb:array of int\n"
     )
     argv = ("modinfo", "-k", release, "kvmfr")
@@ -98,3 +101,21 @@ def at_boot(size_mib: int = 0) -> Parts:
             f"options kvmfr static_size_mb={size_mib}\n"
         )
     return Parts(files=dict(files))
+
+
+def refused() -> Parts:
+    """Secure Boot is on, and the kernel has refused a module."""
+    variable = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    argv = ("dmesg",)
+    lines = (
+        "[    0.000000] Kernel is locked down from EFI Secure Boot\n"
+        "[    5.101010] Loading of module with unavailable key is rejected\n"
+    )
+    return Parts(
+        files={
+            "/sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
+            "/sys/module/module/parameters/sig_enforce": "N\n",
+            f"/sys/firmware/efi/efivars/{variable}": b"\x06\0\0\0\x01",
+        },
+        commands={argv: hosts.ran(argv, lines)},
+    )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from fixture_hosts import looking_glass as lg
 from fixture_hosts import systems
-from fixture_hosts.hardware import amd_desktop, intel_desktop, kvm
+from fixture_hosts.hardware import (
+    KVM_WORKS,
+    amd_desktop,
+    intel_desktop,
+    interrupts,
+    kvm,
+)
 from fixture_hosts.parts import Parts, Recipe, seat
 from vfio_doctor.host.reader import Caller
 
@@ -307,6 +313,167 @@ RECIPES = (
                     "flags\t\t: fpu vme msr pae sse sse2\n\n",
                     "/proc/modules": "vfio 45056 0 - Live 0x0000000000000000\n",
                 },
+            ),
+        ),
+    ),
+    Recipe(
+        "debian12-interrupt-remapping-off",
+        "F06: intremap=off is left over from a guide",
+        (
+            *intel_desktop(),
+            interrupts(remapped=False),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on intremap=off {MSRS}"),
+        ),
+    ),
+    Recipe(
+        "debian12-kvm-not-loaded",
+        "F01: the processor can, the module is not loaded",
+        (
+            *amd_desktop(),
+            *debian(f"quiet {MSRS}", "kvm_amd"),
+            Parts(files={"/proc/modules": "vfio 45056 0 - Live 0x0000000000000000\n"}),
+        ),
+    ),
+    Recipe(
+        "debian12-kvm-busy",
+        "VirtualBox holds the processor's virtualization",
+        (
+            *amd_desktop(),
+            kvm("Y", "N"),
+            *debian(f"quiet {MSRS}", "kvm_amd"),
+            Parts(
+                probes={
+                    ("kvm", "/dev/kvm"): KVM_WORKS._replace(
+                        values=(("api_version", 12),), error="EBUSY"
+                    )
+                }
+            ),
+        ),
+    ),
+    Recipe(
+        "debian12-no-rule",
+        "F79: the module is there, nobody wrote a rule",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+            lg.module_file(DEBIAN, signer=""),
+            lg.loaded(lg.node("root", 0, "root", 0, 0o600), 64),
+            lg.at_boot(64),
+        ),
+    ),
+    Recipe(
+        "debian12-module-missing",
+        "F67: the module was built for the kernel before this one",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+            lg.module_file("6.1.0-25-amd64", signer=""),
+            lg.at_boot(64),
+            lg.rules("70-kvmfr.rules", lg.RULES_UACCESS.format("kvm")),
+        ),
+    ),
+    Recipe(
+        "fedora43-module-rejected",
+        "F70: Secure Boot is on, the akmod's key is not enrolled",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *fedora(f"{MSRS} intel_iommu=on", 258),
+            lg.module_file(FEDORA, signer=""),
+            lg.refused(),
+            lg.at_boot(64),
+            lg.rules("70-kvmfr.rules", lg.RULES_UACCESS.format("kvm")),
+        ),
+    ),
+    Recipe(
+        "bazzite-module-rejected",
+        "ublue-os akmods: the ublue key is not enrolled",
+        (
+            *amd_desktop(),
+            kvm("Y", "N"),
+            *bazzite(f"{MSRS} iommu=pt kvmfr.static_size_mb=128"),
+            lg.module_file(BAZZITE),
+            lg.refused(),
+            lg.at_boot(),
+            GOOD_RULE,
+        ),
+    ),
+    Recipe(
+        "fedora43-late-rule",
+        "ublue-os/bazzite-dx G5 on systemd 258: tagged too late, nobody gets in",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *fedora(f"{MSRS} intel_iommu=on kvmfr.static_size_mb=64", 258),
+            lg.module_file(FEDORA, signer="akmods key"),
+            lg.loaded(lg.node("root", 0, "qemu", 107), 64),
+            lg.at_boot(),
+            lg.rules("99-kvmfr.rules", lg.RULES_UACCESS.format("qemu")),
+        ),
+    ),
+    Recipe(
+        "arch-unknown-group",
+        "a rule copied from Fedora: the group qemu is not there",
+        (
+            *amd_desktop(),
+            kvm("Y", "N"),
+            *arch(f"quiet {MSRS} iommu=pt"),
+            lg.module_file(ARCH, signer=""),
+            lg.loaded(lg.node("root", 0, "root", 0, 0o660), 64),
+            lg.at_boot(64),
+            lg.rules("70-kvmfr.rules", lg.RULES_GROUP.format("qemu")),
+        ),
+    ),
+    Recipe(
+        "debian12-x2apic-opt-out",
+        "F06: the firmware opts out, no argument is to blame",
+        (
+            *intel_desktop(),
+            interrupts(remapped=False),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+        ),
+    ),
+    Recipe(
+        "debian12-foreign-module",
+        "F69: built for another kernel and copied over",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+            lg.module_file(DEBIAN, signer="", built_for="6.1.0-25-amd64"),
+            lg.at_boot(64),
+        ),
+    ),
+    Recipe(
+        "bazzite-foreign-module",
+        "ublue.md section 11: kernel and module differ after a rebase",
+        (
+            *amd_desktop(),
+            kvm("Y", "N"),
+            *bazzite(f"{MSRS} iommu=pt kvmfr.static_size_mb=128"),
+            lg.module_file(BAZZITE, built_for="6.14.4-102.bazzite.fc42.x86_64"),
+            lg.at_boot(),
+        ),
+    ),
+    Recipe(
+        "debian12-softdep",
+        "a softdep of kvm loads kvmfr: no list is needed",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+            lg.module_file(DEBIAN, signer=""),
+            lg.loaded(lg.node("root", 0, "kvm", 104, acl=True), 64),
+            lg.rules("70-kvmfr.rules", lg.RULES_UACCESS.format("kvm")),
+            Parts(
+                files={
+                    "/etc/modprobe.d/kvmfr.conf": "softdep kvm post: kvmfr\n"
+                    "options kvmfr static_size_mb=64\n"
+                }
             ),
         ),
     ),
