@@ -127,3 +127,15 @@ def test_checks_and_fixes_are_pure(path: Path) -> None:
 def test_only_the_table_draws_tables() -> None:
     users = {name_of(p) for p in modules() if "tabulate" in set(imported(p))}
     assert users == {"report/table.py"}
+
+
+def test_named_tuples_are_the_cheap_ones() -> None:
+    dear = {
+        name_of(path)
+        for path in modules()
+        if layer(name_of(path)) not in PURE
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "typing"
+        if "NamedTuple" in {alias.name for alias in node.names}
+    }
+    assert dear <= {"value.py"}, "import NamedTuple from vfio_doctor.value"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.boot_config import (
@@ -28,6 +28,7 @@ from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import cmdline
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts

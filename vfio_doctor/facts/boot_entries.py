@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.boot_stack import GRUB_MENUS, efi_variable
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import bls, grub
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KERNELSTUB, LIMINE_DEFAULT
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.system import Container
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

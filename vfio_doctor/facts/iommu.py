@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 from vfio_doctor.parse.interrupts import chips
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

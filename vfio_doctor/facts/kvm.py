@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import C, MissingFact, known
@@ -10,6 +10,7 @@ from vfio_doctor.facts.kvmfr_access import looks
 from vfio_doctor.facts.node import may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Why, read_text
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
 from vfio_doctor.facts.base import C, MissingFact
@@ -11,6 +11,7 @@ from vfio_doctor.facts.kvmfr_rules import KvmfrRules
 from vfio_doctor.facts.node import READ_WRITE, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Stat
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts

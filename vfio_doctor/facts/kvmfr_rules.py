@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, is_plain_name
 from vfio_doctor.facts.base import MissingFact
@@ -11,6 +11,7 @@ from vfio_doctor.facts.udev import SUBSYSTEM, SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.parse.accounts import parse_group, parse_passwd
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.boot import BootArguments
@@ -12,6 +12,7 @@ from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import kvmfr_size
 from vfio_doctor.parse.kvmfr_size import Sizes
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.parse import modprobe, modules_load
 from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.iommu import GROUPS, Iommu
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import pci
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts

@@ -7,7 +7,7 @@ that it is not there: a recorded listing of the folder lacks the name.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import (
     Caller,
@@ -19,6 +19,7 @@ from vfio_doctor.host.reader import (
     UdevDevice,
     Why,
 )
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ kernel's include/acpi/actbl1.h. AMD's IVRS matters only by being there.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 HEADER_SIZE = 36
 FIRST_STRUCTURE = 48

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 # What the first block has, by architecture: most, old ARM, POWER, MIPS, s390.
 OPENING = frozenset(("processor", "Processor", "cpu", "system type", "vendor_id"))

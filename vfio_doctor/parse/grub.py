@@ -6,9 +6,8 @@ manual, "The GRUB environment block", "default", "menuentry".
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vfio_doctor.parse import cmdline
+from vfio_doctor.value import NamedTuple
 
 LINUX = ("linux", "linuxefi", "linux16")
 

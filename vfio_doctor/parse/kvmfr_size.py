@@ -7,7 +7,9 @@ module makes of a value follows ``module/kvmfr.c`` and the kernel's params.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

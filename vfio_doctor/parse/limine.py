@@ -5,7 +5,7 @@ Reference: CONFIG.md of Limine 8 and later (``limine.conf``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 
 class LimineEntry(NamedTuple):

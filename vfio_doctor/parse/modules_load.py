@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from vfio_doctor.parse.modprobe import Problem, module_name
+from vfio_doctor.value import NamedTuple
 
 FOLDERS = (
     "/etc/modules-load.d",

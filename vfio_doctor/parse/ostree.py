@@ -6,7 +6,7 @@ first; ``bootc status --format json`` names booted, staged and rollback.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 
 class Deployment(NamedTuple):

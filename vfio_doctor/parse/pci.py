@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 HEX = frozenset("0123456789abcdef")
 BRIDGE, HOST_BRIDGE, DISPLAY = "0604", "0600", "03"

@@ -7,7 +7,7 @@ quotes, comments and odd spacing included, stays.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from vfio_doctor.value import NamedTuple
 
 _ESCAPED_IN_DOUBLE = '"\\$`'
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from vfio_doctor.parse.udev_rules import Rule, RuleFile, Term
+from vfio_doctor.value import NamedTuple
 
 # SYSTEM_UID_MAX as distributions build systemd (login.defs SYS_UID_MAX).
 SYSTEM_ID_MAX = 999
