@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -153,27 +152,21 @@ def in_child(act: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == EXPECTED_DEATH
 
 
-@contextmanager
-def quick_folder(usual: Path) -> Iterator[Path]:
+def quick_place() -> str | None:
     """A folder in memory where that knows attributes: fsync of a disk takes long."""
-    memory = Path("/dev/shm")
     try:
-        where = Path(tempfile.mkdtemp(prefix="vfio-doctor-", dir=memory))
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as where:
+            os.setxattr(where, "user.note", b"kept")
+            os.setxattr(where, "system.posix_acl_access", trees.ACL)
     except OSError:
-        yield usual
-        return
-    try:
-        os.setxattr(where, "user.note", b"kept")
-        os.setxattr(where, "system.posix_acl_access", trees.ACL)
-        os.removexattr(where, "system.posix_acl_access")
-    except OSError:
-        shutil.rmtree(where)
-        yield usual
-        return
-    try:
-        yield where
-    finally:
-        shutil.rmtree(where)
+        return None
+    return "/dev/shm"
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=quick_place()) as where:
+        yield Path(where)
 
 
 def fresh(folder: Path, number: int) -> Path:

@@ -20,8 +20,8 @@ from vfio_doctor.engine.undo import finish_run, undo_run
 
 
 @pytest.fixture(name="folder")
-def memory_folder(tmp_path: Path) -> Iterator[Path]:
-    with faults.quick_folder(tmp_path) as where:
+def memory_folder() -> Iterator[Path]:
+    with faults.quick_folder() as where:
         yield where
 
 
