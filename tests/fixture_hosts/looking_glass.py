@@ -28,9 +28,10 @@ def module_file(
 ) -> Parts:
     """The module is installed for that kernel, and mostly built for it too."""
     path = f"/lib/modules/{release}/extra/kvmfr/kvmfr.ko.xz"
+    vermagic = f"{built_for or release} SMP preempt mod_unload "
     info = (
         f"filename:       {path}\nversion:        0.0.12\nlicense:        GPL\n"
-        f"name:           kvmfr\nvermagic:       {built_for or release} SMP preempt mod_unload \n"
+        f"name:           kvmfr\nvermagic:       {vermagic}\n"
         f"signer:         {signer}\nparm:           static_size_mb:array of int\n"
     )
     argv = ("modinfo", "-k", release, "kvmfr")
