@@ -33,20 +33,21 @@ SYSTEM_PROGRAMS = ("modinfo", "bootctl")
 def find(capture: Capture) -> tuple[Secret, ...]:
     """Return every private value once, the longest first; equal in any case."""
     seen: dict[tuple[str, str], Secret] = {}
-    public = _system_accounts(capture)
+    public = {"user": _system(capture, "passwd"), "group": _system(capture, "group")}
     for secret in _all(capture):
         text = secret.text.strip()
-        account = secret.kind in ("user", "group") and text in public
+        account = text in public.get(secret.kind, ())
         if len(text) > 1 and not account and _is_worth(secret.kind, text):
             seen.setdefault((secret.kind, text.lower()), secret._replace(text=text))
     return tuple(sorted(seen.values(), key=lambda s: (-len(s.text), s.text, s.kind)))
 
 
-def _system_accounts(capture: Capture) -> frozenset[str]:
+def _system(capture: Capture, database: str) -> frozenset[str]:
+    """Return the accounts that belong to no person."""
     texts = [
         content.decode("utf-8", "replace")
         for path, content in capture.files.items()
-        if path.endswith(("/passwd", "/group")) and isinstance(content, bytes)
+        if path.endswith(f"/{database}") and isinstance(content, bytes)
     ]
     return frozenset(name for text in texts for name in secrets.system_accounts(text))
 

@@ -1,0 +1,97 @@
+"""Fuzz the capture reader and all that lies behind it: run by scripts/fuzz.
+
+An input is a tar.gz, or, where it is none, members of a capture: a line with
+``=== name`` starts each, so that a mutated seed still reaches the parsers.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT)]
+MARK = re.compile(rb"^=== ([A-Za-z0-9._/+:@,=%-]{1,200})\n", re.MULTILINE)
+NEEDED = {
+    "manifest.json": b'{"schema": "vfio-doctor/capture/1", "uid": 1000}',
+    "stat.json": b"{}",
+    "lists.json": b"{}",
+    "missing.json": b"{}",
+    "probes.json": b"[]",
+}
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """Return the members that an input spells out."""
+    parts = MARK.split(data)
+    names = [name.decode("ascii") for name in parts[1::2]]
+    return {**NEEDED, **dict(zip(names, parts[2::2], strict=True))}
+
+
+def one_input(data: bytes) -> None:
+    """Load, judge, print and redact; only a refusal may be raised."""
+    from vfio_doctor.engine.assemble import assemble
+    from vfio_doctor.engine.diagnose import diagnose
+    from vfio_doctor.engine.registry import load as registry
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.capture_io import CaptureError, decode, load
+    from vfio_doctor.host.captured import CapturedHost
+    from vfio_doctor.host.redaction import redact
+    from vfio_doctor.model import RunInfo, Status
+    from vfio_doctor.report import json as report_json
+    from vfio_doctor.report import markdown, text
+    from vfio_doctor.report.look import Look
+
+    try:
+        if data[:2] == b"\x1f\x8b":
+            capture = load(io.BytesIO(data), "it")
+        else:
+            capture = decode("it", members(data))
+    except CaptureError as refused:
+        said = str(refused)
+        if not (said.isascii() and said.isprintable()):
+            raise ValueError(f"a refusal that cannot be shown: {said!r}") from refused
+        return
+    host = CapturedHost(capture)
+    facts = Facts(host)
+    results = diagnose(facts, registry())
+    report = assemble(host, facts, results, RunInfo("", 0, "it"))
+    broken = [r.trace for r in report.checks if r.status is Status.ERROR]
+    assert not broken, broken[0]
+    shown = text.render(report, Look(verbosity=1)) + markdown.render(report)
+    assert all(char.isprintable() or char == "\n" for char in shown)
+    json.loads(report_json.render(report))
+    redact(capture)
+
+
+def seeds(folder: Path) -> None:
+    """Write the fixture hosts as seeds, a file each."""
+    for host in sorted((ROOT / "tests" / "fixtures" / "hosts").iterdir()):
+        parts = [
+            b"=== %s\n%s" % (str(p.relative_to(host)).encode(), p.read_bytes())
+            for p in sorted(host.rglob("*"))
+            if p.is_file() and p.name != "expected.json" and p.stat().st_size < 9000
+        ]
+        (folder / f"{host.name}.seed").write_bytes(b"\n".join(parts))
+
+
+def main() -> None:
+    """Fuzz with libFuzzer's options."""
+    import atheris
+
+    with atheris.instrument_imports(include=["vfio_doctor"]):
+        import vfio_doctor.host.capture_io
+        import vfio_doctor.host.redaction
+        import vfio_doctor.report.markdown  # noqa: F401
+        from vfio_doctor.engine.registry import load
+
+        load()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
