@@ -42,7 +42,7 @@ def of_host(host: Reader, facts: Facts, report: Report) -> Snapshot:
     shot = of_document(json.document(report))
     digest = _digest(host)
     if digest:
-        shot["system"]["image digest"] = digest
+        shot["image"] = {"digest": digest}
     for section, words in _words(facts):
         shot[section] = words
     with suppress(MissingFact):

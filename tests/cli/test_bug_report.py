@@ -1,0 +1,218 @@
+"""bug-report, triage, diff and fixture from the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from planted import HOSTS, SECRETS, planted
+from vfio_doctor.cli import status
+from vfio_doctor.commands.new_file import owner_of_output, write_new
+from vfio_doctor.host.capture_io import load, save
+
+HOST = str(HOSTS / "bluefin-dx-2121")
+ESCAPES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def written(folder: Path, *words: str) -> Path:
+    path = folder / "report.tar.gz"
+    assert status(["--capture", HOST, "bug-report", "-o", str(path), *words]) == 0
+    return path
+
+
+def test_one_file_for_one_person(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["report.tar.gz"]
+    with tarfile.open(path) as tar:
+        names = set(tar.getnames())
+    assert {"manifest.json", "report.json", "report.md", "README.txt"} <= names
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "What goes in" in said.err
+    assert "Replaced" in said.err
+    assert load(path).manifest["redacted"] is True
+
+
+def test_nothing_is_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.tar.gz"
+    path.write_text("mine", encoding="utf-8")
+    assert status(["--capture", HOST, "bug-report", "-o", str(path)]) == 2
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert "already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trap", ["link", "file"])
+def test_a_trap_at_the_name_is_left_alone(tmp_path: Path, trap: str) -> None:
+    path = tmp_path / "it"
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"v")
+    path.symlink_to(victim) if trap == "link" else path.write_bytes(b"v")
+    with pytest.raises(FileExistsError):
+        write_new(str(path), b"new", None)
+    assert victim.read_bytes() == b"v"
+    assert sorted(os.listdir(tmp_path)) == ["it", "victim"]
+
+
+def test_a_folder_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "absent" / "x.tar.gz")
+    assert status(["--capture", HOST, "bug-report", "-o", path]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_the_owner_is_who_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", "65533")
+    expected = (65533, -1) if os.geteuid() == 0 else None
+    assert owner_of_output() == expected
+    monkeypatch.setenv("SUDO_UID", "x")
+    monkeypatch.delenv("PKEXEC_UID", raising=False)
+    assert owner_of_output() is None
+
+
+def test_print_lists_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.tar.gz"
+    words = ["--capture", HOST, "bug-report", "-o", str(path), "--print"]
+    assert status(words) == 0
+    assert not path.exists()
+    assert "root/proc/cmdline" in capsys.readouterr().out
+
+
+def test_no_redact_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path, "--no-redact")
+    with tarfile.open(path) as tar:
+        member = tar.extractfile("README.txt")
+        assert member is not None
+        assert b"NOTHING was replaced" in member.read()
+    assert load(path).manifest["redacted"] is False
+    assert load(path).files == load(HOST).files
+
+
+def test_what_could_not_be_read_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(planted("healthy-bazzite").capture, tmp_path / "host")
+    assert status(["--capture", str(tmp_path / "host"), "bug-report", "--print"]) == 0
+    said = capsys.readouterr().out
+    assert "/etc/shadow" in said
+    assert all(secret not in said for secret in SECRETS.values())
+
+
+@pytest.mark.parametrize(
+    "words", [["-v"], ["devices"], ["explain", "iommu-off", "--here"]]
+)
+def test_an_attachment_answers_like_the_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    path = written(tmp_path)
+    capsys.readouterr()
+    codes = [status(["--capture", source, *words]) for source in (HOST, str(path))]
+    assert codes[0] == codes[1]
+
+
+def test_triage_has_a_row_for_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path)
+    shutil.copytree(HOSTS / "healthy-bazzite", tmp_path / "b" / "healthy")
+    (tmp_path / "bad.tar.gz").write_bytes(b"\x1b[2Jno")
+    assert status(["triage", str(tmp_path)]) == 3
+    text = capsys.readouterr().out
+    assert "report.tar.gz" in text
+    assert "healthy" in text
+    assert "(could not be read)" in text
+    assert not ESCAPES.search(text)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_triage_as_json_lines(capsys: pytest.CaptureFixture[str], jobs: str) -> None:
+    assert status(["triage", "--format", "jsonl", "--jobs", jobs, str(HOSTS)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(row["file"]).name for row in rows] == sorted(os.listdir(HOSTS))
+    assert any(row["root_causes"] for row in rows)
+
+
+def test_triage_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(["triage", str(tmp_path)]) == 2
+    assert "no captures" in capsys.readouterr().err
+
+
+def test_diff_names_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = str(HOSTS / "healthy-bazzite"), str(HOSTS / "bazzite-no-size")
+    assert status(["diff", old, new]) == 1
+    assert "kvmfr.static_size_mb=128" in capsys.readouterr().out
+    assert status(["diff", "--format", "json", old, new]) == 1
+    rows = json.loads(capsys.readouterr().out)["differences"]
+    assert {
+        "section": "verdicts",
+        "name": "kvmfr-no-device",
+        "old": "pass",
+        "new": "fail",
+    } in rows
+    assert status(["diff", old, old]) == 0
+
+
+def test_diff_of_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("healthy-bazzite", "bluefin-dx-2121"):
+        words = ["--capture", str(HOSTS / name), "--format", "json"]
+        status([*words, "-o", str(tmp_path / f"{name}.json")])
+    paths = [str(p) for p in sorted(tmp_path.iterdir())]
+    assert status(["diff", *paths]) == 1
+    assert "kernel" in capsys.readouterr().out
+    assert status(["diff", paths[0], str(HOSTS / "bluefin-dx-2121")]) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"boot": 1, "host": 2}', "[" * 100_000, "\udcff"]
+)
+def test_diff_of_what_is_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    assert status(["diff", str(path), HOST]) == 2
+    assert "give a capture or a report" in capsys.readouterr().err
+
+
+def test_a_fixture_is_written_with_its_verdicts(tmp_path: Path) -> None:
+    save(planted("bluefin-dx-2121").capture, tmp_path / "in")
+    words = ["fixture", "new-host", str(tmp_path / "in"), "--into", str(tmp_path)]
+    assert status(words) == 0
+    expected = json.loads((tmp_path / "new-host/expected.json").read_bytes())
+    assert expected == json.loads((Path(HOST) / "expected.json").read_bytes())
+    assert load(tmp_path / "new-host").manifest["redacted"] is True
+    assert status(words) == 2
+
+
+@pytest.mark.parametrize("name", ["../x", "", "A", ".hidden"])
+def test_a_fixture_of_an_odd_name(tmp_path: Path, name: str) -> None:
+    assert status(["fixture", name, HOST, "--into", str(tmp_path)]) == 2
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_capture_from_a_stream(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stream:
+        buffer = io.BytesIO(written(tmp_path).read_bytes())
+
+    monkeypatch.setattr("sys.stdin", Stream())
+    assert status(["--capture", "-", "-q"]) == 1
+    assert "Found" in capsys.readouterr().out
