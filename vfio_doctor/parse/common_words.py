@@ -71,6 +71,7 @@ usr utf uuid v2 values var vendor vermagic version vfat vfio vfio-doctor vfiopci
 vi video viot virqfd virsh virt virtio virtual virtualization vm vmlinuz vmx vt wants
 warning was wb weak weakdep were wheel while who win windows wireless with words works
 wrong wsl x86 xb xe xen xfs xhci xml y yes za
+connections hosts networks
 """
 WORDS = frozenset(_TEXT.split())
 SHORTEST = 3

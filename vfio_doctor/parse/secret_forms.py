@@ -32,7 +32,7 @@ MAC = re.compile(
 PUBLIC_MACS = frozenset({"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"})
 # How udev names network cards and their connections after the address.
 MAC_NAME = re.compile(rf"(?:enx|wlx|wwx|MAC=)([{HEX}]{{12}})(?![0-9A-Za-z])")
-EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.([A-Za-z]{2,})")
+EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}([A-Za-z]{2,24})(?![\w-])")
 _UNITS = "service socket target slice scope mount automount timer device path swap"
 UNITS = frozenset(_UNITS.split())
 IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
@@ -50,7 +50,7 @@ KINDS = {"id": "disk", "label": "label", "partlabel": "label"}
 HOME = re.compile(r"/home/([^/\s\"'<>:,;)\]]+)")
 MEDIA = re.compile(r"/(?:run/)?media/([^/\s\"'<>:,]+)/([^/\s\"'<>:,]+)")
 VM_FILE = re.compile(
-    r"/libvirt/(?:qemu|images|hooks/qemu\.d)/(?:[\w.-]+/)*?([^/\s]+?)"
+    r"/libvirt/(?:qemu|images|hooks/qemu\.d)/(?:[\w.-]{1,99}/){0,4}?([^/\s]{1,120}?)"
     r"(?:\.(?:xml|log|pid|monitor|sock|fd|qcow2|img|raw|save))(?![\w.])"
 )
 VM_GUEST = re.compile(r"(?:\bguest=|-name\s+)([\w.+-]+)")
@@ -59,7 +59,7 @@ PASSWORD = re.compile(
     r"[\"']?\s*[=:]\s*[\"']?([^\s\"'<>,;]{4,})"
 )
 SSID = re.compile(r"(?im)\be?ssid(?:\s*[=:]\s*|\s+)(?:\"([^\"\n]+)\"|'([^'\n]+)')")
-SSID_LINE = re.compile(r"(?im)^\s*ssid\s*=\s*([^\"'\s;][^\n]*)$")
+SSID_LINE = re.compile(r"(?im)^[ \t]*ssid[ \t]*=[ \t]*([^\"'\s;][^\n]*)$")
 USB_SERIAL = re.compile(r"SerialNumber: (\S+)")
 OWNER = re.compile(r"OWNER:?=\"([^\"$%]+)\"")
 PUBLIC_HOMES = frozenset({"linuxbrew", "lost+found", "*", "..."})

@@ -125,9 +125,10 @@ def in_words(words: tuple[str, ...]) -> Iterator[Secret]:
 
 
 def _in_address(value: str) -> Iterator[Secret]:
-    host = re.search(r"//([^/:]+)|^(?:nfs:)?([\w.-]+):", value)
-    if host and not host.group().replace(".", "").strip(":").isdigit():
-        yield from in_hostname(host.group(1) or host.group(2))
+    form = r"//([^/:]+)" if "//" in value else r"^(?:nfs:)?([\w.-]+):"
+    host = re.search(form, value)
+    if host and not host.group(1).replace(".", "").isdigit():
+        yield from in_hostname(host.group(1))
 
 
 def _in_device(value: str) -> Iterator[Secret]:
@@ -153,7 +154,9 @@ def in_domain(text: str) -> Iterator[Secret]:
     from html import unescape
 
     for tag in ("name", "title", "description", "serial", "uuid"):
-        for found in re.finditer(rf"<{tag}(?:\s[^>]*)?>([^<]+)</{tag}>", text):
+        for found in re.finditer(
+            rf"<{tag}(?:\s[^>]{{0,200}})?>([^<]{{1,400}})</{tag}>", text
+        ):
             kind = tag if tag in ("uuid", "serial") else "vm"
             for form in {found.group(1), unescape(found.group(1))}:
                 yield Secret(kind, form.strip())

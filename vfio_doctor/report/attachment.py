@@ -209,34 +209,28 @@ def _search(
     from vfio_doctor.host.leaks import search
 
     found = search({n: d for n, d in held.items() if n not in extras}, names)
-    own = _own_words()
     for name in extras:
-        text = held[name].decode("utf-8", "replace")
-        rest = " ".join(w for w in _words(text) if w.lower() not in own)
-        if names.kinds_in(text) and names.kinds_in(rest):
+        if names.kinds_in(held[name].decode("utf-8", "replace")):
+            rest = _without_own_words(held[name].decode("utf-8", "replace"))
             found = (*found, *search({name: rest.encode()}, names))
     if found:
         places = ", ".join(f"{leak.kind} in {leak.member}" for leak in found[:5])
         raise PrivateLeft(places)
 
 
-def _words(text: str) -> list[str]:
+def _without_own_words(text: str) -> str:
+    """Return a report without the words that our own code has."""
     import re
-
-    return re.findall(r"[^\s\"'`|<>(),;]+", text)
-
-
-def _own_words() -> frozenset[str]:
-    """Return the words of our own sentences, which no host has made."""
     from pathlib import Path
 
     home = Path(__file__).resolve().parents[1]
-    texts = [
-        path.read_text(encoding="utf-8", errors="replace")
+    own = {
+        word.lower()
         for folder in ("checks", "report", "engine")
         for path in (home / folder).glob("*.py")
-    ]
-    return frozenset(w.lower() for text in texts for w in _words(text) if w.isalpha())
+        for word in re.findall("[A-Za-z]+", path.read_text(encoding="utf-8"))
+    }
+    return re.sub("[A-Za-z]+", lambda m: "" if m[0].lower() in own else m[0], text)
 
 
 def _sizes(capture: Capture, extras: dict[str, bytes]) -> tuple[tuple[str, int], ...]:
