@@ -102,8 +102,8 @@ def partitioned(loader: str, root: Path, image: Path) -> Path:
     table.unlink()
     if loader == "systemd-boot":
         # One sector a cluster: firmware takes less than 65,525 clusters for FAT16.
-        images.run("mkfs.vfat", "-F", "32", "-s", "1", "--offset", str(MIB // SECTOR), image,
-                   str(ESP_SIZE * 1024))  # fmt: skip
+        shape = ("-F", "32", "-s", "1", "--offset", str(MIB // SECTOR))
+        images.run("mkfs.vfat", *shape, image, str(ESP_SIZE * 1024))
     images.run("mke2fs", "-q", "-t", "ext4", "-O", "^orphan_file,^metadata_csum_seed",
                "-E", f"offset={before * MIB}", "-d", root, image,
                f"{ROOT_SIZE}M")  # fmt: skip
