@@ -33,7 +33,7 @@ CASES = [(name, "verbose.txt") for name in NAMES] + [
 CASES.append(("bluefin-dx-2121", "narrow.txt"))
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES, ids="-".join)
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=map(".".join, CASES))
 def test_report_is_the_golden(
     name: str, kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -46,8 +46,11 @@ def test_report_is_the_golden(
     assert made == path.read_text(encoding="utf-8")
 
 
-def test_no_golden_is_left_over() -> None:
+def test_no_golden_is_left_over(request: pytest.FixtureRequest) -> None:
     wanted = {f"{name}.{kind}" for name, kind in CASES}
+    for path in GOLDENS.iterdir():
+        if request.config.getoption("--rewrite-goldens") and path.name not in wanted:
+            path.unlink()
     assert {path.name for path in GOLDENS.iterdir()} == wanted
 
 
