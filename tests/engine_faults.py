@@ -14,7 +14,6 @@ from typing import NamedTuple, ParamSpec, TypeVar
 import engine_trees as trees
 from vfio_doctor.engine.filesystem import Filesystem
 from vfio_doctor.engine.journal import JOURNAL, NAME, runs
-from vfio_doctor.engine.planned import Outcome
 from vfio_doctor.engine.record import Run, split
 
 P = ParamSpec("P")
@@ -182,7 +181,7 @@ def open_run(root: Path) -> Run | None:
     return found[0] if found else None
 
 
-def trial(folder: Path, act: Callable[[Path, Filesystem], Outcome]) -> Trial:
+def trial(folder: Path, act: Callable[[Path, Filesystem], object]) -> Trial:
     """Repair a tree without a fault, to know how many calls and what comes out."""
     root = fresh(folder, 0)
     before = trees.snapshot(root)
