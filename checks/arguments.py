@@ -11,6 +11,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    IommuMaker,
     Iterator,
     KernelCmdline,
     MissingFact,
@@ -56,21 +57,21 @@ class IommuDisabledByArgument(Check):
     id = "iommu-disabled-by-argument"
     severity = Severity.ERROR
     title = "A kernel argument turns the IOMMU off"
-    needs = (Cpu, KernelCmdline, BootArguments)
+    needs = (Cpu, IommuMaker, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a harmful word; unknown where the next boot is."""
-        cpu = facts[Cpu]
-        if not cpu.x86:
+        if not facts[Cpu].x86:
             raise NotApplicable(X86_ONLY)
-        now = disabling(facts[KernelCmdline].line, cpu.amd)
+        amd = facts[IommuMaker].amd
+        now = disabling(facts[KernelCmdline].line, amd)
         try:
             lines = facts[BootArguments].candidates()
         except MissingFact:
             for word in now:
                 yield _disabled(word, True, None)
             raise
-        found = [(disabling(line, cpu.amd), source) for line, source in lines]
+        found = [(disabling(line, amd), source) for line, source in lines]
         words = dict.fromkeys([*now, *(word for held, _ in found for word in held)])
         for word in words:
             rows = tuple((source, word in held) for held, source in found)
@@ -134,17 +135,16 @@ class IommuArgumentWithoutEffect(Check):
     id = "iommu-argument-without-effect"
     severity = Severity.INFO
     title = "A kernel argument has no effect"
-    needs = (Cpu, KernelCmdline, BootArguments)
+    needs = (Cpu, IommuMaker, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding an idle word."""
-        cpu = facts[Cpu]
-        if not cpu.x86:
+        if not facts[Cpu].x86:
             raise NotApplicable(X86_ONLY)
         told: set[str] = set()
         booted = facts[KernelCmdline]
         for line, source in ((booted.line, booted.source), *_following(facts)):
-            for idle in without_effect(line, cpu.amd):
+            for idle in without_effect(line, facts[IommuMaker].amd):
                 if idle.word not in told:
                     told.add(idle.word)
                     yield _idle(idle.word, idle.why, idle.meant, source)

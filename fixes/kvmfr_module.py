@@ -30,10 +30,12 @@ def _size(facts: Facts) -> Iterator[Change]:
 
     A value on the command line beats modprobe.d (libkmod-config.c), so it is that
     value that is edited where there is one. Every value is parsed, so a bad one
-    that loses is edited too.
+    that loses is edited too. A size that QEMU does not take, or that is too small
+    for a picture, counts as none.
     """
     setting = facts[KvmfrSettings].following
-    if not setting.errors and not facts.options.size_mib:
+    bad = setting.errors or setting.sizes.doubts
+    if not bad and not facts.options.size_mib:
         return
     wanted = facts[KvmfrSize].mib
     given = (*setting.beaten, *((setting.option,) if setting.option else ()))
@@ -55,6 +57,18 @@ def _edited(facts: Facts, option: ModuleOption, wanted: int) -> Change:
     if option.value is None or raw.count(old) != 1:
         raise CannotFix(f"{path}:{number}: write {PARAMETER}={wanted} there by hand")
     return EditLine(path, raw, raw.replace(old, f"{PARAMETER}={wanted}"))
+
+
+def _on_running_line(facts: Facts) -> bool:
+    """Tell whether the running kernel's arguments give a size that will not do.
+
+    modprobe reads them anew at each call, so that reloading helps only after the
+    next boot.
+    """
+    now = facts[KvmfrSettings].now
+    given = (*now.beaten, *((now.option,) if now.option else ()))
+    bad = bool(now.errors or now.sizes.doubts)
+    return bad and any(option.source == COMMAND_LINE for option in given)
 
 
 def _not_kept_out(facts: Facts) -> None:
@@ -95,17 +109,18 @@ class LoadKvmfrAtBoot(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the list's line, and a size where there is none."""
+        if finding.subject != MODULE:
+            raise CannotFix(f"{finding.subject} has no kvmfr module to load")
         _not_kept_out(facts)
         yield from _size(facts)
         yield EditLine(LIST_FILE, "", MODULE)
 
 
 class SizeKvmfr(Fix):
-    """Gives the kvmfr module a size, in the one place that counts, and reloads it.
+    """Gives the kvmfr module a size in modprobe.d, and reloads it.
 
-    A value on the kernel command line beats modprobe.d and is edited there;
-    otherwise `/etc/modprobe.d/kvmfr.conf` gets the option. The module is reloaded
-    only where nothing has its device open.
+    `/etc/modprobe.d/kvmfr.conf` gets the option, or the line that has one is
+    edited. The module is reloaded only where nothing has its device open.
     """
 
     id = "size-kvmfr"
@@ -115,8 +130,33 @@ class SizeKvmfr(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size and the reload."""
+        if _on_running_line(facts):
+            raise CannotFix(f"the {COMMAND_LINE} gives the size; it has to be edited")
         yield from _size(facts)
         yield LoadModule(MODULE, reload=True)
+
+
+class SizeKvmfrAtBoot(Fix):
+    """Gives the kvmfr module a size where the kernel command line says a bad one.
+
+    That value beats modprobe.d, so it is the one that is edited. It counts from
+    the next boot on.
+    """
+
+    id = "size-kvmfr-at-boot"
+    solves = ("kvmfr-no-device",)
+    summary = "Set kvmfr.static_size_mb for the next boot"
+    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+    reboot = True
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the size alone; decline where the next boot has a good one."""
+        if not _on_running_line(facts):
+            raise CannotFix(f"the {COMMAND_LINE} does not give the size")
+        changes = tuple(_size(facts))
+        if not changes:
+            raise CannotFix("the next boot's arguments have a good size: reboot")
+        yield from changes
 
 
 class RemoveStrayKvmfrFile(Fix):

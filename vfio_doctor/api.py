@@ -23,7 +23,13 @@ from vfio_doctor.facts.boot import BootArguments
 from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.initramfs import InitramfsModules
-from vfio_doctor.facts.iommu import AcpiTables, DmarTable, InterruptRemapping, Iommu
+from vfio_doctor.facts.iommu import (
+    AcpiTables,
+    DmarTable,
+    InterruptRemapping,
+    Iommu,
+    IommuMaker,
+)
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
@@ -83,7 +89,9 @@ from vfio_doctor.parse.iommu_arguments import Idle, disabling, without_effect
 from vfio_doctor.parse.kernel_log import Conclusion, Match
 from vfio_doctor.parse.modinfo import ModuleInfo
 from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
+from vfio_doctor.parse.udev_effects import is_system as is_system_id
 from vfio_doctor.parse.udev_rules import Rule, has_assignment, replace_value
+from vfio_doctor.parse.udev_rules import parse as parse_udev_rules
 
 __all__ = [
     "Accounts",
@@ -124,6 +132,7 @@ __all__ = [
     "Iommu",
     "IommuGroup",
     "IommuGroups",
+    "IommuMaker",
     "Iterable",
     "Iterator",
     "KernelArguments",
@@ -180,7 +189,9 @@ __all__ = [
     "WriteFile",
     "disabling",
     "has_assignment",
+    "is_system_id",
     "known",
+    "parse_udev_rules",
     "replace_value",
     "without_effect",
 ]

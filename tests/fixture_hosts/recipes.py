@@ -88,11 +88,13 @@ def fedora(arguments: str, systemd: int) -> tuple[Parts, ...]:
     )
 
 
-def debian(arguments: str, kvm_module: str = "kvm_intel") -> tuple[Parts, ...]:
+def debian(
+    arguments: str, kvm_module: str = "kvm_intel", kvm_loaded: bool = True
+) -> tuple[Parts, ...]:
     """Debian 12 with GRUB."""
     line = f"BOOT_IMAGE=/boot/vmlinuz-{DEBIAN} root={systems.ROOT_ID} ro {arguments}"
     return (
-        systems.linux(DEBIAN, 252, line, kvm_module),
+        systems.linux(DEBIAN, 252, line, kvm_module, kvm_loaded),
         systems.people("libvirt-qemu", **DEBIAN_GROUPS),
         systems.os_release(name="Debian GNU/Linux", id="debian", version_id="12"),
         systems.grub(DEBIAN, arguments),
@@ -305,7 +307,7 @@ RECIPES = (
         "F01: SVM is off in the firmware, KVM refuses to load",
         (
             *amd_desktop(),
-            *debian(f"quiet {MSRS}", "kvm_amd"),
+            *debian(f"quiet {MSRS}", "kvm_amd", kvm_loaded=False),
             Parts(
                 files={
                     "/proc/cpuinfo": "processor\t: 0\nvendor_id\t: AuthenticAMD\n"
@@ -331,7 +333,7 @@ RECIPES = (
         "F01: the processor can, the module is not loaded",
         (
             *amd_desktop(),
-            *debian(f"quiet {MSRS}", "kvm_amd"),
+            *debian(f"quiet {MSRS}", "kvm_amd", kvm_loaded=False),
             Parts(files={"/proc/modules": "vfio 45056 0 - Live 0x0000000000000000\n"}),
         ),
     ),
@@ -475,6 +477,24 @@ RECIPES = (
                     "options kvmfr static_size_mb=64\n"
                 }
             ),
+        ),
+    ),
+    Recipe(
+        "bazzite-odd-size",
+        "a size that was worked out by hand: QEMU takes powers of two only",
+        (*HEALTHY.parts, *bazzite(f"{MSRS} iommu=pt kvmfr.static_size_mb=100")),
+    ),
+    Recipe(
+        "debian12-rule-never-read",
+        "the name of the rule file lacks its last letter",
+        (
+            *intel_desktop(),
+            kvm("Y", "N", "kvm_intel"),
+            *debian(f"quiet intel_iommu=on {MSRS}"),
+            lg.module_file(DEBIAN, signer=""),
+            lg.loaded(lg.node("root", 0, "root", 0, 0o600), 64),
+            lg.at_boot(64),
+            lg.rules("99-kvmfr.rule", lg.RULES_UACCESS.format("kvm")),
         ),
     ),
 )

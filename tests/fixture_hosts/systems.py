@@ -21,8 +21,14 @@ MODULES = (
 )
 
 
-def linux(release: str, systemd: int, cmdline: str, kvm: str) -> Parts:
-    """What every system has: a kernel, its arguments, systemd with its rules."""
+def linux(
+    release: str, systemd: int, cmdline: str, kvm: str, loaded: bool = True
+) -> Parts:
+    """What every system has: a kernel, its arguments, systemd with its rules.
+
+    ``loaded`` says whether KVM's modules are.
+    """
+    modules = ("/sys/module/kvm", f"/sys/module/{kvm}") if loaded else ("/sys/module",)
     return Parts(
         files={
             "/proc/cmdline": f"{cmdline}\n",
@@ -41,8 +47,7 @@ def linux(release: str, systemd: int, cmdline: str, kvm: str) -> Parts:
             "/etc/modules-load.d",
             "/etc/udev/rules.d",
             "/run/udev",
-            "/sys/module/kvm",
-            f"/sys/module/{kvm}",
+            *modules,
             "/usr/lib/modprobe.d",
             "/usr/lib/modules-load.d",
             "/home/alice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 from vfio_doctor.parse.interrupts import chips
@@ -119,6 +120,30 @@ class AcpiTables(NamedTuple):
     def viot(self) -> bool:
         """Tell whether a hypervisor offers a virtio IOMMU."""
         return self.has("VIOT")
+
+
+class IommuMaker(NamedTuple):
+    """Whose IOMMU the kernel drives here, and so whose arguments count.
+
+    ``amd`` is true for AMD-Vi, false for Intel VT-d; ``source`` says what told.
+    """
+
+    amd: bool
+    source: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> IommuMaker:
+        """Go by the ACPI table, which a virtual machine chooses whatever its CPU.
+
+        Where the tables are not known, or do not settle it, the processor counts.
+        """
+        try:
+            tables = facts[AcpiTables]
+        except MissingFact:
+            return cls(facts[Cpu].amd, "the processor")
+        if tables.ivrs == tables.dmar:
+            return cls(facts[Cpu].amd, "the processor")
+        return cls(tables.ivrs, "IVRS table" if tables.ivrs else "DMAR table")
 
 
 class DmarTable(NamedTuple):
