@@ -35,25 +35,62 @@ TOOLS = (
     ("grub-mkstandalone", "grub-common"),
 )
 # What a guest needs: its disks, the channel, KVM and VFIO.
-MODULES = """
-virtio_pci virtio_blk virtio_console ext4 vfat nls_cp437 nls_ascii nls_iso8859-1
-overlay kvm kvm_amd kvm_intel vfio_pci vfio_iommu_type1 e1000e efivarfs autofs4
-loop qemu_fw_cfg
-""".split()
-EARLY = "virtio_pci virtio_blk ext4".split()
-BASE = (
-    "systemd systemd-sysv udev kmod python3-minimal python3 dbus libpam-systemd "
-    "acl login procps"
-).split()
-UNITS_OFF = (
-    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
-    "e2scrub_reap.service fstrim.timer systemd-timesyncd.service "
-    "systemd-networkd.service systemd-resolved.service getty@tty1.service "
-    "serial-getty@ttyS0.service systemd-pstore.service man-db.timer "
-    "systemd-networkd-wait-online.service systemd-tpm2-setup.service "
-    "systemd-tpm2-setup-early.service systemd-pcrmachine.service "
-    "systemd-binfmt.service proc-sys-fs-binfmt_misc.automount"
-).split()
+MODULES = [
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_console",
+    "ext4",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "nls_iso8859-1",
+    "overlay",
+    "kvm",
+    "kvm_amd",
+    "kvm_intel",
+    "vfio_pci",
+    "vfio_iommu_type1",
+    "e1000e",
+    "efivarfs",
+    "autofs4",
+    "loop",
+    "qemu_fw_cfg",
+]
+EARLY = ["virtio_pci", "virtio_blk", "ext4"]
+BASE = [
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "kmod",
+    "python3-minimal",
+    "python3",
+    "dbus",
+    "libpam-systemd",
+    "acl",
+    "login",
+    "procps",
+]
+UNITS_OFF = [
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "systemd-timesyncd.service",
+    "systemd-networkd.service",
+    "systemd-resolved.service",
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+    "systemd-pstore.service",
+    "man-db.timer",
+    "systemd-networkd-wait-online.service",
+    "systemd-tpm2-setup.service",
+    "systemd-tpm2-setup-early.service",
+    "systemd-pcrmachine.service",
+    "systemd-binfmt.service",
+    "proc-sys-fs-binfmt_misc.automount",
+]
 AGENT_UNIT = """[Unit]
 Description=Test channel
 After=local-fs.target systemd-udevd.service
@@ -122,7 +159,7 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def kept(name: str, build: Callable[[Path], None]) -> Path:
+def kept(name: str, build: Callable[[Path], object]) -> Path:
     """Return the cached path of that name, built into a scratch name first."""
     path = cache() / name
     if not path.exists():
@@ -225,9 +262,22 @@ def _people(root: Path) -> None:
     _append(root / "etc/passwd", f"qemu:x:{QEMU}:{QEMU}::/:/usr/sbin/nologin\n")
     _append(root / "etc/group", f"qemu:x:{QEMU}:\n")
     _append(root / "etc/shadow", "qemu:*:19000:0:99999:7:::\n")
+    _join(root / "etc/group", "kvm", "qemu")
     conf = root / "etc/libvirt/qemu.conf"
     conf.parent.mkdir(parents=True, exist_ok=True)
     conf.write_text('user = "qemu"\ngroup = "qemu"\n')
+
+
+def _join(path: Path, group: str, member: str) -> None:
+    """Make somebody a member of a group, as the packages of libvirt do."""
+    lines = path.read_text().splitlines()
+    joined = [
+        f"{line}{',' if not line.endswith(':') else ''}{member}"
+        if line.startswith(f"{group}:")
+        else line
+        for line in lines
+    ]
+    path.write_text("\n".join(joined) + "\n")
 
 
 def _units(root: Path) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from e2e import images
 
-BOOT_LIMIT = 150.0
+BOOT_LIMIT = 100.0
 USUAL = "root=/dev/vda rw console=ttyS0 quiet panic=-1"
 SITE = "/var/lib/e2e/site"
 LAUNCHER = f"""#!/usr/bin/python3
@@ -93,12 +93,13 @@ class Machine:
         begun = time.monotonic()
         path = self._folder / "agent.sock"
         path.unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            self._command(path),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "qemu.log").open("wb"),
-        )
+        with (self._folder / "qemu.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(path),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         self.boots += 1
         while time.monotonic() < begun + BOOT_LIMIT:
             if self._process.poll() is not None:
