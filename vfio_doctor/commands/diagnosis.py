@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.commands.host import open_host
+from vfio_doctor.commands.journal_notes import tell
 from vfio_doctor.commands.output import emit
 from vfio_doctor.engine.assemble import assemble, exit_status
 from vfio_doctor.engine.diagnose import diagnose
@@ -37,6 +38,8 @@ class Diagnosed(NamedTuple):
 def run(chosen: Chosen) -> int:
     """Diagnose, print the report where it was asked for, return the exit status."""
     done = diagnosed(chosen)
+    if chosen.capture is None:
+        tell()
     if chosen.debug:
         _show_traces(done.report.checks)
     emit(rendered(done.report, chosen), chosen.output)

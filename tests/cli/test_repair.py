@@ -1,0 +1,367 @@
+"""``--fix`` from end to end, on a tree that looks like a host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import engine_trees as trees
+from vfio_doctor.api import Check, Fix
+from vfio_doctor.commands import history, journal_notes, repair, undo
+from vfio_doctor.commands.diagnosis import Diagnosed, options_of
+from vfio_doctor.commands.options import Chosen
+from vfio_doctor.commands.repair import Place
+from vfio_doctor.commands.repair_machine import root_command
+from vfio_doctor.engine.apply import apply_plan
+from vfio_doctor.engine.assemble import assemble
+from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.engine.registry import Registry
+from vfio_doctor.engine.undo import undo_run
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.host.live import LiveHost
+from vfio_doctor.host.reader import Missing, Reader
+from vfio_doctor.model import (
+    Change,
+    EditLine,
+    Finding,
+    KernelArguments,
+    RunInfo,
+    RuntimeParameter,
+    Severity,
+    WriteFile,
+)
+from vfio_doctor.value import NamedTuple
+
+WANTED = "/etc/modprobe.d/kvm.conf"
+GRUB = "/etc/default/grub"
+
+
+class Noise(NamedTuple):
+    """A fact of this test: what the tree says."""
+
+    parameter: str
+    options: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Noise:
+        read = [host.read_bytes(path) for path in (trees.PARAMETER, WANTED)]
+        texts = ["" if isinstance(r, Missing) else r.decode() for r in read]
+        return cls(*texts)
+
+
+class Loud(Check):
+    id = "loud"
+    severity = Severity.WARNING
+    title = "Loud"
+    needs = (Noise,)
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        return [Finding("host", "loud")] if "Y" in facts[Noise].parameter else []
+
+
+class Booted(Check):
+    id = "booted"
+    severity = Severity.WARNING
+    title = "Booted without"
+    needs = (KernelCmdline,)
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        has = facts[KernelCmdline].line.has("quiet_kvm")
+        return [] if has else [Finding("host", "no argument")]
+
+
+class Quieten(Fix):
+    id = "quieten"
+    solves = ("loud",)
+    summary = "Be quiet"
+
+    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
+        return [
+            RuntimeParameter(trees.PARAMETER, "N"),
+            EditLine(WANTED, "", "options kvm report_ignored_msrs=0"),
+        ]
+
+
+class SetArgument(Fix):
+    id = "set-argument"
+    solves = ("booted",)
+    summary = "Set quiet_kvm"
+    reboot = True
+
+    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
+        return [KernelArguments(set_=("quiet_kvm=1",))]
+
+
+class UselessFix(Fix):
+    id = "useless"
+    solves = ("loud",)
+    summary = "Do something else"
+
+    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
+        return [WriteFile("/etc/useless", "x\n")]
+
+
+BOTH = Registry((Booted, Loud), (Quieten, SetArgument))
+
+
+@pytest.fixture(name="root")
+def sick_root(tmp_path: Path) -> Path:
+    trees.sick_tree(tmp_path)
+    trees.put(tmp_path, GRUB, 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n')
+    trees.put(tmp_path, "/boot/grub/grub.cfg", "menu\n")
+    trees.put(tmp_path, "/usr/sbin/update-grub", "", 0o755)
+    trees.put(tmp_path, "/proc/cmdline", "quiet\n")
+    return tmp_path
+
+
+def place(
+    root: Path,
+    registry: Registry = BOTH,
+    is_root: bool = True,
+    terminal: bool = False,
+    yes: bool = True,
+    choice: str = "leave",
+    answers: dict[str, int] | None = None,
+) -> Place:
+    def look(chosen: Chosen) -> Diagnosed:
+        host = LiveHost(str(root))
+        facts = Facts(host, options_of(chosen))
+        results = diagnose(facts, registry, chosen.select, chosen.skip)
+        info = RunInfo("2026-01-01T00:00:00Z", 0, "this host")
+        report = assemble(host, facts, results, info)
+        return Diagnosed(host, facts, registry, report)
+
+    def machine(host: Reader, backend: object) -> trees.Machine:
+        made = trees.machine(root, answers=answers)
+        return made._replace(backend=backend)  # type: ignore[arg-type]
+
+    return Place(
+        look,
+        machine,
+        lambda: is_root,
+        lambda: terminal,
+        lambda _: yes,
+        lambda _: choice,
+    )
+
+
+Output = pytest.CaptureFixture[str]
+FIX = Chosen(fix=True, yes=True)
+
+
+def test_everything_is_repaired_and_looked_at_again(root: Path, capsys: Output) -> None:
+    assert repair.run(FIX, place(root)) == 0
+    said = capsys.readouterr().out
+    assert "resolved: loud, host" in said
+    assert "resolved after reboot: booted, host" in said
+    assert "Reboot, then run vfio-doctor again." in said
+    assert 'quiet quiet_kvm=1"' in (root / GRUB.lstrip("/")).read_text()
+    assert (root / trees.PARAMETER.lstrip("/")).read_text() == "N\n"
+    before = trees.snapshot(root)
+    assert repair.run(FIX, place(root)) == 1
+    assert trees.snapshot(root) == before
+    assert "set already" in capsys.readouterr().out
+
+
+def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: Output) -> None:
+    before = trees.snapshot(root)
+    chosen = Chosen(fix=True, dry_run=True)
+    assert repair.run(chosen, place(root, is_root=False)) == 1
+    said = capsys.readouterr().out
+    for text in ("+options kvm", "before: quiet", "after:  quiet quiet_kvm=1"):
+        assert text in said
+    assert "Run update-grub" in said
+    assert "sudo systemctl reboot" in said
+    assert trees.snapshot(root) == before
+
+
+def test_json_carries_the_plan_and_the_results(root: Path, capsys: Output) -> None:
+    chosen = FIX._replace(format="json")
+    assert repair.run(chosen._replace(yes=False, dry_run=True), place(root)) == 1
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert [fix["id"] for fix in plan["fixes"]] == ["quieten", "set-argument"]
+    assert plan["reboot"] is True
+    assert repair.run(chosen, place(root)) == 0
+    captured = capsys.readouterr()
+    [result] = json.loads(captured.out)["results"]
+    assert result["ending"] == "done"
+    assert {f["check"]: f["effect"] for f in result["findings"]} == {
+        "booted": "resolved after reboot",
+        "loud": "resolved",
+    }
+    assert "This is what will be done" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("where", "chosen", "status", "said"),
+    [
+        pytest.param(
+            {"terminal": False}, FIX._replace(yes=False), 2, "no terminal", id="no tty"
+        ),
+        pytest.param({"is_root": False}, FIX, 2, "repairing needs root", id="no root"),
+        pytest.param(
+            {"terminal": True, "yes": False},
+            FIX._replace(yes=False),
+            1,
+            "Nothing was changed.",
+            id="declined",
+        ),
+    ],
+)
+def test_without_consent_or_root_nothing_is_changed(
+    root: Path,
+    where: dict[str, bool],
+    chosen: Chosen,
+    status: int,
+    said: str,
+    capsys: Output,
+) -> None:
+    before = trees.snapshot(root)
+    assert repair.run(chosen, place(root, **where)) == status  # type: ignore[arg-type]
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "This is what will be done" in captured.out
+    assert trees.snapshot(root) == before
+
+
+def test_a_terminal_is_asked_once(root: Path) -> None:
+    chosen = FIX._replace(yes=False)
+    assert repair.run(chosen, place(root, terminal=True)) == 0
+
+
+def test_a_failed_step_is_status_4_and_taken_back(root: Path, capsys: Output) -> None:
+    before = trees.snapshot(root)
+    broken = place(root, answers={"update-grub": 1})
+    assert repair.run(FIX, broken) == 4
+    said = capsys.readouterr().out
+    assert "A step failed: update-grub ended with 1: it failed." in said
+    assert "update-grub" in said
+    after = trees.snapshot(root)
+    assert {p for p in before if before[p] != after.get(p)} == set()
+
+
+def test_a_fix_that_does_not_help_is_status_4(root: Path, capsys: Output) -> None:
+    registry = Registry((Loud,), (UselessFix,))
+    assert repair.run(FIX, place(root, registry)) == 4
+    assert "still failing: loud, host" in capsys.readouterr().out
+
+
+def test_a_healthy_host_is_left_alone(root: Path, capsys: Output) -> None:
+    trees.put(root, trees.PARAMETER, "N\n")
+    before = trees.snapshot(root)
+    registry = Registry((Loud,), (Quieten,))
+    assert repair.run(FIX, place(root, registry, is_root=False)) == 0
+    assert "nothing to repair" in capsys.readouterr().out
+    assert trees.snapshot(root) == before
+    assert not (root / trees.OURS).exists()
+
+
+class Died(BaseException):
+    """Stands for SIGKILL: nothing may catch it."""
+
+
+def interrupted(root: Path) -> None:
+    def die(text: str) -> None:
+        if trees.PARAMETER in text:
+            raise Died
+
+    dying = trees.machine(root, tell=die)
+    with pytest.raises(Died):
+        apply_plan(trees.whole_plan(root), dying)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "choice", "status", "parameter"),
+    [
+        pytest.param(FIX, "", 0, "N\n", id="--yes finishes"),
+        pytest.param(FIX._replace(yes=False), "finish", 0, "N\n", id="finish"),
+        pytest.param(FIX._replace(yes=False), "undo", 0, "N\n", id="undo, then repair"),
+        pytest.param(FIX._replace(yes=False), "leave", 2, "Y\n", id="leave"),
+    ],
+)
+def test_an_interrupted_repair_comes_first(
+    root: Path,
+    chosen: Chosen,
+    choice: str,
+    status: int,
+    parameter: str,
+    capsys: Output,
+) -> None:
+    interrupted(root)
+    where = place(root, Registry((Loud,), (Quieten,)), terminal=True, choice=choice)
+    boot = where._replace(machine=lambda host, _: trees.machine(root))
+    assert repair.run(chosen, boot) == status
+    assert "was interrupted" in capsys.readouterr().err
+    assert (root / trees.PARAMETER.lstrip("/")).read_text() == parameter
+
+
+def test_history_tells_runs_and_their_effect_since_the_reboot(root: Path) -> None:
+    machine = trees.machine(root)
+    assert history.history_lines(machine) == ["Nothing was repaired here yet."]
+    apply_plan(trees.whole_plan(root), machine)
+    assert journal_notes.notes(machine) == []
+    trees.put(root, trees.BOOT_ID, "second-boot")
+    trees.put(root, "/proc/cmdline", " ".join(trees.AFTER))
+    [note] = journal_notes.notes(machine)
+    assert note.startswith("All 5 changes")
+    trees.put(root, "/proc/cmdline", "ro quiet")
+    trees.put(root, trees.PARAMETER, "Y\n")
+    trees.put(root, trees.OPTIONS, "mine\n")
+    text = "\n".join(history.history_lines(machine))
+    assert "NOT in effect: kvm.report_ignored_msrs=0 (this boot did not get it)" in text
+    assert f"NOT in effect: {trees.PARAMETER} (it reads 'Y')" in text
+    assert f"NOT in effect: {trees.OPTIONS} (it was changed since)" in text
+    assert f"in effect: {trees.NEW}" in text
+    assert len(journal_notes.notes(machine)) == 3
+
+
+def test_history_and_notes_tell_of_an_interrupted_run(root: Path) -> None:
+    interrupted(root)
+    machine = trees.machine(root)
+    assert "interrupted" in history.history_lines(machine)[0]
+    assert "was interrupted" in journal_notes.notes(machine)[0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (
+            ["/home/a b/vfio-doctor", "--fix"],
+            "sudo '/home/a b/vfio-doctor' --fix",
+        ),
+        (
+            ["/x/vfio-doctor", "--fix", "--user", "z"],
+            "sudo /x/vfio-doctor --fix --user z",
+        ),
+    ],
+)
+def test_the_command_for_root_is_exact(argv: list[str], command: str) -> None:
+    assert root_command(None, argv) == command
+
+
+def test_the_command_for_root_keeps_the_human(tmp_path: Path) -> None:
+    trees.put(tmp_path, "/etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n")
+    trees.put(tmp_path, "/etc/group", "alice:x:1000:\n")
+    facts = Facts(LiveHost(str(tmp_path)), options_of(Chosen(user="alice")))
+    said = root_command(facts, ["/x/vfio-doctor", "--fix"])
+    assert said == "sudo /x/vfio-doctor --user alice --fix"
+
+
+def test_undo_says_by_its_status_how_it_ended(root: Path) -> None:
+    machine = trees.machine(root)
+    assert undo.status(undo_run(machine)) == 0
+    apply_plan(trees.whole_plan(root), machine)
+    assert undo.status(undo_run(machine, "no-such-run")) == 2
+    trees.put(root, trees.OPTIONS, "mine\n")
+    assert undo.status(undo_run(machine)) == 4
+
+
+def test_the_boot_tool_is_found_for_undo(root: Path, tmp_path: Path) -> None:
+    found = undo.boot_tool(LiveHost(str(root)))
+    assert found is not None
+    assert found.name == "GRUB"
+    (tmp_path / "empty").mkdir()
+    assert undo.boot_tool(LiveHost(str(tmp_path / "empty"))) is None
