@@ -5,17 +5,20 @@ Python 3. Requests: {"run": [argv], "user": NAME, "input": base64, "limit": s},
 {"put": PATH, "data": base64, "mode": int}, {"get": PATH}.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import os
 import pwd
 import subprocess
 import time
+from typing import Any
 
 PORT = "/dev/virtio-ports/vfio-doctor.e2e"
 
 
-def become(name):
+def become(name: str | None) -> dict[str, Any]:
     """Return what makes a child run as that user."""
     if not name:
         return {}
@@ -24,7 +27,7 @@ def become(name):
     return {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": groups}
 
 
-def run(request):
+def run(request: dict[str, Any]) -> dict[str, Any]:
     """Run a command and tell how it ended."""
     done = subprocess.run(
         request["run"],
@@ -48,7 +51,7 @@ def run(request):
     }
 
 
-def put(request):
+def put(request: dict[str, Any]) -> dict[str, Any]:
     """Write a file, its folders too."""
     path = request["put"]
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -58,13 +61,13 @@ def put(request):
     return {}
 
 
-def get(request):
+def get(request: dict[str, Any]) -> dict[str, Any]:
     """Read a file."""
     with open(request["get"], "rb") as file:
         return {"data": base64.b64encode(file.read()).decode()}
 
 
-def answer(line):
+def answer(line: bytes) -> dict[str, Any]:
     """Carry out one request, whatever it does."""
     request = json.loads(line)
     try:
@@ -76,7 +79,7 @@ def answer(line):
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def main():
+def main() -> None:
     """Serve for ever."""
     while not os.path.exists(PORT):
         time.sleep(0.1)

@@ -302,8 +302,21 @@ def _units(root: Path) -> None:
 
 def disk(tree: Path, image: Path, size: str = "1200M", label: str = "root") -> Path:
     """Make an ext4 image of a folder."""
-    run("mke2fs", "-q", "-t", "ext4", "-L", label, "-O", "^orphan_file,^metadata_csum_seed",
-        "-d", tree, image, size)  # fmt: skip
+    features = "^orphan_file,^metadata_csum_seed"
+    run(
+        "mke2fs",
+        "-q",
+        "-t",
+        "ext4",
+        "-L",
+        label,
+        "-O",
+        features,
+        "-d",
+        tree,
+        image,
+        size,
+    )
     return image
 
 

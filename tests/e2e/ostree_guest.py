@@ -52,7 +52,12 @@ def _rearrange(tree: Path) -> None:
     conf = tree / "usr/lib/tmpfiles.d/e2e.conf"
     lines = ["d /var/home 0755", "d /var/roothome 0700", "d /var/usrlocal 0755"]
     lines += ["d /var/home/alice 0755 alice alice", "d /var/home/bob 0755 bob bob"]
-    lines += ["d /var/lib 0755", "d /var/tmp 1777", "d /var/log 0755", "d /var/lib/e2e 0755"]
+    lines += [
+        "d /var/lib 0755",
+        "d /var/tmp 1777",
+        "d /var/log 0755",
+        "d /var/lib/e2e 0755",
+    ]
     conf.write_text("\n".join(lines) + "\n")
     for name in ("boot", "var"):
         shutil.rmtree(tree / name)
@@ -81,7 +86,14 @@ def disk(name: str, arguments: tuple[str, ...]) -> Path:
         images.run("ostree", "admin", "os-init", sysroot, OS_NAME)
         images.run("ostree", "config", repo, "set", "sysroot.bootloader", "none")
         images.run("ostree", "commit", repo, f"--branch={REF}", f"--tree=dir={tree}")
-        words = ("root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", *arguments)
+        words = (
+            "root=/dev/vda",
+            "rw",
+            "console=ttyS0",
+            "quiet",
+            "panic=-1",
+            *arguments,
+        )
         kargs = [f"--karg={word}" for word in words]
         images.run("ostree", "admin", "deploy", sysroot, f"--os={OS_NAME}", *kargs, REF)
         images.disk(root, target, "2000M")
