@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Seconds. A deployment on a slow disk takes minutes; bringing forward does not.
 BOOT_TOOL, FORWARD = 1800.0, 60.0
+EVENT = 15.0
+TRIGGER = ("udevadm", "trigger")
 
 
 class Runner(Protocol):
@@ -33,7 +35,33 @@ class LiveRunner:
         path = commands.find(argv[0], lambda at: os.access(at, os.X_OK))
         if path is None:
             return Missing(argv[0], Why.ABSENT, "not installed")
+        if argv[:2] == TRIGGER:
+            return _triggered(lambda: running.run(path, argv, seconds), argv)
         return running.run(path, argv, seconds)
+
+
+def _triggered(
+    run: Callable[[], CommandResult | Missing], argv: tuple[str, ...]
+) -> CommandResult | Missing:
+    """Trigger events, and wait until udev has finished with each device."""
+    import os
+
+    from vfio_doctor.host.udev import EventWatch
+
+    subsystem = argv[-1].rpartition("=")[2]
+    try:
+        names = frozenset(os.listdir(f"/sys/class/{subsystem}"))
+    except OSError:
+        names = frozenset()
+    watch = EventWatch(subsystem)
+    result = run()
+    if isinstance(result, Missing) or result.status:
+        return result
+    missed = watch.missed(names, EVENT)
+    if missed:
+        what = f"udev's event for {', '.join(sorted(missed))}"
+        return Missing(what, Why.TIMED_OUT, f"none came in {EVENT:g} s")
+    return result
 
 
 class NoRunner:

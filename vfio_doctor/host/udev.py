@@ -102,3 +102,39 @@ def _from_folder(subsystem: str, path: str, root: str = "") -> Iterator[UdevDevi
         properties=tuple(sorted(properties.items())),
         from_database=False,
     )
+
+
+class EventWatch:
+    """Hears what udev has finished with, from before it is asked to.
+
+    ``udevadm settle`` tells that the queue is empty, which it also is where no
+    udevd runs; an event of udev's own tells that the rules were applied.
+    """
+
+    def __init__(self, subsystem: str) -> None:
+        """Start to listen; deaf where libudev or the netlink socket is not there."""
+        self._monitor = None
+        try:
+            import pyudev
+
+            self._monitor = pyudev.Monitor.from_netlink(pyudev.Context(), "udev")
+            self._monitor.filter_by(subsystem)
+            self._monitor.start()
+        except (ImportError, OSError, AttributeError):
+            self._monitor = None
+
+    def missed(self, names: frozenset[str], seconds: float) -> frozenset[str]:
+        """Return the devices of which no event came in time; all are told at once.
+
+        Where nothing can be heard nothing counts as missed.
+        """
+        import time
+
+        if self._monitor is None:
+            return frozenset()
+        left, end = set(names), time.monotonic() + seconds
+        while left and (now := time.monotonic()) < end:
+            device = self._monitor.poll(end - now)
+            if device is not None:
+                left.discard(str(device.sys_name))
+        return frozenset(left)
