@@ -6,6 +6,9 @@ from vfio_doctor.engine.runner import LiveRunner
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 from vfio_doctor.host.udev import EventWatch
 
+# libudev is looked for with what ctypes uses.
+pytestmark = pytest.mark.runs("ldconfig", "gcc", "cc", "ld", "objdump", "udevadm")
+
 
 def test_no_event_is_missed_where_none_is_due() -> None:
     assert EventWatch("kvmfr").missed(frozenset(), 1) == frozenset()
@@ -17,7 +20,6 @@ def test_an_event_that_does_not_come_is_named() -> None:
     assert missed in (frozenset({"kvmfr0"}), frozenset())
 
 
-@pytest.mark.runs("udevadm")
 def test_a_trigger_of_a_subsystem_without_devices_waits_for_nothing() -> None:
     argv = ("udevadm", "trigger", "--dry-run", "--subsystem-match=kvmfr")
     answer = LiveRunner().run(argv, 20)
