@@ -22,6 +22,7 @@ from vfio_doctor.model import (
     ParameterStep,
     Step,
 )
+from vfio_doctor.parse.cmdline import words
 
 RULE = "/etc/udev/rules.d/99-kvmfr.rules"
 OPTIONS = "/etc/modprobe.d/kvm.conf"
@@ -112,7 +113,7 @@ class FakeBoot:
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         text = read_text(host, KARGS)
-        return text if isinstance(text, Missing) else tuple(text.split())
+        return text if isinstance(text, Missing) else words(text)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         return (CommandStep(("kargs", *edit.after), ("kargs", *edit.before)),)

@@ -12,11 +12,12 @@ from vfio_doctor.api import Check, Fix
 from vfio_doctor.commands import history, journal_notes, repair, undo
 from vfio_doctor.commands.diagnosis import Diagnosed, options_of
 from vfio_doctor.commands.options import Chosen
-from vfio_doctor.commands.repair import Place
+from vfio_doctor.commands.place import Place
 from vfio_doctor.commands.repair_machine import root_command
 from vfio_doctor.engine.apply import apply_plan
 from vfio_doctor.engine.assemble import assemble
 from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.engine.machine import Machine
 from vfio_doctor.engine.registry import Registry
 from vfio_doctor.engine.undo import undo_run
 from vfio_doctor.facts.base import Facts
@@ -134,11 +135,12 @@ def place(
         report = assemble(host, facts, results, info)
         return Diagnosed(host, facts, registry, report)
 
-    def machine(host: Reader, backend: object) -> trees.Machine:
+    def machine(host: Reader, backend: object) -> Machine:
         made = trees.machine(root, answers=answers)
         return made._replace(backend=backend)  # type: ignore[arg-type]
 
     return Place(
+        lambda: LiveHost(str(root)),
         look,
         machine,
         lambda: is_root,
@@ -357,6 +359,42 @@ def test_undo_says_by_its_status_how_it_ended(root: Path) -> None:
     assert undo.status(undo_run(machine, "no-such-run")) == 2
     trees.put(root, trees.OPTIONS, "mine\n")
     assert undo.status(undo_run(machine)) == 4
+
+
+@pytest.mark.parametrize(
+    ("where", "yes", "status", "said"),
+    [
+        ({"is_root": False}, True, 2, "needs root"),
+        ({"terminal": False}, False, 2, "no terminal"),
+        ({"terminal": True, "yes": False}, False, 0, "Nothing was changed."),
+    ],
+)
+def test_undo_and_history_ask_root_first(
+    root: Path,
+    where: dict[str, bool],
+    yes: bool,
+    status: int,
+    said: str,
+    capsys: Output,
+) -> None:
+    there = place(root, **where)  # type: ignore[arg-type]
+    assert undo.take_back("", yes, there) == status
+    assert said in capsys.readouterr().err
+    assert history.show(there) == (0 if there.is_root() else 2)
+
+
+def test_undo_restores_what_fix_changed(root: Path, capsys: Output) -> None:
+    before = trees.snapshot(root)
+    assert repair.run(FIX, place(root)) == 0
+    assert history.show(place(root)) == 0
+    assert "set-argument: Set quiet_kvm" in capsys.readouterr().out
+    assert undo.take_back("", True, place(root)) == 0
+    assert trees.snapshot(root) == before
+    said = capsys.readouterr().out
+    assert f"undone: Change {GRUB}" in said
+    assert "undone: Run update-grub" in said
+    assert undo.take_back("", True, place(root)) == 0
+    assert "there is no run to undo" in capsys.readouterr().out
 
 
 def test_the_boot_tool_is_found_for_undo(root: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from vfio_doctor.engine.journal import locked, runs
 from vfio_doctor.engine.planned import Ending, Outcome, Plan, PlannedStep, StepState
 from vfio_doctor.engine.record import RunState
 from vfio_doctor.engine.undo import undo_run
+from vfio_doctor.host.reader import CommandResult
 from vfio_doctor.model import CommandStep, FileStep
 
 
@@ -71,8 +72,8 @@ def test_what_only_brings_forward_may_fail(root: Path) -> None:
 
 def test_a_tool_that_lies_about_success_is_found_out(root: Path) -> None:
     class Liar(trees.FakeRunner):
-        def _run(self, argv: tuple[str, ...]) -> trees.CommandResult:
-            return trees.CommandResult(argv, 0, "", "")
+        def _run(self, argv: tuple[str, ...]) -> CommandResult:
+            return CommandResult(argv, 0, "", "")
 
     before = trees.snapshot(root)
     machine = trees.machine(root)
@@ -135,11 +136,12 @@ def test_what_is_not_a_regular_file_is_refused(root: Path, what: str) -> None:
         path.parent.symlink_to("elsewhere")
     else:
         path.rename(path.with_name("victim"))
-        {
-            "link": lambda: path.symlink_to("victim"),
-            "folder": path.mkdir,
-            "fifo": lambda: os.mkfifo(path),
-        }[what]()
+        if what == "link":
+            path.symlink_to("victim")
+        elif what == "folder":
+            path.mkdir()
+        else:
+            os.mkfifo(path)
     before = trees.snapshot(root)
     outcome = apply_plan(plan, trees.machine(root))
     assert outcome.ending is Ending.REFUSED

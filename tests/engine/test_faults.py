@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_killed_at_any_call_the_next_start_finishes_or_undoes(
     for at in each(known.calls):
         root = faults.fresh(folder, at)
         files = faults.Dying(str(root), at, half)
-        assert faults.in_child(lambda r=root, f=files: repair(r, f)), at
+        assert faults.in_child(partial(repair, root, files)), at
         tally.look(root, known.before, known.after)
         check_recovery(root, known, way, at)
         shutil.rmtree(root)
@@ -139,7 +140,7 @@ def test_killed_while_undoing_the_next_undo_ends_it(
         root = faults.fresh(folder, at)
         repair(root, Filesystem(str(root)))
         dying = trees.machine(root, faults.Dying(str(root), at, half))
-        assert faults.in_child(lambda m=dying: undo_run(m)), at
+        assert faults.in_child(partial(undo_run, dying)), at
         tally.look(root, known.before, known.after)
         undo_run(trees.machine(root))
         assert undone(trees.snapshot(root)) == undone(known.before), at
@@ -164,7 +165,7 @@ def test_killed_while_rolling_back_the_next_undo_ends_it(
     for at in range(counted.calls // 2, counted.calls + 1):
         root = faults.fresh(folder, at)
         files = faults.Dying(str(root), at, half=False)
-        assert faults.in_child(lambda r=root, f=files: failing(r, f)), at
+        assert faults.in_child(partial(failing, root, files)), at
         tally.look(root, known.before, known.after)
         if faults.open_run(root) is not None:
             undo_run(trees.machine(root))

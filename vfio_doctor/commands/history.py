@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from vfio_doctor.commands.options import with_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.commands.place import Place
     from vfio_doctor.engine.machine import Machine
     from vfio_doctor.engine.record import Run
     from vfio_doctor.engine.verify import Lasting
@@ -29,16 +29,22 @@ def command() -> None:
     Examples:
       vfio-doctor history
     """
-    from vfio_doctor.commands.repair_machine import live_machine, root_command, say
-    from vfio_doctor.host.live import LiveHost
+    from vfio_doctor.commands.place import Place
 
-    if os.geteuid():
+    raise click.exceptions.Exit(show(Place()))
+
+
+def show(place: Place) -> int:
+    """Print the history; 2 where only root may see it."""
+    from vfio_doctor.commands.output import emit
+    from vfio_doctor.commands.repair_machine import root_command, say
+
+    if not place.is_root():
         say("Only root may read what was repaired. Run this:")
         say(f"  {root_command(None, sys.argv)}")
-        raise click.exceptions.Exit(2)
-    from vfio_doctor.commands.output import emit
-
-    emit("\n".join(history_lines(live_machine(LiveHost(), None))) + "\n")
+        return 2
+    emit("\n".join(history_lines(place.machine(place.host(), None))) + "\n")
+    return 0
 
 
 def history_lines(machine: Machine) -> list[str]:

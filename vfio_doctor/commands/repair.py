@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.diagnosis import Diagnosed, diagnosed, rendered
+from vfio_doctor.commands.diagnosis import Diagnosed, rendered
 from vfio_doctor.commands.output import emit
-from vfio_doctor.commands.repair_machine import (
-    lines_of,
-    live_machine,
-    root_command,
-    say,
-)
+from vfio_doctor.commands.place import Place
+from vfio_doctor.commands.repair_machine import lines_of, root_command, say
 from vfio_doctor.engine.assemble import exit_status
 from vfio_doctor.engine.planned import Effect, Ending
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.model import CheckResult, Severity
-from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.commands.options import Chosen
-    from vfio_doctor.engine.machine import Machine
     from vfio_doctor.engine.planned import Outcome, Plan, Verdict
-    from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Report
 
 FAILED = 4
 USAGE = 2
-
-
-class Place(NamedTuple):
-    """Where the repair runs; tests put their own in place of this machine."""
-
-    look: Callable[[Chosen], Diagnosed] = diagnosed
-    machine: Callable[[Reader, BootBackend | None], Machine] = live_machine
-    is_root: Callable[[], bool] = lambda: os.geteuid() == 0
-    is_terminal: Callable[[], bool] = lambda: sys.stdin.isatty()
-    ask: Callable[[str], bool] = lambda text: click.confirm(text, err=True)
-    choose: Callable[[str], str] = lambda text: str(
-        click.prompt(text, type=click.Choice(("finish", "undo", "leave")), err=True)
-    )
 
 
 def run(chosen: Chosen, place: Place | None = None) -> int:
@@ -136,11 +113,10 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
 
 def _interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
-    from vfio_doctor.commands.host import open_host
     from vfio_doctor.commands.undo import boot_tool
     from vfio_doctor.engine.undo import finish_run, history, undo_run
 
-    machine = place.machine(open_host(None), None)
+    machine = place.machine(place.host(), None)
     open_now = [r for r in history(machine) if r.state.value == "open"]
     if not open_now:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from vfio_doctor.engine.planned import Ending, StepState
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.commands.place import Place
     from vfio_doctor.engine.planned import Outcome
     from vfio_doctor.host.reader import Reader
 
@@ -31,31 +31,31 @@ def command(run: str, yes: bool) -> None:
       vfio-doctor undo
       vfio-doctor undo 20260101T120000000Z-4711
     """
-    from vfio_doctor.commands.repair_machine import (
-        lines_of,
-        live_machine,
-        root_command,
-        say,
-    )
-    from vfio_doctor.host.live import LiveHost
+    from vfio_doctor.commands.place import Place
 
-    if os.geteuid():
-        say("Taking a repair back needs root. Run this:")
-        say(f"  {root_command(None, sys.argv)}")
-        raise click.exceptions.Exit(2)
-    if not yes:
-        if not sys.stdin.isatty():
-            say("Nothing was changed: there is no terminal to ask on; add --yes.")
-            raise click.exceptions.Exit(2)
-        if not click.confirm(f"Take back {run or 'the last repair'}?", err=True):
-            raise click.exceptions.Exit(0)
+    raise click.exceptions.Exit(take_back(run, yes, Place()))
+
+
+def take_back(run: str, yes: bool, place: Place) -> int:
+    """Ask, take a run back, print what became of it; return the exit status."""
     from vfio_doctor.commands.output import emit
+    from vfio_doctor.commands.repair_machine import lines_of, root_command, say
     from vfio_doctor.engine.undo import undo_run
 
-    host = LiveHost()
-    outcome = undo_run(live_machine(host, boot_tool(host)), run)
+    if not place.is_root():
+        say("Taking a repair back needs root. Run this:")
+        say(f"  {root_command(None, sys.argv)}")
+        return 2
+    if not yes and not place.is_terminal():
+        say("Nothing was changed: there is no terminal to ask on; add --yes.")
+        return 2
+    if not yes and not place.ask(f"Take back {run or 'the last repair'}?"):
+        say("Nothing was changed.")
+        return 0
+    host = place.host()
+    outcome = undo_run(place.machine(host, boot_tool(host)), run)
     emit("\n".join(lines_of(outcome)) + "\n")
-    raise click.exceptions.Exit(status(outcome))
+    return status(outcome)
 
 
 def boot_tool(host: Reader) -> BootBackend | None:

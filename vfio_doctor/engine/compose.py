@@ -77,12 +77,12 @@ def _clash_of_arguments(one: KernelArguments, other: KernelArguments) -> str:
 def merged_arguments(changes: Iterable[KernelArguments]) -> KernelArguments:
     """Return one change that asks for all; raise `CannotFix` for a broken word."""
     every = list(changes)
-    for word in (w for c in every for w in (*c.set_, *c.remove)):
-        if words(word) != (word,) or word == "--" or not word.isprintable():
+    given = [w for c in every for w in (*c.set_, *c.remove)]
+    pairs = [p for c in every for p in (*c.add_items, *c.remove_items)]
+    for word in (*given, *(f"{key}={item}" for key, item in pairs)):
+        whole = words(word) == (word,) and word.isprintable()
+        if not whole or word == "--" or word.startswith("="):
             raise CannotFix(f"{word!r} is not one word of a kernel command line")
-    for key, item in (p for c in every for p in (*c.add_items, *c.remove_items)):
-        if words(f"{key}={item}") != (f"{key}={item}",):
-            raise CannotFix(f"{key}={item} is not one word of a kernel command line")
     return KernelArguments(
         tuple(dict.fromkeys(w for c in every for w in c.set_)),
         tuple(dict.fromkeys(w for c in every for w in c.remove)),
