@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.engine.planned import (
+    Effect,
+    Ending,
+    Outcome,
+    Plan,
+    PlannedFix,
+    PlannedStep,
+    Refused,
+    Served,
+    StepResult,
+    StepState,
+    Verdict,
+)
+from vfio_doctor.model import (
+    Applicability,
+    CommandStep,
+    FileStep,
+    KernelArguments,
+    NodeStep,
+    ParameterStep,
+    Step,
+)
+from vfio_doctor.report.json import text
+from vfio_doctor.report.plan import (
+    NOTHING,
+    command,
+    outcome_lines,
+    plan_document,
+    plan_lines,
+    results_document,
+)
+
+EVIL = "a\x1b[31m\u202e\nb"
+FOUND = (Served("check-a", EVIL),)
+CHANGE = FileStep("/etc/x", b"one\ntwo\n", b"one\n2\x1b\n")
+CALL = CommandStep(("rpm-ostree", "kargs", "--append=a=$(id)"), why="change them")
+
+
+def a_fix(how: Applicability = Applicability.SAFE, reboot: bool = False) -> PlannedFix:
+    wish = (KernelArguments(set_=("a=1",)),)
+    return PlannedFix("fix-a", EVIL, how, reboot, FOUND, wish)
+
+
+def planned(*steps: Step, tool: str = "rpm-ostree", reboot: bool = True) -> Plan:
+    return Plan(
+        tuple(PlannedStep(step, ("fix-a",)) for step in steps),
+        (a_fix(reboot=reboot),),
+        (a_fix(Applicability.RISKY), a_fix(Applicability.MANUAL)),
+        (Refused(("fix-b",), FOUND, EVIL, unseen=True),),
+        ArgumentEdit(("ro", "old"), ("ro", "a=1")) if tool else None,
+        tool,
+    )
+
+
+WHOLE = planned(
+    CommandStep((), ("undo", "only")),
+    CHANGE,
+    FileStep("/etc/new", None, b"x\n", 0o600),
+    FileStep("/etc/old", b"y", None),
+    CALL,
+    NodeStep("/dev/kvmfr0", 42),
+    CommandStep(("udevadm", "settle"), brings_forward=True, why="wait"),
+    ParameterStep("/sys/module/a/parameters/b", "Y", "N"),
+)
+
+
+def test_a_whole_plan() -> None:
+    lines = plan_lines(WHOLE)
+    for line in (
+        "1. Change /etc/x",
+        "   -two",
+        "   +2\\x1b",
+        "2. Write /etc/new",
+        "   mode 0600",
+        "3. Delete /etc/old",
+        "4. Run rpm-ostree kargs '--append=a=$(id)'",
+        "5. Remove the leftover file /dev/kvmfr0 (42 bytes; cannot be undone)",
+        "   to wait; otherwise it takes effect at the next boot",
+        "7. Set /sys/module/a/parameters/b from Y to N, now",
+        "  before: ro old",
+        "  after:  ro a=1",
+        "A reboot is needed for fix-a.",
+        "    sudo rpm-ostree rollback",
+        "    sudo systemctl reboot",
+        "  KernelArguments: set_=('a=1',)",
+    ):
+        assert line in lines
+    assert not any("undo only" in line for line in lines)
+    assert any(line.endswith("; run as root to see it") for line in lines)
+
+
+def test_no_line_carries_what_a_terminal_obeys() -> None:
+    outcome = Outcome(
+        Ending.UNDONE,
+        "run",
+        (StepResult(0, CHANGE, StepState.KEPT, EVIL, (EVIL, EVIL + "\nmore")),),
+        EVIL,
+    )
+    verdicts = (Verdict(FOUND[0], Effect.FAILING, EVIL),)
+    for line in (*plan_lines(WHOLE), *outcome_lines(outcome, verdicts)):
+        assert line.isprintable(), line
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("rpm-ostree", "sudo rpm-ostree rollback"),
+        ("bootc", "sudo bootc rollback"),
+        ("GRUB", "press e, take out a=1, start it"),
+        ("", "To take it back: sudo vfio-doctor undo"),
+    ],
+)
+def test_the_way_back(tool: str, said: str) -> None:
+    text_ = "\n".join(plan_lines(planned(CALL, tool=tool, reboot=bool(tool))))
+    assert said in text_
+    assert ("No reboot is needed." in text_) == (not tool)
+
+
+def test_an_empty_plan_says_so() -> None:
+    assert plan_lines(Plan(())) == [NOTHING]
+    assert plan_document(Plan(()))["way_back"] == []
+
+
+def test_a_lost_line_end_is_seen() -> None:
+    lines = plan_lines(planned(FileStep("/etc/x", b"a\n", b"a")))
+    assert "   \\ the line end at the end of the file differs" in lines
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_every_ending_has_a_sentence(ending: Ending) -> None:
+    [line] = outcome_lines(Outcome(ending, "run-1", (), "because"))
+    assert "because" in line
+
+
+def test_what_somebody_changed_is_shown_from_both_sides() -> None:
+    undone = StepResult(1, CALL, StepState.UNDONE)
+    waiting = StepResult(2, CALL, StepState.WAITING)
+    short = StepResult(0, CHANGE, StepState.KEPT, "changed", ("N", "Y"))
+    long = StepResult(0, CHANGE, StepState.KEPT, "changed", ("a\nb\n", "a\nc\n"))
+    hidden = StepResult(3, CommandStep((), ("x",)), StepState.UNDONE)
+    failed = StepResult(4, CommandStep((), ("x",)), StepState.KEPT, "no")
+    steps = (short, long, undone, waiting, hidden, failed)
+    lines = outcome_lines(Outcome(Ending.UNDONE, "run", steps))
+    assert "    we left: N" in lines
+    assert "    now:     Y" in lines
+    assert "    -b" in lines
+    assert "    +c" in lines
+    assert sum("Run" in line for line in lines[1:]) == 2
+
+
+def test_the_document_is_plain_json() -> None:
+    outcome = Outcome(Ending.DONE, "run", (StepResult(0, CHANGE, StepState.DONE),))
+    verdicts = (Verdict(FOUND[0], Effect.AFTER_REBOOT),)
+    results = results_document(outcome, verdicts)
+    made = json.loads(text([plan_document(WHOLE), results]))
+    assert [step["kind"] for step in made[0]["steps"]][1:4] == ["file"] * 3
+    assert made[0]["arguments"] == {"before": ["ro", "old"], "after": ["ro", "a=1"]}
+    assert made[1][0]["findings"][0]["effect"] == "resolved after reboot"
+
+
+def test_a_command_can_be_typed() -> None:
+    assert command(("a", "b c", "$(id)", "\x1b")) == "a 'b c' '$(id)' '\\x1b'"
