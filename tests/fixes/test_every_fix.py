@@ -1,0 +1,185 @@
+"""Every rule with a fix, on every sick host: planned, applied, looked at, undone."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import engine_trees as trees
+import played_machine as played
+from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.selection import choose
+from vfio_doctor.engine.apply import apply_plan
+from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.engine.plan import make_plan
+from vfio_doctor.engine.planned import Effect, Ending, Plan
+from vfio_doctor.engine.registry import load
+from vfio_doctor.engine.undo import undo_run
+from vfio_doctor.engine.verify import verify
+from vfio_doctor.facts.base import CannotFix, Facts
+from vfio_doctor.facts.kvmfr_access import KvmfrAccess
+from vfio_doctor.host.capture_io import load as load_capture
+from vfio_doctor.host.reader import CommandResult, Missing
+from vfio_doctor.model import CheckResult, FileStep, Status
+
+HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
+REGISTRY = load()
+# What is wrong on them only the firmware can change.
+NOTHING_TO_DO = ("debian12-x2apic-opt-out",)
+# Kept by the stand-ins, the journal, or alive: not what a fix leaves behind.
+NOT_COMPARED = ("run/standin", "run/ostree", "proc/", "sys/", trees.OURS)
+# What boot tools make out of what was changed.
+MADE = ("boot/grub/grub.cfg", "boot/loader/entries/")
+
+
+def sick() -> list[str]:
+    """The hosts on which a finding has a fix that can be made."""
+    names = []
+    for path in sorted(HOSTS.glob("*/expected.json")):
+        ends = json.loads(path.read_text())
+        solved = {c for fix in REGISTRY.fixes for c in fix.solves}
+        manifest = json.loads(path.with_name("manifest.json").read_text())
+        if manifest["uid"]:
+            continue
+        if any(ends[c] == "fail" for c in solved if c in ends):
+            names.append(path.parent.name)
+    return names
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> played.PlayedHost:
+    capture = load_capture(str(HOSTS / request.param))
+    made = played.PlayedHost(tmp_path, capture)
+    kargs = capture.commands.get(("rpm-ostree", "kargs"))
+    staged = (tmp_path / "run/ostree/staged-deployment").exists()
+    if staged and isinstance(kargs, CommandResult):
+        words = [w for w in kargs.stdout.split() if not w.startswith("ostree=")]
+        notes = tmp_path / "run/standin/staged.json"
+        notes.parent.mkdir(parents=True)
+        notes.write_text(json.dumps(words))
+    for number, path in enumerate(sorted(tmp_path.glob("etc/**/*.*"))):
+        path.chmod((0o644, 0o640, 0o600)[number % 3])
+        os.setxattr(path, "user.note", str(number).encode())
+    return made
+
+
+def results_of(host: played.PlayedHost) -> tuple[CheckResult, ...]:
+    return diagnose(Facts(host), REGISTRY)
+
+
+def plan_of(host: played.PlayedHost) -> Plan:
+    facts = Facts(host)
+    backend = backend_of(host)
+    results = diagnose(facts, REGISTRY)
+    return make_plan(host, facts, results, REGISTRY, backend or "no boot tool")
+
+
+def backend_of(host: played.PlayedHost) -> BootBackend | None:
+    try:
+        return choose(host, Facts(host))
+    except CannotFix:
+        return None
+
+
+def compared(root: Path) -> dict[str, trees.Thing]:
+    return {
+        path: thing
+        for path, thing in trees.snapshot(root).items()
+        if not path.startswith(NOT_COMPARED) and path not in ("run", "var", "var/lib")
+    }
+
+
+def changed_paths(
+    before: dict[str, trees.Thing], after: dict[str, trees.Thing]
+) -> set[str]:
+    paths = before.keys() | after.keys()
+    return {path for path in paths if before.get(path) != after.get(path)}
+
+
+def failing(results: tuple[CheckResult, ...]) -> set[str]:
+    return {r.id for r in results if r.status is Status.FAIL}
+
+
+def repairable(results: tuple[CheckResult, ...]) -> set[str]:
+    return {
+        r.id
+        for r in results
+        if any(d.fix is not None and not d.fix.cannot for d in r.diagnoses)
+    }
+
+
+@pytest.mark.runs("python", "python3", "sh")
+@pytest.mark.parametrize("host", sick(), indirect=True)
+def test_applied_the_finding_is_gone_and_undo_restores_all(
+    host: played.PlayedHost,
+) -> None:
+    before, found = compared(host.root), results_of(host)
+    words = words_of(host)
+    plan = plan_of(host)
+    served = {s.check for fix in plan.fixes for s in fix.findings}
+    if not plan.steps:
+        assert host.base.name.rpartition("/")[2] in NOTHING_TO_DO
+        assert failing(found) - repairable(found)
+        return
+    outcome = apply_plan(plan, played.machine(host, backend_of(host)))
+    assert outcome.ending is Ending.DONE, outcome
+    named = {
+        s.step.path.lstrip("/") for s in plan.steps if isinstance(s.step, FileStep)
+    }
+    for path in changed_paths(before, compared(host.root)):
+        made = path.startswith(MADE) and plan.arguments
+        assert path in named or made or is_leftover(path), path
+
+    verdicts = verify(Facts(host), REGISTRY, plan.fixes, outcome)
+    helped = (Effect.RESOLVED, Effect.AFTER_REBOOT)
+    assert not [v for v in verdicts if v.effect not in helped]
+    again = plan_of(host)
+    assert not [s for f in again.fixes for s in f.findings if s.check in served]
+    nobody_else(host)
+
+    with_reboot(host.base.name, host, served)
+    machine = played.machine(host, backend_of(host))
+    assert undo_run(machine).ending is Ending.UNDONE
+    left = changed_paths(before, compared(host.root))
+    assert not {path for path in left if not is_leftover(path) and not made_new(path)}
+    assert sorted(words_of(host)) == sorted(words)
+
+
+def words_of(host: played.PlayedHost) -> tuple[str, ...]:
+    backend = backend_of(host)
+    words = backend.read(host) if backend else ()
+    assert not isinstance(words, Missing)
+    return words
+
+
+def with_reboot(name: str, host: played.PlayedHost, served: set[str]) -> None:
+    played.reboot(host)
+    still = failing(results_of(host)) & served
+    assert not still, (name, still)
+    nobody_else(host)
+
+
+def nobody_else(host: played.PlayedHost) -> None:
+    """Where the node is there: the person and QEMU get in, and no others."""
+    for node in Facts(host)[KvmfrAccess].now:
+        assert node.human is not False
+        assert node.qemu is not False
+        assert node.looks.rstrip("+").endswith("0"), node.looks
+
+
+def is_leftover(path: str) -> bool:
+    """The stray file in /dev is not brought back, and does not survive a reboot."""
+    return path.startswith("dev/")
+
+
+def made_new(path: str) -> bool:
+    """rpm-ostree makes new entries; undo makes newer ones with the old words."""
+    return path.startswith("boot/loader/entries/ostree-")
+
+
+def test_the_hosts_are_many() -> None:
+    """Guards the list above against hosts whose names or verdicts have moved."""
+    assert len(sick()) >= 15
