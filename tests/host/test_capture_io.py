@@ -25,6 +25,7 @@ from vfio_doctor.host.capture_io import (
     save_archive,
 )
 from vfio_doctor.host.captured import Capture, CapturedHost
+from vfio_doctor.host.collection import collect_fixed_list
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import (
     AclEntry,
@@ -37,7 +38,7 @@ from vfio_doctor.host.reader import (
     UdevDevice,
     Why,
 )
-from vfio_doctor.host.recorder import Recorder, collect_fixed_list
+from vfio_doctor.host.recorder import Recorder
 
 HOSTS = Path(__file__).resolve().parents[1] / "fixtures/hosts"
 TEXT = st.text(max_size=8)

@@ -77,7 +77,7 @@ FILE_LIMIT = 64 << 10
 LARGE_LIMIT = 512 << 10
 
 
-def collect(host: Recorder) -> None:
+def collect_fixed_list(host: Recorder) -> None:
     """Ask a recorder for everything on the list; answers are the recorder's."""
     _files(host)
     _kernel_config(host)

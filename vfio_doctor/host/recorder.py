@@ -95,10 +95,3 @@ class Recorder:
         if (name, path) not in self._kept.probes:
             self._kept.probes[name, path] = self._host.probe(name, path)
         return self._kept.probes[name, path]
-
-
-def collect_fixed_list(recorder: Recorder) -> None:
-    """Read the fixed collection list, which a capture holds in any case."""
-    from vfio_doctor.host.collection import collect
-
-    collect(recorder)

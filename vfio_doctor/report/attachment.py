@@ -11,7 +11,8 @@ from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.facts.pci import DeviceTable
 from vfio_doctor.host.captured import Capture, CapturedHost
-from vfio_doctor.host.recorder import Recorder, collect_fixed_list
+from vfio_doctor.host.collection import collect_fixed_list
+from vfio_doctor.host.recorder import Recorder
 from vfio_doctor.model import RunInfo
 from vfio_doctor.value import NamedTuple
 
