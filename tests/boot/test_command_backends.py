@@ -5,6 +5,7 @@ import json
 import pytest
 
 import hosts
+from ostree_files import staged
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.grubby import Grubby
@@ -67,6 +68,43 @@ def test_bootc_sets_its_own_source_and_undo_sets_the_former_value() -> None:
     )  # fmt: skip
     assert step.argv == (*head, "--options", "a=2")
     assert step.inverse == (*head, "--options", "a=1")
+
+
+STAGED = "/run/ostree/staged-deployment"
+
+
+def test_bootc_builds_upon_what_is_staged_and_not_booted_yet() -> None:
+    """The words that a first run has staged must not be lost by a second one."""
+    extra = [("x-options-source-vfio-doctor", "a=1"), ("x-options-source-tuned", "b")]
+    host = hosts.build(
+        {
+            "/boot/loader/entries/ostree-1.conf": entry(1, "quiet ostree=/x"),
+            STAGED: staged(["quiet", "a=1", "b"], extra),
+        }
+    )
+    words = Bootc().read(host)
+    assert words == ("quiet", "a=1", "b")
+    (step,) = Bootc().steps(host, ArgumentEdit(words, (*words, "c=3")))
+    assert isinstance(step, CommandStep)
+    assert (step.argv[-1], step.inverse[-1]) == ("a=1 c=3", "a=1")
+    with pytest.raises(CannotFix, match="b was set"):
+        Bootc().steps(host, ArgumentEdit(words, ("quiet", "a=1")))
+
+
+@pytest.mark.parametrize("content", ["x", hosts.denied(STAGED)])
+def test_bootc_says_so_where_a_staged_deployment_cannot_be_read(
+    content: str | Missing,
+) -> None:
+    files = {"/boot/loader/entries/ostree-1.conf": entry(1, "quiet"), STAGED: content}
+    host = hosts.build(files)
+    assert isinstance(Bootc().read(host), Missing)
+    with pytest.raises(CannotFix, match="staged-deployment"):
+        Bootc().steps(host, ArgumentEdit(("quiet",), ("quiet", "a")))
+
+
+def test_bootc_leaves_the_word_that_ostree_adds_itself() -> None:
+    files = {"/boot/loader/entries/ostree-1.conf": entry(1, "quiet ostree=/x")}
+    assert Bootc().read(hosts.build(files)) == ("quiet",)
 
 
 def test_bootc_does_not_take_out_what_others_set() -> None:

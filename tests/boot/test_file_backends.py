@@ -190,6 +190,34 @@ def test_limine_edits_its_words_and_makes_the_entries_anew() -> None:
     assert make == CommandStep(("limine-update",), why="make the boot entries anew")
 
 
+def test_limine_takes_out_of_the_file_that_has_the_word() -> None:
+    host = hosts.build(
+        {
+            "/etc/limine-entry-tool.d/10-vendor.conf": "# theirs\n"
+            'KERNEL_CMDLINE[default]+="splash iommu=off"\n',
+            "/etc/default/limine": 'ESP_PATH="/boot"\n',
+            "/usr/bin/limine-update": "",
+        }
+    )
+    assert Limine().read(host) == ("splash", "iommu=off")
+    steps = Limine().steps(host, edit_of(Limine(), host))
+    files = {s.path: s.after for s in steps if isinstance(s, FileStep)}
+    assert files == {
+        "/etc/limine-entry-tool.d/10-vendor.conf": b"# theirs\n"
+        b'KERNEL_CMDLINE[default]+="splash"\n',
+        "/etc/default/limine": b'ESP_PATH="/boot"\n'
+        b'KERNEL_CMDLINE[default]+="kvm.report_ignored_msrs=0"\n',
+    }
+    after = applied(Limine(), host)
+    assert Limine().read(after) == ("splash", "kvm.report_ignored_msrs=0")
+
+
+def test_limine_a_word_that_is_in_no_file_is_said_so() -> None:
+    files = {"/etc/default/limine": "", "/usr/bin/limine-update": ""}
+    with pytest.raises(CannotFix, match="iommu=off"):
+        Limine().steps(hosts.build(files), ArgumentEdit(("iommu=off",), ()))
+
+
 def test_limine_by_hand_is_said_so() -> None:
     host = hosts.build({"/boot/limine.conf": "cmdline: quiet\n"})
     with pytest.raises(CannotFix, match="cmdline"):

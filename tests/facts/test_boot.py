@@ -1,6 +1,7 @@
 import pytest
 
 import hosts
+import ostree_files
 from fixture_hosts import systems
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot import BootArguments
@@ -66,12 +67,16 @@ def test_ostree_tool_that_fails_is_unknown() -> None:
     assert isinstance(arguments(hosts.build({**CMDLINE, **OSTREE})).next, Missing)
 
 
-def test_bootc_without_a_reader_of_staged_deployments_is_unknown() -> None:
+def test_bootc_gets_what_is_staged_and_unknown_where_that_is_unreadable() -> None:
     files = {"/run/ostree-booted": "", "/usr/bin/bootc": ""}
     entries = {"/boot/loader/entries/ostree-1.conf": entry(1, "old=1")}
     assert following(hosts.build({**CMDLINE, **files, **entries})) == ("old=1",)
-    staged = {**CMDLINE, **files, **entries, "/run/ostree/staged-deployment": "x"}
+    path = "/run/ostree/staged-deployment"
+    staged = {**CMDLINE, **files, **entries, path: "x"}
     assert isinstance(arguments(hosts.build(staged)).next, Missing)
+    told = hosts.build({**staged, path: ostree_files.staged(["new=1"])})
+    assert following(told) == ("new=1",)
+    assert arguments(told).next_source == path
 
 
 GRUBBY = {"/usr/sbin/grubby": ""}

@@ -107,7 +107,7 @@ def test_limine() -> None:
     files = {LIMINE_D: f'{key}+="a"\n', LIMINE: f'{key}+="b"\n'}
     found, source = boot_config.limine_configured(hosts.build(files))
     assert (found, source) == (("a", "b"), f"{LIMINE_D} + {LIMINE}")
-    assert boot_config.limine_words(hosts.build(files)) == ("b",)
+    assert boot_config.limine_files(hosts.build(files))[-1] == "/etc/default/limine"
     found, source = boot_config.limine_configured(hosts.build({}))
     assert isinstance(found, Missing)
     assert found.why is Why.ABSENT

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_entries import newest_ostree_entry
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.facts.boot_entries import newest_ostree_entry, staged_deployment
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words
 
@@ -21,6 +21,8 @@ CALL = ("bootc", "loader-entries", "set-options-for-source", "--source", SOURCE)
 BOOTC_SINCE = (1, 15, 2)
 OSTREE_SINCE = (2026, 1)
 
+Words = tuple[str, ...]
+
 
 class Bootc:
     """``bootc loader-entries set-options-for-source`` (bootc 1.15.2, ostree 2026.1).
@@ -32,11 +34,14 @@ class Bootc:
     name = "bootc"
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
-        """Return the words of the entry that boots first."""
-        entry = newest_ostree_entry(host)
-        if isinstance(entry, Missing):
-            return entry
-        return words(entry[1].get("options", ""))
+        """Return the words of what boots next: what is staged, else the entry.
+
+        Without ``ostree=``, which ostree adds when it writes the entry.
+        """
+        found = _following(host)
+        if isinstance(found, Missing):
+            return found
+        return tuple(word for word in found[0] if not word.startswith("ostree="))
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the call that sets our source, and the one that sets it back.
@@ -44,10 +49,10 @@ class Bootc:
         Raises `CannotFix` where a word has to go that is not ours.
         """
         refuse_init_part(edit, self.name)
-        entry = newest_ostree_entry(host)
-        if isinstance(entry, Missing):
-            raise CannotFix(f"the boot entries cannot be read: {entry}")
-        former = words(entry[1].get(OWNER_KEY, ""))
+        found = _following(host)
+        if isinstance(found, Missing):
+            raise CannotFix(f"the next boot's arguments cannot be read: {found}")
+        former = found[1]
         ours = list(former)
         for word in removed(edit):
             if word not in ours:
@@ -63,6 +68,19 @@ class Bootc:
                 why="set vfio-doctor's own kernel arguments",
             ),
         )
+
+
+def _following(host: Reader) -> tuple[Words, Words] | Missing:
+    """Return the next boot's words, and those of our source among them."""
+    staged = staged_deployment(host)
+    if not isinstance(staged, Missing):
+        return staged.words, words(dict(staged.extra).get(OWNER_KEY, ""))
+    if staged.why is not Why.ABSENT:
+        return staged
+    entry = newest_ostree_entry(host)
+    if isinstance(entry, Missing):
+        return entry
+    return words(entry[1].get("options", "")), words(entry[1].get(OWNER_KEY, ""))
 
 
 def _call(options: tuple[str, ...]) -> tuple[str, ...]:

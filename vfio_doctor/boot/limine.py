@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_config import LIMINE_DEFAULT, LIMINE_KEY, limine_words
+from vfio_doctor.facts.boot_config import (
+    LIMINE_DEFAULT,
+    LIMINE_KEY,
+    limine_configured,
+    limine_files,
+)
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
@@ -22,43 +27,74 @@ TOOLS = ("limine-update", "limine-mkinitcpio")
 class Limine:
     """``KERNEL_CMDLINE[default]`` in `/etc/default/limine`, then limine-update.
 
-    Entries in ``limine.conf`` are made from it; edits there would be lost.
+    Entries in ``limine.conf`` are made from it; edits there would be lost. Words
+    may also come from ``/etc/limine-entry-tool.d``, whose files are edited where
+    one of them has a word that has to go.
     """
 
     name = "limine"
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of limine-update writes."""
-        return limine_words(host)
+        return limine_configured(host)[0]
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file's edit between two runs of the entry tool (see GRUB)."""
         tool = next((t for t in TOOLS if _installed(host, t)), None)
-        before = content(host, LIMINE_DEFAULT)
-        if tool is None or before is None:
+        if tool is None or content(host, LIMINE_DEFAULT) is None:
             raise CannotFix(
                 "limine.conf is kept by hand here: put at the end of your entry's "
                 f"cmdline: line: {' '.join(added(edit))}"
             )
-        text = _text(before)
-        for found in reversed(shell.assignments(text, LIMINE_KEY)):
-            if found.whole:
-                text = shell.edited(text, found, removed(edit), "")
-        if added(edit):
-            text = _put_in(text, " ".join(added(edit)))
-        after = text.encode("utf-8", "surrogateescape")
+        gone = list(removed(edit))
+        edits = [
+            step
+            for path in reversed(limine_files(host))
+            if (step := _file_step(host, path, gone, edit)) is not None
+        ]
+        if gone:
+            raise CannotFix(f"{' '.join(gone)}: not found where limine-update reads it")
         return (
-            CommandStep((), (tool,), why="make the boot entries from the old file"),
-            FileStep(LIMINE_DEFAULT, before, after),
+            CommandStep((), (tool,), why="make the boot entries from the old files"),
+            *edits,
             CommandStep((tool,), why="make the boot entries anew"),
         )
+
+
+def _file_step(
+    host: Reader, path: str, gone: list[str], edit: ArgumentEdit
+) -> FileStep | None:
+    """Return one file's edit; what is taken out of it leaves ``gone``."""
+    before = content(host, path)
+    if before is None:
+        return None
+    text = _text(before)
+    for found in reversed(shell.assignments(text, LIMINE_KEY)):
+        here = [p.meaning for p in found.pieces if p.meaning in gone]
+        taken = [word for word in here if word is not None and _taken(gone, word)]
+        if found.whole and taken:
+            text = shell.edited(text, found, tuple(taken), "")
+    if path == LIMINE_DEFAULT and added(edit):
+        text = _put_in(text, " ".join(added(edit)))
+    after = text.encode("utf-8", "surrogateescape")
+    return FileStep(path, before, after) if after != before else None
+
+
+def _taken(gone: list[str], word: str) -> bool:
+    if word not in gone:
+        return False
+    gone.remove(word)
+    return True
 
 
 def _put_in(text: str, new: str) -> str:
     found = shell.assignments(text, LIMINE_KEY)
     if found and found[-1].whole:
         return shell.edited(text, found[-1], (), new)
-    return shell.appended(text, LIMINE_KEY, new, extend=False)
+    # The tool adds with +=; a plain = would drop what other files have set.
+    gap = "" if not text or text.endswith("\n") else "\n"
+    line = shell.appended("", LIMINE_KEY, new, extend=False)
+    return f"{text}{gap}{line.replace('=', '+=', 1)}"
 
 
 def _installed(host: Reader, tool: str) -> bool:

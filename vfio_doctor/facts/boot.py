@@ -15,7 +15,7 @@ from vfio_doctor.facts.boot_config import (
     limine_configured,
 )
 from vfio_doctor.facts.boot_entries import (
-    OSTREE_ENTRIES,
+    STAGED,
     Entry,
     bls_entry,
     default_entry,
@@ -23,6 +23,7 @@ from vfio_doctor.facts.boot_entries import (
     grubby_default_entry,
     limine_entry,
     newest_ostree_entry,
+    staged_deployment,
 )
 from vfio_doctor.facts.boot_stack import BootKind, BootStack
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-STAGED = "/run/ostree/staged-deployment"
 KARGS = ("rpm-ostree", "kargs")
 # The newest generation of the system; its boot entry is the default one.
 NIXOS_PARAMETERS = "/nix/var/nix/profiles/system/kernel-params"
@@ -157,8 +157,8 @@ def _next(
     if kind is BootKind.RPM_OSTREE:
         return _asked(host), " ".join(KARGS)
     if entry.staged:
-        why = "a deployment is staged, and no tool here prints its arguments"
-        return Missing(entry.staged, Why.FAILED, why), OSTREE_ENTRIES
+        held = staged_deployment(host)
+        return (held if isinstance(held, Missing) else held.words), STAGED
     assert isinstance(found, Missing)
     return found, found.source
 

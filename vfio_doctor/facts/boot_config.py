@@ -137,9 +137,10 @@ def kernelstub_words(host: Reader) -> tuple[str, ...] | Missing:
     return Missing(KERNELSTUB, Why.FAILED, "no user.kernel_options in it")
 
 
-def limine_words(host: Reader) -> Words | Missing:
-    """Return the words of `/etc/default/limine`, the file that is edited."""
-    return _assigned(host, (LIMINE_DEFAULT,), (LIMINE_KEY,))
+def limine_files(host: Reader) -> Words:
+    """Return the files that limine-update reads, in their order."""
+    paths = _existing(host, LIMINE_FILES)
+    return () if isinstance(paths, Missing) else paths
 
 
 def limine_configured(host: Reader) -> tuple[Words | Missing, str]:

@@ -12,8 +12,10 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.staged_deployment import StagedDeployment
 
 ROOTS = ("/boot", "/efi", "/boot/efi")
+STAGED = "/run/ostree/staged-deployment"
 OSTREE_ENTRIES = "/boot/loader/entries/ostree-*.conf"
 ENTRIES = "/boot/loader/entries"
 GRUBENVS = ("/boot/grub/grubenv", "/boot/grub2/grubenv")
@@ -105,6 +107,19 @@ def newest_ostree_entry(host: Reader) -> tuple[str, dict[str, str]] | Missing:
         if newest is None or number > newest[0]:
             newest = (number, path, held)
     return newest[1:] if newest else Missing(OSTREE_ENTRIES, Why.ABSENT)
+
+
+def staged_deployment(host: Reader) -> StagedDeployment | Missing:
+    """Return what ostree makes a boot entry of at the next shutdown.
+
+    ABSENT where nothing is staged, FAILED where the file does not say it.
+    """
+    data = host.read_bytes(STAGED)
+    if isinstance(data, Missing):
+        return data
+    from vfio_doctor.parse.staged_deployment import parse
+
+    return parse(data) or Missing(STAGED, Why.FAILED, "it does not tell its arguments")
 
 
 def grubby_default_entry(host: Reader) -> str | Missing:
