@@ -67,7 +67,15 @@ def closed(name: str) -> CapturedHost:
     seen = host(name).capture
     hidden = Capture.empty(f"{name}, all denied", seen.caller)
     hidden.lists["/"] = Missing("/", Why.DENIED)
-    for table, own in zip(seen[2:8], hidden[2:8], strict=True):
+    tables: list[tuple[dict[Any, Any], dict[Any, Any]]] = [
+        (seen.files, hidden.files),
+        (seen.stats, hidden.stats),
+        (seen.lists, hidden.lists),
+        (seen.commands, hidden.commands),
+        (seen.udev, hidden.udev),
+        (seen.probes, hidden.probes),
+    ]
+    for table, own in tables:
         own.update({key: Missing(str(key), Why.DENIED) for key in table})
     return CapturedHost(hidden)
 
