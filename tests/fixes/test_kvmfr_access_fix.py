@@ -1,0 +1,261 @@
+"""The rule that lets the person and QEMU in: every way, every shape of file."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hosts
+from vfio_doctor.engine.compose import FileChange, composed
+from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
+from vfio_doctor.facts.kvmfr_access import KvmfrAccess
+from vfio_doctor.facts.kvmfr_rules import KvmfrRules
+from vfio_doctor.fixes.kvmfr_rule import GrantKvmfrAccess
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import Caller
+from vfio_doctor.model import DeleteFile, Finding, UdevTrigger
+
+D = "/etc/udev/rules.d/"
+NEW = f"{D}70-kvmfr.rules"
+GOOD = 'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"\n'
+SEAT = 'TAG=="uaccess", ENV{MAJOR}!="", RUN{builtin}+="uaccess"\n'
+
+
+def host(
+    rules: dict[str, str],
+    systemd: int = 252,
+    user: str = "alice",
+    qemu_conf: str = "",
+    groups: str = "kvm:x:36:qemu\n",
+) -> CapturedHost:
+    files: dict[str, str] = {
+        "/etc/passwd": f"root:x:0:0::/root:/bin/sh\n{user}:x:1000:1000::/h:/bin/sh\n"
+        "qemu:x:107:107::/:/bin/false\n",
+        "/etc/group": f"root:x:0:\nalice:x:1000:\nqemu:x:107:\n{groups}",
+        "/etc/libvirt/qemu.conf": qemu_conf,
+        f"/usr/lib/systemd/libsystemd-shared-{systemd}.so": "",
+        "/usr/lib/udev/rules.d/73-seat-late.rules": SEAT,
+        "/run/systemd/seats/seat0": "ACTIVE_UID=1000\n",
+        "/sys/class/kvmfr/kvmfr0/dev": "242:0\n",
+    }
+    node = hosts.char_node(0o600, "root", 0, "root", 0, (242, 0))
+    paths = {p if p.startswith("/") else f"{D}{p}": t for p, t in rules.items()}
+    return hosts.build(
+        {**files, **paths},
+        stats={"/dev/kvmfr0": node},
+        folders=("/etc/udev/rules.d",),
+        caller=Caller(0, 1000),
+    )
+
+
+def repaired(
+    sick: CapturedHost, subject: str = "/dev/kvmfr0", access: str = "auto"
+) -> tuple[CapturedHost, dict[str, str | None]]:
+    """The host with the fix's files changed, and what they hold now."""
+    facts = Facts(sick, Options(access=access))
+    changes = tuple(GrantKvmfrAccess().propose(Finding(subject, "x"), facts))
+    assert changes[-1] == UdevTrigger("kvmfr")
+    wishes: dict[str, list[FileChange]] = {}
+    for change in changes[:-1]:
+        assert isinstance(change, FileChange)
+        wishes.setdefault(change.path, []).append(change)
+    after: dict[str, str | None] = {}
+    for path, asked in wishes.items():
+        old = sick.capture.files.get(path)
+        new = composed(old if isinstance(old, bytes) else None, asked)
+        after[path] = None if new is None else new.decode()
+    held = {path: text for path, text in after.items() if text is not None}
+    gone = [path for path, text in after.items() if text is None]
+    return hosts.changed(sick, files=held, absent=gone), after
+
+
+def both_get_in(well: CapturedHost) -> None:
+    facts = Facts(well)
+    (node,) = facts[KvmfrAccess].ruled
+    assert (node.human, node.qemu) == (True, True)
+    assert node.looks.endswith("0660")
+    ((_, effects),) = facts[KvmfrRules].devices
+    assert not effects.remarks
+
+
+ROOT_99 = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="kvm", MODE="0660"\n'
+TABLE = [
+    pytest.param({}, 252, {NEW: GOOD}, id="no rule at all"),
+    pytest.param(
+        {"99-kvmfr.rules": f"# mine\n{ROOT_99}# end\n"},
+        252,
+        {f"{D}99-kvmfr.rules": f"# mine\n{ROOT_99}# end\n".replace("root", "alice")},
+        id="below 258 the user is replaced in place",
+    ),
+    pytest.param(
+        {"99-k.rules": ROOT_99},
+        258,
+        {NEW: GOOD, f"{D}99-k.rules": None},
+        id="from 258 on a recipe's file goes",
+    ),
+    pytest.param(
+        {"99-k.rules": f"# mine\n{ROOT_99}"},
+        258,
+        {NEW: GOOD, f"{D}99-k.rules": f"# mine\n# {ROOT_99}"},
+        id="from 258 on a file of one's own stays, its line a comment",
+    ),
+    pytest.param(
+        {"70-kvmfr.rules": '# old\nSUBSYSTEM=="kvmfr", GROUP="libvirt", MODE="0660"\n'},
+        258,
+        {NEW: f"# old\n{GOOD}"},
+        id="an own 70 rule with an unknown group",
+    ),
+    pytest.param(
+        {"70-kvmfr.rules": "# a note\n"}, 252, {NEW: f"# a note\n{GOOD}"}, id="a note"
+    ),
+    pytest.param(
+        {
+            "99-k.rules": 'SUBSYSTEM=="kvmfr", \\\n  # who\n  OWNER="root", \\\n'
+            '  GROUP="nope", MODE="0600"\n'
+        },
+        252,
+        {
+            f"{D}99-k.rules": 'SUBSYSTEM=="kvmfr", \\\n  # who\n  OWNER="alice", \\\n'
+            '  GROUP="kvm", MODE="0660"\n'
+        },
+        id="several lines, edited inside",
+    ),
+    pytest.param(
+        {"99-k.rules": 'SUBSYSTEM=="kvmfr", \\\n  OWNER="root", MODE="0660"\n'},
+        258,
+        {
+            NEW: GOOD,
+            f"{D}99-k.rules": '# SUBSYSTEM=="kvmfr", \\\n'
+            '#   OWNER="root", MODE="0660"\n',
+        },
+        id="several lines, made a comment",
+    ),
+    pytest.param(
+        {"99-k.rules": 'SUBSYSTEM=="kvmfr", OWNER="root"\n'},
+        252,
+        {f"{D}99-k.rules": 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="kvm"\n'},
+        id="a group is added where QEMU has none",
+    ),
+    pytest.param(
+        {"99-k.rules": GOOD}, 252, {NEW: GOOD, f"{D}99-k.rules": None}, id="too late"
+    ),
+    pytest.param(
+        {"/usr/lib/udev/rules.d/99-k.rules": ROOT_99},
+        258,
+        {
+            NEW: GOOD,
+            f"{D}99-k.rules": "# Hides /usr/lib/udev/rules.d/99-k.rules:"
+            f" {NEW} takes its place.\n",
+        },
+        id="a recipe of the image is hidden",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "systemd", "after"), TABLE)
+def test_both_get_in_and_nothing_else_moves(
+    rules: dict[str, str], systemd: int, after: dict[str, str | None]
+) -> None:
+    well, changed = repaired(host(rules, systemd))
+    assert changed == after
+    both_get_in(well)
+
+
+def test_a_file_that_udev_never_reads_goes_where_it_is_a_recipe() -> None:
+    path = f"{D}99-kvmfr.rule"
+    well, changed = repaired(host({"99-kvmfr.rule": GOOD}), path)
+    assert changed == {NEW: GOOD, path: None}
+    both_get_in(well)
+
+
+LEFT = [
+    pytest.param({"k.rule": f"# mine\n{GOOD}"}, f"{D}k.rule", "rename it", id="stray"),
+    pytest.param(
+        {"99-k.rules": ROOT_99.strip() + ', SYMLINK+="x"\n'},
+        f"{D}99-k.rules:1",
+        "SYMLINK",
+        id="does more",
+    ),
+    pytest.param(
+        {"/usr/lib/udev/rules.d/9.rules": f"# x\n{ROOT_99}"},
+        "/dev/kvmfr0",
+        "belongs to a package",
+        id="of a package",
+    ),
+    pytest.param(
+        {
+            "9.rules": 'SUBSYSTEM=="kvmfr", \\\nMODE="0600"\n'
+            'KERNEL=="x", \\\nMODE="0600"\n'
+        },
+        "/dev/kvmfr0",
+        "another rule",
+        id="a line of two rules",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "subject", "said"), LEFT)
+def test_what_cannot_be_edited_safely_is_left_and_said(
+    rules: dict[str, str], subject: str, said: str
+) -> None:
+    with pytest.raises(CannotFix, match=said):
+        repaired(host(rules, 258), subject)
+
+
+@pytest.mark.parametrize(
+    ("access", "systemd", "line"),
+    [
+        ("owner", 252, 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="kvm", MODE="0660"\n'),
+        ("uaccess", 252, GOOD),
+    ],
+)
+def test_the_way_can_be_chosen(access: str, systemd: int, line: str) -> None:
+    well, changed = repaired(host({}, systemd), access=access)
+    assert changed == {NEW: line}
+    both_get_in(well)
+
+
+def test_by_group_where_the_person_is_in_it() -> None:
+    sick = host({}, groups="kvm:x:36:qemu,alice\n")
+    well, changed = repaired(sick, access="group")
+    assert changed == {NEW: 'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660"\n'}
+    both_get_in(well)
+
+
+def test_by_group_says_how_to_join_it() -> None:
+    with pytest.raises(CannotFix, match="usermod -aG kvm alice"):
+        repaired(host({}), access="group")
+
+
+def test_by_owner_is_refused_where_systemd_drops_it() -> None:
+    with pytest.raises(CannotFix, match="--access uaccess"):
+        repaired(host({}, 258), access="owner")
+
+
+def test_qemu_as_the_person_takes_the_group_that_is_accepted() -> None:
+    conf = 'user = "alice"\ngroup = "alice"\n'
+    well, changed = repaired(host({}, 258, qemu_conf=conf))
+    assert changed == {NEW: GOOD}
+    (node,) = Facts(well)[KvmfrAccess].ruled
+    assert node.human
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_characters=":\n\r\0/"), min_size=1, max_size=12))
+def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
+    sick = host({"99-k.rules": ROOT_99}, user=name)
+    plain = name.isascii() and all(c.isalnum() or c in "_.@-" for c in name)
+    try:
+        _, changed = repaired(sick)
+    except (CannotFix, MissingFact):
+        return
+    text = changed[f"{D}99-k.rules"] or ""
+    assert text.count('"') == ROOT_99.count('"')
+    assert plain or name not in text
+
+
+def test_delete_names_the_file_that_takes_its_place() -> None:
+    facts = Facts(host({"99-k.rules": ROOT_99}, 258))
+    changes = tuple(GrantKvmfrAccess().propose(Finding("/dev/kvmfr0", "x"), facts))
+    assert DeleteFile(f"{D}99-k.rules", f"{NEW} takes its place") in changes
