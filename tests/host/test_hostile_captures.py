@@ -7,7 +7,6 @@ import io
 import json
 import os
 import tarfile
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -132,14 +131,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_soon(name: str) -> None:
-    # Of the processor, not of the clock: other tests run beside this one.
-    start = time.process_time()
+    # Its time is measured in test_hostile_cost.py, where nothing traces it.
     tracemalloc.start()
     with pytest.raises(CaptureError, match="^the attachment: ") as caught:
         load(io.BytesIO(HOSTILE[name]), "the attachment")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.process_time() - start < 5
     assert peak < 128 << 20
     text = str(caught.value)
     assert len(text) < 400
