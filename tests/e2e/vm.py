@@ -105,6 +105,8 @@ class Machine:
             if self._process.poll() is not None:
                 raise GuestError((self._folder / "qemu.log").read_text())
             if self._answers(path):
+                # Modules are still being loaded when the channel is up.
+                self.run("udevadm", "settle", "--timeout=90")
                 self.seconds += time.monotonic() - begun
                 return
             time.sleep(0.2)
@@ -129,14 +131,20 @@ class Machine:
 
     def _command(self, port: Path) -> list[str]:
         command = [
-            "qemu-system-x86_64",
+            # Where the tests are killed, so is the guest.
+            *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"),
             *("-M", "q35,accel=tcg,kernel-irqchip=split"),
             *("-cpu", CPU, "-smp", "2", "-m", "1536"),
             *("-nographic", "-vga", "none", "-nodefaults", "-no-user-config"),
             *("-serial", f"file:{self._folder}/console.log"),
             *("-drive", f"file={self.disk},format=raw,if=none,id=d0,cache=unsafe"),
             *("-device", "virtio-blk-pci,drive=d0"),
-            *("-device", "e1000e,netdev=n0", "-netdev", "user,id=n0,restrict=on"),
+            *(
+                "-device",
+                "e1000e,netdev=n0,romfile=",
+                "-netdev",
+                "user,id=n0,restrict=on",
+            ),
             *("-device", "edu"),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,path={port},server=on,wait=off,id=c0"),
