@@ -14,8 +14,7 @@ from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
-    from vfio_doctor.facts.boot_config import GRUB_DEFAULT
-from vfio_doctor.host.reader import Reader
+    from vfio_doctor.host.reader import Reader
 
 INFO = ("grubby", "--info=DEFAULT")
 
