@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,16 +15,6 @@ pytestmark = pytest.mark.e2e
 
 KVMFR_SIZE = "/etc/modprobe.d/kvmfr.conf"
 SUITES = ("bookworm", "trixie", "sid")
-
-
-@pytest.fixture
-def machines() -> Iterator[list[Machine]]:
-    """Collect the machines of a test; all are switched off behind it."""
-    started: list[Machine] = []
-    yield started
-    for machine in started:
-        print(f"E2E boots={machine.boots} boot-seconds={machine.seconds:.0f}")
-        machine.close()
 
 
 def started(machines: list[Machine], machine: Machine) -> Machine:
@@ -170,16 +160,15 @@ def test_rule_too_late_for_the_seat(machines: list[Machine]) -> None:
     assert "kvmfr-rule-too-late" not in scenario.seen(guest).failing
 
 
-def test_power_cuts(machines: list[Machine]) -> None:
+def test_power_cuts(machines: list[Machine], faults: Callable[[int], None]) -> None:
     """Ten cuts in the middle of --fix: it boots, the next run finishes or undoes."""
     guest = plain(machines, "intel", "intel_iommu=on")
     guest.put(scenario.RULE_99, scenario.RULE_ROOT)
     guest.shell("sync")
-    faults = 0
     for n in range(10):
         guest.send([*PROGRAM_AS_ALICE, "--fix", "--yes"])
         cut_after(guest, 1.5 + 1.2 * n)
-        faults += 1
+        faults(1)
         guest.start()
         whole_files(guest)
         done = guest.doctor("--fix", "--yes")
@@ -189,7 +178,6 @@ def test_power_cuts(machines: list[Machine]) -> None:
         undo_all(guest)
         guest.put(scenario.RULE_99, scenario.RULE_ROOT)
         guest.shell("modprobe -r kvmfr || true; sync")
-    print(f"E2E power-cuts={faults}")
 
 
 PROGRAM_AS_ALICE = ["env", f"SUDO_UID={images.ALICE}", "/var/lib/e2e/vfio-doctor"]
