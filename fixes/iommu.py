@@ -68,7 +68,7 @@ class EnableIommu(Fix):
     id = "enable-iommu"
     solves = ("iommu-off",)
     summary = "Set intel_iommu=on for the next boot"
-    needs = (AcpiTables, IommuMaker, KernelCmdline)
+    needs = (AcpiTables, BootArguments, IommuMaker, KernelCmdline)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
@@ -82,6 +82,13 @@ class EnableIommu(Fix):
             raise CannotFix("the firmware offers no IOMMU (no DMAR table)")
         if "on" in (facts[KernelCmdline].line.last("intel_iommu") or "").split(","):
             raise CannotFix("intel_iommu=on was booted already and changed nothing")
+        following = facts[BootArguments].next
+        if not isinstance(following, Missing) and "on" in (
+            following.last("intel_iommu") or ""
+        ).split(","):
+            raise CannotFix(
+                "intel_iommu=on is set and takes effect at the next boot: restart"
+            )
         yield _wish(facts, (ON,))
 
 
