@@ -111,7 +111,7 @@ SICK = {OWNER: "error", NODE: "blocked"}
             "99",
             lg.RULES_99_ALICE,
             lg.node("alice", 1000, "qemu", 107),
-            {OWNER: "info", NODE: "blocked"},
+            {OWNER: "info"},
             id="260",
         ),
         pytest.param(
@@ -195,7 +195,7 @@ SICK = {OWNER: "error", NODE: "blocked"}
             "70",
             'SUBSYSTEM=="kvmfr", MODE="0666"\n',
             lg.node("root", 0, "root", 0, 0o666),
-            {},
+            {NODE: "warning"},
             id="open-to-all",
         ),
         pytest.param(
@@ -250,9 +250,43 @@ def test_the_message_says_who_is_locked_out() -> None:
     assert "alice and QEMU's account qemu cannot open it" in both
 
 
+LATER = {
+    "second rule": ("99-z", 'KERNEL=="kvmfr0", GROUP="root", MODE="0600"\n', "99-z"),
+    "mode": ("70-kvmfr", UACCESS.replace("0660", "0600"), "70-kvmfr"),
+    "final": ("70-kvmfr", UACCESS.replace('GROUP="qemu"', 'GROUP:="root"'), "70-"),
+    "tag gone": ("71-x", 'SUBSYSTEM=="kvmfr", TAG-="uaccess"\n', "71-x"),
+    "no rule": ("70-kvmfr", "", "udev rules"),
+}
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_rules_that_close_the_device_at_the_next_boot(case: str) -> None:
+    name, rule, source = LATER[case]
+    rules = {"70-kvmfr.rules": UACCESS, f"{name}.rules": rule}
+    (found,) = judged(host(258, OPEN, rules))[NODE].diagnoses
+    assert found.severity is Severity.WARNING
+    assert "is open now and closed from the next boot on" in found.finding.message
+    assert any(source in row.source for row in found.finding.evidence)
+
+
+def test_a_rule_file_unread_leaves_the_next_boot_unknown() -> None:
+    path = "/etc/udev/rules.d/99-x.rules"
+    good = host(258, OPEN, {"70-kvmfr.rules": UACCESS}, {path: hosts.denied(path)})
+    assert judged(good)[NODE].status is Status.UNKNOWN
+
+
+def test_open_for_every_account_names_the_rule() -> None:
+    world = {"70-kvmfr.rules": 'SUBSYSTEM=="kvmfr", MODE="0666"\n'}
+    for rules, rows in ((world, 2), ({"70-kvmfr.rules": UACCESS}, 1)):
+        node = lg.node("root", 0, "qemu", 107, 0o666)
+        (found,) = judged(host(258, node, rules))[NODE].diagnoses
+        assert "every local account can open it" in found.finding.message
+        assert len(found.finding.evidence) == rows
+
+
 def test_a_leftover_beside_a_good_rule_is_information() -> None:
     two = {"99-kvmfr.rules": lg.RULES_99_ALICE, "70-kvmfr.rules": UACCESS}
-    assert outcome(host(258, OPEN, two)) == {OWNER: "info", NODE: "blocked"}
+    assert outcome(host(258, OPEN, two)) == {OWNER: "info"}
 
 
 @pytest.mark.parametrize(("node", "word"), [(CLOSED, "error"), (OPEN, "info")])
@@ -305,7 +339,7 @@ def test_qemu_by_guess_is_a_warning() -> None:
 
 def test_a_group_that_only_the_name_service_knows_is_unknown() -> None:
     far = lg.node("qemu", 107, "corp", 70000)
-    assert outcome(host(258, far, {})) == {NODE: "unknown"}
+    assert "whether alice may open" in judged(host(258, far, {}))[NODE].reason
     by_name_service = hosts.changed(
         host(258, far, {"70-kvmfr.rules": UACCESS.replace("qemu", "corp")}),
         commands={
@@ -403,7 +437,10 @@ def test_several_devices() -> None:
     ((_, message),) = by_name(results[OWNER])
     assert "never matches /dev/kvmfr1; alice and QEMU's account" in message
     alone = judged(hosts.changed(both, absent=["/etc/udev"]))
-    assert [subject for subject, _ in by_name(alone[NODE])] == ["/dev/kvmfr1"]
+    (first, now), (second, later) = by_name(alone[NODE])
+    assert (first, second) == ("/dev/kvmfr0", "/dev/kvmfr1")
+    assert "open now and closed from the next boot on" in now
+    assert "cannot open it" in later
 
 
 def test_sizes_are_asked_of_devices_only() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, NotApplicable
-from vfio_doctor.model import CheckResult, Diagnosis, Finding, FixOffer, Status
+from vfio_doctor.model import (
+    CheckResult,
+    Diagnosis,
+    Finding,
+    FixOffer,
+    Severity,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +79,7 @@ def _judge_in_order(
         if required is None:
             continue
         result = _judge_in_order(required, facts, registry, results)
-        if result.status is Status.FAIL:
+        if _is_wrong(result):
             blockers.append(required_id)
         elif result.status is Status.BLOCKED:
             blockers.extend(result.blocked_by)
@@ -83,6 +90,13 @@ def _judge_in_order(
         result = judge(check, facts, registry)
     results[check.id] = result
     return result
+
+
+def _is_wrong(result: CheckResult) -> bool:
+    """Tell whether a check found more than what is only information."""
+    return result.status is Status.FAIL and any(
+        diagnosis.severity is not Severity.INFO for diagnosis in result.diagnoses
+    )
 
 
 def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
