@@ -112,7 +112,8 @@ class Suite(NamedTuple):
 
 def cache() -> Path:
     """Return the cache folder, made where it is not there."""
-    folder = Path(os.environ.get("VFIO_DOCTOR_E2E_CACHE", PROJECT / ".e2e-cache"))
+    usual = Path.home() / ".cache" / "vfio-doctor-e2e"
+    folder = Path(os.environ.get("VFIO_DOCTOR_E2E_CACHE", usual))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -343,6 +344,8 @@ done
 /bin/busybox mount -t ext4 -o rw "$device" /sysroot
 if /bin/busybox grep -q 'ostree=' /proc/cmdline; then
     /usr/lib/ostree/ostree-prepare-root /sysroot
+    # Newer releases have prepare-root mount this, older ones a unit.
+    /bin/busybox mount --bind /sysroot/sysroot/ostree/deploy/default/var /sysroot/var
 fi
 /bin/busybox mount --move /proc /sysroot/proc
 /bin/busybox mount --move /sys /sysroot/sys
