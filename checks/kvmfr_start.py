@@ -12,11 +12,14 @@ from vfio_doctor.api import (
     InitramfsModules,
     Iterator,
     KernelMessages,
+    Kind,
     KvmfrFile,
     KvmfrIntent,
     KvmfrLoaded,
+    KvmfrNodes,
     KvmfrSettings,
     KvmfrSize,
+    KvmfrSizes,
     LoadedModules,
     Missing,
     MissingFact,
@@ -25,6 +28,7 @@ from vfio_doctor.api import (
     Note,
     Severity,
     SizeSetting,
+    Stat,
     Why,
     known,
 )
@@ -157,12 +161,13 @@ def _kept_out(keeper: str) -> Finding:
 
 
 class KvmfrNoDevice(Check):
-    """The kvmfr module is loaded but has made no device.
+    """The kvmfr module is loaded but has no device that can be used.
 
     What it does:
-    Looks whether the loaded module has a device in /sys/class/kvmfr, and reads
-    from modprobe.d and the kernel arguments which size it is given: now and at
-    the next boot. A kernel argument wins over modprobe.d.
+    Looks whether the loaded module has a device in /sys/class/kvmfr, asks each
+    device for its size, and reads from modprobe.d and the kernel arguments which
+    size it is given: now and at the next boot. A kernel argument wins over
+    modprobe.d.
 
     Why is this bad?
     Without a size in MiB (static_size_mb) the module loads and makes nothing, so
@@ -185,12 +190,14 @@ class KvmfrNoDevice(Check):
 
     id = "kvmfr-no-device"
     severity = Severity.ERROR
-    title = "kvmfr is loaded but has no device"
+    title = "kvmfr has no usable device"
     needs = (
         KvmfrIntent,
         KvmfrLoaded,
+        KvmfrNodes,
         KvmfrSettings,
         KvmfrSize,
+        KvmfrSizes,
         KernelMessages,
     )
     requires = ("kvmfr-module-not-loaded",)
@@ -204,11 +211,102 @@ class KvmfrNoDevice(Check):
         if not module.devices:
             yield _no_device(facts)
             return
+        answers = _answers(facts)
+        for path, answer in answers:
+            if answer == 0 or _refused(answer):
+                yield _useless(path, answer)
         following = facts[KvmfrSettings].following
         if following.errors:
             yield _none_at_next_boot(facts, following)
         elif following.sizes.doubts:
             yield _doubtful(facts, following)
+        else:
+            yield from _other_sizes(facts, answers)
+        for _, answer in answers:
+            if not _refused(answer):
+                known(answer)
+
+
+def _answers(facts: Facts) -> tuple[tuple[str, int | Missing], ...]:
+    """Return the size of each device node.
+
+    Where /dev has nothing, or something that is no device node, that is left out:
+    kvmfr-node-not-a-device judges it. Raises `MissingFact` where the nodes cannot
+    be listed.
+    """
+    stats = {node.path: node.stat for node in facts[KvmfrNodes].nodes}
+    return tuple(
+        (path, answer)
+        for path, answer in facts[KvmfrSizes].sizes
+        if _may_be_device(stats[path])
+    )
+
+
+def _may_be_device(stat: Stat | Missing) -> bool:
+    if isinstance(stat, Missing):
+        return stat.why is not Why.ABSENT
+    return stat.kind is Kind.CHAR
+
+
+def _refused(answer: int | Missing) -> bool:
+    """Tell whether the driver itself answered with an error."""
+    return isinstance(answer, Missing) and answer.why is Why.FAILED
+
+
+def _useless(path: str, answer: int | Missing) -> Finding:
+    said = "size 0" if answer == 0 else str(getattr(answer, "detail", "no answer"))
+    return Finding(
+        path,
+        "{path} is there and cannot be used: asked for its size, it says {said}.",
+        (("path", path), ("said", said)),
+        (Evidence(f"probe kvmfr-size of {path}", said, "a size above 0"),),
+        None,
+        "With every virtual machine off, run `sudo modprobe -r kvmfr` and"
+        " `sudo modprobe kvmfr`. If that does not help, restart, then look into"
+        " `sudo dmesg | grep kvmfr`.",
+    )
+
+
+def _other_sizes(
+    facts: Facts, answers: tuple[tuple[str, int | Missing], ...]
+) -> Iterator[Finding]:
+    """Yield a finding a device whose size is not the one that is set."""
+    settings = facts[KvmfrSettings]
+    for path, answer in answers:
+        if isinstance(answer, int) and answer:
+            mib = _set_for(path, settings.following)
+            if answer != mib << 20:
+                yield _other_size(path, answer, mib, settings)
+
+
+def _set_for(path: str, setting: SizeSetting) -> int:
+    """Return the MiB for a device, the Nth value for the Nth; 0 where none."""
+    number = path.removeprefix("/dev/kvmfr")
+    by_name = {str(index): mib for index, mib in enumerate(setting.sizes.mib)}
+    return by_name.get(number, 0)
+
+
+def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Finding:
+    now = f"{size >> 20} MiB" if size % (1 << 20) == 0 else f"{size} bytes"
+    then = f"{mib} MiB" if mib else "no such device"
+    when = "when kvmfr is loaded next"
+    act = "with every virtual machine off, run `sudo modprobe -r kvmfr` and"
+    act += " `sudo modprobe kvmfr`"
+    if size == _set_for(path, settings.now) << 20:
+        when, act = "at the next boot", "restart the computer"
+    option = settings.following.option
+    return Finding(
+        path,
+        "{path} has {now} now, and what is set gives {then} {when}.",
+        (("path", path), ("now", now), ("then", then), ("when", when)),
+        (
+            Evidence(f"probe kvmfr-size of {path}", now, then),
+            *_sources(settings, settings.following),
+        ),
+        Severity.WARNING,
+        f"Write the size that you want into the VM definition. If that is {then},"
+        f" {act}; if not, change static_size_mb in {option and option.source}.",
+    )
 
 
 def _no_device(facts: Facts) -> Finding:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import pytest
 
 import corpus
-from hosts import build, denied, ran
+from hosts import build, changed, denied, ran
 from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why
 from vfio_doctor.model import CheckResult, Severity, Status
 
 REL = "6.1.0-28-amd64"
@@ -164,6 +164,93 @@ def test_works_now(files: Files, words: str) -> None:
 
 def test_a_good_size() -> None:
     assert result(host(size("128")), NO_DEVICE).status is Status.PASS
+
+
+NODE = "/dev/kvmfr0"
+CHAR = Stat(Kind.CHAR, 0o660, 0, 0, rdev=(242, 0))
+
+
+def answering(
+    answer: int | str | Missing, files: Files, stat: Stat | Missing = CHAR
+) -> CapturedHost:
+    """A host whose device says its size in bytes, or an error, or nothing."""
+    told: ProbeResult | Missing
+    if isinstance(answer, int):
+        told = ProbeResult("kvmfr-size", (), (("size", answer),))
+    elif isinstance(answer, str):
+        told = ProbeResult("kvmfr-size", (), (), answer)
+    else:
+        told = answer
+    number = {"/sys/class/kvmfr/kvmfr0/dev": "242:0\n"}
+    return changed(
+        host({**files, **number}),
+        stats={NODE: stat},
+        probes={("kvmfr-size", NODE): told},
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("EIO", "it says EIO"),
+        (0, "it says size 0"),
+        (Missing(NODE, Why.FAILED, "Inappropriate ioctl"), "Inappropriate ioctl"),
+    ],
+)
+def test_a_device_that_cannot_be_used(answer: int | str | Missing, words: str) -> None:
+    text = said(answering(answer, size("128")), NO_DEVICE, Severity.ERROR)
+    assert "cannot be used" in text
+    assert words in text
+
+
+@pytest.mark.parametrize("why", [Why.DENIED, Why.NOT_CAPTURED, Why.TIMED_OUT])
+def test_a_device_that_may_not_be_asked(why: Why) -> None:
+    silent = Missing(NODE, why)
+    found = result(answering(silent, size("128")), NO_DEVICE)
+    assert found.status is Status.UNKNOWN
+    assert "no power of two" in said(
+        answering(silent, size("100")), NO_DEVICE, Severity.WARNING
+    )
+
+
+@pytest.mark.parametrize(
+    ("mib", "files", "words"),
+    [
+        (16, size("128"), "16 MiB now, and what is set gives 128 MiB when kvmfr"),
+        (64, size("128,64"), "64 MiB now, and what is set gives 128 MiB when"),
+        (
+            64,
+            {
+                "/proc/cmdline": "kvmfr.static_size_mb=64\n",
+                "/etc/default/grub": "GRUB_CMDLINE_LINUX=kvmfr.static_size_mb=128\n",
+                "/boot/grub/grub.cfg": "menuentry 'x' {\n"
+                "linux /vmlinuz kvmfr.static_size_mb=128\n}\n",
+            },
+            "64 MiB now, and what is set gives 128 MiB at the next boot",
+        ),
+    ],
+    ids=["after loading", "first of two", "next boot"],
+)
+def test_another_size_than_is_set(mib: int, files: Files, words: str) -> None:
+    text = said(answering(mib << 20, files), NO_DEVICE, Severity.WARNING)
+    assert words in text
+
+
+def test_a_size_that_is_no_mib() -> None:
+    text = said(answering(4097, size("128")), NO_DEVICE, Severity.WARNING)
+    assert "4097 bytes now" in text
+
+
+def test_the_size_that_is_set() -> None:
+    right = answering(128 << 20, size("128"))
+    assert result(right, NO_DEVICE).status is Status.PASS
+
+
+def test_what_is_no_device_node_is_not_asked() -> None:
+    stray = answering("ENOTTY", size("128"), Stat(Kind.FILE, 0o644, 0, 0))
+    assert result(stray, NO_DEVICE).status is Status.PASS
+    shut = answering(denied(NODE), size("128"), denied(NODE))
+    assert result(shut, NO_DEVICE).status is Status.UNKNOWN
 
 
 def test_settings_unread_though_it_works() -> None:
