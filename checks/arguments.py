@@ -11,6 +11,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Iommu,
     IommuMaker,
     Iterator,
     KernelCmdline,
@@ -35,7 +36,8 @@ class IommuDisabledByArgument(Check):
     Looks through the arguments of the running kernel and of the next boot for
     iommu=off, and for intel_iommu=off or amd_iommu=off on a machine of that
     maker, inside lists such as intel_iommu=off,sm_on too. An intel_iommu=on that
-    comes later undoes intel_iommu=off; the other two cannot be undone.
+    comes later undoes intel_iommu=off; the other two cannot be undone. Where the
+    kernel has IOMMU groups now, only the next boot is spoken of.
 
     Why is this bad?
     Without the IOMMU no device can be passed to a virtual machine, whatever the
@@ -57,14 +59,15 @@ class IommuDisabledByArgument(Check):
     id = "iommu-disabled-by-argument"
     severity = Severity.ERROR
     title = "A kernel argument turns the IOMMU off"
-    needs = (Cpu, IommuMaker, KernelCmdline, BootArguments)
+    needs = (Cpu, Iommu, IommuMaker, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a harmful word; unknown where the next boot is."""
         if not facts[Cpu].x86:
             raise NotApplicable(X86_ONLY)
         amd = facts[IommuMaker].amd
-        now = disabling(facts[KernelCmdline].line, amd)
+        booted = disabling(facts[KernelCmdline].line, amd)
+        now = () if _works(facts) else booted
         try:
             lines = facts[BootArguments].candidates()
         except MissingFact:
@@ -75,7 +78,39 @@ class IommuDisabledByArgument(Check):
         words = dict.fromkeys([*now, *(word for held, _ in found for word in held)])
         for word in words:
             rows = tuple((source, word in held) for held, source in found)
-            yield _disabled(word, word in now, rows)
+            if word in booted and word not in now:
+                yield _not_yet(word, rows)
+            else:
+                yield _disabled(word, word in now, rows)
+
+
+def _works(facts: Facts) -> bool:
+    """Tell whether the kernel surely uses an IOMMU now, whatever its arguments say."""
+    try:
+        return facts[Iommu].on
+    except MissingFact:
+        return False
+
+
+def _not_yet(word: str, rows: tuple[tuple[str, bool], ...]) -> Finding:
+    """Return the finding on a word that the running kernel has, without effect."""
+    evidence = [
+        Evidence("/proc/cmdline", word, f"no {word}"),
+        Evidence("/sys/kernel/iommu_groups", "groups exist: the IOMMU is on now"),
+    ]
+    for source, has in rows:
+        if has and source != "/proc/cmdline":
+            evidence.append(Evidence(source, word, f"no {word}"))
+    return Finding(
+        "host",
+        "{word} is among the next boot's arguments and turns the IOMMU off there;"
+        " now the IOMMU is on.",
+        (("word", word),),
+        tuple(evidence),
+        Severity.WARNING,
+        FIX.format(word=word),
+        Actor.TOOL,
+    )
 
 
 def _disabled(

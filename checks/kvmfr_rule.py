@@ -56,8 +56,10 @@ def advice(access: KvmfrAccess, old: str) -> str:
 
 
 def severity(facts: Facts, name: str) -> Severity:
-    """Return how bad a line that does nothing is: by who is locked out."""
+    """Return how bad a line that does nothing is: by who is locked out, and when."""
     access = facts[KvmfrAccess]
+    if works_now(facts, name) and not access.rule(name).nobody_locked_out:
+        return Severity.WARNING
     ruled = access.rule(name)
     now = [node for node in access.now if node.name == name]
     if not all(node.nobody_locked_out for node in (ruled, *now)):
@@ -65,14 +67,21 @@ def severity(facts: Facts, name: str) -> Severity:
     return Severity.INFO if ruled.human else Severity.WARNING
 
 
+def works_now(facts: Facts, name: str) -> bool:
+    """Tell whether the node that is there now is open to those who need it."""
+    now = [node for node in facts[KvmfrAccess].now if node.name == name]
+    return any(node.human and node.qemu is not False for node in now)
+
+
 def locked_out(facts: Facts, access: NodeAccess) -> str:
-    """Return who the rules lock out, as the end of a sentence, or ""."""
+    """Return who the rules lock out and when, as the end of a sentence, or ""."""
     who = []
     if access.human is False:
         who.append(facts[HumanUser].name)
     if access.qemu is False:
         who.append("QEMU's account")
-    return f"; {' and '.join(who)} cannot open the device" if who else ""
+    when = "from the next boot on " if works_now(facts, access.name) else ""
+    return f"; {when}{' and '.join(who)} cannot open the device" if who else ""
 
 
 class KvmfrRuleOwner(Check):
@@ -108,7 +117,7 @@ class KvmfrRuleOwner(Check):
 
     id = "kvmfr-rule-owner"
     severity = Severity.ERROR
-    title = "udev rule names the wrong owner for kvmfr"
+    title = "The udev rule for kvmfr does not do what it should"
     needs = (KvmfrIntent, KvmfrRules, KvmfrAccess, HumanUser)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -180,10 +189,16 @@ def _wrong_owner(
     facts: Facts, name: str, owner: Assigned, access: NodeAccess
 ) -> Finding:
     human = facts[HumanUser]
+    when = "from the next boot on " if works_now(facts, name) else ""
     return Finding(
         f"{owner.path}:{owner.line}",
-        "The udev rule gives /dev/{node} to {owner}; {user} cannot open it.",
-        (("node", name), ("owner", owner.value), ("user", human.name)),
+        "The udev rule gives /dev/{node} to {owner}; {when}{user} cannot open it.",
+        (
+            ("node", name),
+            ("owner", owner.value),
+            ("when", when),
+            ("user", human.name),
+        ),
         (
             _seen(facts, owner.path, owner.line, owner.raw),
             Evidence(
@@ -191,7 +206,7 @@ def _wrong_owner(
             ),
             Evidence("who will run the VM", f"{human.name} ({human.how})"),
         ),
-        Severity.ERROR,
+        Severity.WARNING if when else Severity.ERROR,
         advice(facts[KvmfrAccess], owner.path),
         Actor.TOOL,
     )
@@ -205,7 +220,7 @@ def _never_matches(facts: Facts, name: str, mention: tuple[str, int, str]) -> Fi
         "The udev rule names kvmfr and never matches /dev/{node}{tail}.",
         (("node", name), ("tail", tail)),
         (_seen(facts, path, line, raw),),
-        Severity.ERROR,
+        severity(facts, name),
         advice(facts[KvmfrAccess], path),
         Actor.TOOL,
     )

@@ -162,6 +162,21 @@ def test_iommu_off_at_one_time(now: str, then: str, says: str) -> None:
     assert says in message
 
 
+def test_iommu_off_beside_groups_counts_for_the_next_boot_only() -> None:
+    units = "/sys/class/iommu/ivhd0/name"
+    group = {"/sys/kernel/iommu_groups/0/type": "DMA\n", units: ""}
+    stays = hosts.changed(host("iommu=off"), files=dict(group))
+    message, how_bad = one("iommu-disabled-by-argument", stays)
+    assert "now the IOMMU is on" in message
+    assert how_bad is Severity.WARNING
+    goes = hosts.changed(host("iommu=off", "quiet"), files=dict(group))
+    assert ended("iommu-disabled-by-argument", goes).status is Status.PASS
+    unread = hosts.changed(host("iommu=off"), files=dict(group))
+    unread.capture.lists["/sys/kernel/iommu_groups"] = hosts.denied("/sys/kernel")
+    message, _ = one("iommu-disabled-by-argument", unread)
+    assert "now and at every boot" in message
+
+
 def test_the_other_makers_argument_does_no_harm() -> None:
     on = host("intel_iommu=off")
     assert ended("iommu-disabled-by-argument", on).status is Status.PASS

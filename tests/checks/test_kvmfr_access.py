@@ -250,6 +250,20 @@ def test_the_message_says_who_is_locked_out() -> None:
     assert "alice and QEMU's account qemu cannot open it" in both
 
 
+@pytest.mark.parametrize(
+    ("systemd", "rule"),
+    [
+        pytest.param(258, lg.RULES_99_ALICE, id="dropped"),
+        pytest.param(257, lg.RULES_99_ROOT, id="root"),
+        pytest.param(258, 'SUBSYSTEM=="misc", KERNEL=="kvmfr*"\n', id="no-match"),
+    ],
+)
+def test_a_faulty_rule_beside_a_node_that_is_open_now(systemd: int, rule: str) -> None:
+    (found,) = judged(host(systemd, OPEN, {"70-kvmfr.rules": rule}))[OWNER].diagnoses
+    assert found.severity is Severity.WARNING
+    assert "; from the next boot on alice" in found.finding.message
+
+
 LATER = {
     "second rule": ("99-z", 'KERNEL=="kvmfr0", GROUP="root", MODE="0600"\n', "99-z"),
     "mode": ("70-kvmfr", UACCESS.replace("0660", "0600"), "70-kvmfr"),
