@@ -14,15 +14,21 @@ from vfio_doctor.api import (
     KernelArguments,
     KvmfrSettings,
     KvmfrSize,
+    KvmfrSizes,
     LoadModule,
+    Missing,
     ModuleConfig,
     ModuleOption,
+    Why,
+    known,
 )
 
 MODULE, PARAMETER = "kvmfr", "static_size_mb"
 MODPROBE_FILE = "/etc/modprobe.d/kvmfr.conf"
 LIST_FILE = "/etc/modules-load.d/kvmfr.conf"
 COMMAND_LINE = "kernel command line"
+MIB = 1 << 20
+SMALLEST = 32 * MIB
 
 
 def _size(facts: Facts) -> Iterator[Change]:
@@ -31,13 +37,13 @@ def _size(facts: Facts) -> Iterator[Change]:
     A value on the command line beats modprobe.d (libkmod-config.c), so it is that
     value that is edited where there is one. Every value is parsed, so a bad one
     that loses is edited too. A size that QEMU does not take, or that is too small
-    for a picture, counts as none.
+    for a picture, counts as none. A device that works keeps the size that it has.
     """
     setting = facts[KvmfrSettings].following
     bad = setting.errors or setting.sizes.doubts
     if not bad and not facts.options.size_mib:
         return
-    wanted = facts[KvmfrSize].mib
+    wanted = _working(facts) or str(facts[KvmfrSize].mib)
     given = (*setting.beaten, *((setting.option,) if setting.option else ()))
     for option in given:
         yield _edited(facts, option, wanted)
@@ -45,7 +51,7 @@ def _size(facts: Facts) -> Iterator[Change]:
         yield EditLine(MODPROBE_FILE, "", f"options {MODULE} {PARAMETER}={wanted}")
 
 
-def _edited(facts: Facts, option: ModuleOption, wanted: int) -> Change:
+def _edited(facts: Facts, option: ModuleOption, wanted: str) -> Change:
     if option.source == COMMAND_LINE:
         return KernelArguments(set_=(f"{MODULE}.{PARAMETER}={wanted}",))
     path, _, number = option.source.rpartition(":")
@@ -57,6 +63,27 @@ def _edited(facts: Facts, option: ModuleOption, wanted: int) -> Change:
     if option.value is None or raw.count(old) != 1:
         raise CannotFix(f"{path}:{number}: write {PARAMETER}={wanted} there by hand")
     return EditLine(path, raw, raw.replace(old, f"{PARAMETER}={wanted}"))
+
+
+def _working(facts: Facts) -> str:
+    """Return the sizes in MiB of devices that all work, "" where one does not.
+
+    The VM definition names that size too, so another one would stop the VM. What
+    `--size` says goes before it. Raises `MissingFact` where there are devices and
+    their size cannot be asked, as without root.
+    """
+    if facts.options.size_mib:
+        return ""
+    found = []
+    for _, answer in facts[KvmfrSizes].sizes:
+        if isinstance(answer, Missing) and answer.why is Why.FAILED:
+            return ""
+        size = known(answer)
+        # QEMU takes powers of two only; a smaller one holds no picture.
+        if size < SMALLEST or size & (size - 1):
+            return ""
+        found.append(str(size // MIB))
+    return ",".join(found)
 
 
 def _on_running_line(facts: Facts) -> bool:
@@ -87,7 +114,7 @@ class LoadKvmfrNow(Fix):
     id = "load-kvmfr"
     solves = ("kvmfr-module-not-loaded",)
     summary = "Load the kvmfr module"
-    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size, and the loading."""
@@ -105,7 +132,7 @@ class LoadKvmfrAtBoot(Fix):
     id = "load-kvmfr-at-boot"
     solves = ("kvmfr-not-loaded-at-boot",)
     summary = "Have systemd load kvmfr at every boot"
-    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the list's line, and a size where there is none."""
@@ -120,20 +147,23 @@ class SizeKvmfr(Fix):
     """Gives the kvmfr module a size in modprobe.d, and reloads it.
 
     `/etc/modprobe.d/kvmfr.conf` gets the option, or the line that has one is
-    edited. The module is reloaded only where nothing has its device open.
+    edited. The module is reloaded only where nothing has its device open. Where
+    the device works now, it keeps its size and nothing is reloaded.
     """
 
     id = "size-kvmfr"
     solves = ("kvmfr-no-device",)
-    summary = "Set static_size_mb for kvmfr and reload it"
-    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+    summary = "Set static_size_mb for kvmfr, and reload it where it has no device"
+    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size and the reload."""
         if _on_running_line(facts):
             raise CannotFix(f"the {COMMAND_LINE} gives the size; it has to be edited")
-        yield from _size(facts)
-        yield LoadModule(MODULE, reload=True)
+        changes = tuple(_size(facts))
+        yield from changes
+        if not (changes and _working(facts)):
+            yield LoadModule(MODULE, reload=True)
 
 
 class SizeKvmfrAtBoot(Fix):
@@ -146,7 +176,7 @@ class SizeKvmfrAtBoot(Fix):
     id = "size-kvmfr-at-boot"
     solves = ("kvmfr-no-device",)
     summary = "Set kvmfr.static_size_mb for the next boot"
-    needs = (KvmfrSettings, KvmfrSize, ModuleConfig)
+    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:

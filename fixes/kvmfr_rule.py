@@ -37,6 +37,7 @@ SEAT_LATE = "73-seat-late.rules"
 DROPS_PEOPLE = 258
 TAKES_PEOPLE_AGAIN = 260
 MODE = "0660"
+FOR_ALL = 0o002
 ACCESS = frozenset({"OWNER", "GROUP", "MODE"})
 RECIPE_TERMS = frozenset({"SUBSYSTEM", "TAG"}) | ACCESS
 RECIPE_GROUPS = frozenset({"kvm", "qemu"})
@@ -81,7 +82,8 @@ class GrantKvmfrAccess(Fix):
     `70-kvmfr.rules` with `TAG+="uaccess"` and a group that QEMU is in. A rule
     file of another name is removed only where it holds nothing but the one line
     that a known setup recipe wrote; in other files the line is made a comment.
-    `--access owner|uaccess|group` decides otherwise.
+    `--access owner|uaccess|group` decides otherwise. Where the rules are right and
+    were not applied to the node yet, no file is changed: udev is told to apply them.
     """
 
     id = "grant-kvmfr-access"
@@ -102,6 +104,9 @@ class GrantKvmfrAccess(Fix):
             return
         lines = tuple(_lines(facts))
         way = facts.options.access
+        if way == "auto" and _only_untriggered(facts, finding.subject):
+            yield UdevTrigger("kvmfr")
+            return
         if way == "auto":
             way = _best_way(facts, lines)
         if way == "owner":
@@ -126,6 +131,24 @@ def _best_way(facts: Facts, lines: tuple[Line, ...]) -> str:
     names_owner = any(has_assignment(line.rule.raw, "OWNER") for line in ours)
     keeps_people = 0 < facts[KvmfrRules].systemd < DROPS_PEOPLE
     return "owner" if names_owner and keeps_people and not _late(facts) else "uaccess"
+
+
+def _only_untriggered(facts: Facts, subject: str) -> bool:
+    """Tell whether the rules are right for this node, and were not applied to it.
+
+    So it is where the module was loaded before the rule was written, or by a
+    system whose udev had not started. A rule that opens the node to everybody is
+    not right, and one that tags it late counts from the next login on only.
+    """
+    if _late(facts):
+        return False
+    modes = {name: effects.mode for name, effects in facts[KvmfrRules].devices}
+    for node in facts[KvmfrAccess].ruled:
+        mode = modes.get(node.name)
+        wide = mode is not None and bool(int(mode.value, 8) & FOR_ALL)
+        if subject == f"/dev/{node.name}" and node.human and node.qemu:
+            return not wide
+    return False
 
 
 def _late(facts: Facts) -> bool:

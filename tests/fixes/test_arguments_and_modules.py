@@ -6,7 +6,7 @@ import pytest
 
 import hosts
 from vfio_doctor.api import Fix
-from vfio_doctor.facts.base import CannotFix, Facts, Options
+from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.fixes.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
 from vfio_doctor.fixes.kvm import LoadKvm
 from vfio_doctor.fixes.kvmfr_module import (
@@ -16,7 +16,7 @@ from vfio_doctor.fixes.kvmfr_module import (
     SizeKvmfrAtBoot,
 )
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, ProbeResult, Why
 from vfio_doctor.model import (
     Change,
     EditLine,
@@ -161,6 +161,48 @@ def test_a_size_that_will_not_do_is_edited_where_it_stands(value: str) -> None:
     assert asked(LoadKvmfrNow, sick, "kvmfr") == (edit, LoadModule("kvmfr"))
     with pytest.raises(CannotFix):
         asked(SizeKvmfrAtBoot, sick, "kvmfr")
+
+
+def with_device(answer: int | Missing, text: str = "") -> CapturedHost:
+    """A host whose kvmfr device answers this size in bytes."""
+    sick = host(
+        files={"/sys/class/kvmfr/kvmfr0/dev": "242:0\n", OPTIONS: text or "# mine\n"}
+    )
+    probe = answer if isinstance(answer, Missing) else size_answer(answer)
+    sick.capture.probes["kvmfr-size", "/dev/kvmfr0"] = probe
+    return sick
+
+
+def size_answer(size: int) -> ProbeResult:
+    return ProbeResult("kvmfr-size", ("asked its size",), (("size", size),))
+
+
+def test_a_device_that_works_keeps_its_size_and_is_not_reloaded() -> None:
+    line = "options kvmfr static_size_mb=100"
+    fresh = EditLine(OPTIONS, "", "options kvmfr static_size_mb=64")
+    kept = EditLine(OPTIONS, line, "options kvmfr static_size_mb=64")
+    assert asked(SizeKvmfr, with_device(64 << 20), "kvmfr") == (fresh,)
+    assert asked(SizeKvmfr, with_device(64 << 20, f"{line}\n"), "kvmfr") == (kept,)
+    assert asked(LoadKvmfrAtBoot, with_device(64 << 20), "kvmfr")[0] == fresh
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [0, 16 << 20, 100 << 20, Missing("/dev/kvmfr0", Why.FAILED, "ENOTTY")],
+    ids=["none", "too small", "no power of two", "no answer"],
+)
+def test_a_device_that_does_not_work_gets_a_size_and_is_reloaded(
+    answer: int | Missing,
+) -> None:
+    edit = EditLine(OPTIONS, "", "options kvmfr static_size_mb=128")
+    wishes = (edit, LoadModule("kvmfr", reload=True))
+    assert asked(SizeKvmfr, with_device(answer), "kvmfr") == wishes
+
+
+def test_a_size_that_may_not_be_asked_for_is_not_guessed() -> None:
+    sick = with_device(Missing("/dev/kvmfr0", Why.DENIED))
+    with pytest.raises(MissingFact):
+        asked(SizeKvmfr, sick, "kvmfr")
 
 
 def test_a_size_on_the_command_line_is_edited_there_for_the_next_boot() -> None:

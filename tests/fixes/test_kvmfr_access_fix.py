@@ -169,6 +169,31 @@ def test_a_file_that_udev_never_reads_goes_where_it_is_a_recipe() -> None:
     both_get_in(well)
 
 
+UNTRIGGERED = [
+    pytest.param(
+        {"9.rules": ROOT_99.replace("root", "alice").replace('P="kvm', 'P="qemu')},
+        252,
+        id="owner",
+    ),
+    pytest.param({"70-kvmfr.rules": GOOD.replace('P="kvm', 'P="qemu')}, 257, id="tag"),
+]
+
+
+@pytest.mark.parametrize(("rules", "systemd"), UNTRIGGERED)
+def test_right_rules_that_were_not_applied_are_applied(
+    rules: dict[str, str], systemd: int
+) -> None:
+    well, changed = repaired(host(rules, systemd))
+    assert changed == {}
+    both_get_in(well)
+
+
+def test_a_rule_that_opens_the_node_to_all_is_not_right() -> None:
+    rule = GOOD.replace("0660", "0666")
+    _, changed = repaired(host({"70-kvmfr.rules": rule}))
+    assert changed == {NEW: GOOD}
+
+
 LEFT = [
     pytest.param({"k.rule": f"# mine\n{GOOD}"}, f"{D}k.rule", "rename it", id="stray"),
     pytest.param(
@@ -242,7 +267,13 @@ def test_qemu_as_the_person_takes_the_group_that_is_accepted() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(st.characters(exclude_characters=":\n\r\0/"), min_size=1, max_size=12))
+@given(
+    st.text(
+        st.characters(codec="utf-8", exclude_characters=":\n\r\0/"),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
     sick = host({"99-k.rules": ROOT_99}, user=name)
     plain = name.isascii() and all(c.isalnum() or c in "_.@-" for c in name)
