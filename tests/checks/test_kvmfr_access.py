@@ -14,7 +14,6 @@ from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import Registry
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.facts.kvmfr_access import KvmfrAccess
-from vfio_doctor.facts.kvmfr_node import KvmfrSizes
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller, Kind, Missing, Stat, Why
 from vfio_doctor.model import CheckResult, Severity, Status
@@ -455,14 +454,6 @@ def test_several_devices() -> None:
     assert (first, second) == ("/dev/kvmfr0", "/dev/kvmfr1")
     assert "open now and closed from the next boot on" in now
     assert "cannot open it" in later
-
-
-def test_sizes_are_asked_of_devices_only() -> None:
-    parts = lg.loaded(OPEN, 64)
-    asked = hosts.changed(host(258, OPEN, {}), probes=parts.probes)
-    assert Facts(asked)[KvmfrSizes].sizes == (("/dev/kvmfr0", 64 << 20),)
-    ((_, size),) = Facts(host(258, OPEN, {}))[KvmfrSizes].sizes
-    assert isinstance(size, Missing)
 
 
 LS = re.compile(r"(.)([rwx-]{9})([+.]?) \d+ (\S+)(?: ([a-z]\S*))? (\d+), (\d+) .*")
