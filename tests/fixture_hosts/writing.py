@@ -7,13 +7,12 @@ import json
 import tempfile
 from pathlib import Path
 
-from vfio_doctor.host.capture_io import save
-
 from fixture_hosts.parts import Recipe, capture
 from fixture_hosts.recipes import RECIPES
 from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import load
 from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.captured import CapturedHost
 
 
