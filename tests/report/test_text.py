@@ -154,17 +154,24 @@ def test_a_reboot_alone_is_a_step() -> None:
         (
             (end("a", Status.UNKNOWN, "?"), end("b", Status.NOT_APPLICABLE, "?")),
             "Found nothing wrong in what could be seen. "
-            "Of 2 checks: 1 do not apply, 1 could not be decided.",
+            "Of 2 checks: 1 does not apply, 1 could not be decided.",
         ),
         ((fail("a"), fail("b")), "Found: 2 errors."),
         (
             (fail("a", W), fail("b", I), end("c", Status.ERROR, "?")),
-            "Found: 1 warning, 1 for information. Of 3 checks: 1 failed themselves.",
+            "Found: 1 warning, 1 for information. Of 3 checks: 1 failed itself.",
         ),
     ],
 )
 def test_verdict(results: tuple[CheckResult, ...], verdict: str) -> None:
     assert text.verdict(of_results(*results)) == verdict
+
+
+def test_what_waits_for_a_check_that_was_not_selected_is_named() -> None:
+    waiting = end("a", Status.BLOCKED)._replace(blocked_by=("b",))
+    said = text.verdict(of_results(waiting))
+    assert said.startswith("Not all could be judged. a is blocked by b (select it")
+    assert said.endswith("Of 1 check: 1 waits for another.")
 
 
 def test_limits_of_the_report_are_said() -> None:

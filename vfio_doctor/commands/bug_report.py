@@ -68,16 +68,17 @@ def command(
 
 
 def _made(chosen: Chosen, redacted: bool) -> Attachment:
-    from vfio_doctor.commands.diagnosis import Progress
+    from vfio_doctor.commands.diagnosis import Progress, refuse_unknown_user
     from vfio_doctor.commands.host import open_host
     from vfio_doctor.engine.registry import load
-    from vfio_doctor.facts.base import Options
+    from vfio_doctor.facts.base import Facts, Options
     from vfio_doctor.host.archive import CaptureError
     from vfio_doctor.model import RunInfo
     from vfio_doctor.report.attachment import SOURCE, PrivateLeft, build
 
     host = open_host(chosen.capture)
     options = Options(user=chosen.user, areas=chosen.areas)
+    refuse_unknown_user(Facts(host, options))
     run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", _now()), 0, SOURCE)
     try:
         with Progress("Looking at the host ..."):

@@ -11,11 +11,12 @@ import click
 
 from vfio_doctor.commands.host import open_host
 from vfio_doctor.commands.journal_notes import tell
+from vfio_doctor.commands.options import Failure
 from vfio_doctor.commands.output import emit
 from vfio_doctor.engine.assemble import assemble, exit_status
 from vfio_doctor.engine.diagnose import diagnose
 from vfio_doctor.engine.registry import load
-from vfio_doctor.facts.base import Facts, Options
+from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.model import RunInfo, Severity
 from vfio_doctor.value import NamedTuple
 
@@ -43,7 +44,17 @@ def run(chosen: Chosen) -> int:
     if chosen.debug:
         _show_traces(done.report.checks)
     emit(rendered(done.report, chosen), chosen.output)
-    return exit_status(done.report, Severity[chosen.fail_on.upper()])
+    return status_of(done.report, chosen)
+
+
+def status_of(report: Report, chosen: Chosen) -> int:
+    """Return the exit status; 3 where all that is wrong was not selected."""
+    status = exit_status(report, Severity[chosen.fail_on.upper()])
+    if status:
+        return status
+    reported = {result.id for result in report.checks}
+    unseen = any(not reported.issuperset(r.blocked_by) for r in report.checks)
+    return 3 if unseen else 0
 
 
 def diagnosed(chosen: Chosen) -> Diagnosed:
@@ -52,14 +63,41 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     host = open_host(chosen.capture)
     registry = load()
     facts = Facts(host, options_of(chosen))
+    refuse_unknown_user(facts)
     with Progress("Looking at the host ..."):
         try:
             results = diagnose(facts, registry, chosen.select, chosen.skip)
         except ValueError as error:
             raise click.UsageError(_with_suggestion(str(error), registry)) from error
+        if not results and (chosen.select or chosen.skip):
+            raise click.UsageError(
+                "Nothing is left to judge: --skip leaves out all of --select."
+                if chosen.select
+                else "Nothing is left to judge: --skip leaves out every check."
+            )
         info = RunInfo(_utc(started), _since(started), host.name)
         report = assemble(host, facts, results, info, registry.problems)
     return Diagnosed(host, facts, registry, report)
+
+
+def refuse_unknown_user(facts: Facts) -> None:
+    """Raise Failure where ``--user`` names root or nobody (DESIGN section 5).
+
+    A host that hides its accounts proves nothing: its checks say so themselves.
+    """
+    from vfio_doctor.facts.accounts import Accounts, HumanUser
+
+    asked = facts.options.user
+    if not asked:
+        return
+    try:
+        facts[Accounts]
+    except MissingFact:
+        return
+    try:
+        facts[HumanUser]
+    except MissingFact as reason:
+        raise Failure(str(reason), 2) from reason
 
 
 def options_of(chosen: Chosen) -> Options:
@@ -95,7 +133,7 @@ class Progress:
 
     def __init__(self, text: str) -> None:
         """Take the line to show."""
-        self._text = text if sys.stderr.isatty() else ""
+        self._text = text if sys.stderr and sys.stderr.isatty() else ""
 
     def __enter__(self) -> None:
         """Show the line."""

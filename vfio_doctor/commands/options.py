@@ -56,7 +56,9 @@ class CheckNames(Type):
         """Return the words; which ones exist is known once the rules are loaded."""
         if isinstance(value, tuple):
             return value
-        words = (word.strip() for word in str(value).split(","))
+        words = [word.strip() for word in str(value).split(",")]
+        if not any(words):
+            self.fail("name a check or an area; see `vfio-doctor checks`.", param, ctx)
         return tuple(word for word in words if word)
 
     def shell_complete(

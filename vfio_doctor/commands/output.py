@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,21 @@ def emit(text: str, output: str | None = None) -> None:
         assert output is not None
         _write(text, output)
         return
+    if sys.stdout is None:
+        raise Failure("cannot write the report: standard output is closed", 2)
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
-        # Python flushes stdout once more when it leaves.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        said = f"cannot write the report to standard output: {error.strerror}"
+        raise Failure(said, 2) from error
+
+
+def _drop_stdout() -> None:
+    # Python flushes stdout once more when it leaves.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print(text: str, stream: IO[str]) -> None:
@@ -51,18 +62,29 @@ def _write(text: str, path: str) -> None:
     """Write a whole file or nothing: a new file takes the old one's place.
 
     A symbolic link is replaced, never followed: it may be somebody else's trap in
-    a shared folder. What is neither a file nor absent (``/dev/null``) is written to.
+    a shared folder. A device (``/dev/null``) is written to, and what a link to no
+    file leads to (``/dev/stdout``); a pipe could wait for its reader for ever.
     """
     try:
         if os.path.isdir(path):
             raise IsADirectoryError(21, "it is a folder", path)
         if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "w", encoding="utf-8") as device:
-                device.write(text)
+            _write_through(text, path)
             return
         _replace(text, path)
     except OSError as error:
         raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+
+
+def _write_through(text: str, path: str) -> None:
+    kind = os.lstat(path).st_mode
+    if not stat.S_ISCHR(kind) and not stat.S_ISLNK(kind):
+        raise Failure(f"{path}: cannot write: it is not a regular file", 2)
+    # A pipe that nobody reads is refused at once; one that is read may be slow.
+    number = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    os.set_blocking(number, True)
+    with open(number, "w", encoding="utf-8") as device:
+        device.write(text)
 
 
 def _replace(text: str, path: str) -> None:

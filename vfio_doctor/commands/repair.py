@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.diagnosis import Diagnosed, rendered
+from vfio_doctor.commands.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.commands.output import emit
 from vfio_doctor.commands.place import Place
 from vfio_doctor.commands.repair_machine import lines_of, root_command, say
-from vfio_doctor.engine.assemble import exit_status
 from vfio_doctor.engine.planned import Effect, Ending
 from vfio_doctor.facts.base import CannotFix, MissingFact
-from vfio_doctor.model import CheckResult, Severity
+from vfio_doctor.model import CheckResult
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import BootBackend
@@ -190,4 +189,4 @@ def _finish(
 
 
 def _status(report: Report, chosen: Chosen) -> int:
-    return exit_status(report, Severity[chosen.fail_on.upper()])
+    return status_of(report, chosen)

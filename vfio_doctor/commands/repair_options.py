@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., object]")
 
 ACCESS = ("auto", "owner", "uaccess", "group")
+
+
+def power_of_two(
+    ctx: click.Context, param: click.Parameter, value: int | None
+) -> int | None:
+    """Return the size; raise BadParameter for one that QEMU does not take."""
+    if value is not None and value & (value - 1):
+        raise click.BadParameter(
+            f"{value} is not a power of two, which QEMU asks for: 32, 64, 128, 256.",
+            ctx,
+            param,
+        )
+    return value
+
+
 OPTIONS = (
     click.option(
         "--fix",
@@ -32,8 +47,10 @@ OPTIONS = (
         "--size",
         "size_mib",
         metavar="MIB",
-        type=click.IntRange(1, 1 << 20),
-        help="With --fix: the size of kvmfr's shared memory, in MiB.",
+        type=click.IntRange(1, 1024),
+        callback=power_of_two,
+        help="With --fix: the size of kvmfr's shared memory, in MiB: a power of two "
+        "from 1 to 1024.",
     ),
     click.option(
         "--access",

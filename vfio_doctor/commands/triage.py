@@ -103,7 +103,13 @@ def _rows(found: list[str], options: Options, jobs: int) -> Iterator[Row]:
 
 
 def _start(registry: Registry, options: Options) -> None:
-    """Keep in each process what all its captures are judged with."""
+    """Keep in each process what all its captures are judged with.
+
+    Ctrl-C is for the first process, which ends the others.
+    """
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _ROW[:] = [registry, options]
 
 

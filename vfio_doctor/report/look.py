@@ -30,9 +30,14 @@ class Look(NamedTuple):
 
 
 def look_for(
-    stream: IO[str], colour: str, verbosity: int, environ: Mapping[str, str]
+    stream: IO[str] | None, colour: str, verbosity: int, environ: Mapping[str, str]
 ) -> Look:
-    """Return the look for a stream; ``colour`` is auto, always or never."""
+    """Return the look for a stream; ``colour`` is auto, always or never.
+
+    A stream that was closed before the program began is None.
+    """
+    if stream is None:
+        return Look(verbosity=verbosity)
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
     return Look(
         _width(stream, environ),

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 UNBROKEN = 1 << 20
 # What the live reader calls itself.
 THIS_HOST = "this host"
+ENDS = (
+    ("pass", "passed", "passed"),
+    ("not-applicable", "does not apply", "do not apply"),
+    ("blocked", "waits for another", "wait for another"),
+    ("unknown", "could not be decided", "could not be decided"),
+    ("error", "failed itself", "failed themselves"),
+)
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -165,19 +172,29 @@ def verdict(report: Report) -> str:
     if severities["info"]:
         found.append(f"{severities['info']} for information")
     statuses = dict(report.summary.statuses)
-    words = (
-        ("pass", "passed"),
-        ("not-applicable", "do not apply"),
-        ("blocked", "wait for another"),
-        ("unknown", "could not be decided"),
-        ("error", "failed themselves"),
-    )
-    ends = [f"{statuses[key]} {word}" for key, word in words if statuses[key]]
+    ends = [
+        f"{statuses[key]} {one if statuses[key] == 1 else more}"
+        for key, one, more in ENDS
+        if statuses[key]
+    ]
     rest = f"Of {_count(len(report.checks), 'check')}: {', '.join(ends)}."
     what = f"Found: {', '.join(found)}." if found else "Found nothing wrong."
-    if not found and statuses["unknown"] + statuses["error"] + statuses["blocked"]:
+    if not found and statuses["unknown"] + statuses["error"]:
         what = "Found nothing wrong in what could be seen."
-    return f"{what} {rest}" if ends else what
+    if statuses["blocked"] and not found:
+        what = "Not all could be judged."
+    parts = [what, *_blocked(report), *([rest] if ends else [])]
+    return " ".join(parts)
+
+
+def _blocked(report: Report) -> Iterator[str]:
+    """Yield a sentence on what waits for checks that this report leaves out."""
+    shown = {result.id for result in report.checks}
+    for result in report.checks:
+        unseen = [name for name in result.blocked_by if name not in shown]
+        if unseen:
+            it = "it" if len(unseen) == 1 else "them"
+            yield f"{result.id} is blocked by {', '.join(unseen)} (select {it} too)."
 
 
 def _count(number: int, word: str) -> str:

@@ -1,0 +1,76 @@
+"""What the command line refuses, in one sentence and with exit status 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reports import HOSTS
+from vfio_doctor.cli import cli
+
+SICK = str(HOSTS / "bluefin-dx-2121")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--select", "kvmfr", "--skip", "kvmfr"), "Nothing is left to judge"),
+        (("--select", ""), "name a check or an area"),
+        (("--select", ","), "name a check or an area"),
+        (("--fix", "--dry-run", "--size", "100"), "not a power of two"),
+        (("--fix", "--dry-run", "--size", "2048"), "1<=x<=1024"),
+        (("--user", "nobodyx"), "--user nobodyx: this host has no such account"),
+        (("--user", "root"), "root is not the person at the desktop"),
+        (("--user", "nobodyx", "bug-report", "--print"), "no such account"),
+    ],
+)
+def test_refused(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(cli, ("--capture", SICK, *words))
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+
+
+def test_what_waits_for_an_unselected_check_is_not_all_fine() -> None:
+    result = CliRunner().invoke(
+        cli, ("--capture", SICK, "-q", "--select", "kvmfr-device-owner")
+    )
+    assert result.exit_code == 3
+    assert "is blocked by kvmfr-rule-owner (select it too)" in result.stdout
+    assert "Found nothing" not in result.stdout
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_nobody_reads_is_refused(tmp_path: Path, linked: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    path = str(tmp_path / ("link" if linked else "pipe"))
+    result = CliRunner().invoke(cli, ("--capture", SICK, "-o", path))
+    assert result.exit_code == 2
+    assert "cannot write" in result.stderr
+
+
+@pytest.mark.runs("sh")
+@pytest.mark.parametrize(
+    ("redirect", "said"),
+    [(">/dev/full", "No space left on device"), (">&-", "output is closed")],
+)
+def test_a_report_that_cannot_be_printed(redirect: str, said: str) -> None:
+    line = f'exec "$@" {redirect}'
+    words = (sys.executable, "-m", "vfio_doctor", "--capture", SICK)
+    done = subprocess.run(
+        ("sh", "-c", line, "sh", *words),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
