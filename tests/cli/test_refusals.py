@@ -74,3 +74,10 @@ def test_a_report_that_cannot_be_printed(redirect: str, said: str) -> None:
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_healthy_host_has_nothing_to_repair() -> None:
+    host = str(HOSTS / "healthy-bazzite")
+    result = CliRunner().invoke(cli, ("--capture", host, "--fix", "--dry-run"))
+    assert result.stdout == "Nothing is wrong: there is nothing to repair.\n"
+    assert result.exit_code == 0

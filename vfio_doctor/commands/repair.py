@@ -44,7 +44,7 @@ def run(chosen: Chosen, place: Place | None = None) -> int:
         say("Nothing was changed: there is no terminal to ask on; add --yes.")
         return USAGE
     if not chosen.yes:
-        _tell_plan(plan, chosen)
+        _tell_plan(done, plan, chosen)
         if not place.ask("Do this?"):
             say("Nothing was changed.")
             return _status(done.report, chosen)
@@ -84,7 +84,7 @@ def _repair(
     from vfio_doctor.engine.verify import verify
 
     if chosen.yes:
-        _tell_plan(plan, chosen)
+        _tell_plan(done, plan, chosen)
     outcome = apply_plan(plan, place.machine(done.host, backend))
     if outcome.ending is not Ending.DONE:
         _finish(done, plan, outcome, (), chosen)
@@ -144,11 +144,11 @@ def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
     return USAGE
 
 
-def _tell_plan(plan: Plan, chosen: Chosen) -> None:
+def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
     """Show the plan before it is applied; a report for programs stays clean."""
     from vfio_doctor.report.plan import plan_lines
 
-    text = "\n".join(plan_lines(plan)) + "\n"
+    text = "\n".join(plan_lines(plan, done.report)) + "\n"
     if chosen.format == "text":
         emit(text)
     else:
@@ -160,7 +160,7 @@ def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
     from vfio_doctor.report.plan import plan_document, plan_lines
 
     if chosen.format == "text":
-        emit("\n".join(plan_lines(plan)) + "\n", chosen.output)
+        emit("\n".join(plan_lines(plan, done.report)) + "\n", chosen.output)
         return
     report = done.report._replace(plan=plan_document(plan))
     emit(rendered(report, chosen), chosen.output)

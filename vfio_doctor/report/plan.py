@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.engine.planned import Effect, Ending, StepState
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, Status
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
         StepResult,
         Verdict,
     )
-    from vfio_doctor.model import Step
+    from vfio_doctor.model import Report, Step
 
 NOTHING = "There is nothing to repair here that this program can repair."
+HEALTHY = "Nothing is wrong: there is nothing to repair."
+FINE = (Status.PASS, Status.NOT_APPLICABLE)
 IMAGE_TOOLS = {"rpm-ostree": "rpm-ostree rollback", "bootc": "bootc rollback"}
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return the whole plan; every text of the host is made safe."""
-    lines = list(_fixes(plan)) if plan.steps else [NOTHING]
+def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
+    """Return the whole plan; every text of the host is made safe.
+
+    With the report it also says what is to be done by hand and what was left out
+    because it could not be told.
+    """
+    lines = list(_fixes(plan)) if plan.steps else _nothing(report)
     for number, planned in enumerate(_shown(plan), 1):
         lines += ["", f"{number}. {headline(planned)}"]
         lines += [f"   {line}" for line in _detail(planned)]
@@ -34,10 +40,33 @@ def plan_lines(plan: Plan) -> list[str]:
         lines += ["", "Kernel arguments of the next boot"]
         lines += [f"  before: {_words(plan.arguments.before)}"]
         lines += [f"  after:  {_words(plan.arguments.after)}"]
-    lines += [*_left(plan), *_refused(plan)]
+    lines += [*_left(plan), *_refused(plan), *_untold(report)]
     if plan.steps:
         lines += ["", *_reboot(plan), "", *way_back(plan)]
     return lines
+
+
+def _nothing(report: Report | None) -> list[str]:
+    """Return that nothing is wrong, or what is to be done by hand."""
+    if report is None:
+        return [NOTHING]
+    found = [(r.id, d.finding) for r in report.checks for d in r.diagnoses]
+    if not found:
+        fine = all(r.status in FINE for r in report.checks)
+        return [HEALTHY if fine else NOTHING]
+    said = [f"  {name}: {clean(f.advice)}" for name, f in found if f.advice]
+    return [NOTHING, *(["By hand:", *said] if said else [])]
+
+
+def _untold(report: Report | None) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for result in report.checks if report is not None else ():
+        if result.status is Status.UNKNOWN:
+            reasons.setdefault(result.reason, []).append(result.id)
+    for reason, ids in reasons.items():
+        yield ""
+        yield f"Left out, as it could not be told: {', '.join(ids)}"
+        yield f"  {clean(reason)}"
 
 
 def _shown(plan: Plan) -> list[Step]:
