@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
-from vfio_doctor.boot.words import added, removed
+from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KEYS, grub_files, grub_words
 from vfio_doctor.host.reader import Missing
@@ -90,15 +90,8 @@ def _take_out(text: str, found: shell.Assignment, gone: list[str], path: str) ->
                 )
         return text
     here = [p.meaning for p in found.pieces if p.meaning in gone]
-    taken = [w for w in here if w is not None and _taken(gone, w)]
+    taken = [w for w in here if w is not None and take(gone, w)]
     return shell.edited(text, found, tuple(taken), "") if taken else text
-
-
-def _taken(gone: list[str], word: str) -> bool:
-    if word not in gone:
-        return False
-    gone.remove(word)
-    return True
 
 
 def _put_in(text: str, key: str, new: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.words import added, removed
+from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import FileStep
 from vfio_doctor.parse.cmdline import words
@@ -49,7 +49,7 @@ def edited_words(text: str, edit: ArgumentEdit) -> str:
     for word in removed(edit):
         text = _without(text, word)
     present = list(words(text))
-    missing = [w for w in added(edit) if not _taken(present, w)]
+    missing = [w for w in added(edit) if not take(present, w)]
     if not missing:
         return text
     return with_words(text, " ".join(missing))
@@ -61,13 +61,6 @@ def with_words(text: str, new: str) -> str:
     body = head.rstrip("\n")
     gap = "" if not body or body[-1].isspace() else " "
     return f"{body}{gap}{new}{head[len(body) :]}{dashes}{init}"
-
-
-def _taken(present: list[str], word: str) -> bool:
-    if word not in present:
-        return False
-    present.remove(word)
-    return True
 
 
 def _without(text: str, word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
-from vfio_doctor.boot.words import added, removed
+from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot_config import (
     LIMINE_DEFAULT,
@@ -71,20 +71,13 @@ def _file_step(
     text = _text(before)
     for found in reversed(shell.assignments(text, LIMINE_KEY)):
         here = [p.meaning for p in found.pieces if p.meaning in gone]
-        taken = [word for word in here if word is not None and _taken(gone, word)]
+        taken = [word for word in here if word is not None and take(gone, word)]
         if found.whole and taken:
             text = shell.edited(text, found, tuple(taken), "")
     if path == LIMINE_DEFAULT and added(edit):
         text = _put_in(text, " ".join(added(edit)))
     after = text.encode("utf-8", "surrogateescape")
     return FileStep(path, before, after) if after != before else None
-
-
-def _taken(gone: list[str], word: str) -> bool:
-    if word not in gone:
-        return False
-    gone.remove(word)
-    return True
 
 
 def _put_in(text: str, new: str) -> str:

@@ -32,12 +32,14 @@ def refuse_init_part(edit: ArgumentEdit, tool: str) -> None:
         )
 
 
+def take(words: list[str], word: str) -> bool:
+    """Take one occurrence of a word off the list; tell whether it was there."""
+    if word not in words:
+        return False
+    words.remove(word)
+    return True
+
+
 def _minus(words: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
     rest = list(others)
-    left: list[str] = []
-    for word in words:
-        if word in rest:
-            rest.remove(word)
-        else:
-            left.append(word)
-    return tuple(left)
+    return tuple(word for word in words if not take(rest, word))

@@ -103,7 +103,9 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     """Run one check, whatever it does, and return how it ended."""
     findings: list[Finding] = []
     try:
-        findings.extend(_each(check().judge(facts), findings))
+        # One by one, so that a later `MissingFact` loses none.
+        for finding in check().judge(facts):
+            findings.append(finding)
     except NotApplicable as reason:
         return _result(check, Status.NOT_APPLICABLE, str(reason))
     except MissingFact as reason:
@@ -116,13 +118,6 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
         return result._replace(trace=traceback.format_exc())
     status = Status.FAIL if findings else Status.PASS
     return _result(check, status, "", findings, facts, registry)
-
-
-def _each(source: Iterable[Finding], kept: list[Finding]) -> Iterable[Finding]:
-    """Keep each finding at once, so that a later `MissingFact` loses none."""
-    for finding in source:
-        kept.append(finding)
-    return ()
 
 
 def _result(
