@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from e2e import images
+from e2e.scenario import RESULTS
 from e2e.vm import Machine
 
 if TYPE_CHECKING:
@@ -17,23 +19,46 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """What this run has done, for its last lines."""
+    """What a run has done, for its last lines; workers hand theirs to the first."""
 
     def __init__(self) -> None:
         """Start the clock."""
         self.begun = time.monotonic()
-        self.scenarios = 0
-        self.boots = 0
-        self.booting = 0.0
-        self.faults = 0
+        self.counts = {"scenarios": 0, "boots": 0, "booting": 0.0, "faults": 0}
+
+    def add(self, **more: float) -> None:
+        """Add up what was done."""
+        for name, value in more.items():
+            self.counts[name] += value
 
     def enter(self, machine: Machine) -> None:
         """Add up what a machine has done."""
-        self.boots += machine.boots
-        self.booting += machine.seconds
+        self.add(boots=machine.boots, booting=machine.seconds)
+
+    def line(self) -> str:
+        """Return it as one line."""
+        done, minutes = self.counts, (time.monotonic() - self.begun) / 60
+        return (
+            f"real kernel: {done['scenarios']:g} scenarios, {done['boots']:g} boots"
+            f" ({done['booting']:.0f} s), {done['faults']:g} faults injected,"
+            f" {minutes:.1f} minutes"
+        )
 
 
 LEDGER = Ledger()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's counts to the process that started it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["ledger"] = LEDGER.counts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker has counted."""
+    LEDGER.add(**getattr(node, "workeroutput", {}).get("ledger", {}))
 
 
 def pytest_collection_modifyitems(
@@ -50,13 +75,8 @@ def pytest_collection_modifyitems(
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Say what was run."""
-    if LEDGER.scenarios:
-        minutes = (time.monotonic() - LEDGER.begun) / 60
-        terminalreporter.write_line(
-            f"real kernel: {LEDGER.scenarios} scenarios, {LEDGER.boots} boots"
-            f" ({LEDGER.booting:.0f} s), {LEDGER.faults} faults injected,"
-            f" {minutes:.1f} minutes"
-        )
+    if LEDGER.counts["scenarios"]:
+        terminalreporter.write_line(LEDGER.line())
 
 
 @pytest.fixture(autouse=True)
@@ -77,23 +97,24 @@ def tools() -> None:
 
 
 @pytest.fixture
-def machines() -> Iterator[list[Machine]]:
-    """Collect the machines of a scenario; all are switched off behind it."""
-    LEDGER.scenarios += 1
+def machines(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
+    """Collect the machines of a scenario; all are switched off behind it.
+
+    What each leaves (console, journals, files) is kept below `RESULTS`.
+    """
+    LEDGER.add(scenarios=1)
     started: list[Machine] = []
     yield started
-    for machine in started:
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", request.node.name).strip("-")
+    for number, machine in enumerate(started):
         # pytest shows this where the scenario fails.
         print(f"The console of the guest ends with:\n{machine.console[-3000:]}")
         LEDGER.enter(machine)
+        machine.collect(RESULTS / f"{name}-{number}")
         machine.close()
 
 
 @pytest.fixture
 def faults() -> Callable[[int], None]:
     """Count faults that a scenario has injected."""
-
-    def add(count: int) -> None:
-        LEDGER.faults += count
-
-    return add
+    return lambda count: LEDGER.add(faults=count)

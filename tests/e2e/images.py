@@ -12,6 +12,7 @@ import inspect
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,10 @@ TOOLS = (
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("ostree", "ostree"),
     ("debugfs", "e2fsprogs"),
-    ("grub-mkstandalone", "grub-common"),
+    ("grub-mkimage", "grub-common"),
+    ("/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin"),
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+    ("/usr/share/seabios/bios-256k.bin", "seabios"),
 )
 # What a guest needs: its disks, the channel, KVM and VFIO.
 MODULES = [
@@ -100,6 +104,7 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+PACKAGED = ("vfio_doctor", "checks", "fixes", "setup.cfg", "pyproject.toml", "*.md")
 ALICE, QEMU, BOB = 1000, 107, 1001
 
 
@@ -120,10 +125,14 @@ def cache() -> Path:
 
 def missing_tools() -> list[str]:
     """Return the Debian packages of the tools that are not installed."""
-    found = [package for tool, package in TOOLS if not shutil.which(tool)]
+    found = [package for tool, package in TOOLS if not _is_there(tool)]
     if not kernel_releases():
         found += ["linux-image-amd64", "linux-headers-amd64"]
     return found
+
+
+def _is_there(tool: str) -> bool:
+    return Path(tool).exists() if "/" in tool else bool(shutil.which(tool))
 
 
 def kernel_releases() -> list[str]:
@@ -391,15 +400,23 @@ def _add_prepare_root(root: Path, tree: Path) -> None:
 
 
 def wheels() -> Path:
-    """Return a folder with the project's wheel and those of its dependencies."""
-    tracked = run("git", "-C", PROJECT, "ls-files", "vfio_doctor", "checks", "fixes")
-    files = [PROJECT / name for name in sorted(tracked.split())]
+    """Return a folder with the project's wheel and those of its dependencies.
+
+    It is built from a copy: in the checkout an older build's files would get in.
+    """
+    names = run("git", "-C", PROJECT, "ls-files", *PACKAGED).split()
+    files = [PROJECT / name for name in sorted(names)]
     content = key_of(*(f.read_bytes() for f in files if f.is_file()))
 
     def build(target: Path) -> None:
-        import sys
-
+        copy = target.with_suffix(".source")
+        shutil.rmtree(copy, ignore_errors=True)
+        for file in files:
+            place = copy / file.relative_to(PROJECT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place, follow_symlinks=False)
         target.mkdir()
-        run(sys.executable, "-m", "pip", "wheel", "-q", "-w", target, PROJECT)
+        run(sys.executable, "-m", "pip", "wheel", "-q", "-w", target, copy)
+        shutil.rmtree(copy)
 
     return kept(f"wheels-{content}", build)

@@ -18,6 +18,7 @@ SECTOR = 512
 MIB = 1 << 20
 ROOT_SIZE = 1300  # MiB
 ESP_SIZE = 128  # MiB
+OVMF = Path("/usr/share/OVMF")
 GRUB_IMAGES = Path("/usr/lib/grub/i386-pc")
 # Read by GRUB's first stage before it can load anything: disk, table, ext4.
 GRUB_CORE = ("biosdisk", "part_msdos", "ext2")
@@ -52,7 +53,10 @@ TABLES = {
 
 def suite(loader: str, name: str) -> Suite:
     """Return the release with that boot loader's package in it."""
-    packages = {"grub": ("grub2-common",), "systemd-boot": ("systemd-boot",)}
+    packages = {
+        "grub": ("grub2-common", "systemd-container"),
+        "systemd-boot": ("systemd-boot",),
+    }
     return Suite(name, packages[loader])
 
 
@@ -162,12 +166,12 @@ class LoaderMachine(Machine):
         super().__init__(disk(loader, name), iommu)
         self.loader = loader
         if loader == "systemd-boot":
-            shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", self._folder / "vars.fd")
+            shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._folder / "vars.fd")
 
-    def _direct(self) -> list[str]:
+    def _boot(self) -> list[str]:
         if self.loader == "grub":
             return ["-no-reboot"]
-        code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+        code = OVMF / "OVMF_CODE_4M.fd"
         return [
             "-no-reboot",
             *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"),

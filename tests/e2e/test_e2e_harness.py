@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from e2e import images, seat
-from e2e.images import Suite
+from e2e import seat
+from e2e.guests import plain_disk
 from e2e.loader_guest import LoaderMachine
 from e2e.vm import Machine
 
@@ -28,12 +26,7 @@ kernel-install add $r /boot/vmlinuz-$r /boot/initrd.img-$r
 }
 
 
-def plain_disk(name: str) -> Path:
-    root = images.rootfs(Suite(name))
-    return images.kept(f"{root.name}.img", lambda path: images.disk(root, path))
-
-
-def started(machines: list[Machine], machine: Machine) -> Machine:
+def booted(machines: list[Machine], machine: Machine) -> Machine:
     machines.append(machine)
     machine.start()
     return machine
@@ -47,7 +40,7 @@ def test_each_iommu_is_there(
     machines: list[Machine], iommu: str, units: str, table: str
 ) -> None:
     words = "intel_iommu=on no_timer_check" if iommu == "intel" else "no_timer_check"
-    guest = started(machines, Machine(plain_disk("bookworm"), iommu, words))
+    guest = booted(machines, Machine(plain_disk("bookworm"), iommu, words))
     assert guest.shell("ls /sys/class/iommu").strip() == units
     tables = guest.shell("ls /sys/firmware/acpi/tables").split()
     assert [name for name in tables if name in ("DMAR", "IVRS")] == table.split()
@@ -58,7 +51,7 @@ def test_each_iommu_is_there(
 def test_boot_loader_reads_its_own_configuration(
     machines: list[Machine], loader: str
 ) -> None:
-    guest = started(machines, LoaderMachine(loader))
+    guest = booted(machines, LoaderMachine(loader))
     assert guest.shell(f"cat {PARAMETER}").strip() == "Y"
     guest.shell(ADD_ARGUMENT[loader], limit=180)
     guest.reboot()
@@ -67,7 +60,7 @@ def test_boot_loader_reads_its_own_configuration(
 
 @pytest.mark.parametrize("name", ["bookworm", "sid"])
 def test_uaccess_wants_a_rule_before_73(machines: list[Machine], name: str) -> None:
-    guest = started(machines, Machine(plain_disk(name), arguments="no_timer_check"))
+    guest = booted(machines, Machine(plain_disk(name), arguments="no_timer_check"))
     guest.shell("modprobe kvmfr")
     seat.log_in(guest)
     guest.put("/etc/udev/rules.d/99-kvmfr.rules", RULE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import configparser
+import contextlib
 import json
 import shutil
 import socket
@@ -20,12 +22,12 @@ BOOT_LIMIT = 180.0
 # interrupt remapping that is a panic.
 USUAL = "root=/dev/vda rw console=ttyS0 quiet panic=-1 no_timer_check"
 SITE = "/var/lib/e2e/site"
-LAUNCHER = f"""#!/usr/bin/python3
+# What pip writes for a console script, with the folder of the packages in it.
+LAUNCHER = """#!/usr/bin/python3
 import sys
-sys.dont_write_bytecode = True
-sys.path.insert(0, "{SITE}")
-from vfio_doctor.cli import main
-main()
+sys.path.insert(0, "{site}")
+from {module} import {function}
+sys.exit({function}())
 """
 PROGRAM = "/var/lib/e2e/vfio-doctor"
 VIRTUAL_IOMMU = {
@@ -36,6 +38,14 @@ VIRTUAL_IOMMU = {
 # TCG has svm but no vmx. The kernel's IOMMU drivers go by the ACPI table, not by
 # the processor, so a DMAR table beside an AMD processor is fine.
 CPU = "max"
+
+
+LEFT_BEHIND = {
+    "journal.txt": "journalctl -b --no-pager -o short-monotonic",
+    "history.txt": f"{PROGRAM} history",
+    "files.txt": "cd /etc; head -n 50 default/grub kernel/cmdline udev/rules.d/*"
+    " modprobe.d/* modules-load.d/* 2>&1; cat /proc/cmdline; ls -l /dev/kvmfr*",
+}
 
 
 class Done(NamedTuple):
@@ -53,8 +63,9 @@ class GuestError(Exception):
 class Machine:
     """A virtual machine that can be started, asked, cut off and started again.
 
-    ``boot`` is ``direct`` (QEMU is given kernel, initramfs and arguments) or
-    ``efi`` (OVMF and the boot loader on ``esp`` run).
+    QEMU is given kernel, initramfs and arguments, unless a subclass has firmware
+    and a boot loader find them. ``cpu`` and ``devices`` are QEMU's names of a
+    processor and of PCI devices.
     """
 
     def __init__(
@@ -63,19 +74,18 @@ class Machine:
         iommu: str = "intel",
         arguments: str = "",
         initramfs: Path | None = None,
-        esp: Path | None = None,
+        cpu: str = CPU,
+        devices: tuple[str, ...] = ("edu",),
     ) -> None:
         """Copy the disk; start nothing yet."""
         self._folder = Path(tempfile.mkdtemp(prefix="vfio-doctor-e2e-"))
         self.disk = self._folder / "disk.img"
         images.run("cp", "--sparse=always", disk, self.disk)
-        self.esp = self._folder / "esp.img" if esp else None
-        if esp and self.esp:
-            shutil.copy(esp, self.esp)
-            shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", self._folder / "vars.fd")
         self.iommu = iommu
         self.arguments = arguments
         self.initramfs = initramfs
+        self.cpu = cpu
+        self.devices = (*devices, *VIRTUAL_IOMMU[iommu])
         self.plain = False
         self.boots = 0
         self.seconds = 0.0
@@ -136,7 +146,8 @@ class Machine:
             # Where the tests are killed, so is the guest.
             *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"),
             *("-M", "q35,accel=tcg,kernel-irqchip=split"),
-            *("-cpu", CPU, "-smp", "2", "-m", "1536"),
+            # One processor: two guests at once then boot faster than with two each.
+            *("-cpu", self.cpu, "-smp", "1", "-m", "1536"),
             *("-nographic", "-vga", "none", "-nodefaults", "-no-user-config"),
             *("-serial", f"file:{self._folder}/console.log"),
             *("-drive", f"file={self.disk},format=raw,if=none,id=d0,cache=unsafe"),
@@ -147,31 +158,21 @@ class Machine:
                 "-netdev",
                 "user,id=n0,restrict=on",
             ),
-            *("-device", "edu"),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,path={port},server=on,wait=off,id=c0"),
             *("-device", "virtserialport,chardev=c0,name=vfio-doctor.e2e"),
         ]
-        for device in VIRTUAL_IOMMU[self.iommu]:
+        for device in self.devices:
             command += ["-device", device]
-        return command + (self._efi() if self.esp else self._direct())
+        return command + self._boot()
 
-    def _direct(self) -> list[str]:
+    def _boot(self) -> list[str]:
         kernel = f"/boot/vmlinuz-{images.release()}"
         initramfs = self.initramfs or images.initramfs()
         words = self.arguments if self.plain else f"{USUAL} {self.arguments}"
         return [
             "-no-reboot",
             *("-kernel", kernel, "-initrd", str(initramfs), "-append", words),
-        ]
-
-    def _efi(self) -> list[str]:
-        code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
-        return [
-            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"),
-            *("-drive", f"if=pflash,format=raw,unit=1,file={self._folder}/vars.fd"),
-            *("-drive", f"file={self.esp},format=raw,if=none,id=d1,cache=unsafe"),
-            *("-device", "virtio-blk-pci,drive=d1,bootindex=0"),
         ]
 
     def _line(self) -> bytes:
@@ -238,17 +239,17 @@ class Machine:
     def install(self) -> None:
         """Unpack the project's wheel and its dependencies in the guest."""
         packed = self._folder / "site.zip"
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as all_of_it:
-            for wheel in sorted(images.wheels().glob("*.whl")):
-                with zipfile.ZipFile(wheel) as one:
-                    for name in one.namelist():
-                        all_of_it.writestr(name, one.read(name))
+        entry = pack_site(packed)
         self.put("/var/lib/e2e/site.zip", packed.read_bytes())
         unpack = (
-            "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])"
+            "import compileall, sys, zipfile;"
+            "zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2]);"
+            "compileall.compile_dir(sys.argv[2], quiet=2)"
         )
         self.run("python3", "-c", unpack, "/var/lib/e2e/site.zip", SITE)
-        self.put(PROGRAM, LAUNCHER, 0o755)
+        module, _, function = entry.partition(":")
+        text = LAUNCHER.format(site=SITE, module=module, function=function)
+        self.put(PROGRAM, text, 0o755)
 
     def doctor(self, *arguments: str, user: str = "", limit: float = 300) -> Done:
         """Run vfio-doctor in the guest; as root it works for alice."""
@@ -290,7 +291,40 @@ class Machine:
             self.arguments = arguments
         self.start()
 
+    def collect(self, folder: Path) -> None:
+        """Keep what the guest leaves: console, its journal, the doctor's, files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "console.log").write_text(self.console)
+        if self._socket is None:
+            return
+        with contextlib.suppress(GuestError, OSError):
+            for name, command in LEFT_BEHIND.items():
+                done = self.run("sh", "-c", command, limit=60)
+                (folder / name).write_text(done.stdout + done.stderr)
+
     def close(self) -> None:
         """Cut the power and remove everything."""
         self.cut()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def pack_site(packed: Path) -> str:
+    """Write all wheels into one archive; return the console script's entry point."""
+    script = ""
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as all_of_it:
+        for wheel in sorted(images.wheels().glob("*.whl")):
+            with zipfile.ZipFile(wheel) as one:
+                for name in one.namelist():
+                    data = one.read(name)
+                    all_of_it.writestr(name, data)
+                    if name.startswith("vfio_doctor-") and name.endswith(
+                        "/entry_points.txt"
+                    ):
+                        script = _console_script(data.decode())
+    return script
+
+
+def _console_script(text: str) -> str:
+    parsed = configparser.ConfigParser()
+    parsed.read_string(text)
+    return parsed["console_scripts"]["vfio-doctor"]

@@ -62,6 +62,7 @@ def test_image_info_that_is_none(text: str) -> None:
         ({"/.flatpak-info": ""}, "flatpak", ""),
         ({"/run/systemd/container": "lxc\n"}, "lxc", ""),
         ({"/run/systemd/container": ""}, "a container", ""),
+        ({"/run/host/container-manager": "systemd-nspawn"}, "systemd-nspawn", ""),
         ({"/proc/1/cgroup": "12:cpu:/docker/0123\n0::/\n"}, "docker", ""),
         ({"/proc/1/cgroup": "0::/init.scope\n"}, "", ""),
         ({"/proc/sys/kernel/osrelease": "6.6-microsoft-standard-WSL2\n"}, "WSL", ""),

@@ -21,8 +21,9 @@ CONTAINER_MARKS = (
     ("/.dockerenv", "docker"),
     ("/.flatpak-info", "flatpak"),
 )
-# systemd, and container runtimes that know it, write the runtime's name here.
-SYSTEMD_MARK = "/run/systemd/container"
+# The runtime's name: systemd as a container's first process writes it, and where
+# another program is the first one only the runtime (systemd.io/CONTAINER_INTERFACE).
+NAMED_BY = ("/run/systemd/container", "/run/host/container-manager")
 # Hosts have it too: it tells only which container this is.
 DISTROBOX = "/usr/bin/distrobox-host-exec"
 CGROUP = "/proc/1/cgroup"
@@ -121,9 +122,10 @@ def container_kind(host: Reader) -> str:
             inside = kind in ("podman", "docker")
             entered = inside and not isinstance(host.lstat(DISTROBOX), Missing)
             return "distrobox" if entered else kind
-    named = read_text(host, SYSTEMD_MARK)
-    if isinstance(named, str):
-        return named.strip() or "a container"
+    for path in NAMED_BY:
+        named = read_text(host, path)
+        if isinstance(named, str):
+            return named.strip() or "a container"
     return _by_cgroup(host) or _by_kernel(host)
 
 

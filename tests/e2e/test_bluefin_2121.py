@@ -1,0 +1,90 @@
+"""The host of ublue-os/bluefin#2121, whole, on every boot stack."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e import scenario, seat
+from e2e.guests import started
+from e2e.loader_guest import LoaderMachine
+from e2e.ostree_guest import OstreeMachine
+from e2e.scenario import Sickness
+from e2e.vm import Machine
+
+pytestmark = pytest.mark.e2e
+SICK = frozenset(
+    {
+        "iommu-disabled-by-argument",
+        "kvm-msrs-not-ignored",
+        "kvm-reports-ignored-msrs",
+        "kvmfr-module-not-loaded",
+        "kvmfr-not-loaded-at-boot",
+        "kvmfr-rule-owner",
+    }
+)
+# Words, as the distribution's own tools would have put them there.
+PUT_WORD = {
+    "grub": "sed -i 's/=.quiet/& {word}/' /etc/default/grub; update-grub",
+    "systemd-boot": """
+sed -i 's/quiet/& {word}/' /etc/kernel/cmdline
+kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r) /boot/initrd.img-$(uname -r)
+""",
+}
+# What an update does: entries are made anew from the configuration.
+UPDATE = {
+    "grub": "update-grub",
+    "systemd-boot": PUT_WORD["systemd-boot"].format(word=""),
+}
+OFF = {"intel": "intel_iommu=off", "amd": "amd_iommu=off"}
+
+
+def opened(machine: Machine, cured: bool) -> None:
+    """After the repair the VM's user and QEMU get in, and nobody else."""
+    if cured:
+        assert scenario.access(machine) == scenario.OPENED
+
+
+def at_the_screen(machine: Machine, cured: bool) -> None:
+    """systemd 262 takes no person in a rule: alice gets in by her seat."""
+    seat.log_in(machine)
+    opened(machine, cured)
+
+
+@pytest.mark.parametrize("name", ["bookworm", "trixie", "sid"])
+def test_on_ostree(machines: list[Machine], name: str) -> None:
+    """systemd 252, 257 and 262; one new deployment, and the reboot switches."""
+    guest = started(machines, OstreeMachine(name, "intel", (OFF["intel"],)))
+    guest.put(scenario.RULE_99, scenario.RULE_ROOT)
+    came_up = at_the_screen if name == "sid" else opened
+    sickness = Sickness(f"2121-{name}", SICK, scenario.LEFT, (), came_up)
+    scenario.cure(guest, sickness)
+
+
+@pytest.mark.parametrize(
+    ("loader", "iommu"),
+    [
+        ("grub", "amd"),
+        ("systemd-boot", "intel"),
+        ("grub", "intel"),
+        ("systemd-boot", "amd"),
+    ],
+)
+def test_on_loader(machines: list[Machine], loader: str, iommu: str) -> None:
+    """GRUB and systemd-boot themselves boot what the repair has configured."""
+    guest = started(machines, LoaderMachine(loader, "bookworm", iommu))
+    guest.shell(PUT_WORD[loader].format(word=OFF[iommu]))
+    guest.put(scenario.RULE_99, scenario.RULE_ROOT)
+    guest.reboot()
+
+    def came_up(machine: Machine, cured: bool) -> None:
+        words = scenario.asked(machine)
+        assert (OFF[iommu] in words) is not cured
+        if cured:
+            # What the tools make of the configuration later is the same.
+            before = scenario.state(machine)
+            machine.shell(UPDATE[loader])
+            assert scenario.state(machine) == before
+        opened(machine, cured)
+
+    name = f"2121-{loader}-{iommu}"
+    scenario.cure(guest, Sickness(name, SICK, scenario.LEFT, (), came_up))
