@@ -104,7 +104,14 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
-PACKAGED = ("vfio_doctor", "checks", "fixes", "setup.cfg", "pyproject.toml", "*.md")
+PACKAGED = (
+    "vfio_doctor",
+    "checks",
+    "fixes",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+)
 ALICE, QEMU, BOB = 1000, 107, 1001
 
 

@@ -29,7 +29,8 @@ RULE_99 = "/etc/udev/rules.d/99-kvmfr.rules"
 SIZE = "/etc/modprobe.d/kvmfr.conf"
 LIST = "/etc/modules-load.d/kvmfr.conf"
 # Arguments of a host on which nothing is wrong; the IOMMU is on without any.
-QUIET_MSRS = ("kvm.report_ignored_msrs=0", "kvm.ignore_msrs=1")
+WORD = "kvm.report_ignored_msrs=0"
+QUIET_MSRS = (WORD, "kvm.ignore_msrs=1")
 # A repair may change these; its own journal lies below /var and is looked at apart.
 STATE = """
 cd /; for d in etc/udev/rules.d etc/modprobe.d etc/modules-load.d etc/default \

@@ -89,6 +89,7 @@ class Machine:
         self.plain = False
         self.boots = 0
         self.seconds = 0.0
+        self.timings: list[tuple[float, str]] = []
         self._asked = 0
         self._held = b""
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,6 +121,7 @@ class Machine:
                 # Modules are still being loaded when the channel is up.
                 self.run("udevadm", "settle", "--timeout=90")
                 self.seconds += time.monotonic() - begun
+                self.timings.append((time.monotonic() - begun, "boot"))
                 return
             time.sleep(0.2)
         tail = self.console[-3000:]
@@ -212,7 +214,9 @@ class Machine:
     ) -> Done:
         """Run a command in the guest, as root or as a user."""
         request: dict[str, object] = {"run": argv, "user": user, "limit": limit}
+        begun = time.monotonic()
         answer = self._ask({**request, "env": env or {}}, limit + 10)
+        self.timings.append((time.monotonic() - begun, " ".join(argv)[:100]))
         out, err = (
             base64.b64decode(str(answer[k])).decode("utf-8", "replace")
             for k in ("stdout", "stderr")
@@ -295,6 +299,8 @@ class Machine:
         """Keep what the guest leaves: console, its journal, the doctor's, files."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "console.log").write_text(self.console)
+        timed = [f"{seconds:8.2f} s  {what!r}" for seconds, what in self.timings]
+        (folder / "timings.txt").write_text("\n".join(timed) + "\n")
         if self._socket is None:
             return
         with contextlib.suppress(GuestError, OSError):
