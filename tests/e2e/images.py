@@ -27,7 +27,6 @@ TOOLS = (
     ("depmod", "kmod"),
     ("gcc", "gcc"),
     ("make", "make"),
-    ("mcopy", "mtools"),
     ("mkfs.vfat", "dosfstools"),
     ("sfdisk", "fdisk"),
     ("qemu-system-x86_64", "qemu-system-x86"),

@@ -35,7 +35,8 @@ VIRTUAL_IOMMU = {
     "amd": ("amd-iommu,intremap=on",),
     "none": (),
 }
-# TCG has svm but no vmx. The kernel's IOMMU drivers go by the ACPI table, not by
+# TCG has svm but no vmx: an Intel processor would have no virtualization. The
+# kernel's IOMMU drivers go by the ACPI table, not by
 # the processor, so a DMAR table beside an AMD processor is fine.
 CPU = "max"
 
