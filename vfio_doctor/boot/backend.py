@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vfio_doctor.value import NamedTuple
 
@@ -36,4 +36,16 @@ class BootBackend(Protocol):
         Raises `CannotFix` with the exact snippet to use by hand where this
         stack cannot be edited from the running host.
         """
+        ...
+
+
+@runtime_checkable
+class MenuMaker(Protocol):
+    """A back end whose tool makes the loader's menu out of a configuration.
+
+    `BootBackend.read` is then what is configured, and the menu what will boot.
+    """
+
+    def menu(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the words of the menu's default entry."""
         ...

@@ -8,6 +8,7 @@ from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KEYS, grub_files, grub_words
+from vfio_doctor.facts.boot_entries import grub_menu_entry
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
@@ -31,6 +32,11 @@ class Grub:
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of update-grub writes."""
         return grub_words(host)
+
+    def menu(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the words of grub.cfg's default entry."""
+        entry = grub_menu_entry(host)
+        return entry if isinstance(entry, Missing) else entry.words
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file edits between two runs of the menu maker.

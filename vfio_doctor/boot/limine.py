@@ -13,6 +13,7 @@ from vfio_doctor.facts.boot_config import (
     limine_configured,
     limine_files,
 )
+from vfio_doctor.facts.boot_entries import limine_entry
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
@@ -37,6 +38,11 @@ class Limine:
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of limine-update writes."""
         return limine_configured(host)[0]
+
+    def menu(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the words of limine.conf's default entry."""
+        entry = limine_entry(host)
+        return entry if isinstance(entry, Missing) else entry.words
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file's edit between two runs of the entry tool (see GRUB)."""

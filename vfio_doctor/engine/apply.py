@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
+from vfio_doctor.boot.words import added, removed
 from vfio_doctor.engine import files as whole
 from vfio_doctor.engine import journal as journals
 from vfio_doctor.engine.acting import brings_forward, make
@@ -271,6 +273,9 @@ class Session:
         if sorted(now) != sorted(self.beginning.after):
             said = f"{backend.name} says it is done, but the next boot's arguments are"
             return f"{said}: {' '.join(now)}"
+        if isinstance(backend, MenuMaker):
+            edit = ArgumentEdit(self.beginning.before, self.beginning.after)
+            return menu_lacks(backend.menu(self.machine.host), edit)
         return ""
 
     def _back(self) -> bool:
@@ -334,6 +339,22 @@ class Session:
             for number, entry in enumerate(self.entries)
         )
         return Outcome(ending, self.beginning.run, steps, why)
+
+
+def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> str:
+    """Return what the menu that was made does not have of an edit, "" where all.
+
+    A menu that cannot be read, as one with conditions of its own, tells nothing.
+    """
+    if isinstance(made, Missing):
+        return ""
+    lacks = [word for word in added(edit) if word not in made]
+    keeps = [word for word in removed(edit) if word in made and word not in edit.after]
+    if not lacks and not keeps:
+        return ""
+    parts = [f"lacks {' '.join(lacks)}"] if lacks else []
+    parts += [f"still has {' '.join(keeps)}"] if keeps else []
+    return f"the boot menu was made anew, but its default entry {' and '.join(parts)}"
 
 
 def _was_made(entry: Entry) -> bool:
