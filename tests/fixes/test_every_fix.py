@@ -39,6 +39,9 @@ def sick() -> list[str]:
     """The hosts on which a finding has a fix that can be made."""
     names = []
     for path in sorted(HOSTS.glob("*/expected.json")):
+        # Repaired by a real kernel, not by a played one: see test_real_pairs.py.
+        if path.parent.name.startswith("real-"):
+            continue
         ends = json.loads(path.read_text())
         solved = {c for fix in REGISTRY.fixes for c in fix.solves}
         manifest = json.loads(path.with_name("manifest.json").read_text())

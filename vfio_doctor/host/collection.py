@@ -60,6 +60,12 @@ WORDS = (b"kvmfr", b"vfio", b"kvm")
 FOLDERS = ("/sys/class/iommu", "/sys/class/kvmfr", "/sys/firmware/acpi/tables")
 KERNEL_CONFIGS = ("/usr/lib/modules/{}/config", "/boot/config-{}")
 NODES = ("/dev/kvm", "/dev/vfio/*", "/dev/kvmfr*", "/dev/shm/looking-glass*")
+# Which of them there is decides what a plan made from the capture runs.
+BOOT_TOOLS = (
+    "/usr/sbin/update-grub",
+    "/usr/bin/limine-update",
+    "/usr/bin/limine-mkinitcpio",
+)
 PCI = "/sys/bus/pci/devices"
 PCI_FILES = ("uevent", "boot_vga", "reset_method")
 LINKS = "/sys/kernel/iommu_groups/*/devices/*"
@@ -67,6 +73,9 @@ COMMANDS = (
     ("systemctl", "--version"),
     ("bootc", "--version"),
     ("rpm-ostree", "--version"),
+    # Read-only, both: what a plan for these hosts starts from.
+    ("rpm-ostree", "kargs"),
+    ("grubby", "--info=DEFAULT"),
     ("virsh", "--version"),
     ("qemu-system-x86_64", "--version"),
     ("dmesg",),
@@ -83,7 +92,7 @@ def collect_fixed_list(host: Recorder) -> None:
     _kernel_config(host)
     for folder in FOLDERS:
         host.list(folder)
-    for path in _all_paths(host, NODES):
+    for path in (*_all_paths(host, NODES), *BOOT_TOOLS):
         host.lstat(path)
     _pci(host)
     for argv in COMMANDS:
