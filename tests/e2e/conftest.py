@@ -74,9 +74,10 @@ def pytest_collection_modifyitems(
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Say what was run."""
+    """Say what was run; forget images that no run uses any more."""
     if LEDGER.counts["scenarios"]:
         terminalreporter.write_line(LEDGER.line())
+        images.forget_old()
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -103,6 +105,10 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+WEEK = 7 * 24 * 3600  # seconds
+OURS = re.compile(
+    r"(rootfs|tree|disk|ostree|initramfs|kvmfr|wheels)-.*[0-9a-f]{12}\b.*$"
+)
 PACKAGED = (
     "vfio_doctor",
     "checks",
@@ -186,7 +192,16 @@ def kept(name: str, build: Callable[[Path], object]) -> Path:
             _remove(scratch)
         else:
             scratch.rename(path)
+    os.utime(path)
     return path
+
+
+def forget_old() -> None:
+    """Remove what no run has used for a week; only names that `kept` gives."""
+    for path in cache().iterdir():
+        unused = time.time() - path.lstat().st_mtime
+        if unused > WEEK and OURS.match(path.name):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
