@@ -40,9 +40,9 @@ kvmfr kvmfr0 label lang last late lc le leak left lenovo lib lib64 libpod libsys
 libvirt libvirtd like limine line lines link linkpath linux linux16 linuxbrew linuxefi
 list lists little load loader loaderentrydefault loaderentrylastbooted
 loaderentryoneshot loaderentryselected loaderinfo local localdomain localhost lockdown
-looking lp lstat luks lv lvm lxc machine mail major man manifest manjaro manual mask
-mb md mdev media memaper member members meminfo memory menuentry merge message method
-mib micro microsoft minor mint misc miscellaneous missing mkconfig mkinitcpio mnt mode
+looking lp lstat luks lv lvm lxc machine mail major man manager manifest manjaro manual
+mask mb md mdev media memaper member members meminfo memory menuentry merge message
+method mib micro microsoft minor mint misc miscellaneous missing mkconfig mkinitcpio mnt mode
 model modelled modes modinfo modprobe module modules modversions mokutil more msi msrs
 mtime multimedia n name names network news next nix nixos no noagp noaperture nobara
 nobody nobounce nodac node noforce nofullflush nogroup nohugepages noiommu nomerge
