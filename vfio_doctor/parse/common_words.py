@@ -42,8 +42,8 @@ list lists little load loader loaderentrydefault loaderentrylastbooted
 loaderentryoneshot loaderentryselected loaderinfo local localdomain localhost lockdown
 looking lp lstat luks lv lvm lxc machine mail major man manager manifest manjaro manual
 mask mb md mdev media memaper member members meminfo memory menuentry merge message
-method mib micro microsoft minor mint misc miscellaneous missing mkconfig mkinitcpio mnt mode
-model modelled modes modinfo modprobe module modules modversions mokutil more msi msrs
+method mib micro microsoft minor mint misc miscellaneous missing mkconfig mkinitcpio mnt
+mode model modelled modes modinfo modprobe module modules modversions mokutil more msi msrs
 mtime multimedia n name names network news next nix nixos no noagp noaperture nobara
 nobody nobounce nodac node noforce nofullflush nogroup nohugepages noiommu nomerge
 none nopanic nopt not not-applicable nothing nouveau now nspawn null nvidia nvme obj
