@@ -43,8 +43,8 @@ loaderentryoneshot loaderentryselected loaderinfo local localdomain localhost lo
 looking lp lstat luks lv lvm lxc machine mail major man manager manifest manjaro manual
 mask mb md mdev media memaper member members meminfo memory menuentry merge message
 method mib micro microsoft minor mint misc miscellaneous missing mkconfig mkinitcpio mnt
-mode model modelled modes modinfo modprobe module modules modversions mokutil more msi msrs
-mtime multimedia n name names network news next nix nixos no noagp noaperture nobara
+mode model modelled modes modinfo modprobe module modules modversions mokutil more msi
+msrs mtime multimedia n name names network news next nix nixos no noagp noaperture nobara
 nobody nobounce nodac node noforce nofullflush nogroup nohugepages noiommu nomerge
 none nopanic nopt not not-applicable nothing nouveau now nspawn null nvidia nvme obj
 observed of off on only opened opensuse operator opt option options or os osname
