@@ -111,8 +111,10 @@ def machines(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
         # pytest shows this where the scenario fails.
         print(f"The console of the guest ends with:\n{machine.console[-3000:]}")
         LEDGER.enter(machine)
-        machine.collect(RESULTS / f"{name}-{number}")
-        machine.close()
+        try:
+            machine.collect(RESULTS / f"{name}-{number}")
+        finally:
+            machine.close()
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import engine_trees as trees
+import hosts
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import Limine
 from vfio_doctor.engine.apply import apply_plan, menu_lacks
 from vfio_doctor.engine.planned import Ending
+from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import Missing, Reader, Why
 
 EDIT = ArgumentEdit(("quiet", "iommu=off", "a=1", "a=1"), ("quiet", "a=1", "new=1"))
@@ -23,6 +25,7 @@ EDIT = ArgumentEdit(("quiet", "iommu=off", "a=1", "a=1"), ("quiet", "a=1", "new=
         (("root=x", "quiet", "a=1", "new=1"), ""),
         (("root=x", "quiet", "a=1"), "lacks new=1"),
         (("quiet", "a=1", "new=1", "iommu=off"), "still has iommu=off"),
+        (("quiet", "a=1", "--", "new=1", "iommu=off"), "lacks new=1"),
         (("iommu=off",), "lacks new=1 and still has iommu=off"),
         (Missing("/boot/grub/grub.cfg", Why.FAILED), ""),
     ],
@@ -63,3 +66,11 @@ def test_a_menu_of_old_words_takes_the_run_back(
     if ending is Ending.ROLLED_BACK:
         assert "the boot menu was made anew, but" in outcome.why
         assert trees.snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("backend", [Grub(), Limine()], ids=lambda b: str(b.name))
+def test_words_for_init_are_not_written_behind(backend: Grub | Limine) -> None:
+    host = hosts.build({"/etc/default/grub": 'GRUB_CMDLINE_LINUX="-- 3"\n'})
+    edit = ArgumentEdit(("--", "3"), ("new=1", "--", "3"))
+    with pytest.raises(CannotFix, match="add by hand before it: new=1"):
+        backend.steps(host, edit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
-from vfio_doctor.boot.words import added, removed, take
+from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KEYS, grub_files, grub_words
 from vfio_doctor.facts.boot_entries import grub_menu_entry
@@ -44,6 +44,7 @@ class Grub:
         The first run is for undo alone, which walks backwards: the files are
         put back, then the menu is made from them.
         """
+        refuse_init_part(edit, self.name)
         gone, edits = list(removed(edit)), []
         for path in reversed(grub_files(host)):
             new = added(edit) if path == GRUB_DEFAULT else ()

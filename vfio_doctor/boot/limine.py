@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
-from vfio_doctor.boot.words import added, removed, take
+from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot_config import (
     LIMINE_DEFAULT,
@@ -46,6 +46,7 @@ class Limine:
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file's edit between two runs of the entry tool (see GRUB)."""
+        refuse_init_part(edit, self.name)
         tool = next((t for t in TOOLS if _installed(host, t)), None)
         if tool is None or content(host, LIMINE_DEFAULT) is None:
             raise CannotFix(

@@ -348,8 +348,11 @@ def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> str:
     """
     if isinstance(made, Missing):
         return ""
-    lacks = [word for word in added(edit) if word not in made]
-    keeps = [word for word in removed(edit) if word in made and word not in edit.after]
+    # Words behind -- are for init.
+    end = made.index("--") if "--" in made else len(made)
+    kernel = made[:end]
+    lacks = [word for word in added(edit) if word not in kernel]
+    keeps = [w for w in removed(edit) if w in kernel and w not in edit.after]
     if not lacks and not keeps:
         return ""
     parts = [f"lacks {' '.join(lacks)}"] if lacks else []
