@@ -137,8 +137,8 @@ def heal(machine: Machine) -> None:
 class Sickness(NamedTuple):
     """A scenario: its fixture's name, what fails before the repair and after it.
 
-    ``came_up`` is called after the repair and after each boot: what has to be
-    done by hand there, and what has to be true of a cured guest.
+    ``came_up`` is called on each boot's guest: what has to be done by hand there,
+    and what has to be true of a cured one.
     """
 
     name: str
