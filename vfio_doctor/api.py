@@ -19,8 +19,9 @@ from vfio_doctor.facts.base import (
     known,
 )
 from vfio_doctor.facts.board import Board
-from vfio_doctor.facts.boot import BootArguments
-from vfio_doctor.facts.boot_stack import BootKind, BootStack
+from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.next_kernel import NextKernel
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.iommu import (
@@ -32,11 +33,11 @@ from vfio_doctor.facts.iommu import (
 )
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
-from vfio_doctor.facts.kvmfr_access import KvmfrAccess, NodeAccess
-from vfio_doctor.facts.kvmfr_intent import KvmfrIntent
-from vfio_doctor.facts.kvmfr_node import KvmfrNode, KvmfrNodes, KvmfrSizes
-from vfio_doctor.facts.kvmfr_rules import KvmfrRules
-from vfio_doctor.facts.kvmfr_size import (
+from vfio_doctor.facts.kvmfr.access import KvmfrAccess, NodeAccess
+from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
+from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes, KvmfrSizes
+from vfio_doctor.facts.kvmfr.rules import KvmfrRules
+from vfio_doctor.facts.kvmfr.size import (
     ConnectedModes,
     KvmfrSettings,
     KvmfrSize,
@@ -53,7 +54,6 @@ from vfio_doctor.facts.modules import (
     LoadedModules,
     ModuleSigning,
 )
-from vfio_doctor.facts.next_kernel import NextKernel
 from vfio_doctor.facts.pci import (
     DeviceRow,
     DeviceTable,

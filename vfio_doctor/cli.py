@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from vfio_doctor import __version__
-from vfio_doctor.commands.options import (
+from vfio_doctor.app.options import (
     AREAS,
     COLOURS,
     FORMATS,
@@ -20,7 +20,7 @@ from vfio_doctor.commands.options import (
     CheckNames,
     with_examples,
 )
-from vfio_doctor.commands.repair_options import repair_options
+from vfio_doctor.app.repair_options import repair_options
 
 PROGRAM = "vfio-doctor"
 COMPLETE = "_VFIO_DOCTOR_COMPLETE"
@@ -177,15 +177,15 @@ def cli(ctx: click.Context, /, **options: object) -> None:
       vfio-doctor --capture bug.tar.gz   look at somebody else's host
       vfio-doctor explain iommu-off      what a check means
     """
-    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.app.options import Chosen
 
     ctx.obj = Chosen.of(options)
     if ctx.invoked_subcommand is None and ctx.obj.fix:
-        from vfio_doctor.commands.repair import run as repair
+        from vfio_doctor.app.repair import run as repair
 
         ctx.exit(repair(ctx.obj))
     if ctx.invoked_subcommand is None:
-        from vfio_doctor.commands.diagnosis import run
+        from vfio_doctor.app.diagnosis import run
 
         ctx.exit(run(ctx.obj))
 

@@ -16,8 +16,10 @@ LAYERS = (
     ("cli",),
     ("commands",),
     ("docs",),
+    ("app",),
     ("report",),
-    ("engine",),
+    ("repair",),
+    ("diagnosis",),
     ("boot",),
     ("checks", "fixes"),
     ("api",),
@@ -38,7 +40,7 @@ ALLOWED = {
 # Loaded by name, so that a broken plug-in stops nothing.
 PURE = ("checks", "fixes")
 ACTING = {"subprocess", "pty", "socket", "ctypes", "shutil"}
-MAY_ACT = ("host/", "engine/")
+MAY_ACT = ("host/", "repair/")
 BANNED_FILES = {"utils.py", "helpers.py", "util.py", "common.py", "manager.py"}
 
 

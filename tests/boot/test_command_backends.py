@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-import hosts
-from ostree_files import staged
+from support import hosts
+from support.ostree_files import staged
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.grubby import Grubby

@@ -2,7 +2,7 @@
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import Limine

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.kernel_cmdline import edited_words

@@ -1,6 +1,6 @@
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.facts.base import CannotFix, Facts

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-import hosts
-import played_machine as played
+from support import hosts
+from support import played_machine as played
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.bootc import Bootc
 from vfio_doctor.boot.grubby import Grubby
 from vfio_doctor.boot.rpm_ostree import RpmOstree
-from vfio_doctor.engine import acting
-from vfio_doctor.engine.apply import apply_plan
-from vfio_doctor.engine.filesystem import StepFailed
-from vfio_doctor.engine.plan import words_digest
-from vfio_doctor.engine.planned import Basis, Ending, Plan, PlannedStep
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.model import CommandStep, KernelArguments
 from vfio_doctor.parse import cmdline
+from vfio_doctor.repair import do_step as acting
+from vfio_doctor.repair.plan import words_digest
+from vfio_doctor.repair.session import apply_plan
+from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.values import Basis, Ending, Plan, PlannedStep
 
 pytestmark = pytest.mark.runs("python", "python3")
 WANTED = KernelArguments(set_=("kvm.report_ignored_msrs=0",))

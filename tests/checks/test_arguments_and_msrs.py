@@ -2,10 +2,10 @@
 
 import pytest
 
-import hosts
-from fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
-from vfio_doctor.engine.diagnose import judge
-from vfio_doctor.engine.registry import load
+from support import hosts
+from support.fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
+from vfio_doctor.diagnosis.judge import judge
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Stat

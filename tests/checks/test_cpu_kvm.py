@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-import hosts
-from fixture_hosts.hardware import CORE_CPU, KVM_WORKS, RYZEN_CPU, cpu, kvm
-from fixture_hosts.parts import Parts, group_file, passwd_file
-from machines import amd, intel, result, whole
-from vfio_doctor.checks.cpu import CpuVirtualizationOff
-from vfio_doctor.checks.kvm import KvmDeviceMissing, KvmUnusable
+from support import hosts
+from support.fixture_hosts.hardware import CORE_CPU, KVM_WORKS, RYZEN_CPU, cpu, kvm
+from support.fixture_hosts.parts import Parts, group_file, passwd_file
+from support.machines import amd, intel, result, whole
+from vfio_doctor.checks.kvm.cpu import CpuVirtualizationOff
+from vfio_doctor.checks.kvm.device import KvmDeviceMissing, KvmUnusable
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller, Kind, Missing, ProbeResult, Stat, Why
 from vfio_doctor.model import Actor, Severity, Status

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
-import corpus
-import hosts
-from fixture_hosts.hardware import firmware, interrupts
-from machines import GROUPS, TABLES, amd, from_record, intel, result, whole
-from vfio_doctor.checks.cpu import CpuVirtualizationOff
-from vfio_doctor.checks.iommu import InterruptRemappingOff, IommuFirmwareOff, IommuOff
+from support import corpus, hosts
+from support.fixture_hosts.hardware import firmware, interrupts
+from support.machines import GROUPS, TABLES, amd, from_record, intel, result, whole
+from vfio_doctor.checks.boot.iommu import (
+    InterruptRemappingOff,
+    IommuFirmwareOff,
+    IommuOff,
+)
+from vfio_doctor.checks.kvm.cpu import CpuVirtualizationOff
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import Actor, CheckResult, Status

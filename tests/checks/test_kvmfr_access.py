@@ -6,25 +6,24 @@ from typing import Any
 
 import pytest
 
-import corpus
-import hosts
-from fixture_hosts import looking_glass as lg
-from vfio_doctor.checks import kvmfr_node, kvmfr_rule
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import Registry
+from support import corpus, hosts
+from support.fixture_hosts import looking_glass as lg
+from vfio_doctor.checks.kvmfr import node, rule
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.facts.kvmfr_access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller, Kind, Missing, Stat, Why
 from vfio_doctor.model import CheckResult, Severity, Status
 
 RULES = Registry(
     (
-        kvmfr_rule.KvmfrGroupUnknown,
-        kvmfr_rule.KvmfrRuleOwner,
-        kvmfr_rule.KvmfrRuleTooLate,
-        kvmfr_node.KvmfrDeviceOwner,
-        kvmfr_node.KvmfrNodeNotADevice,
+        rule.KvmfrGroupUnknown,
+        rule.KvmfrRuleOwner,
+        rule.KvmfrRuleTooLate,
+        node.KvmfrDeviceOwner,
+        node.KvmfrNodeNotADevice,
     ),
     (),
 )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from hosts import build, denied, ran
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import load
+from support.hosts import build, denied, ran
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-import corpus
-from hosts import build, changed, denied, ran
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import load
+from support import corpus
+from support.hosts import build, changed, denied, ran
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why

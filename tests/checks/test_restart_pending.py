@@ -2,11 +2,13 @@
 
 import pytest
 
-import hosts
-from fixture_hosts import systems
-from fixture_hosts.hardware import CORE_CPU, cpu, kvm
-from machines import result
-from vfio_doctor.checks import arguments, boot, kvm_msrs
+from support import hosts
+from support.fixture_hosts import systems
+from support.fixture_hosts.hardware import CORE_CPU, cpu, kvm
+from support.machines import result
+from vfio_doctor.checks.boot import arguments
+from vfio_doctor.checks.boot.pending import RebootPending
+from vfio_doctor.checks.kvm import msrs
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.model import CheckResult, Severity, Status
@@ -16,11 +18,11 @@ ENTRY = "/boot/loader/entries"
 KARGS = ("rpm-ostree", "kargs")
 STAGED = {"/run/ostree/staged-deployment": "x"}
 OFF, IDLE = arguments.IommuDisabledByArgument, arguments.IommuArgumentWithoutEffect
-REPORTS = kvm_msrs.KvmReportsIgnoredMsrs
+REPORTS = msrs.KvmReportsIgnoredMsrs
 
 
 def pending(host: CapturedHost) -> CheckResult:
-    return result(host, boot.RebootPending)
+    return result(host, RebootPending)
 
 
 def messages(found: CheckResult) -> list[tuple[str, str]]:
@@ -188,6 +190,6 @@ def test_value_that_the_kernel_refuses(value: str) -> None:
 
 
 def test_msrs_ignored_only_now() -> None:
-    check = kvm_msrs.KvmMsrsNotIgnored
+    check = msrs.KvmMsrsNotIgnored
     (diagnosis,) = result(core(grub("quiet", "quiet"), "quiet"), check).diagnoses
     assert "no longer after the next restart" in diagnosis.finding.message

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from planted import HOSTS, SECRETS, planted
+from support.planted import HOSTS, SECRETS, planted
+from vfio_doctor.app.new_file import owner_of_output, write_new
 from vfio_doctor.cli import status
-from vfio_doctor.commands.new_file import owner_of_output, write_new
 from vfio_doctor.host.capture_io import load, save
 
 HOST = str(HOSTS / "bluefin-dx-2121")

@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from reports import HOSTS, NAMES
+from support.reports import HOSTS, NAMES
 from vfio_doctor import __version__
 from vfio_doctor.cli import COMMANDS, cli
-from vfio_doctor.engine.registry import load
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.capture_io import members, pack, save
 from vfio_doctor.host.captured import Capture

@@ -46,9 +46,9 @@ def test_this_very_machine() -> None:
 
 
 def test_a_capture_of_this_machine_gives_the_same_report(tmp_path: Path) -> None:
-    from vfio_doctor.engine.assemble import assemble
-    from vfio_doctor.engine.diagnose import diagnose
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.diagnosis.judge import diagnose
+    from vfio_doctor.diagnosis.registry import load
+    from vfio_doctor.diagnosis.report import assemble
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.capture_io import save
     from vfio_doctor.host.live import LiveHost

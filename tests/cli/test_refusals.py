@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports import HOSTS
+from support.reports import HOSTS
 from vfio_doctor.cli import cli
 
 SICK = str(HOSTS / "bluefin-dx-2121")

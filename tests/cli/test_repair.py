@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
-import engine_trees as trees
+from support import engine_trees as trees
 from vfio_doctor.api import Check, Fix
-from vfio_doctor.commands import history, journal_notes, repair, undo
-from vfio_doctor.commands.diagnosis import Diagnosed, options_of
-from vfio_doctor.commands.options import Chosen
-from vfio_doctor.commands.place import Place
-from vfio_doctor.commands.repair_machine import root_command
-from vfio_doctor.engine.apply import apply_plan
-from vfio_doctor.engine.assemble import assemble
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.machine import Machine
-from vfio_doctor.engine.registry import Registry
-from vfio_doctor.engine.undo import undo_run
+from vfio_doctor.app import journal_notes, repair
+from vfio_doctor.app.diagnosis import Diagnosed, options_of
+from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.place import Place
+from vfio_doctor.app.repair_machine import root_command
+from vfio_doctor.commands import history, undo
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.host.live import LiveHost
@@ -34,6 +32,9 @@ from vfio_doctor.model import (
     Severity,
     WriteFile,
 )
+from vfio_doctor.repair.resume import undo_run
+from vfio_doctor.repair.session import apply_plan
+from vfio_doctor.repair.target import Machine
 from vfio_doctor.value import NamedTuple
 
 WANTED = "/etc/modprobe.d/kvm.conf"

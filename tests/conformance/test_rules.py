@@ -19,9 +19,9 @@ from vfio_doctor.api import (
     Severity,
     Why,
 )
+from vfio_doctor.diagnosis.judge import diagnose, judge
+from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.docs.page import CODE, SECTIONS, read
-from vfio_doctor.engine.diagnose import diagnose, judge
-from vfio_doctor.engine.registry import Registry, load
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import Capture, CapturedHost

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.docs import __main__ as docs
 from vfio_doctor.docs.example import example, failing_hosts
 from vfio_doctor.docs.man import roff
 from vfio_doctor.docs.page import dedented, read
 from vfio_doctor.docs.rules import check_page
-from vfio_doctor.engine.registry import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE = docs.documents()

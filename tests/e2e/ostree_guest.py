@@ -12,7 +12,7 @@ from e2e.vm import Machine
 
 OS_NAME = "default"
 REF = "e2e/x86_64/main"
-STANDINS = images.PROJECT / "tests/standins"
+STANDINS = images.PROJECT / "tests/support/standins"
 # A sysroot of ostree keeps these below /var; the tree itself is read-only.
 MOVED = ("home", "root", "opt", "srv", "mnt", "usr/local")
 DEFAULT_OFF = "intel_iommu=off "

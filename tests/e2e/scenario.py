@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from e2e import images
 from e2e.vm import Machine
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import load as load_registry
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load as load_registry
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import CapturedHost

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
 from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.facts.qemu_user import QemuUser

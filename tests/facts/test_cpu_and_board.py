@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-import hosts
-from fixture_hosts.parts import Parts
-from machines import amd, intel, whole
+from support import hosts
+from support.fixture_hosts.parts import Parts
+from support.machines import amd, intel, whole
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.board import Board
 from vfio_doctor.facts.cpu import CPUINFO_LIMIT, Cpu

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-import corpus
-import hosts
-from fixture_hosts.parts import Parts
-from machines import GROUPS, TABLES, amd, intel, whole
+from support import corpus, hosts
+from support.fixture_hosts.parts import Parts
+from support.machines import GROUPS, TABLES, amd, intel, whole
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.iommu import (
     INTERRUPTS_LIMIT,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-import hosts
-from fixture_hosts.hardware import KVM_WORKS, kvm
-from fixture_hosts.parts import Parts, group_file, passwd_file
-from machines import whole
+from support import hosts
+from support.fixture_hosts.hardware import KVM_WORKS, kvm
+from support.fixture_hosts.parts import Parts, group_file, passwd_file
+from support.machines import whole
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, ProbeResult, Stat, Why

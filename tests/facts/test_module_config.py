@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-import corpus
-from hosts import build, changed, denied, link
+from support import corpus
+from support.hosts import build, changed, denied, link
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.module_config import COMMAND_LINE, ModuleConfig
 from vfio_doctor.host.captured import CapturedHost

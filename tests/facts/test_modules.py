@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hosts import build, changed, denied, ran
+from support.hosts import build, changed, denied, ran
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.modules import (

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-import corpus
-import hosts
-from fixture_hosts.parts import Parts
-from machines import GROUPS, PCI, SYSFS, amd, from_record, function, whole
+from support import corpus, hosts
+from support.fixture_hosts.parts import Parts
+from support.machines import GROUPS, PCI, SYSFS, amd, from_record, function, whole
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.iommu import Iommu
 from vfio_doctor.facts.pci import (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import hosts
+from support import hosts
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.system import (
     Container,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules, touches_kvmfr
 from vfio_doctor.host.captured import CapturedHost

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.api import Fix
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
-from vfio_doctor.fixes.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
-from vfio_doctor.fixes.kvm import LoadKvm
-from vfio_doctor.fixes.kvmfr_module import (
+from vfio_doctor.fixes.boot.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
+from vfio_doctor.fixes.kvm.load import LoadKvm
+from vfio_doctor.fixes.kvmfr.module import (
     LoadKvmfrAtBoot,
     LoadKvmfrNow,
     SizeKvmfr,

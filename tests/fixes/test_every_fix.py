@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-import engine_trees as trees
-import played_machine as played
+from support import engine_trees as trees
+from support import played_machine as played
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.selection import choose
-from vfio_doctor.engine.apply import apply_plan
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.plan import make_plan
-from vfio_doctor.engine.planned import Effect, Ending, Plan
-from vfio_doctor.engine.registry import load
-from vfio_doctor.engine.undo import undo_run
-from vfio_doctor.engine.verify import verify
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import CannotFix, Facts
-from vfio_doctor.facts.kvmfr_access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.model import CheckResult, FileStep, Status
+from vfio_doctor.repair.plan import make_plan
+from vfio_doctor.repair.resume import undo_run
+from vfio_doctor.repair.session import apply_plan
+from vfio_doctor.repair.values import Effect, Ending, Plan
+from vfio_doctor.repair.verify import verify
 
 HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 REGISTRY = load()

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import hosts
-from vfio_doctor.engine.compose import FileChange, composed
+from support import hosts
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
-from vfio_doctor.facts.kvmfr_access import KvmfrAccess
-from vfio_doctor.facts.kvmfr_rules import KvmfrRules
-from vfio_doctor.fixes.kvmfr_rule import GrantKvmfrAccess
+from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.rules import KvmfrRules
+from vfio_doctor.fixes.kvmfr.rule import GrantKvmfrAccess
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller
 from vfio_doctor.model import DeleteFile, Finding, UdevTrigger
+from vfio_doctor.repair.merge import FileChange, composed
 
 D = "/etc/udev/rules.d/"
 NEW = f"{D}70-kvmfr.rules"

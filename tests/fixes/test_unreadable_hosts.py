@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import hosts
+from support import hosts
 from vfio_doctor.boot.selection import choose
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.plan import make_plan
-from vfio_doctor.engine.planned import Plan
-from vfio_doctor.engine.registry import load
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.repair.plan import make_plan
+from vfio_doctor.repair.values import Plan
 
 HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 REGISTRY = load()

@@ -33,9 +33,9 @@ def members(data: bytes) -> dict[str, bytes]:
 
 def one_input(data: bytes) -> None:
     """Load, judge, print and redact; only a refusal may be raised."""
-    from vfio_doctor.engine.assemble import assemble
-    from vfio_doctor.engine.diagnose import diagnose
-    from vfio_doctor.engine.registry import load as registry
+    from vfio_doctor.diagnosis.judge import diagnose
+    from vfio_doctor.diagnosis.registry import load as registry
+    from vfio_doctor.diagnosis.report import assemble
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.capture_io import CaptureError, decode, load
     from vfio_doctor.host.captured import CapturedHost
@@ -43,7 +43,7 @@ def one_input(data: bytes) -> None:
     from vfio_doctor.model import RunInfo, Status
     from vfio_doctor.report import json as report_json
     from vfio_doctor.report import markdown, text
-    from vfio_doctor.report.look import Look
+    from vfio_doctor.report.style import Look
 
     try:
         if data[:2] == b"\x1f\x8b":
@@ -86,7 +86,7 @@ def main() -> None:
         import vfio_doctor.host.capture_io
         import vfio_doctor.host.redaction
         import vfio_doctor.report.markdown  # noqa: F401
-        from vfio_doctor.engine.registry import load
+        from vfio_doctor.diagnosis.registry import load
 
         load()
     atheris.Setup(sys.argv, one_input)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import hosts
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import Registry
-from vfio_doctor.engine.registry import load as load_rules
+from support import hosts
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost

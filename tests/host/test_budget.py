@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hosts import build, ran
+from support.hosts import build, ran
 from vfio_doctor.host.budget import FILE_BYTES, FILES_PACKED, cut, trim
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 

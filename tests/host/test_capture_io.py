@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archives import as_written_by, small
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import load as load_rules
+from support.archives import as_written_by, small
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_encode import quoted
 from vfio_doctor.host.capture_io import (

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archives import END, changed, entry, packed, small, tar
+from support.archives import END, changed, entry, packed, small, tar
 from vfio_doctor.host.capture_io import CaptureError, load
 
 MANY = 60_001

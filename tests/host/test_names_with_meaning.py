@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hosts import build
+from support.hosts import build
 from vfio_doctor.host.capture_io import members
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.leaks import search

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.model import KernelArguments
 from vfio_doctor.parse import bls, cmdline
 

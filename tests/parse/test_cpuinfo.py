@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse.cpuinfo import parse
 
 INTEL = (

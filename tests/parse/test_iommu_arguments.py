@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse import cmdline
 from vfio_doctor.parse.iommu_arguments import KNOWN, disabling, without_effect
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse import kernel_log
 from vfio_doctor.parse.kernel_log import Conclusion
 

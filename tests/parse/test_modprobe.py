@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse import modprobe
 from vfio_doctor.parse.modprobe import Directive, Parameter
 

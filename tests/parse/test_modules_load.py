@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse import modules_load
 
 # Whether a list is too late depends on the driver that took the card: not the list's.

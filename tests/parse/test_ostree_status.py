@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse import ostree
 
 # bootc-v1alpha1-stream9.json: the record's text is redacted, what it expects is not.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostree_files import array, entry, staged, strings
+from support.ostree_files import array, entry, staged, strings
 from vfio_doctor.parse.staged_deployment import StagedDeployment, parse
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

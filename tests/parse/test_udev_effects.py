@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import corpus
+from support import corpus
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
 from vfio_doctor.parse.udev_rules import parse
 

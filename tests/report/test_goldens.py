@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from reports import NAMES, of_fixture
-from vfio_doctor.engine.registry import load
+from support.reports import NAMES, of_fixture
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.report import json as as_json
 from vfio_doctor.report import markdown, text
-from vfio_doctor.report.look import Look
+from vfio_doctor.report.style import Look
 
 GOLDENS = Path(__file__).resolve().parent / "goldens"
 WHOLE = ("bluefin-dx-2121", "debian12-grub-unprivileged", "healthy-bazzite")

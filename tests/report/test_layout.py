@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfio_doctor.report.look import Look, look_for
+from vfio_doctor.report.style import Look, look_for
 from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import columns, wrap, wrap_hard
 

@@ -5,7 +5,16 @@ import json
 import pytest
 
 from vfio_doctor.boot.backend import ArgumentEdit
-from vfio_doctor.engine.planned import (
+from vfio_doctor.model import (
+    Applicability,
+    CommandStep,
+    FileStep,
+    KernelArguments,
+    NodeStep,
+    ParameterStep,
+    Step,
+)
+from vfio_doctor.repair.values import (
     Effect,
     Ending,
     Outcome,
@@ -17,15 +26,6 @@ from vfio_doctor.engine.planned import (
     StepResult,
     StepState,
     Verdict,
-)
-from vfio_doctor.model import (
-    Applicability,
-    CommandStep,
-    FileStep,
-    KernelArguments,
-    NodeStep,
-    ParameterStep,
-    Step,
 )
 from vfio_doctor.report.json import text
 from vfio_doctor.report.plan import (

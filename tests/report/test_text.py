@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from reports import of_results
-from vfio_doctor.engine.assemble import exit_status
+from support.reports import of_results
+from vfio_doctor.diagnosis.report import exit_status
 from vfio_doctor.model import (
     Actor,
     Applicability,
@@ -19,8 +19,8 @@ from vfio_doctor.model import (
     ToolInfo,
 )
 from vfio_doctor.report import json, markdown, text
-from vfio_doctor.report.look import Look
 from vfio_doctor.report.steps import next_steps
+from vfio_doctor.report.style import Look
 
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741
 SAFE, RISKY, MANUAL = Applicability

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_entries import newest_ostree_entry, staged_deployment
+from vfio_doctor.facts.boot.entries import newest_ostree_entry, staged_deployment
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words

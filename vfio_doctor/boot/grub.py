@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_config import GRUB_DEFAULT, KEYS, grub_files, grub_words
-from vfio_doctor.facts.boot_entries import grub_menu_entry
+from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KEYS, grub_files, grub_words
+from vfio_doctor.facts.boot.entries import grub_menu_entry
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell

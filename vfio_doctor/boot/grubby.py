@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.grub import file_step
 from vfio_doctor.boot.kernel_cmdline import CMDLINE, cmdline_step
 from vfio_doctor.boot.words import added, refuse_init_part, removed
-from vfio_doctor.facts.boot_config import GRUB_DEFAULT
+from vfio_doctor.facts.boot.config import GRUB_DEFAULT
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, refuse_init_part, removed
-from vfio_doctor.facts.boot_config import kernelstub_words
+from vfio_doctor.facts.boot.config import kernelstub_words
 from vfio_doctor.model import CommandStep, Step
 
 if TYPE_CHECKING:

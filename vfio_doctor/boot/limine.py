@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_config import (
+from vfio_doctor.facts.boot.config import (
     LIMINE_DEFAULT,
     LIMINE_KEY,
     limine_configured,
     limine_files,
 )
-from vfio_doctor.facts.boot_entries import limine_entry
+from vfio_doctor.facts.boot.entries import limine_entry
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell

@@ -13,7 +13,7 @@ from vfio_doctor.boot.manual import NixOs, SealedImage
 from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_stack import BootKind, BootStack
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import BootBackend

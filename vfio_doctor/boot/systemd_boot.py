@@ -11,7 +11,7 @@ from vfio_doctor.boot.kernel_cmdline import (
     edited_words,
 )
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot_entries import default_entry, entry_words
+from vfio_doctor.facts.boot.entries import default_entry, entry_words
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import FileStep, Step
 

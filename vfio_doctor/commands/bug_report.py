@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import Failure, with_examples
+from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
-    from vfio_doctor.commands.options import Chosen
-    from vfio_doctor.report.attachment import Attachment
+    from vfio_doctor.app.attachment import Attachment
+    from vfio_doctor.app.options import Chosen
 
 
 @click.command(name="bug-report")
@@ -57,7 +57,7 @@ def command(
     click.echo(_told(made, only_print), err=not only_print, nl=False)
     if only_print:
         return
-    from vfio_doctor.commands.new_file import owner_of_output, write_new
+    from vfio_doctor.app.new_file import owner_of_output, write_new
 
     try:
         write_new(path, made.data, owner_of_output())
@@ -68,13 +68,13 @@ def command(
 
 
 def _made(chosen: Chosen, redacted: bool) -> Attachment:
-    from vfio_doctor.commands.diagnosis import Progress, refuse_unknown_user
-    from vfio_doctor.commands.host import open_host
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.app.attachment import SOURCE, PrivateLeft, build
+    from vfio_doctor.app.diagnosis import Progress, refuse_unknown_user
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Facts, Options
     from vfio_doctor.host.archive import CaptureError
     from vfio_doctor.model import RunInfo
-    from vfio_doctor.report.attachment import SOURCE, PrivateLeft, build
 
     host = open_host(chosen.capture)
     options = Options(user=chosen.user, areas=chosen.areas)
@@ -105,8 +105,8 @@ def _usual_name() -> str:
 
 def _told(made: Attachment, everything: bool) -> str:
     """Return the tables: what goes in, what was replaced, what could not be read."""
-    from vfio_doctor.report.attachment import totals
-    from vfio_doctor.report.look import look_for
+    from vfio_doctor.app.attachment import totals
+    from vfio_doctor.report.style import look_for
     from vfio_doctor.report.table import table
 
     stream = sys.stdout if everything else sys.stderr

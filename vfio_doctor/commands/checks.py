@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import with_examples
-from vfio_doctor.commands.output import emit, look
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.output import emit, look
 from vfio_doctor.model import Applicability
 
 if TYPE_CHECKING:
-    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.diagnosis.registry import Registry
 
 SCHEMA = "vfio-doctor/checks/1"
 
@@ -35,7 +35,7 @@ def command(format_: str) -> None:
       vfio-doctor checks
       vfio-doctor checks --format json
     """
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.diagnosis.registry import load
 
     registry = load()
     emit(as_json(registry) if format_ == "json" else as_text(registry))

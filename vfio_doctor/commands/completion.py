@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vfio_doctor.commands.options import with_examples
+from vfio_doctor.app.options import with_examples
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -23,8 +23,8 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     from click.shell_completion import ShellComplete, get_completion_class
 
+    from vfio_doctor.app.output import emit
     from vfio_doctor.cli import COMPLETE, PROGRAM, cli
-    from vfio_doctor.commands.output import emit
 
     kind = get_completion_class(shell)
     assert kind is not None

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import Failure, with_examples
+from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
-    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.app.options import Chosen
 
 
 @click.command(name="devices")
@@ -32,8 +32,8 @@ def command(chosen: Chosen, format_: str) -> None:
       vfio-doctor devices
       vfio-doctor --capture bug.tar.gz devices --format json
     """
-    from vfio_doctor.commands.host import open_host
-    from vfio_doctor.commands.output import emit, look
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.app.output import emit, look
     from vfio_doctor.facts.base import Facts, MissingFact
     from vfio_doctor.facts.pci import DeviceTable
     from vfio_doctor.report import devices

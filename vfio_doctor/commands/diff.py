@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import Failure, with_examples
+from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
-    from vfio_doctor.commands.options import Chosen
+    from vfio_doctor.app.options import Chosen
     from vfio_doctor.report.compare import Difference, Snapshot
 
 SCHEMA = "vfio-doctor/diff/1"
@@ -41,7 +41,7 @@ def command(chosen: Chosen, old: str, new: str, format_: str) -> None:
       vfio-doctor diff monday.tar.gz tuesday.tar.gz
       vfio-doctor diff old.json new.json
     """
-    from vfio_doctor.commands.output import emit
+    from vfio_doctor.app.output import emit
     from vfio_doctor.report.compare import differences
 
     found = list(differences(snapshot(old, chosen), snapshot(new, chosen)))
@@ -59,7 +59,7 @@ def snapshot(path: str, chosen: Chosen) -> Snapshot:
         except (ValueError, OSError, RecursionError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise Failure(f"{path}: {said}; give a capture or a report", 2) from error
-    from vfio_doctor.commands.diagnosis import diagnosed
+    from vfio_doctor.app.diagnosis import diagnosed
 
     done = diagnosed(chosen._replace(capture=path, select=(), skip=()))
     return compare.of_host(done.host, done.facts, done.report)
@@ -82,7 +82,7 @@ def _document(path: str) -> dict[str, object]:
 
 
 def _as_text(found: list[Difference]) -> str:
-    from vfio_doctor.commands.output import look
+    from vfio_doctor.app.output import look
     from vfio_doctor.report.table import table
 
     if not found:

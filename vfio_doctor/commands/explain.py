@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import with_examples
-from vfio_doctor.commands.output import emit
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.output import emit
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from vfio_doctor.commands.options import Chosen
-    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.diagnosis.registry import Registry
 
 
 def complete(
@@ -22,7 +22,7 @@ def complete(
     """Complete a check id, with its title where the shell shows one."""
     from click.shell_completion import CompletionItem
 
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.diagnosis.registry import load
 
     return [
         CompletionItem(check.id, help=check.title)
@@ -50,7 +50,7 @@ def command(chosen: Chosen, name: str, here: bool) -> None:
       vfio-doctor explain iommu-off --here
       vfio-doctor --capture bug.tar.gz explain iommu-off --here
     """
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.diagnosis.registry import load
 
     text = page(name, load())
     if here:
@@ -77,8 +77,8 @@ def page(name: str, registry: Registry) -> str:
 
 
 def _here(chosen: Chosen, name: str) -> str:
-    from vfio_doctor.commands.diagnosis import diagnosed
-    from vfio_doctor.commands.output import look
+    from vfio_doctor.app.diagnosis import diagnosed
+    from vfio_doctor.app.output import look
     from vfio_doctor.report import text
 
     if chosen.select or chosen.skip:

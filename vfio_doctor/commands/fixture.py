@@ -7,7 +7,7 @@ import re
 
 import click
 
-from vfio_doctor.commands.options import Failure, with_examples
+from vfio_doctor.app.options import Failure, with_examples
 
 INTO = "tests/fixtures/hosts"
 
@@ -34,7 +34,7 @@ def command(name: str, capture: str, into: str) -> None:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", name):
         raise click.UsageError(f"{name!r}: use small letters, digits and dashes")
-    from vfio_doctor.commands.output import emit
+    from vfio_doctor.app.output import emit
     from vfio_doctor.host.archive import CaptureError
 
     try:
@@ -64,8 +64,8 @@ def expected(folder: str) -> str:
     """Return how every check ends on a written capture, as JSON."""
     import json
 
-    from vfio_doctor.engine.diagnose import diagnose
-    from vfio_doctor.engine.registry import load as registry
+    from vfio_doctor.diagnosis.judge import diagnose
+    from vfio_doctor.diagnosis.registry import load as registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.capture_io import load
     from vfio_doctor.host.captured import CapturedHost

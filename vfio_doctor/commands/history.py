@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import with_examples
+from vfio_doctor.app.options import with_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.commands.place import Place
-    from vfio_doctor.engine.machine import Machine
-    from vfio_doctor.engine.record import Run
-    from vfio_doctor.engine.verify import Lasting
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.repair.journal_lines import Run
+    from vfio_doctor.repair.target import Machine
+    from vfio_doctor.repair.verify import Lasting
 
 
 @click.command("history", short_help="Every repair made here, oldest first.")
@@ -29,15 +29,15 @@ def command() -> None:
     Examples:
       vfio-doctor history
     """
-    from vfio_doctor.commands.place import Place
+    from vfio_doctor.app.place import Place
 
     raise click.exceptions.Exit(show(Place()))
 
 
 def show(place: Place) -> int:
     """Print the history; 2 where only root may see it."""
-    from vfio_doctor.commands.output import emit
-    from vfio_doctor.commands.repair_machine import root_command, say
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.app.repair_machine import root_command, say
 
     if not place.is_root():
         say("Only root may read what was repaired. Run this:")
@@ -49,8 +49,8 @@ def show(place: Place) -> int:
 
 def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
-    from vfio_doctor.engine.undo import history
-    from vfio_doctor.engine.verify import after_reboot
+    from vfio_doctor.repair.resume import history
+    from vfio_doctor.repair.verify import after_reboot
 
     runs = history(machine)
     if not runs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vfio_doctor.commands.options import with_examples
+from vfio_doctor.app.options import with_examples
 
 
 @click.command(name="man")
@@ -16,7 +16,7 @@ def command() -> None:
       vfio-doctor man | man -l -
       vfio-doctor man > ~/.local/share/man/man1/vfio-doctor.1
     """
-    from vfio_doctor.commands.output import emit
+    from vfio_doctor.app.output import emit
     from vfio_doctor.docs.man import man_page
 
     emit(man_page())

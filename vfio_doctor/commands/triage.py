@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import Failure, with_examples
+from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vfio_doctor.commands.options import Chosen
-    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
     from vfio_doctor.report.triage import Row
 
@@ -89,7 +89,7 @@ def _is_capture(path: str) -> bool:
 
 
 def _rows(found: list[str], options: Options, jobs: int) -> Iterator[Row]:
-    from vfio_doctor.engine.registry import load
+    from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.report.triage import row
 
     registry = load()
@@ -147,7 +147,7 @@ class Shown:
 
 def _written(rows: Iterable[Row], format_: str) -> bool:
     """Write the rows; return whether one of them could not be judged."""
-    from vfio_doctor.commands.output import emit, look
+    from vfio_doctor.app.output import emit, look
     from vfio_doctor.report import triage
 
     bad = False

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.commands.options import with_examples
-from vfio_doctor.engine.planned import Ending, StepState
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.repair.values import Ending, StepState
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.place import Place
     from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.commands.place import Place
-    from vfio_doctor.engine.planned import Outcome
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.repair.values import Outcome
 
 
 @click.command("undo", short_help="Take the last repair back, or RUN.")
@@ -31,16 +31,16 @@ def command(run: str, yes: bool) -> None:
       vfio-doctor undo
       vfio-doctor undo 20260101T120000000Z-4711
     """
-    from vfio_doctor.commands.place import Place
+    from vfio_doctor.app.place import Place
 
     raise click.exceptions.Exit(take_back(run, yes, Place()))
 
 
 def take_back(run: str, yes: bool, place: Place) -> int:
     """Ask, take a run back, print what became of it; return the exit status."""
-    from vfio_doctor.commands.output import emit
-    from vfio_doctor.commands.repair_machine import lines_of, root_command, say
-    from vfio_doctor.engine.undo import undo_run
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.app.repair_machine import lines_of, root_command, say
+    from vfio_doctor.repair.resume import undo_run
 
     if not place.is_root():
         say("Taking a repair back needs root. Run this:")

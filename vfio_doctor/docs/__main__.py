@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.docs.commands import reference
 from vfio_doctor.docs.example import example
 from vfio_doctor.docs.man import man_page
 from vfio_doctor.docs.rules import pages
-from vfio_doctor.engine.registry import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from vfio_doctor.engine.assemble import assemble
-from vfio_doctor.engine.diagnose import diagnose
-from vfio_doctor.engine.registry import load
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import RunInfo
-from vfio_doctor.report.look import Look
+from vfio_doctor.report.style import Look
 from vfio_doctor.report.text import render_one
 
 if TYPE_CHECKING:

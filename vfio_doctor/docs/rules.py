@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vfio_doctor.api import Check, Fix
-    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.diagnosis.registry import Registry
 
 MADE = "Made from the code by `python -m vfio_doctor.docs --write`."
 

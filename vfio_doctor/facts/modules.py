@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.boot.next_kernel import NextKernel
 from vfio_doctor.facts.kernel import KernelRelease
-from vfio_doctor.facts.next_kernel import NextKernel
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse import kernel_log, modinfo
 from vfio_doctor.parse.modprobe import module_name

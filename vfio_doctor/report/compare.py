@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.boot import BootArguments
+from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.pci import PciDevices
 from vfio_doctor.host.reader import Missing

@@ -9,7 +9,7 @@ from vfio_doctor.report.untrusted import ascii_only, clean
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.pci import DeviceRow, DeviceTable
-    from vfio_doctor.report.look import Look
+    from vfio_doctor.report.style import Look
 
 SCHEMA = "vfio-doctor/devices/1"
 

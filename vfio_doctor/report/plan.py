@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.engine.planned import Effect, Ending, StepState
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, Status
+from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.engine.planned import (
+    from vfio_doctor.model import Report, Step
+    from vfio_doctor.repair.values import (
         Outcome,
         Plan,
         PlannedFix,
         StepResult,
         Verdict,
     )
-    from vfio_doctor.model import Report, Step
 
 NOTHING = "There is nothing to repair here that this program can repair."
 HEALTHY = "Nothing is wrong: there is nothing to repair."

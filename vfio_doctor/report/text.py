@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.engine.assemble import UNKNOWN, worst
+from vfio_doctor.diagnosis.report import UNKNOWN, worst
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.untrusted import ascii_only, clean
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report
-    from vfio_doctor.report.look import Look
+    from vfio_doctor.report.style import Look
 
 # A line a finding, for grep and for mail.
 UNBROKEN = 1 << 20

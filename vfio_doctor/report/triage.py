@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from vfio_doctor.engine.assemble import assemble
-from vfio_doctor.engine.diagnose import diagnose
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_io import load
@@ -19,7 +19,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vfio_doctor.engine.registry import Registry
+    from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.model import Report
 
 

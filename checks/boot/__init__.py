@@ -1,0 +1,1 @@
+"""Checks of the kernel arguments, the IOMMU and the next boot."""

@@ -1,0 +1,1 @@
+"""Checks of KVM and of the processor."""

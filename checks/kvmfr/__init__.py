@@ -1,0 +1,1 @@
+"""Checks of the kvmfr module, its device and its rules."""

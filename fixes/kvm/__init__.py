@@ -1,0 +1,1 @@
+"""Fixes of KVM's modules and parameters."""

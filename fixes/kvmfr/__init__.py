@@ -1,0 +1,1 @@
+"""Fixes of the kvmfr module, its device and its rules."""

@@ -1,0 +1,1 @@
+"""Hosts, machines and stand-ins that tests are made of."""

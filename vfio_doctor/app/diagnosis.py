@@ -1,0 +1,174 @@
+"""Diagnose a host and print the report: what ``vfio-doctor`` alone does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.journal_notes import tell
+from vfio_doctor.app.open_host import open_host
+from vfio_doctor.app.options import Failure
+from vfio_doctor.app.output import emit
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.diagnosis.report import assemble, exit_status
+from vfio_doctor.facts.base import Facts, MissingFact, Options
+from vfio_doctor.model import RunInfo, Severity
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import CheckResult, Report
+
+
+class Diagnosed(NamedTuple):
+    """All that a repair needs after the diagnosis, and the report."""
+
+    host: Reader
+    facts: Facts
+    registry: Registry
+    report: Report
+
+
+def run(chosen: Chosen) -> int:
+    """Diagnose, print the report where it was asked for, return the exit status."""
+    done = diagnosed(chosen)
+    if chosen.capture is None:
+        tell()
+    if chosen.debug:
+        _show_traces(done.report.checks)
+    emit(rendered(done.report, chosen), chosen.output)
+    return status_of(done.report, chosen)
+
+
+def status_of(report: Report, chosen: Chosen) -> int:
+    """Return the exit status; 3 where all that is wrong was not selected."""
+    status = exit_status(report, Severity[chosen.fail_on.upper()])
+    if status:
+        return status
+    reported = {result.id for result in report.checks}
+    unseen = any(not reported.issuperset(r.blocked_by) for r in report.checks)
+    return 3 if unseen else 0
+
+
+def diagnosed(chosen: Chosen) -> Diagnosed:
+    """Judge the chosen host; raises UsageError for unknown ids and bad captures."""
+    started = time.time()
+    host = open_host(chosen.capture)
+    registry = load()
+    facts = Facts(host, options_of(chosen))
+    refuse_unknown_user(facts)
+    with Progress("Looking at the host ..."):
+        try:
+            results = diagnose(facts, registry, chosen.select, chosen.skip)
+        except ValueError as error:
+            raise click.UsageError(_with_suggestion(str(error), registry)) from error
+        if not results and (chosen.select or chosen.skip):
+            raise click.UsageError(
+                "Nothing is left to judge: --skip leaves out all of --select."
+                if chosen.select
+                else "Nothing is left to judge: --skip leaves out every check."
+            )
+        info = RunInfo(_utc(started), _since(started), host.name)
+        report = assemble(host, facts, results, info, registry.problems)
+    return Diagnosed(host, facts, registry, report)
+
+
+def refuse_unknown_user(facts: Facts) -> None:
+    """Raise Failure where ``--user`` names root or nobody (DESIGN section 5).
+
+    A host that hides its accounts proves nothing: its checks say so themselves.
+    """
+    from vfio_doctor.facts.accounts import Accounts, HumanUser
+
+    asked = facts.options.user
+    if not asked:
+        return
+    try:
+        facts[Accounts]
+    except MissingFact:
+        return
+    try:
+        facts[HumanUser]
+    except MissingFact as reason:
+        raise Failure(str(reason), 2) from reason
+
+
+def options_of(chosen: Chosen) -> Options:
+    """Return what facts and fixes need to know of the command line."""
+    return Options(
+        chosen.user,
+        chosen.areas,
+        chosen.size_mib,
+        chosen.access,
+        chosen.passthrough_mode,
+        chosen.ignore_msrs,
+    )
+
+
+def rendered(report: Report, chosen: Chosen) -> str:
+    """Return the report in the chosen format."""
+    if chosen.format == "json":
+        from vfio_doctor.report import json
+
+        return json.render(report)
+    if chosen.format == "markdown":
+        from vfio_doctor.report import markdown
+
+        return markdown.render(report)
+    from vfio_doctor.app.output import look
+    from vfio_doctor.report import text
+
+    return text.render(report, look(chosen.color, chosen.verbosity, chosen.output))
+
+
+class Progress:
+    """A line on stderr while something runs: only on a terminal, gone afterwards."""
+
+    def __init__(self, text: str) -> None:
+        """Take the line to show."""
+        self._text = text if sys.stderr and sys.stderr.isatty() else ""
+
+    def __enter__(self) -> None:
+        """Show the line."""
+        if self._text:
+            sys.stderr.write(self._text)
+            sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        """Wipe it, with spaces: a dumb terminal knows no escape sequence."""
+        if self._text:
+            sys.stderr.write("\r" + " " * len(self._text) + "\r")
+            sys.stderr.flush()
+
+
+def _with_suggestion(message: str, registry: Registry) -> str:
+    from difflib import get_close_matches
+
+    word = message.partition(":")[0]
+    near = get_close_matches(word, [check.id for check in registry.checks], 1)
+    more = f" Did you mean {near[0]!r}?" if near else " See `vfio-doctor checks`."
+    return f"{message}.{more}"
+
+
+def _show_traces(results: tuple[CheckResult, ...]) -> None:
+    for result in results:
+        if result.trace:
+            click.echo(f"{result.id}:\n{result.trace}", err=True)
+
+
+def _utc(moment: float) -> str:
+    # A build that must be repeatable says what the time is.
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(fixed) if fixed.isdecimal() else int(moment)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _since(started: float) -> int:
+    return max(0, round((time.time() - started) * 1000))

@@ -1,0 +1,123 @@
+"""The values that options take, and what was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from vfio_doctor.app.repair_options import refuse_nonsense
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+    Type = click.ParamType[tuple[str, ...]]
+else:
+    # Before click 8.4 it takes no parameter.
+    Type = click.ParamType
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+AREAS = ("kvmfr",)
+COLOURS = ("auto", "always", "never")
+FORMATS = ("text", "json", "markdown")
+SEVERITIES = ("error", "warning", "info")
+
+
+class Failure(click.ClickException):
+    """A message for the person, and the exit status that goes with it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Take what to say, made safe to print, and an exit status."""
+        from vfio_doctor.report.untrusted import clean
+
+        super().__init__(clean(message))
+        self.exit_code = status  # type: ignore[misc]
+
+
+def with_examples(function: F) -> F:
+    """Have click print the lines below ``Examples:`` as they are written."""
+    text = function.__doc__ or ""
+    function.__doc__ = text.replace("    Examples:", "    \b\n    Examples:")
+    return function
+
+
+class CheckNames(Type):
+    """Check ids and areas, separated by commas."""
+
+    name = "ids"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the words; which ones exist is known once the rules are loaded."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if not any(words):
+            self.fail("name a check or an area; see `vfio-doctor checks`.", param, ctx)
+        return tuple(word for word in words if word)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the word behind the last comma."""
+        from click.shell_completion import CompletionItem
+
+        head, comma, word = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{head}{comma}{name}")
+            for name in known_names()
+            if name.startswith(word)
+        ]
+
+
+def known_names() -> list[str]:
+    """Return every check id, and every area that holds more than one."""
+    from vfio_doctor.diagnosis.registry import load
+
+    ids = [check.id for check in load().checks]
+    areas = [check_id.partition("-")[0] for check_id in ids]
+    return sorted({*ids, *(area for area in areas if areas.count(area) > 1)})
+
+
+class Chosen(NamedTuple):
+    """What the options of ``vfio-doctor`` say; see ``vfio-doctor --help``."""
+
+    user: str = ""
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    format: str = "text"
+    output: str | None = None
+    fail_on: str = "warning"
+    capture: str | None = None
+    verbosity: int = 0
+    color: str = "auto"
+    debug: bool = False
+    fix: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    risky: bool = False
+    size_mib: int = 0
+    access: str = "auto"
+    passthrough_mode: bool = False
+    ignore_msrs: bool = False
+
+    @classmethod
+    def of(cls, options: dict[str, object]) -> Chosen:
+        """Return the choice from click's values; raise UsageError for nonsense."""
+        if options["quiet"] and options["verbose"]:
+            raise click.UsageError("--quiet and --verbose contradict each other.")
+        refuse_nonsense(options)
+        known = {
+            name: value
+            for name, value in options.items()
+            if name in cls._fields and value is not None
+        }
+        known["format"] = options["format_"]
+        known["verbosity"] = -1 if options["quiet"] else options["verbose"]
+        return cls(**known)  # type: ignore[arg-type]

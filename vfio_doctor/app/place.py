@@ -1,0 +1,41 @@
+"""Where a repair runs: this machine, a person at a terminal, root or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
+from vfio_doctor.app.repair_machine import live_machine
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.repair.target import Machine
+
+
+def live_host() -> Reader:
+    """Return this machine."""
+    from vfio_doctor.host.live import LiveHost
+
+    return LiveHost()
+
+
+class Place(NamedTuple):
+    """Where the repair runs; tests put their own in place of this machine."""
+
+    host: Callable[[], Reader] = live_host
+    look: Callable[[Chosen], Diagnosed] = diagnosed
+    machine: Callable[[Reader, BootBackend | None], Machine] = live_machine
+    is_root: Callable[[], bool] = lambda: os.geteuid() == 0
+    is_terminal: Callable[[], bool] = lambda: sys.stdin.isatty()
+    ask: Callable[[str], bool] = lambda text: click.confirm(text, err=True)
+    choose: Callable[[str], str] = lambda text: str(
+        click.prompt(text, type=click.Choice(("finish", "undo", "leave")), err=True)
+    )

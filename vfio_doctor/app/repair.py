@@ -1,0 +1,192 @@
+"""``vfio-doctor --fix``: diagnose, plan, show, ask, apply, look again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
+from vfio_doctor.app.output import emit
+from vfio_doctor.app.place import Place
+from vfio_doctor.app.repair_machine import lines_of, root_command, say
+from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.model import CheckResult
+from vfio_doctor.repair.values import Effect, Ending
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.model import Report
+    from vfio_doctor.repair.values import Outcome, Plan, Verdict
+
+FAILED = 4
+USAGE = 2
+
+
+def run(chosen: Chosen, place: Place | None = None) -> int:
+    """Repair the host and return the exit status of DESIGN section 6."""
+    place = place or Place()
+    if chosen.capture is None and not chosen.dry_run and place.is_root():
+        status = _interrupted(chosen, place)
+        if status is not None:
+            return status
+    done = place.look(chosen)
+    plan, backend = planned(done, chosen.risky)
+    if chosen.dry_run or not plan.steps:
+        _show(done, plan, chosen)
+        return _status(done.report, chosen)
+    if not place.is_root():
+        return _not_root(done, plan, chosen)
+    if not chosen.yes and not place.is_terminal():
+        _show(done, plan, chosen)
+        say("Nothing was changed: there is no terminal to ask on; add --yes.")
+        return USAGE
+    if not chosen.yes:
+        _tell_plan(done, plan, chosen)
+        if not place.ask("Do this?"):
+            say("Nothing was changed.")
+            return _status(done.report, chosen)
+    return _repair(done, plan, backend, chosen, place)
+
+
+def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
+    """Return the plan for what was found, and the boot tool it uses."""
+    from vfio_doctor.boot.selection import choose
+    from vfio_doctor.repair.plan import make_plan
+
+    backend: BootBackend | None = None
+    why = ""
+    try:
+        backend = choose(done.host, done.facts)
+    except (CannotFix, MissingFact) as reason:
+        why = str(reason)
+    plan = make_plan(
+        done.host,
+        done.facts,
+        done.report.checks,
+        done.registry,
+        why if backend is None else backend,
+        risky,
+    )
+    return plan, backend
+
+
+def _repair(
+    done: Diagnosed,
+    plan: Plan,
+    backend: BootBackend | None,
+    chosen: Chosen,
+    place: Place,
+) -> int:
+    from vfio_doctor.repair.session import apply_plan
+    from vfio_doctor.repair.verify import verify
+
+    if chosen.yes:
+        _tell_plan(done, plan, chosen)
+    outcome = apply_plan(plan, place.machine(done.host, backend))
+    if outcome.ending is not Ending.DONE:
+        _finish(done, plan, outcome, (), chosen)
+        return FAILED
+    again = place.look(chosen)
+    verdicts = verify(again.facts, again.registry, plan.fixes, outcome)
+    _finish(again, plan, outcome, verdicts, chosen)
+    if any(verdict.effect is Effect.FAILING for verdict in verdicts):
+        return FAILED
+    return _status(_without(again.report, verdicts), chosen)
+
+
+def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
+    """Return the report without the findings that only wait for a reboot."""
+    waiting = {v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT}
+
+    def rest(result: CheckResult) -> CheckResult:
+        kept = tuple(
+            d for d in result.diagnoses if (result.id, d.finding.subject) not in waiting
+        )
+        return result._replace(diagnoses=kept)
+
+    return report._replace(checks=tuple(rest(result) for result in report.checks))
+
+
+def _interrupted(chosen: Chosen, place: Place) -> int | None:
+    """Bring an interrupted run to an end first; None where all is well."""
+    from vfio_doctor.commands.undo import boot_tool
+    from vfio_doctor.repair.resume import finish_run, history, undo_run
+
+    machine = place.machine(place.host(), None)
+    open_now = [r for r in history(machine) if r.state.value == "open"]
+    if not open_now:
+        return None
+    run = open_now[-1]
+    say(f"The repair {run.id} was interrupted.")
+    way = "finish" if chosen.yes else "leave"
+    if not chosen.yes and place.is_terminal():
+        way = place.choose("Finish it, undo it, or leave it?")
+    if way == "leave":
+        say("Nothing was changed. `vfio-doctor undo` takes it back; add --yes to")
+        say("finish it.")
+        return USAGE
+    if run.beginning.tool:
+        machine = machine._replace(backend=boot_tool(machine.host))
+    act = finish_run if way == "finish" else undo_run
+    outcome = act(machine, run.id)
+    for line in lines_of(outcome):
+        say(line)
+    return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else None
+
+
+def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
+    _show(done, plan, chosen)
+    say("Nothing was changed: repairing needs root. Run this:")
+    say(f"  {root_command(done.facts, sys.argv)}")
+    return USAGE
+
+
+def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
+    """Show the plan before it is applied; a report for programs stays clean."""
+    from vfio_doctor.report.plan import plan_lines
+
+    text = "\n".join(plan_lines(plan, done.report)) + "\n"
+    if chosen.format == "text":
+        emit(text)
+    else:
+        click.echo(text, err=True)
+
+
+def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
+    """Print the report with the plan in it, or the plan alone as text."""
+    from vfio_doctor.report.plan import plan_document, plan_lines
+
+    if chosen.format == "text":
+        emit("\n".join(plan_lines(plan, done.report)) + "\n", chosen.output)
+        return
+    report = done.report._replace(plan=plan_document(plan))
+    emit(rendered(report, chosen), chosen.output)
+
+
+def _finish(
+    done: Diagnosed,
+    plan: Plan,
+    outcome: Outcome,
+    verdicts: tuple[Verdict, ...],
+    chosen: Chosen,
+) -> None:
+    from vfio_doctor.report.plan import (
+        outcome_lines,
+        plan_document,
+        results_document,
+    )
+
+    if chosen.format == "text":
+        emit("\n".join(["", *outcome_lines(outcome, verdicts)]) + "\n", chosen.output)
+        return
+    report = done.report._replace(
+        plan=plan_document(plan), results=tuple(results_document(outcome, verdicts))
+    )
+    emit(rendered(report, chosen), chosen.output)
+
+
+def _status(report: Report, chosen: Chosen) -> int:
+    return status_of(report, chosen)

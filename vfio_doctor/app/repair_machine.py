@@ -1,0 +1,69 @@
+"""What the commands that change this machine share: its parts, and becoming root."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.facts.accounts import HumanUser
+from vfio_doctor.facts.base import MissingFact
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.repair.target import Machine
+    from vfio_doctor.repair.values import Outcome
+
+
+def live_machine(host: Reader, backend: BootBackend | None) -> Machine:
+    """Return this machine's files and programs."""
+    from vfio_doctor.repair.runner import LiveRunner
+    from vfio_doctor.repair.syscalls import Filesystem
+    from vfio_doctor.repair.target import Machine
+
+    return Machine(host, Filesystem(), LiveRunner(), backend, progress)
+
+
+def progress(text: str) -> None:
+    """Say what is being done; on stderr, and only to a person."""
+    if sys.stderr.isatty():
+        say(f"{text} ...")
+
+
+def say(text: str) -> None:
+    """Write one line to stderr, made safe."""
+    from vfio_doctor.report.untrusted import clean
+
+    click.echo(clean(text), err=True)
+
+
+def lines_of(outcome: Outcome) -> list[str]:
+    """Return what became of a run, as lines."""
+    from vfio_doctor.report.plan import outcome_lines
+
+    return outcome_lines(outcome)
+
+
+def root_command(facts: Facts | None, argv: list[str]) -> str:
+    """Return the exact command that does this as root.
+
+    sudo's search path rarely holds ``~/.local/bin``, so the program is named by
+    its whole path; the person who will run the VM is named as well.
+    """
+    import os
+    import shlex
+
+    program = [os.path.abspath(argv[0])]
+    if argv[0].endswith("__main__.py"):
+        program = [sys.executable, "-m", "vfio_doctor"]
+    words = ["sudo", *program, *argv[1:]]
+    named = any(w == "--user" or w.startswith("--user=") for w in argv)
+    if facts is not None and not named:
+        with suppress(MissingFact):
+            at = len(program) + 1
+            words[at:at] = ["--user", facts[HumanUser].name]
+    return " ".join(shlex.quote(word) for word in words)

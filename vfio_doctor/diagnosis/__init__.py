@@ -1,0 +1,1 @@
+"""Find the rules, judge the facts, assemble the report."""

@@ -1,0 +1,167 @@
+"""Judge the facts of one host with every check: one guarded call site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, NotApplicable
+from vfio_doctor.model import (
+    CheckResult,
+    Diagnosis,
+    Finding,
+    FixOffer,
+    Severity,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vfio_doctor.api import Check, Fix
+    from vfio_doctor.diagnosis.registry import Registry
+
+BLOCKING = (Status.FAIL, Status.BLOCKED)
+
+
+def diagnose(
+    facts: Facts,
+    registry: Registry,
+    select: Iterable[str] = (),
+    skip: Iterable[str] = (),
+) -> tuple[CheckResult, ...]:
+    """Return how every wanted check ended, sorted by id.
+
+    ``select`` and ``skip`` hold check ids or areas (``kvmfr`` stands for every
+    ``kvmfr-*``); an empty ``select`` means all. A check that a wanted one
+    requires is judged as well, but not reported.
+    """
+    wanted = wanted_ids(registry, select, skip)
+    results: dict[str, CheckResult] = {}
+    for check in registry.checks:
+        if check.id in wanted:
+            _judge_in_order(check, facts, registry, results)
+    return tuple(
+        results[check_id] for check_id in sorted(results) if check_id in wanted
+    )
+
+
+def wanted_ids(
+    registry: Registry, select: Iterable[str], skip: Iterable[str]
+) -> frozenset[str]:
+    """Return the check ids that ``select`` and ``skip`` leave.
+
+    Raises ValueError naming a word that is neither an id nor an area.
+    """
+    ids = [check.id for check in registry.checks]
+    chosen = [check_id for word in select for check_id in _matches(word, ids)]
+    dropped = {check_id for word in skip for check_id in _matches(word, ids)}
+    return frozenset(chosen or ids) - dropped
+
+
+def _matches(word: str, ids: list[str]) -> list[str]:
+    found = [i for i in ids if i == word or i.startswith(f"{word}-")]
+    if not found:
+        raise ValueError(f"{word}: no check and no area has this name")
+    return found
+
+
+def _judge_in_order(
+    check: type[Check],
+    facts: Facts,
+    registry: Registry,
+    results: dict[str, CheckResult],
+) -> CheckResult:
+    if check.id in results:
+        return results[check.id]
+    blockers: list[str] = []
+    for required_id in check.requires:
+        required = registry.check(required_id)
+        if required is None:
+            continue
+        result = _judge_in_order(required, facts, registry, results)
+        if _is_wrong(result):
+            blockers.append(required_id)
+        elif result.status is Status.BLOCKED:
+            blockers.extend(result.blocked_by)
+    if blockers:
+        roots = tuple(sorted(set(blockers)))
+        result = _result(check, Status.BLOCKED, blocked_by=roots)
+    else:
+        result = judge(check, facts, registry)
+    results[check.id] = result
+    return result
+
+
+def _is_wrong(result: CheckResult) -> bool:
+    """Tell whether a check found more than what is only information."""
+    return result.status is Status.FAIL and any(
+        diagnosis.severity is not Severity.INFO for diagnosis in result.diagnoses
+    )
+
+
+def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
+    """Run one check, whatever it does, and return how it ended."""
+    findings: list[Finding] = []
+    try:
+        # One by one, so that a later `MissingFact` loses none.
+        for finding in check().judge(facts):
+            findings.append(finding)
+    except NotApplicable as reason:
+        return _result(check, Status.NOT_APPLICABLE, str(reason))
+    except MissingFact as reason:
+        status = Status.FAIL if findings else Status.UNKNOWN
+        return _result(check, status, str(reason), findings, facts, registry)
+    except Exception as error:
+        import traceback
+
+        result = _result(check, Status.ERROR, f"{type(error).__name__}: {error}")
+        return result._replace(trace=traceback.format_exc())
+    status = Status.FAIL if findings else Status.PASS
+    return _result(check, status, "", findings, facts, registry)
+
+
+def _result(
+    check: type[Check],
+    status: Status,
+    reason: str = "",
+    findings: Iterable[Finding] = (),
+    facts: Facts | None = None,
+    registry: Registry | None = None,
+    blocked_by: tuple[str, ...] = (),
+) -> CheckResult:
+    diagnoses = tuple(
+        Diagnosis(
+            finding,
+            finding.severity or check.severity,
+            offer(check.id, finding, facts, registry) if facts and registry else None,
+        )
+        for finding in sorted(findings, key=lambda f: (f.subject, f.message))
+    )
+    return CheckResult(
+        check.id, check.title, check.severity, status, reason, blocked_by, diagnoses
+    )
+
+
+def offer(
+    check_id: str, finding: Finding, facts: Facts, registry: Registry
+) -> FixOffer | None:
+    """Return the first fix that can be made here, else why the last one cannot."""
+    declined: FixOffer | None = None
+    for fix in registry.fixes_for(check_id):
+        made = FixOffer(fix.id, fix.applicability, fix.summary, fix.reboot)
+        cannot = _cannot(fix, finding, facts)
+        if not cannot:
+            return made
+        declined = made._replace(cannot=cannot)
+    return declined
+
+
+def _cannot(fix: type[Fix], finding: Finding, facts: Facts) -> str:
+    propose: Callable[[Finding, Facts], Iterable[object]] = fix().propose
+    try:
+        tuple(propose(finding, facts))
+    except (CannotFix, MissingFact) as reason:
+        return str(reason)
+    except Exception as error:
+        return f"the fix itself failed: {type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,160 @@
+"""Build a `Report` from facts and results; what is not known says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor import __version__
+from vfio_doctor.facts.accounts import HumanUser
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.board import DMI, Board
+from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.stack import BootStack
+from vfio_doctor.facts.cpu import Cpu
+from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
+from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.model import (
+    BootInfo,
+    HostInfo,
+    Report,
+    RunInfo,
+    Severity,
+    Status,
+    Summary,
+    ToolInfo,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import CheckResult
+    from vfio_doctor.parse.cmdline import CommandLine
+
+NAME = "vfio-doctor"
+UNKNOWN = "unknown: "
+
+
+def assemble(
+    host: Reader,
+    facts: Facts,
+    results: tuple[CheckResult, ...],
+    run: RunInfo,
+    problems: tuple[str, ...] = (),
+) -> Report:
+    """Return the report of one diagnosis; ``problems`` are the registry's."""
+    return Report(
+        ToolInfo(NAME, __version__, problems),
+        run,
+        host_info(host, facts),
+        boot_info(facts),
+        summarise(results),
+        results,
+    )
+
+
+def host_info(host: Reader, facts: Facts) -> HostInfo:
+    """Return the host in words; every part that is not known says why."""
+    return HostInfo(
+        os=_told(lambda: facts[OsRelease].name),
+        image=_image(facts),
+        kernel=_told(lambda: facts[KernelRelease].release),
+        cpu=_told(lambda: facts[Cpu].model or facts[Cpu].vendor),
+        machine=_told(lambda: _machine(facts[Board])),
+        container=_told(lambda: facts[Container].kind),
+        user=_told(lambda: _person(facts[HumanUser])),
+        uid=host.caller().uid,
+    )
+
+
+def boot_info(facts: Facts) -> BootInfo:
+    """Return the boot stack, and the arguments now and at the next boot."""
+    return BootInfo(
+        stack=_told(lambda: facts[BootStack].kind.value),
+        now=_told(lambda: _line(facts[KernelCmdline].line)),
+        now_source=_told(lambda: facts[KernelCmdline].source),
+        next=_told(lambda: _line(facts[BootArguments].next)),
+        next_source=_told(lambda: facts[BootArguments].next_source),
+    )
+
+
+def summarise(results: tuple[CheckResult, ...]) -> Summary:
+    """Return the counts, and the failed checks worth looking at first.
+
+    A failed check is a root cause where it finds more than an ``info`` or where
+    it blocks another: what it blocks is not judged, so it is nobody's symptom.
+    """
+    found = [d.severity for result in results for d in result.diagnoses]
+    blocking = {check_id for result in results for check_id in result.blocked_by}
+    roots = [
+        result
+        for result in results
+        if result.status is Status.FAIL
+        and (worst(result) > Severity.INFO or result.id in blocking)
+    ]
+    return Summary(
+        tuple((s.value, sum(r.status is s for r in results)) for s in Status),
+        tuple((s.word, found.count(s)) for s in sorted(Severity, reverse=True)),
+        tuple(r.id for r in sorted(roots, key=lambda r: (-worst(r), r.id))),
+    )
+
+
+def worst(result: CheckResult) -> Severity:
+    """Return the worst severity found, or the declared one where nothing was."""
+    return max((d.severity for d in result.diagnoses), default=result.severity)
+
+
+def exit_status(report: Report, fail_on: Severity) -> int:
+    """Return 0, 1 or 3 of DESIGN section 6 for a diagnosis without a repair.
+
+    A check that nobody could judge is not "no findings", nor is a plug-in that
+    could not be loaded.
+    """
+    found = [d.severity for result in report.checks for d in result.diagnoses]
+    if any(severity >= fail_on for severity in found):
+        return 1
+    untold = report.tool.problems or any(_untold(r, fail_on) for r in report.checks)
+    return 3 if untold else 0
+
+
+def _untold(result: CheckResult, fail_on: Severity) -> bool:
+    if result.status is Status.BLOCKED:
+        return result.severity >= fail_on
+    if result.status is Status.FAIL:
+        return bool(result.reason)
+    return result.status in (Status.UNKNOWN, Status.ERROR)
+
+
+def _told(ask: Callable[[], str]) -> str:
+    try:
+        return ask()
+    except MissingFact as missing:
+        return f"{UNKNOWN}{missing}"
+
+
+def _line(line: CommandLine | Missing) -> str:
+    return f"{UNKNOWN}{line}" if isinstance(line, Missing) else " ".join(line.words)
+
+
+def _person(user: HumanUser) -> str:
+    return f"{user.name} (uid {user.uid}, {user.how})"
+
+
+def _machine(board: Board) -> str:
+    whole = f"{board.system_vendor} {board.product}".strip()
+    inside = f"{board.vendor} {board.name}".strip()
+    if not whole or not inside or whole == inside:
+        return whole or inside or f"{UNKNOWN}{DMI} gives no names"
+    return f"{whole}, board {inside}"
+
+
+def _image(facts: Facts) -> str:
+    """Return the image's name; "" where the host is no Universal Blue image."""
+    try:
+        image = facts[ImageInfo]
+    except MissingFact as missing:
+        absent = f": {Why.ABSENT.value}" in str(missing)
+        return "" if absent else f"{UNKNOWN}{missing}"
+    return f"{image.name}:{image.tag}" if image.tag else image.name

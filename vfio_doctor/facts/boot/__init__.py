@@ -1,0 +1,1 @@
+"""How the host boots: its loader, entries and kernel arguments."""

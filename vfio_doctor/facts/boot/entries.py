@@ -1,0 +1,267 @@
+"""Boot entries on disk: which one boots next, and with what words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.boot.stack import GRUB_MENUS, efi_variable
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse import bls, grub
+from vfio_doctor.parse.cmdline import words
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.staged_deployment import StagedDeployment
+
+ROOTS = ("/boot", "/efi", "/boot/efi")
+STAGED = "/run/ostree/staged-deployment"
+OSTREE_ENTRIES = "/boot/loader/entries/ostree-*.conf"
+ENTRIES = "/boot/loader/entries"
+GRUBENVS = ("/boot/grub/grubenv", "/boot/grub2/grubenv")
+LIMINE_MENUS = tuple(
+    f"{root}{folder}/limine.conf"
+    for root in ROOTS
+    for folder in ("", "/limine", "/EFI/limine", "/EFI/BOOT")
+)
+# Set by GRUB's own scripts where grubenv lacks it: the entry does not say all.
+KERNELOPTS = "$kernelopts"
+
+
+class Entry(NamedTuple):
+    """The entry that boots next: where it is written, kernel file, words."""
+
+    source: str
+    kernel: str
+    words: tuple[str, ...]
+
+
+def entry_words(host: Reader, path: str) -> tuple[str, ...] | Missing:
+    """Return the words of one boot entry, as they are written."""
+    text = read_text(host, path)
+    return text if isinstance(text, Missing) else words(bls.options(text))
+
+
+def bls_entry(host: Reader, path: str | Missing) -> Entry | Missing:
+    """Return one Boot Loader Specification entry, GRUB's variables put in."""
+    if isinstance(path, Missing):
+        return path
+    text = read_text(host, path)
+    if isinstance(text, Missing):
+        return text
+    held = bls.entry(text)
+    if "options" not in held and ("uki" in held or "efi" in held):
+        return Missing(path, Why.FAILED, "it starts a program that holds its arguments")
+    given = _expanded(host, words(held.get("options", "")))
+    if isinstance(given, Missing):
+        return given
+    return Entry(path, held.get("linux", ""), given)
+
+
+def _expanded(host: Reader, given: tuple[str, ...]) -> tuple[str, ...] | Missing:
+    """Put in what grubenv says; a variable that it lacks is empty to GRUB."""
+    if not any(word.startswith("$") for word in given):
+        return given
+    environment = _environment(host)
+    if isinstance(environment, Missing):
+        return environment
+    found: list[str] = []
+    for word in given:
+        if not word.startswith("$"):
+            found.append(word)
+        elif (value := environment.get(word.strip("${}"))) is not None:
+            found.extend(words(value))
+        elif word == KERNELOPTS:
+            return Missing(word, Why.FAILED, "grubenv does not have it")
+    return tuple(found)
+
+
+def _environment(host: Reader) -> dict[str, str] | Missing:
+    """Return GRUB's variables, none where it keeps none."""
+    for path in GRUBENVS:
+        text = read_text(host, path)
+        if isinstance(text, str):
+            return grub.environment(text)
+        if text.why is not Why.ABSENT:
+            return text
+    return {}
+
+
+def newest_ostree_entry(host: Reader) -> tuple[str, dict[str, str]] | Missing:
+    """Return the path and keys of the ostree entry with the highest version.
+
+    That one boots next: ostree writes the version so (ostree-sysroot-deploy.c).
+    """
+    paths = host.glob(OSTREE_ENTRIES)
+    if isinstance(paths, Missing):
+        return paths
+    newest: tuple[int, str, dict[str, str]] | None = None
+    for path in paths:
+        text = read_text(host, path)
+        if isinstance(text, Missing):
+            return text
+        held = bls.entry(text)
+        version = held.get("version", "")
+        is_number = version.isascii() and version.isdigit() and len(version) < 10
+        number = int(version) if is_number else 0
+        if newest is None or number > newest[0]:
+            newest = (number, path, held)
+    return newest[1:] if newest else Missing(OSTREE_ENTRIES, Why.ABSENT)
+
+
+def staged_deployment(host: Reader) -> StagedDeployment | Missing:
+    """Return what ostree makes a boot entry of at the next shutdown.
+
+    ABSENT where nothing is staged, FAILED where the file does not say it.
+    """
+    data = host.read_bytes(STAGED)
+    if isinstance(data, Missing):
+        return data
+    from vfio_doctor.parse.staged_deployment import parse
+
+    return parse(data) or Missing(STAGED, Why.FAILED, "it does not tell its arguments")
+
+
+def grubby_default_entry(host: Reader) -> str | Missing:
+    """Return the path of the entry that Fedora's GRUB boots by default.
+
+    grubenv's ``next_entry`` counts once, ``saved_entry`` until it is changed;
+    each is the name of an entry or its place in the menu, the newest first.
+    """
+    paths = host.glob(f"{ENTRIES}/*.conf")
+    if isinstance(paths, Missing):
+        return paths
+    if not paths:
+        return Missing(ENTRIES, Why.ABSENT)
+    environment = _environment(host)
+    if isinstance(environment, Missing):
+        return environment
+    menu = sorted(paths, key=lambda path: bls.version_key(_id(path)), reverse=True)
+    name = environment.get("next_entry") or environment.get("saved_entry") or "0"
+    if name.isascii() and name.isdigit() and len(name) < 5:
+        return menu[int(name)] if int(name) < len(menu) else menu[0]
+    return next((path for path in menu if _id(path) == name), menu[0])
+
+
+def _id(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".conf")
+
+
+def default_entry(host: Reader) -> str | Missing:
+    """Return the path of the entry that systemd-boot boots by default.
+
+    A choice for one boot comes first, then the one made in the boot menu (both
+    are EFI variables), then ``default`` of loader.conf, a pattern; else the
+    first of the menu. A firmware that was booted from USB may choose otherwise.
+    """
+    menu: list[tuple[tuple[object, ...], str]] = []
+    for root in ROOTS:
+        paths = host.glob(f"{root}/loader/entries/*.conf")
+        if isinstance(paths, Missing):
+            return paths
+        for path in paths:
+            text = read_text(host, path)
+            if isinstance(text, Missing):
+                return text
+            menu.append((_order(path, bls.entry(text)), path))
+    wanted = _wanted(host)
+    if isinstance(wanted, Missing):
+        return wanted
+    return _chosen([path for _, path in sorted(menu)], wanted)
+
+
+def _order(path: str, held: dict[str, str]) -> tuple[object, ...]:
+    """Return the place in systemd-boot's menu: sort key, machine, newest first.
+
+    boot_entry_compare in systemd's boot.c; entries that failed all their tries
+    come last.
+    """
+    name = bls.entry_name(path)
+    key = held.get("sort-key", "")
+    by_key = (key, held.get("machine-id", "")) if key else ("", "")
+    version = held.get("version", "") if key else ""
+    return (name.bad, not key, by_key, _down(version), _down(name.id))
+
+
+def _down(version: str) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """Return a key that sorts what `bls.version_key` puts last first."""
+    return tuple(
+        (-kind, -number, (*(-ord(char) for char in part), 1))
+        for kind, number, part in bls.version_key(version)
+    )
+
+
+def _chosen(menu: list[str], wanted: str) -> str | Missing:
+    if wanted.lower().endswith(".efi") or wanted.startswith("auto-"):
+        return Missing(wanted, Why.FAILED, "the loader boots it; it is no entry file")
+    if not menu:
+        return Missing(ENTRIES, Why.ABSENT)
+    if not wanted:
+        return menu[0]
+    from fnmatch import fnmatchcase
+
+    pattern = wanted.lower().removesuffix(".conf")
+    for path in menu:
+        if fnmatchcase(bls.entry_name(path).id.lower(), pattern):
+            return path
+    return Missing(wanted, Why.ABSENT, "the default of the loader is no entry")
+
+
+def _wanted(host: Reader) -> str | Missing:
+    for name in ("LoaderEntryOneShot", "LoaderEntryDefault"):
+        chosen = efi_variable(host, name)
+        if chosen == "@saved":
+            return efi_variable(host, "LoaderEntryLastBooted")
+        if chosen:
+            return chosen
+    configured = _configured(host)
+    if configured == "@saved":
+        return efi_variable(host, "LoaderEntryLastBooted")
+    return configured
+
+
+def _configured(host: Reader) -> str | Missing:
+    """Return ``default`` of loader.conf, "" where there is none."""
+    for root in ("/efi", "/boot/efi", "/boot"):
+        text = read_text(host, f"{root}/loader/loader.conf")
+        if isinstance(text, str):
+            return dict(bls.fields(text)).get("default", "")
+        if text.why is not Why.ABSENT:
+            return text
+    return ""
+
+
+def grub_menu_entry(host: Reader) -> Entry | Missing:
+    """Return the default entry of GRUB's menu."""
+    for path in GRUB_MENUS:
+        text = read_text(host, path, 4 << 20)
+        if isinstance(text, Missing):
+            if text.why is Why.ABSENT:
+                continue
+            return text
+        environment = _environment(host)
+        if isinstance(environment, Missing):
+            return environment
+        name = grub.default(text, environment)
+        found = grub.choose(grub.menu(text), name)
+        if found is None or not found.kernel:
+            return Missing(path, Why.FAILED, f"its entry {name} loads no kernel")
+        return Entry(path, found.kernel, found.words)
+    return Missing(GRUB_MENUS[0], Why.ABSENT)
+
+
+def limine_entry(host: Reader) -> Entry | Missing:
+    """Return the default entry of Limine's menu."""
+    from vfio_doctor.parse import limine
+
+    for path in LIMINE_MENUS:
+        text = read_text(host, path)
+        if isinstance(text, Missing):
+            if text.why is Why.ABSENT:
+                continue
+            return text
+        found = limine.default(limine.menu(text))
+        if found is None or found.arguments is None:
+            return Missing(path, Why.FAILED, "the default entry is not told by it")
+        return Entry(path, found.kernel, words(found.arguments))
+    return Missing(LIMINE_MENUS[0], Why.ABSENT)

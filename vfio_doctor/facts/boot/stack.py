@@ -1,0 +1,173 @@
+"""Which tool sets the kernel arguments here (reference: ublue.md, table 9.1)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KERNELSTUB, LIMINE_DEFAULT
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.system import Container
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+OSTREE_BOOTED = "/run/ostree-booted"
+EFI_VARIABLES = "/sys/firmware/efi/efivars"
+# The vendor id of the Boot Loader Interface (systemd.io/BOOT_LOADER_INTERFACE).
+LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+KERNELSTUB_TOOL = "/usr/bin/kernelstub"
+GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+ENTRIES = "/boot/loader/entries"
+
+
+class BootKind(Enum):
+    """The tool that kernel arguments are set with."""
+
+    RPM_OSTREE = "rpm-ostree"
+    BOOTC = "bootc"
+    GRUBBY = "grubby"
+    GRUB = "GRUB"
+    SYSTEMD_BOOT = "systemd-boot"
+    KERNELSTUB = "kernelstub"
+    LIMINE = "limine"
+    UKI = "unified kernel image"
+    NIXOS = "NixOS"
+    UNKNOWN = "unknown"
+
+
+class BootStack(NamedTuple):
+    """The kind of boot stack, and what on the host says so.
+
+    ``tool`` names the stack in words, where ``kind`` is UNKNOWN too if something
+    is known of it; ``evidence`` are paths, or ``path: content``.
+    """
+
+    kind: BootKind
+    tool: str
+    evidence: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> BootStack:
+        """Look for marks, the most telling first; start no process.
+
+        Raises `MissingFact` where not even ``/run`` could be looked at.
+        """
+        container = facts[Container].kind
+        if container:
+            return cls(BootKind.UNKNOWN, f"a container ({container})", ())
+        booted = host.lstat(OSTREE_BOOTED)
+        if not isinstance(booted, Missing):
+            return _ostree(host)
+        if booted.why is not Why.ABSENT:
+            raise MissingFact(f"how this host boots: {booted}")
+        found = _by_what_booted(host, facts) or _by_files(host)
+        return found or cls(BootKind.UNKNOWN, "", ())
+
+
+def _stack(kind: BootKind, *evidence: str) -> BootStack:
+    return BootStack(kind, kind.value, evidence)
+
+
+def _ostree(host: Reader) -> BootStack:
+    """Never anything but ostree's tools: others break the next deployment."""
+    for kind, tool in (
+        (BootKind.RPM_OSTREE, "/usr/bin/rpm-ostree"),
+        (BootKind.BOOTC, "/usr/bin/bootc"),
+    ):
+        if _is_there(host, tool):
+            return _stack(kind, OSTREE_BOOTED, tool)
+    return BootStack(BootKind.UNKNOWN, "ostree without its tools", (OSTREE_BOOTED,))
+
+
+def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
+    """Return what the running system was started by, where it says so."""
+    if _is_there(host, "/etc/NIXOS"):
+        return _stack(BootKind.NIXOS, "/etc/NIXOS")
+    loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
+    entry = efi_variable(host, "LoaderEntrySelected")
+    named = f"{_variable('LoaderInfo')}: {loader}"
+    # Its entry tool keeps the arguments of unified kernel images too.
+    if loader.startswith("Limine") and (not stub or _is_there(host, LIMINE_DEFAULT)):
+        return _stack(BootKind.LIMINE, named)
+    if stub and not entry.endswith(".conf"):
+        return _stack(BootKind.UKI, f"{_variable('StubInfo')}: {stub}")
+    if _is_composefs(facts) and _is_there(host, "/usr/bin/bootc"):
+        marks = ("/usr/bin/bootc", "composefs= in /proc/cmdline")
+        return BootStack(BootKind.UNKNOWN, "bootc with composefs", marks)
+    if not loader.startswith("systemd-boot"):
+        return None
+    if _is_there(host, KERNELSTUB_TOOL):
+        return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
+    return _stack(BootKind.SYSTEMD_BOOT, named)
+
+
+def _is_composefs(facts: Facts) -> bool:
+    try:
+        return facts[KernelCmdline].line.has("composefs")
+    except MissingFact:
+        return False
+
+
+def _by_files(host: Reader) -> BootStack | None:
+    for kind, marks in _marks():
+        found = tuple(path for path in marks if _is_there(host, path))
+        if len(found) == len(marks):
+            return _stack(kind, *found)
+    return _behind_closed_doors(host)
+
+
+def _marks() -> Iterator[tuple[BootKind, tuple[str, ...]]]:
+    """Yield kinds with marks that must all be there; the first kind wins."""
+    yield BootKind.KERNELSTUB, (KERNELSTUB_TOOL, KERNELSTUB)
+    yield BootKind.LIMINE, (LIMINE_DEFAULT,)
+    for grubby in ("/usr/sbin/grubby", "/usr/bin/grubby"):
+        yield BootKind.GRUBBY, (grubby, ENTRIES)
+    for menu in GRUB_MENUS:
+        yield BootKind.GRUB, (GRUB_DEFAULT, menu)
+    yield BootKind.KERNELSTUB, (KERNELSTUB_TOOL,)
+    for root in ("/boot", "/efi", "/boot/efi"):
+        yield BootKind.SYSTEMD_BOOT, (f"{root}/loader/loader.conf",)
+    yield BootKind.GRUB, (GRUB_DEFAULT, "/usr/sbin/update-grub")
+
+
+def _behind_closed_doors(host: Reader) -> BootStack | None:
+    """Judge by the tool where the folders below ``/boot`` may not be entered."""
+    for grubby in ("/usr/sbin/grubby", "/usr/bin/grubby"):
+        if _is_there(host, grubby) and _is_denied(host, ENTRIES):
+            return _stack(BootKind.GRUBBY, grubby)
+    closed = any(_is_denied(host, menu) for menu in GRUB_MENUS)
+    if closed and _is_there(host, GRUB_DEFAULT):
+        return _stack(BootKind.GRUB, GRUB_DEFAULT)
+    return None
+
+
+def _is_denied(host: Reader, path: str) -> bool:
+    seen = host.lstat(path)
+    return isinstance(seen, Missing) and seen.why is Why.DENIED
+
+
+def _is_there(host: Reader, path: str) -> bool:
+    return not isinstance(host.lstat(path), Missing)
+
+
+def _variable(name: str) -> str:
+    return f"{EFI_VARIABLES}/{name}-{LOADER}"
+
+
+def efi_variable(host: Reader, name: str) -> str:
+    """Return a text variable of the Boot Loader Interface, "" where not set.
+
+    Four bytes of attributes stand before the UTF-16 text. These variables are
+    readable for everybody; LoaderInfo and its like are written anew at each boot.
+    """
+    data = host.read_bytes(_variable(name))
+    if isinstance(data, Missing):
+        return ""
+    return data[4:].decode("utf-16-le", "replace").rstrip("\0")

@@ -1,0 +1,1 @@
+"""The kvmfr module, its devices, its rules, and who wants it."""

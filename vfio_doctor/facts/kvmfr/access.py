@@ -1,0 +1,181 @@
+"""Who may open the kvmfr devices: now, and once the udev rules have run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
+from vfio_doctor.facts.base import C, MissingFact
+from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
+from vfio_doctor.facts.kvmfr.rules import KvmfrRules
+from vfio_doctor.facts.node import READ_WRITE, may_open
+from vfio_doctor.facts.qemu_user import QemuUser
+from vfio_doctor.host.reader import Kind, Stat
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.udev_effects import Assigned, Effects
+
+SEAT_LATE = "73-seat-late.rules"
+# From this version on logind gives no ACL for tags that come after SEAT_LATE.
+LATE_TAGS_IGNORED = 258
+
+
+class NodeAccess(NamedTuple):
+    """Who may open one node for reading and writing; None where not known.
+
+    ``qemu`` is None also where the host has no account for QEMU. ``looks`` is
+    ``root:qemu 0660``, with ``+`` behind it where the node has an ACL.
+    """
+
+    name: str
+    looks: str
+    human: bool | None
+    qemu: bool | None
+
+    @property
+    def nobody_locked_out(self) -> bool:
+        """Tell whether nobody is known to be locked out."""
+        return self.human is not False and self.qemu is not False
+
+
+class KvmfrAccess(NamedTuple):
+    """Access to each kvmfr device: ``now`` by its node, ``ruled`` by the rules.
+
+    ``now`` has the devices whose node is a character device that can be looked
+    at. ``group`` is the group a rule should name so that QEMU gets in; "" where
+    QEMU's account is not known.
+    """
+
+    now: tuple[NodeAccess, ...]
+    ruled: tuple[NodeAccess, ...]
+    group: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrAccess:
+        """Judge the nodes and the rules for the person and for QEMU's account."""
+        judge = _Judge(facts)
+        rules = facts[KvmfrRules]
+        planned = {name: judge.plan(effects) for name, effects in rules.devices}
+        ruled = tuple(judge.ruled(name, plan) for name, plan in planned.items())
+        now = tuple(
+            judge.now(node, node.stat, planned.get(node.name))
+            for node in facts[KvmfrNodes].nodes
+            if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
+        )
+        return cls(now, ruled, judge.best_group())
+
+    def rule(self, name: str) -> NodeAccess:
+        """Return what the rules give for a device; raises `MissingFact`."""
+        for access in self.ruled:
+            if access.name == name:
+                return access
+        raise MissingFact(f"{name}: no rules were applied to it")
+
+
+class _Plan(NamedTuple):
+    """The node as the rules leave it; ``seat``: the seat's user gets an ACL."""
+
+    stat: Stat
+    certain: bool
+    seat: bool | None
+
+
+class _Judge:
+    """The accounts that matter, each None where it is not known."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.accounts = facts[Accounts]
+        self.human = _known_or_none(facts, HumanUser)
+        self.qemu = _known_or_none(facts, QemuUser)
+        self.seat = _known_or_none(facts, ActiveSeat)
+        self.systemd = facts[KvmfrRules].systemd
+
+    def plan(self, effects: Effects) -> _Plan:
+        owner, group = effects.owner, effects.group
+        uid = owner.number if owner else 0
+        gid = group.number if group else 0
+        # udev's own default: a group alone makes the node 0660.
+        mode = int(effects.mode.value, 8) if effects.mode else 0o660 if gid else 0o600
+        user = self.accounts.user_by_uid(uid)
+        known = self.accounts.group_by_gid(gid)
+        stat = Stat(
+            *(Kind.CHAR, mode, uid, gid),
+            user=user.name if user else owner.value if owner else "root",
+            group=known.name if known else group.value if group else "root",
+        )
+        parts = [part for part in (owner, group, effects.mode) if part]
+        # A name that a line only may set, or may have been dropped for.
+        unsure = [r for r in effects.remarks if r.key and not r.certain]
+        certain = all(part.certain for part in parts) and not unsure
+        return _Plan(stat, certain, self.seat_acl(effects.tag("uaccess")))
+
+    def seat_acl(self, tag: Assigned | None) -> bool | None:
+        """Tell whether the seat's user gets an ACL from this tag."""
+        if tag is None:
+            return False
+        if not tag.certain:
+            return None
+        if tag.path.rpartition("/")[2] < SEAT_LATE:
+            return True
+        return self.systemd < LATE_TAGS_IGNORED if self.systemd else None
+
+    def ruled(self, name: str, plan: _Plan) -> NodeAccess:
+        human = self.opens(plan.stat, self.human) if plan.certain else None
+        if not human and plan.seat is not False:
+            human = plan.seat
+        qemu = self.opens(plan.stat, self.qemu) if plan.certain else None
+        return NodeAccess(name, looks(plan.stat), human, qemu)
+
+    def now(self, node: KvmfrNode, stat: Stat, plan: _Plan | None) -> NodeAccess:
+        human = self.opens(stat, self.human)
+        if human is False and plan and self.waits_for_seat(stat, plan):
+            human = True
+        qemu = self.opens(stat, self.qemu)
+        return NodeAccess(node.name, looks(stat), human, qemu)
+
+    def waits_for_seat(self, stat: Stat, plan: _Plan) -> bool:
+        """Tell whether only the ACL lacks, since the person is not at the screen."""
+        away = self.human and self.seat and self.seat.uid != self.human.uid
+        same = stat[1:4] == plan.stat[1:4]
+        return bool(away and plan.seat and plan.certain and same)
+
+    def opens(self, stat: Stat, who: HumanUser | QemuUser | None) -> bool | None:
+        if who is None:
+            return True if _opens_for_all(stat) else None
+        if may_open(stat, who.uid, who.gids):
+            return True
+        # The members of a group that is in no account file are not known.
+        by_group = stat.mode >> 3 & READ_WRITE == READ_WRITE
+        foreign = self.accounts.group_by_gid(stat.gid) is None
+        named = bool(stat.group) and not stat.group.isdigit()
+        return None if by_group and foreign and named else False
+
+    def best_group(self) -> str:
+        """Return ``kvm`` where QEMU is in it, as upstream advises, else its group."""
+        if self.qemu is None:
+            return ""
+        kvm = self.accounts.group("kvm")
+        return "kvm" if kvm and kvm.gid in self.qemu.gids else self.qemu.group
+
+
+def looks(stat: Stat) -> str:
+    """Return ``root:qemu 0660`` for a node, ``+`` behind it for an ACL."""
+    owner = stat.user or str(stat.uid)
+    group = stat.group or str(stat.gid)
+    return f"{owner}:{group} {stat.mode & 0o7777:04o}{'+' if stat.acl else ''}"
+
+
+def _opens_for_all(stat: Stat) -> bool:
+    if stat.acl:
+        return False
+    return all(stat.mode >> shift & READ_WRITE == READ_WRITE for shift in (0, 3, 6))
+
+
+def _known_or_none(facts: Facts, kind: type[C]) -> C | None:
+    try:
+        return facts[kind]
+    except MissingFact:
+        return None

@@ -1,0 +1,120 @@
+"""What the udev rules of this host do to its kvmfr devices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.accounts import Accounts, is_plain_name
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.kvmfr.node import KvmfrNodes
+from vfio_doctor.facts.udev import SUBSYSTEM, SystemdVersion, UdevRules
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.parse.accounts import parse_group, parse_passwd
+from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.udev_rules import Rule
+
+# The sysfs attributes that every device of a class without its own ones has.
+PLAIN_ATTRIBUTES = ("dev", "uevent", "power/control", "power/runtime_status")
+
+
+class Mention(NamedTuple):
+    """A rule whose text names kvmfr: file, line number and exact text."""
+
+    path: str
+    line: int
+    raw: str
+
+
+class KvmfrRules(NamedTuple):
+    """What the rules do to each kvmfr device; to kvmfr0 where there is none yet.
+
+    ``mentions`` are the rules that name kvmfr, ``unread`` (path, text) of files
+    that name it and that udev never reads, ``unreadable`` what could not be
+    looked at; ``systemd`` is 0 where its version is not known.
+    """
+
+    devices: tuple[tuple[str, Effects], ...]
+    mentions: tuple[Mention, ...]
+    unread: tuple[tuple[str, str], ...]
+    unreadable: tuple[Missing, ...]
+    systemd: int
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrRules:
+        """Apply the rules in force to every kvmfr device."""
+        rules = facts[UdevRules]
+        files = [(file.path, file.rules) for file in rules.files]
+        version = _version(facts)
+        named = [r for _, f in files for r in f.lines if SUBSYSTEM in r.raw]
+        names = _names(host, facts, named, version)
+        return cls(
+            tuple((d.kernel, effects(files, d, names)) for d in _devices(facts)),
+            tuple(
+                Mention(path, rule.last, rule.raw)
+                for path, file in files
+                for rule in file.lines
+                if SUBSYSTEM in rule.raw
+            ),
+            tuple((path, text) for path, text in rules.unread if _names_kvmfr(text)),
+            rules.unreadable,
+            version or 0,
+        )
+
+
+def _devices(facts: Facts) -> Iterator[Device]:
+    try:
+        nodes = facts[KvmfrNodes].nodes
+    except MissingFact:
+        nodes = ()
+    found = [node.name for node in nodes if not isinstance(node.number, Missing)]
+    for name in found or ["kvmfr0"]:
+        path = f"/devices/virtual/{SUBSYSTEM}/{name}"
+        yield Device(name, SUBSYSTEM, "add", path, PLAIN_ATTRIBUTES)
+
+
+def _version(facts: Facts) -> int | None:
+    try:
+        return facts[SystemdVersion].number
+    except MissingFact:
+        return None
+
+
+def _names_kvmfr(text: str) -> bool:
+    lines = (line.lstrip() for line in text.splitlines())
+    return any(SUBSYSTEM in line and not line.startswith("#") for line in lines)
+
+
+def _names(host: Reader, facts: Facts, rules: list[Rule], version: int | None) -> Names:
+    """Collect the account files; ask the name service for what rules name besides."""
+    accounts = facts[Accounts]
+    users = {"root": 0} | {u.name: u.uid for u in reversed(accounts.users)}
+    groups = {"root": 0} | {g.name: g.gid for g in reversed(accounts.groups)}
+    for term in (term for rule in rules for term in rule.terms):
+        if term.value.isdigit() or any(char in term.value for char in "$%"):
+            continue
+        if term.key == "OWNER" and term.value not in users:
+            number = _ask(host, "passwd", term.value)
+            users.update({term.value: number} if number >= 0 else {})
+        elif term.key == "GROUP" and term.value not in groups:
+            number = _ask(host, "group", term.value)
+            groups.update({term.value: number} if number >= 0 else {})
+    return Names(users, groups, version)
+
+
+def _ask(host: Reader, database: str, name: str) -> int:
+    """Return the uid or gid that the name service knows, or -1."""
+    if not is_plain_name(name):
+        return -1
+    answer = host.run(("getent", database, name))
+    if isinstance(answer, Missing) or answer.status != 0:
+        return -1
+    if database == "passwd":
+        return next((line.uid for line in parse_passwd(answer.stdout)), -1)
+    return next((line.gid for line in parse_group(answer.stdout)), -1)

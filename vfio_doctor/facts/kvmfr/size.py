@@ -1,0 +1,160 @@
+"""The size that kvmfr is given, now and at the next boot, and the one it needs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse import kvmfr_size
+from vfio_doctor.parse.kvmfr_size import Sizes
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.cmdline import CommandLine
+
+MODULE, PARAMETER = "kvmfr", "static_size_mb"
+DRM = "/sys/class/drm"
+
+
+class SizeSetting(NamedTuple):
+    """The size for one command line: what wins, what it makes, what lost.
+
+    ``option`` is None where nothing gives a size. An error in any value, the
+    lost ones included, keeps the module from loading.
+    """
+
+    option: ModuleOption | None
+    sizes: Sizes
+    beaten: tuple[ModuleOption, ...] = ()
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Return why a module loaded with this makes no device; () if it does."""
+        return self.sizes.errors
+
+
+class KvmfrSettings(NamedTuple):
+    """What the host is set to do about kvmfr.
+
+    ``now`` goes by the arguments of the running kernel, ``following`` by those of
+    the next boot, or by the running ones where the next are not known.
+    ``loaded_by`` and ``kept_out_by`` name the file or argument, for the next
+    boot. ``foreign`` are parameters that kvmfr does not have, ``notes`` what seems
+    meant for it and is not read.
+    """
+
+    now: SizeSetting
+    following: SizeSetting
+    loaded_by: str | Missing | None
+    kept_out_by: str | Missing | None
+    foreign: tuple[tuple[str, ModuleOption], ...]
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrSettings:
+        """Judge modprobe.d, modules-load.d and both command lines."""
+        config = facts[ModuleConfig]
+        now, following = facts[KernelCmdline].line, _next_line(facts)
+        given = config.parameters(MODULE, following)
+        return cls(
+            _setting(config, now),
+            _setting(config, following),
+            _or_missing(lambda: config.loaded_at_boot(MODULE, following)),
+            _or_missing(lambda: config.blacklisted(MODULE, following)),
+            tuple((name, option) for name, option in given if name != PARAMETER),
+            config.notes(MODULE),
+        )
+
+
+class KvmfrSize(NamedTuple):
+    """The size in MiB that the shared memory should have, and why."""
+
+    mib: int
+    why: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmfrSize:
+        """Take ``--size``, else the largest mode of the connected outputs.
+
+        Raises `MissingFact` where ``--size`` is no size that QEMU takes.
+        """
+        asked = facts.options.size_mib
+        if asked:
+            if asked & (asked - 1) or not 1 <= asked <= kvmfr_size.LARGEST:
+                raise MissingFact(
+                    f"--size {asked}: QEMU takes powers of two only, up to"
+                    f" {kvmfr_size.LARGEST}"
+                )
+            return cls(asked, f"--size {asked}")
+        modes = facts[ConnectedModes].modes
+        mib = kvmfr_size.recommended_mib(modes)
+        if not modes:
+            return cls(mib, "no monitor is known; this size holds 3840x2160")
+        width, height = max(modes, key=lambda mode: kvmfr_size.idd_bytes(*mode))
+        return cls(mib, f"holds {width}x{height}, the largest mode of a monitor here")
+
+
+class ConnectedModes(NamedTuple):
+    """The preferred mode (width, height in pixels) of each connected output."""
+
+    modes: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ConnectedModes:
+        """Read ``/sys/class/drm/card*-*``; what cannot be read is left out."""
+        names = host.list(DRM)
+        outputs = () if isinstance(names, Missing) else names
+        return cls(tuple(_modes(host, outputs)))
+
+
+def _modes(host: Reader, names: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    for name in names:
+        if not name.startswith("card") or "-" not in name:
+            continue
+        status = read_text(host, f"{DRM}/{name}/status")
+        if isinstance(status, Missing) or status.strip() != "connected":
+            continue
+        modes = read_text(host, f"{DRM}/{name}/modes")
+        found = isinstance(modes, str) and re.match(r"(\d{1,5})x(\d{1,5})", modes)
+        if found:
+            yield int(found[1]), int(found[2])
+
+
+def _setting(config: ModuleConfig, line: CommandLine) -> SizeSetting:
+    option = config.effective(MODULE, PARAMETER, line)
+    if option is None:
+        return SizeSetting(None, Sizes(errors=("no size is set",)))
+    values = config.values(MODULE, PARAMETER, line)
+    sizes = kvmfr_size.read(option.value)
+    # The kernel stops at the first value it cannot parse, later good ones or not.
+    wrong = tuple(
+        f"{error} ({lost.source})"
+        for lost in values[:-1]
+        for error in kvmfr_size.unreadable(lost.value)
+    )
+    return SizeSetting(
+        option, sizes._replace(errors=(*wrong, *sizes.errors)), values[:-1]
+    )
+
+
+def _next_line(facts: Facts) -> CommandLine:
+    try:
+        return known(facts[BootArguments].next)
+    except MissingFact:
+        return facts[KernelCmdline].line
+
+
+def _or_missing(answer: Callable[[], str | None]) -> str | Missing | None:
+    try:
+        return answer()
+    except MissingFact as missing:
+        return Missing("modules-load.d or modprobe.d", Why.FAILED, str(missing))

@@ -1,0 +1,131 @@
+"""Make one step on the machine, or take it back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import CommandResult, Missing, read_text
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.runner import BOOT_TOOL, FORWARD, wait_until_idle
+from vfio_doctor.repair.syscalls import Held, StepFailed
+from vfio_doctor.repair.translate import same_value
+
+if TYPE_CHECKING:
+    from vfio_doctor.model import Step
+    from vfio_doctor.repair.target import Machine
+
+BUSY = "error: Transaction in progress"
+TRIES = 3
+
+
+def brings_forward(step: Step) -> bool:
+    """Tell whether the step's effect comes with the next boot anyway."""
+    if isinstance(step, CommandStep):
+        return step.brings_forward
+    return isinstance(step, ParameterStep)
+
+
+def make(step: Step, machine: Machine, run: str, old: Held | None) -> None:
+    """Make a step; raises `StepFailed` or OSError where it cannot be made.
+
+    ``old`` is the file that a `FileStep` replaces, as the journal has it.
+    """
+    if isinstance(step, FileStep):
+        new = dressed(step, old)
+        if new is not None:
+            missing = whole.missing_folders(machine.files, step.path)
+            whole.make_folders(machine.files, missing)
+        whole.put(machine.files, step.path, new, step.before, run)
+    elif isinstance(step, NodeStep):
+        remove_leftover(step, machine)
+    elif isinstance(step, ParameterStep):
+        write_parameter(machine, step.path, step.before, step.after)
+    elif step.argv:
+        command(step.argv, step, machine)
+
+
+def dressed(step: FileStep, old: Held | None) -> Held | None:
+    """Return the file to come: owner, mode and attributes of the one before it."""
+    if step.after is None:
+        return None
+    if old is None:
+        return Held(step.after, step.mode, os.geteuid(), os.getegid())
+    return old._replace(data=step.after)
+
+
+def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
+    """Run one command of a step to its end; raises `StepFailed`."""
+    seconds = FORWARD if step.brings_forward else BOOT_TOOL
+    for _ in range(TRIES):
+        why = wait_until_idle(
+            step.waits_for, machine.runner, machine.sleep, tell=machine.tell
+        )
+        if why:
+            raise StepFailed(why)
+        answer = machine.runner.run(argv, seconds)
+        # Another transaction may begin between our look and our call.
+        if not step.waits_for or not _is_busy(answer):
+            break
+    if isinstance(answer, Missing):
+        raise StepFailed(str(answer))
+    if answer.status not in step.accepted:
+        said = (answer.stderr.strip() or answer.stdout.strip())[-500:]
+        raise StepFailed(f"{' '.join(argv)} ended with {answer.status}: {said}")
+
+
+def _is_busy(answer: CommandResult | Missing) -> bool:
+    return (
+        isinstance(answer, CommandResult)
+        and answer.status != 0
+        and BUSY in answer.stderr
+    )
+
+
+def remove_leftover(step: NodeStep, machine: Machine) -> None:
+    """Remove the regular file where a device node belongs."""
+    where, _, name = step.path.rpartition("/")
+    folder = machine.files.folder(where)
+    try:
+        import stat
+
+        found = os.lstat(name, dir_fd=folder)
+        if not stat.S_ISREG(found.st_mode):
+            raise StepFailed(f"{step.path} is not the leftover file any more")
+        machine.files.unlink(folder, name)
+    finally:
+        os.close(folder)
+
+
+def write_parameter(machine: Machine, path: str, before: str, after: str) -> None:
+    """Write a kernel parameter that reads ``before``, and read it back."""
+    files = machine.files
+    now = parameter(machine, path)
+    if not same_value(now, before):
+        raise StepFailed(f"{path} was changed to {now!r} meanwhile")
+    where, _, name = path.rpartition("/")
+    folder = files.folder(where)
+    try:
+        # Never truncated: sysfs needs it not, and a value is written in one call.
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = files.call(os.open, name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        data = f"{after}\n".encode("utf-8", "surrogateescape")
+        if files.call(os.write, fd, data) != len(data):
+            raise StepFailed(f"{path} took only a part of {after!r}")
+    finally:
+        files.close(fd)
+    now = parameter(machine, path)
+    if not same_value(now, after):
+        raise StepFailed(f"{path} reads {now!r} after {after!r} was written")
+
+
+def parameter(machine: Machine, path: str) -> str:
+    """Return a kernel parameter's value; raises `StepFailed` where it has none."""
+    text = read_text(machine.host, path)
+    if isinstance(text, Missing):
+        raise StepFailed(str(text))
+    return text.removesuffix("\n")

@@ -1,0 +1,211 @@
+"""The journal below ``/var/lib/vfio-doctor``: what is done, and how to go back.
+
+Written before it is done: a line is on the disk (fsync) before its step begins.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from vfio_doctor.repair.journal_lines import (
+    Beginning,
+    Run,
+    RunState,
+    begin_value,
+    line,
+    pack_held,
+    split,
+    story,
+)
+from vfio_doctor.repair.syscalls import CREATE, READ, Filesystem, StepFailed
+from vfio_doctor.repair.whole_files import make_folders, missing_folders, remove_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.repair.syscalls import Held
+    from vfio_doctor.repair.values import StepState
+
+STATE = "/var/lib/vfio-doctor"
+JOURNAL = f"{STATE}/journal"
+LOCK = f"{STATE}/lock"
+NAME = "journal.jsonl"
+# Old contents may come from files that only root may read.
+PRIVATE = 0o700
+APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Busy(Exception):
+    """Another doctor repairs this host; the text names its process."""
+
+
+class Journal:
+    """One run's journal, open for adding lines. OSError where that cannot be done."""
+
+    def __init__(self, files: Filesystem, fd: int) -> None:
+        """Take an open descriptor; see `begin` and `reopen`."""
+        self._files = files
+        self._fd = fd
+        self._size = os.fstat(fd).st_size
+
+    def act(self, number: int, old: Held | None, folders: tuple[str, ...]) -> None:
+        """Say that a step begins, and what takes it back."""
+        self._add({"is": "act", "n": number, "old": pack_held(old), "folders": folders})
+
+    def back(self, number: int) -> None:
+        """Say that a step begins to be taken back."""
+        self._add({"is": "back", "n": number})
+
+    def ended(self, number: int, state: StepState, why: str = "") -> None:
+        """Say what became of a step."""
+        self._add({"is": state.value, "n": number, "why": why})
+
+    def turn(self) -> None:
+        """Say that from here on the run is taken back."""
+        self._add({"is": "turn"})
+
+    def end(self, state: RunState) -> None:
+        """Say that the run is over."""
+        self._add({"is": "end", "state": state.value})
+
+    def close(self) -> None:
+        """Close the file; every line is on the disk already."""
+        with suppress(OSError):
+            os.close(self._fd)
+
+    def _add(self, value: dict[str, object]) -> None:
+        data = line(value)
+        if os.fstat(self._fd).st_size != self._size:
+            # An earlier line was torn: the disk was full for a while.
+            self._files.call(os.ftruncate, self._fd, self._size)
+        self._files.write(self._fd, data)
+        self._files.fsync(self._fd)
+        self._size += len(data)
+
+
+def begin(files: Filesystem, beginning: Beginning) -> Journal:
+    """Make a run's folder and journal, its first line on the disk; or raise OSError."""
+    where = f"{JOURNAL}/{beginning.run}"
+    make_folders(files, missing_folders(files, f"{where}/x"), PRIVATE)
+    folder = files.folder(where)
+    try:
+        fd = files.call(os.open, NAME, CREATE | os.O_APPEND, 0o600, dir_fd=folder)
+        try:
+            files.write(fd, line(begin_value(beginning)))
+            files.fsync(fd)
+            files.fsync(folder)
+            return Journal(files, fd)
+        except BaseException:
+            os.close(fd)
+            with suppress(OSError):
+                os.unlink(NAME, dir_fd=folder)
+            raise
+    except OSError:
+        with suppress(OSError, StepFailed):
+            remove_folders(files, (where,))
+        raise
+    finally:
+        os.close(folder)
+
+
+def reopen(files: Filesystem, run: str) -> Journal:
+    """Open a run's journal to go on; a torn end is cut off first."""
+    sound = split(_read(files, run))[2]
+    folder = files.folder(f"{JOURNAL}/{run}")
+    try:
+        fd = files.call(os.open, NAME, APPEND, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if os.fstat(fd).st_size != sound:
+        files.call(os.ftruncate, fd, sound)
+    return Journal(files, fd)
+
+
+def runs(files: Filesystem) -> tuple[Run, ...]:
+    """Return every run that began, oldest first; a run id says when it began.
+
+    Raises PermissionError where only root may look.
+    """
+    try:
+        folder = files.folder(JOURNAL)
+    except FileNotFoundError:
+        return ()
+    try:
+        names = sorted(os.listdir(folder))
+    finally:
+        os.close(folder)
+    found = (story(_read(files, name)) for name in names)
+    return tuple(run for run in found if run is not None)
+
+
+def open_runs(files: Filesystem) -> tuple[Run, ...]:
+    """Return the runs that were interrupted, oldest first."""
+    return tuple(run for run in runs(files) if run.state is RunState.OPEN)
+
+
+def _read(files: Filesystem, run: str) -> bytes:
+    """Return a journal's bytes; a folder without one is a run that never began."""
+    try:
+        folder = files.folder(f"{JOURNAL}/{run}")
+    except (FileNotFoundError, StepFailed):
+        return b""
+    try:
+        fd = os.open(NAME, READ, dir_fd=folder)
+    except FileNotFoundError:
+        return b""
+    finally:
+        os.close(folder)
+    with open(fd, "rb") as file:
+        return file.read()
+
+
+@contextmanager
+def locked(files: Filesystem, seconds: float = 5.0) -> Iterator[None]:
+    """Hold the lock of all repairs on this host; wait some seconds for it.
+
+    Raises `Busy` naming who holds it, and OSError where there can be no lock.
+    """
+    import fcntl
+
+    folders = missing_folders(files, LOCK)
+    make_folders(files, folders)
+    where, _, name = LOCK.rpartition("/")
+    folder = files.folder(where)
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = files.call(os.open, name, flags, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        deadline = time.monotonic() + seconds
+        while not _try(files, fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if time.monotonic() >= deadline:
+                raise Busy(_holder(fd))
+            time.sleep(0.05)
+        files.call(os.ftruncate, fd, 0)
+        files.call(os.pwrite, fd, f"{os.getpid()}\n".encode("ascii"), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _try(files: Filesystem, fd: int, how: int) -> bool:
+    import fcntl
+
+    try:
+        files.call(fcntl.flock, fd, how)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EINTR):
+            return False
+        raise
+    return True
+
+
+def _holder(fd: int) -> str:
+    text = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+    who = f"process {text}" if text.isdigit() else "another process"
+    return f"{who} repairs this host right now; try again when it has finished"

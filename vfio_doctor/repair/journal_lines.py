@@ -1,0 +1,255 @@
+"""The lines of a journal: values as text and back, and the story they tell.
+
+A line is sixteen hexadecimal digits (the start of the SHA-256 of what follows), a
+blank, one JSON object. Lines are only ever added. A last line that was torn by a
+crash has the wrong digits or no line end; what it would have said did not happen
+yet, because nothing is done before its line is on the disk.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair.syscalls import Held
+from vfio_doctor.repair.values import PlannedStep, Served, StepState
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.model import Step
+
+DIGITS = 16
+KINDS: dict[str, type[FileStep | NodeStep | CommandStep | ParameterStep]] = {
+    "file": FileStep,
+    "node": NodeStep,
+    "command": CommandStep,
+    "parameter": ParameterStep,
+}
+
+
+class RunState(Enum):
+    """Where a run stands: OPEN means that it was interrupted, or goes on now."""
+
+    OPEN = "open"
+    DONE = "done"
+    UNDONE = "undone"
+
+
+class RunFix(NamedTuple):
+    """A fix that was part of a run."""
+
+    id: str
+    summary: str
+    reboot: bool
+    findings: tuple[Served, ...]
+
+
+class Beginning(NamedTuple):
+    """What a run set out to do; the first line of its journal.
+
+    ``before`` and ``after`` are the words of the next boot, both () where the
+    run leaves the kernel arguments alone. ``boot`` is the kernel's boot id.
+    """
+
+    run: str
+    started: str
+    boot: str
+    steps: tuple[PlannedStep, ...]
+    fixes: tuple[RunFix, ...] = ()
+    tool: str = ""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+class Entry(NamedTuple):
+    """One step's story. ``begun``: its act or its undoing began and did not end."""
+
+    step: PlannedStep
+    state: StepState = StepState.WAITING
+    why: str = ""
+    old: Held | None = None
+    folders: tuple[str, ...] = ()
+    begun: bool = False
+
+
+class Run(NamedTuple):
+    """One run as its journal tells it; ``undoing`` once it turned back.
+
+    ``damaged`` counts lines that cannot be read and are not a torn end.
+    """
+
+    beginning: Beginning
+    entries: tuple[Entry, ...]
+    state: RunState
+    undoing: bool = False
+    damaged: int = 0
+
+    @property
+    def id(self) -> str:
+        """Return the run's id, which is the name of its folder."""
+        return self.beginning.run
+
+
+def line(value: dict[str, object]) -> bytes:
+    """Return one line of the journal."""
+    import json
+
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return f"{_digits(text)} {text}\n".encode("ascii")
+
+
+def split(data: bytes) -> tuple[tuple[dict[str, Any], ...], int, int]:
+    """Return the lines that hold, how many are damaged, and where the end is sound.
+
+    The third number is the length up to which the file may be kept: what is
+    behind it is a torn end.
+    """
+    found: list[dict[str, Any]] = []
+    bad, pending, sound, at = 0, 0, 0, 0
+    for raw in data.splitlines(keepends=True):
+        at += len(raw)
+        value = _value(raw)
+        if value is None:
+            pending += 1
+            continue
+        found.append(value)
+        bad, pending, sound = bad + pending, 0, at
+    return tuple(found), bad, sound
+
+
+def story(data: bytes) -> Run | None:
+    """Return what a journal tells, None where it did not even begin. Never raises."""
+    values, damaged, _ = split(data)
+    if not values or values[0].get("is") != "begin":
+        return None
+    beginning = _beginning(values[0])
+    entries = [Entry(step) for step in beginning.steps]
+    state, undoing = RunState.OPEN, False
+    for value in values[1:]:
+        what = value["is"]
+        if what == "end":
+            state = RunState(value["state"])
+        elif what == "turn":
+            state, undoing = RunState.OPEN, True
+        else:
+            number = value["n"]
+            entries[number] = _after(entries[number], value)
+    return Run(beginning, tuple(entries), state, undoing, damaged)
+
+
+def _after(entry: Entry, value: dict[str, Any]) -> Entry:
+    what = value["is"]
+    if what == "act":
+        old, folders = unpack_held(value["old"]), tuple(value["folders"])
+        return entry._replace(old=old, folders=folders, begun=True)
+    if what == "back":
+        return entry._replace(begun=True)
+    return entry._replace(state=StepState(what), why=value.get("why", ""), begun=False)
+
+
+def begin_value(beginning: Beginning) -> dict[str, object]:
+    """Return the first line's value."""
+    return {
+        "is": "begin",
+        **beginning._asdict(),
+        "steps": [
+            {**planned._asdict(), "step": pack_step(planned.step)}
+            for planned in beginning.steps
+        ],
+        "fixes": [fix._asdict() for fix in beginning.fixes],
+    }
+
+
+def _beginning(value: dict[str, Any]) -> Beginning:
+    steps = tuple(
+        PlannedStep(
+            unpack_step(each["step"]),
+            tuple(each["fixes"]),
+            tuple(each["guards"]),
+            each["arguments"],
+        )
+        for each in value["steps"]
+    )
+    fixes = tuple(
+        RunFix(f["id"], f["summary"], f["reboot"], _served(f["findings"]))
+        for f in value["fixes"]
+    )
+    return Beginning(
+        value["run"],
+        value["started"],
+        value["boot"],
+        steps,
+        fixes,
+        value["tool"],
+        tuple(value["before"]),
+        tuple(value["after"]),
+    )
+
+
+def _served(rows: list[list[str]]) -> tuple[Served, ...]:
+    return tuple(Served(check, subject) for check, subject in rows)
+
+
+def pack_step(step: Step) -> dict[str, object]:
+    """Return a step as plain values."""
+    kind = next(name for name, type_ in KINDS.items() if isinstance(step, type_))
+    fields: dict[str, object] = step._asdict()
+    packed = {n: _text(v) if isinstance(v, bytes) else v for n, v in fields.items()}
+    return {"kind": kind, **packed}
+
+
+def unpack_step(value: dict[str, Any]) -> Step:
+    """Return the step that `pack_step` made plain."""
+    kind = KINDS[value["kind"]]
+    fields = {n: v for n, v in value.items() if n != "kind"}
+    if kind is FileStep:
+        for name in ("before", "after"):
+            fields[name] = _bytes(fields[name])
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
+    return kind(**fields)
+
+
+def pack_held(held: Held | None) -> dict[str, object] | None:
+    """Return a file as plain values."""
+    if held is None:
+        return None
+    xattrs = [[name, _text(value)] for name, value in held.xattrs]
+    return {**held._asdict(), "data": _text(held.data), "xattrs": xattrs}
+
+
+def unpack_held(value: dict[str, Any] | None) -> Held | None:
+    """Return the file that `pack_held` made plain."""
+    if value is None:
+        return None
+    xattrs = tuple((name, b64decode(text)) for name, text in value["xattrs"])
+    data = b64decode(value["data"])
+    return Held(data, value["mode"], value["uid"], value["gid"], xattrs)
+
+
+def _value(raw: bytes) -> dict[str, Any] | None:
+    import json
+
+    try:
+        digits, blank, text = raw.decode("ascii").partition(" ")
+    except UnicodeDecodeError:
+        return None
+    if not text.endswith("\n") or digits != _digits(text[:-1]) or not blank:
+        return None
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def _digits(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(text.encode("ascii")).hexdigest()[:DIGITS]
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)

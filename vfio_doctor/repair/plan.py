@@ -1,0 +1,394 @@
+"""From findings to a plan: fixes asked, wishes merged, steps in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.model import (
+    Applicability,
+    CommandStep,
+    DeleteFile,
+    FileContext,
+    FileStep,
+    KernelArguments,
+    LoadModule,
+    NodeStep,
+    ParameterStep,
+    RestartService,
+    RuntimeParameter,
+    UdevTrigger,
+    WriteFile,
+)
+from vfio_doctor.parse.cmdline import apply
+from vfio_doctor.repair.guards import unheld
+from vfio_doctor.repair.merge import (
+    FileChange,
+    composed,
+    contradiction,
+    merged_arguments,
+)
+from vfio_doctor.repair.translate import Translated, translate
+from vfio_doctor.repair.values import (
+    ABSENT,
+    Basis,
+    Plan,
+    PlannedFix,
+    PlannedStep,
+    Refused,
+    Served,
+)
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Change, CheckResult, Step
+
+FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
+IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
+# What brings effects forward, in the order in which it is done.
+FORWARD = (UdevTrigger, LoadModule, RuntimeParameter, RestartService)
+
+
+class Unplannable(Exception):
+    """Some fixes cannot be part of this plan; the text says why."""
+
+    def __init__(self, fixes: Iterable[str], why: str, unseen: bool = False) -> None:
+        """Take the ids of the fixes, and whether root would see more."""
+        super().__init__(why)
+        self.fixes = tuple(fixes)
+        self.unseen = unseen
+
+
+class Asked(NamedTuple):
+    """What the host is asked with while a plan is made."""
+
+    host: Reader
+    backend: BootBackend | str
+    image_based: bool
+
+
+def make_plan(
+    host: Reader,
+    facts: Facts,
+    results: tuple[CheckResult, ...],
+    registry: Registry,
+    backend: BootBackend | str,
+    risky: bool = False,
+) -> Plan:
+    """Return what ``--fix`` would do about the findings; nothing is changed.
+
+    ``backend`` is the boot tool's back end, or the reason why there is none.
+    Fixes that cannot be made, alone or together, are in ``refused``.
+    """
+    asked = Asked(host, backend, _is_image_based(facts))
+    proposed, refused = propose(facts, results, registry)
+    now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
+    fixes = [fix for fix in proposed if fix.applicability in now]
+    left = tuple(fix for fix in proposed if fix.applicability not in now)
+    while True:
+        try:
+            plan = _planned(tuple(fixes), asked)
+        except Unplannable as why:
+            out = [fix for fix in fixes if fix.id in why.fixes]
+            fixes = [fix for fix in fixes if fix.id not in why.fixes]
+            findings = tuple(f for fix in out for f in fix.findings)
+            refused.append(Refused(why.fixes, findings, str(why), why.unseen))
+            continue
+        return plan._replace(left=left, refused=tuple(refused))
+
+
+def propose(
+    facts: Facts, results: tuple[CheckResult, ...], registry: Registry
+) -> tuple[list[PlannedFix], list[Refused]]:
+    """Return the first fix that each finding can have, and who cannot have one."""
+    fixes: dict[str, PlannedFix] = {}
+    refused: dict[tuple[str, str], Refused] = {}
+    for result in results:
+        for diagnosis in result.diagnoses:
+            served = Served(result.id, diagnosis.finding.subject)
+            why: Refused | None = None
+            for fix in registry.fixes_for(result.id):
+                try:
+                    changes = tuple(fix().propose(diagnosis.finding, facts))
+                except (CannotFix, MissingFact) as reason:
+                    why = Refused((fix.id,), (served,), str(reason))
+                except Exception as error:
+                    text = f"the fix itself failed: {type(error).__name__}: {error}"
+                    why = Refused((fix.id,), (served,), text)
+                else:
+                    made = PlannedFix(
+                        fix.id, fix.summary, fix.applicability, fix.reboot, (), ()
+                    )
+                    fixes[fix.id] = _joined(fixes.get(fix.id, made), served, changes)
+                    why = None
+                    break
+            if why is not None:
+                same = refused.get((why.fixes[0], why.why), why._replace(findings=()))
+                joined = same._replace(findings=(*same.findings, served))
+                refused[why.fixes[0], why.why] = joined
+    return [fixes[key] for key in sorted(fixes)], list(refused.values())
+
+
+def _joined(fix: PlannedFix, served: Served, changes: tuple[Change, ...]) -> PlannedFix:
+    merged = tuple(dict.fromkeys((*fix.changes, *changes)))
+    return fix._replace(findings=(*fix.findings, served), changes=merged)
+
+
+def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
+    """Return the plan of these fixes; raises Unplannable naming those that must go."""
+    for at, fix in enumerate(fixes):
+        for other in fixes[at:]:
+            why = contradiction(fix.changes, other.changes)
+            if why:
+                both = dict.fromkeys((fix.id, other.id))
+                raise Unplannable(both, f"{' and '.join(both)} contradict: {why}")
+    edit, arguments = _argument_steps(fixes, asked)
+    files, nodes = _file_steps(fixes, asked)
+    _refuse_doubles(files, arguments)
+    contexts = _translated(fixes, (FileContext,), asked.host)
+    forward = _translated(fixes, FORWARD, asked.host)
+    steps = (
+        *_steps(forward, "before"),
+        *_steps(contexts, "before"),
+        *files,
+        *_steps(contexts, "after"),
+        *arguments,
+        *nodes,
+        *_steps(forward, "after"),
+    )
+    if not any(_acts(planned.step) for planned in steps):
+        steps = ()
+    idle = [f.id for f in fixes if not any(f.id in s.fixes for s in steps)]
+    if idle:
+        raise Unplannable(
+            idle, "what it asks for is set already; it takes effect at the next boot"
+        )
+    tool = "" if isinstance(asked.backend, str) else asked.backend.name
+    basis = (*map(_basis, (s.step for s in steps)), _words_basis(edit, tool))
+    return Plan(
+        steps,
+        fixes,
+        arguments=edit,
+        tool=tool if edit else "",
+        basis=tuple(dict.fromkeys(b for b in basis if b is not None)),
+    )
+
+
+def _acts(step: Step) -> bool:
+    return not isinstance(step, CommandStep) or bool(step.argv)
+
+
+def _argument_steps(
+    fixes: tuple[PlannedFix, ...], asked: Asked
+) -> tuple[ArgumentEdit | None, tuple[PlannedStep, ...]]:
+    wishes = [
+        (fix.id, change)
+        for fix in fixes
+        for change in fix.changes
+        if isinstance(change, KernelArguments)
+    ]
+    if not wishes:
+        return None, ()
+    ids = tuple(dict.fromkeys(fix_id for fix_id, _ in wishes))
+    if isinstance(asked.backend, str):
+        raise Unplannable(ids, asked.backend)
+    before = asked.backend.read(asked.host)
+    if isinstance(before, Missing):
+        raise Unplannable(ids, str(before), before.why is Why.DENIED)
+    for fix_id in ids:
+        own = [change for wisher, change in wishes if wisher == fix_id]
+        _transaction(asked, before, own, (fix_id,))
+    edit, steps = _transaction(asked, before, [change for _, change in wishes], ids)
+    return edit, tuple(PlannedStep(step, ids, arguments=True) for step in steps)
+
+
+def _transaction(
+    asked: Asked,
+    before: tuple[str, ...],
+    changes: list[KernelArguments],
+    ids: tuple[str, ...],
+) -> tuple[ArgumentEdit | None, tuple[Step, ...]]:
+    assert not isinstance(asked.backend, str)
+    try:
+        edit = ArgumentEdit(before, apply(before, merged_arguments(changes)))
+        if edit.before == edit.after:
+            return None, ()
+        return edit, asked.backend.steps(asked.host, edit)
+    except (CannotFix, MissingFact) as why:
+        raise Unplannable(ids, str(why)) from why
+
+
+def _file_steps(
+    fixes: tuple[PlannedFix, ...], asked: Asked
+) -> tuple[tuple[PlannedStep, ...], tuple[PlannedStep, ...]]:
+    """Return one step a file, and those that remove leftovers in ``/dev``."""
+    wishes: dict[str, list[tuple[str, FileChange]]] = {}
+    for fix in fixes:
+        for change in fix.changes:
+            if isinstance(change, FileChange):
+                wishes.setdefault(change.path, []).append((fix.id, change))
+    files, nodes = [], []
+    for path in sorted(wishes):
+        ids = tuple(dict.fromkeys(fix_id for fix_id, _ in wishes[path]))
+        changes = [change for _, change in wishes[path]]
+        try:
+            if path.startswith("/dev/"):
+                step: Step | None = _node_step(path, changes, asked.host)
+                if step is not None:
+                    nodes.append(PlannedStep(step, ids, (unheld(path),)))
+                continue
+            step = _file_step(path, changes, asked)
+        except CannotFix as why:
+            raise Unplannable(ids, str(why), "denied" in str(why)) from why
+        if step is not None:
+            files.append(PlannedStep(step, ids))
+    return tuple(files), tuple(nodes)
+
+
+def _file_step(path: str, changes: list[FileChange], asked: Asked) -> FileStep | None:
+    _refuse_place(path, asked.image_based)
+    before = content(asked.host, path)
+    after = composed(before, changes)
+    if after == before:
+        return None
+    modes = [change.mode for change in changes if isinstance(change, WriteFile)]
+    return FileStep(path, before, after, modes[0] if modes else 0o644)
+
+
+def _node_step(path: str, changes: list[FileChange], host: Reader) -> NodeStep | None:
+    if not all(isinstance(change, DeleteFile) for change in changes):
+        raise CannotFix(f"{path}: nothing is written in /dev")
+    _refuse_shape(path)
+    found = host.lstat(path)
+    if isinstance(found, Missing):
+        if found.why is Why.ABSENT:
+            return None
+        raise CannotFix(str(found))
+    if found.kind is not Kind.FILE:
+        raise CannotFix(f"{path} is a {found.kind.value}, not a leftover file")
+    return NodeStep(path, found.size)
+
+
+def content(host: Reader, path: str) -> bytes | None:
+    """Return what a file holds, None where there is none.
+
+    Raises `CannotFix` for anything but a readable regular file.
+    """
+    found = host.lstat(path)
+    if not isinstance(found, Missing) and found.kind is not Kind.FILE:
+        what = f"a {found.kind.value}"
+        if found.kind is Kind.LINK:
+            what = f"a symbolic link to {found.target}"
+        raise CannotFix(f"{path} is {what}; only regular files are changed")
+    data = host.read_bytes(path)
+    if isinstance(data, Missing):
+        if data.why is Why.ABSENT:
+            return None
+        raise CannotFix(f"{data}: it is read before it is changed")
+    return data
+
+
+def _refuse_place(path: str, image_based: bool) -> None:
+    _refuse_shape(path)
+    if not path.startswith(FOLDERS):
+        raise CannotFix(f"{path} is outside of {' '.join(FOLDERS)}")
+    if image_based and path == "/etc/default/grub":
+        raise CannotFix(f"{path} has no effect on an image-based system")
+
+
+def _refuse_shape(path: str) -> None:
+    parts = path.split("/")[1:]
+    if not path.startswith("/") or any(p in ("", ".", "..") for p in parts):
+        raise CannotFix(f"{path!r} is not a plain absolute path")
+    if "\0" in path or "\n" in path:
+        raise CannotFix(f"{path!r} holds a control character")
+
+
+def _refuse_doubles(
+    files: tuple[PlannedStep, ...], arguments: tuple[PlannedStep, ...]
+) -> None:
+    """Refuse where a fix and the boot tool's back end want the same file."""
+    taken = {s.step.path: s for s in arguments if isinstance(s.step, FileStep)}
+    for planned in files:
+        other = isinstance(planned.step, FileStep) and taken.get(planned.step.path)
+        if other and isinstance(planned.step, FileStep):
+            ids = dict.fromkeys((*planned.fixes, *other.fixes))
+            where = planned.step.path
+            raise Unplannable(ids, f"{' and '.join(ids)} contradict: both edit {where}")
+
+
+def _translated(
+    fixes: tuple[PlannedFix, ...], kinds: tuple[type, ...], host: Reader
+) -> list[tuple[tuple[str, ...], Translated]]:
+    """Return each wish once, by kind, with the fixes that have it."""
+    wishes: dict[Change, list[str]] = {}
+    for fix in fixes:
+        for change in fix.changes:
+            if isinstance(change, kinds):
+                wishes.setdefault(change, []).append(fix.id)
+    found = []
+    for change in sorted(wishes, key=lambda c: kinds.index(type(c))):
+        reload = LoadModule(change.name, True) if isinstance(change, LoadModule) else 0
+        if change != reload and reload in wishes:
+            wishes[reload].extend(wishes[change])
+            continue
+        ids = tuple(dict.fromkeys(wishes[change]))
+        try:
+            found.append((ids, translate(change, host)))
+        except CannotFix as why:
+            raise Unplannable(ids, str(why), "denied" in str(why)) from why
+    return found
+
+
+def _steps(
+    found: list[tuple[tuple[str, ...], Translated]], part: str
+) -> tuple[PlannedStep, ...]:
+    # Undo alone runs what stands before the files, and it walks backwards.
+    ordered = reversed(found) if part == "before" else found
+    return tuple(
+        PlannedStep(step, ids, translated.guards)
+        for ids, translated in ordered
+        for step in (translated.before if part == "before" else translated.after)
+    )
+
+
+def _basis(step: Step) -> Basis | None:
+    if isinstance(step, FileStep):
+        return Basis("file", step.path, digest(step.before))
+    if isinstance(step, ParameterStep):
+        return Basis("parameter", step.path, digest(step.before.encode()))
+    return None
+
+
+def _words_basis(edit: ArgumentEdit | None, tool: str) -> Basis | None:
+    return Basis("arguments", tool, words_digest(edit.before)) if edit else None
+
+
+def words_digest(words: tuple[str, ...]) -> str:
+    """Return the SHA-256 of a command line's words."""
+    return digest("\n".join(words).encode("utf-8", "surrogateescape"))
+
+
+def digest(data: bytes | None) -> str:
+    """Return the SHA-256 of a content, ``absent`` for none."""
+    if data is None:
+        return ABSENT
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+def _is_image_based(facts: Facts) -> bool:
+    try:
+        return facts[BootStack].kind in IMAGE_BASED
+    except MissingFact:
+        return False

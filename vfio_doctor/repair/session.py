@@ -1,0 +1,364 @@
+"""Carry a plan out, journalled: the only module that changes a host.
+
+What it acts through is below it: `files` and `filesystem` for files, a `Runner`
+for programs. A step that fails takes the whole run back, newest first.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
+from vfio_doctor.boot.words import added, removed
+from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair import journal as journals
+from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.do_step import brings_forward, make
+from vfio_doctor.repair.guards import broken
+from vfio_doctor.repair.journal import Busy, Journal
+from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
+from vfio_doctor.repair.plan import digest, words_digest
+from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.target import boot_id
+from vfio_doctor.repair.undo_step import Taken, take_back, words_can_be_read
+from vfio_doctor.repair.values import (
+    Ending,
+    Outcome,
+    StepResult,
+    StepState,
+)
+
+if TYPE_CHECKING:
+    from vfio_doctor.repair.target import Machine
+    from vfio_doctor.repair.values import Basis, Plan, PlannedStep
+
+STAGED = "/run/ostree/staged-deployment"
+
+
+def apply_plan(plan: Plan, machine: Machine) -> Outcome:
+    """Carry a plan out and say what became of each step; needs root on a host.
+
+    REFUSED means that nothing was changed: another repair goes on or was
+    interrupted, the host is not as planned for, or no journal can be written.
+    """
+    if not plan.steps:
+        return Outcome(Ending.NOTHING)
+    try:
+        with journals.locked(machine.files, machine.lock_seconds):
+            return _apply(plan, machine)
+    except Busy as why:
+        return Outcome(Ending.REFUSED, why=str(why))
+    except (OSError, StepFailed) as error:
+        return Outcome(Ending.REFUSED, why=f"no journal can be written: {error}")
+
+
+def _apply(plan: Plan, machine: Machine) -> Outcome:
+    interrupted = journals.open_runs(machine.files)
+    if interrupted:
+        names = ", ".join(run.id for run in interrupted)
+        why = f"the run {names} was interrupted: finish it or undo it first"
+        return Outcome(Ending.REFUSED, why=why)
+    why = moved(plan, machine) or _unguarded(plan, machine)
+    if why:
+        return Outcome(Ending.REFUSED, why=why)
+    beginning = _beginning(plan, machine)
+    session = Session(
+        machine,
+        journals.begin(machine.files, beginning),
+        beginning,
+        [Entry(step) for step in plan.steps],
+    )
+    return session.go_on()
+
+
+def _beginning(plan: Plan, machine: Machine) -> Beginning:
+    now = time.time()
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
+    return Beginning(
+        f"{stamp}{int(now * 1000) % 1000:03d}Z-{os.getpid()}",
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        boot_id(machine.host),
+        plan.steps,
+        tuple(RunFix(f.id, f.summary, f.reboot, f.findings) for f in plan.fixes),
+        plan.tool,
+        plan.arguments.before if plan.arguments else (),
+        plan.arguments.after if plan.arguments else (),
+    )
+
+
+def moved(plan: Plan, machine: Machine) -> str:
+    """Return what is not any more as it was planned for, "" where all is."""
+    for basis in plan.basis:
+        try:
+            now = _now(basis, machine)
+        except (OSError, StepFailed) as error:
+            return f"{basis.name} cannot be read again: {error}"
+        if now != basis.sha256:
+            return f"{basis.name} has changed since the plan was made; plan again"
+    return ""
+
+
+def _now(basis: Basis, machine: Machine) -> str:
+    if basis.kind == "file":
+        held = whole.held(machine.files, basis.name)
+        return digest(None if held is None else held.data)
+    if basis.kind == "parameter":
+        text = read_text(machine.host, basis.name)
+        if isinstance(text, Missing):
+            raise StepFailed(str(text))
+        return digest(text.removesuffix("\n").encode())
+    words = machine.backend.read(machine.host) if machine.backend else ()
+    if isinstance(words, Missing):
+        raise StepFailed(str(words))
+    return words_digest(words)
+
+
+def _unguarded(plan: Plan, machine: Machine) -> str:
+    """Return why a lasting step would hurt somebody, "" where none would."""
+    steps = [s for s in plan.steps if not brings_forward(s.step)]
+    reasons = (broken(guard, machine.host) for s in steps for guard in s.guards)
+    return next((why for why in reasons if why), "")
+
+
+class Session:
+    """One run being carried out, finished or taken back."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        journal: Journal,
+        beginning: Beginning,
+        entries: list[Entry],
+    ) -> None:
+        """Take an open journal, and the entries as it tells them."""
+        self.machine = machine
+        self.journal = journal
+        self.beginning = beginning
+        self.entries = entries
+        self._both: dict[int, tuple[str, str]] = {}
+
+    def go_on(self) -> Outcome:
+        """Make every step that is not made yet; take all back where one fails."""
+        try:
+            for number, entry in enumerate(self.entries):
+                if entry.state is StepState.WAITING:
+                    self._step(number)
+                if self._last_of_arguments(number):
+                    self._read_back()
+            return self._outcome(Ending.DONE, self._close())
+        except (OSError, StepFailed) as error:
+            return self.roll_back(str(error))
+        except KeyboardInterrupt:
+            return self.roll_back("interrupted")
+        finally:
+            self.journal.close()
+
+    def _close(self) -> str:
+        """End the journal of a run that is made; return "" or why it stays open."""
+        try:
+            self._tidy()
+            self.journal.end(RunState.DONE)
+        except (OSError, StepFailed) as error:
+            return f"all is done, but the journal could not be closed: {error}"
+        return ""
+
+    def roll_back(self, why: str) -> Outcome:
+        """Take back all that was made, newest first, and say what could not be."""
+        with suppress(OSError):
+            self.journal.turn()
+        if self._back():
+            return self._outcome(Ending.STUCK, why)
+        # Where this fails all is back; the next run sees that and ends the journal.
+        with suppress(OSError, StepFailed):
+            self._end_undone()
+        return self._outcome(Ending.ROLLED_BACK, why)
+
+    def undo(self) -> Outcome:
+        """Take a run back because a person asked; what others changed stays."""
+        try:
+            self.journal.turn()
+            failed = self._back()
+            if not failed:
+                self._end_undone()
+        except (OSError, StepFailed) as error:
+            return self._outcome(Ending.STUCK, str(error))
+        finally:
+            self.journal.close()
+        return self._outcome(Ending.STUCK if failed else Ending.UNDONE)
+
+    def _end_undone(self) -> None:
+        """End the journal; a run of which something was kept can be undone again."""
+        self._tidy()
+        kept = any(entry.state is StepState.KEPT for entry in self.entries)
+        self.journal.end(RunState.DONE if kept else RunState.UNDONE)
+
+    def _step(self, number: int) -> None:
+        planned = self.entries[number].step
+        step = planned.step
+        self._tell(planned)
+        why = next((w for w in map(self._broken, planned.guards) if w), "")
+        if why and brings_forward(step):
+            self._ended(number, StepState.LATE, why)
+            return
+        if why:
+            raise StepFailed(why)
+        if self.entries[number].begun and self._is_made(number):
+            self._ended(number, StepState.DONE)
+            return
+        self._begin(number)
+        try:
+            make(step, self.machine, self.beginning.run, self.entries[number].old)
+        except (OSError, StepFailed) as error:
+            if not brings_forward(step):
+                with suppress(OSError):
+                    self._ended(number, StepState.FAILED, str(error))
+                raise
+            self._ended(number, StepState.LATE, str(error))
+        else:
+            self._ended(number, StepState.DONE)
+
+    def _begin(self, number: int) -> None:
+        """Write down what takes the step back, before anything is changed."""
+        entry, files = self.entries[number], self.machine.files
+        step = entry.step.step
+        if isinstance(step, FileStep):
+            old = whole.held(files, step.path)
+            if (None if old is None else old.data) != step.before:
+                raise StepFailed(f"{step.path} was changed by somebody else meanwhile")
+            made = () if step.after is None else whole.missing_folders(files, step.path)
+            folders = (*entry.folders, *(f for f in made if f not in entry.folders))
+            entry = entry._replace(old=old, folders=folders)
+        self.journal.act(number, entry.old, entry.folders)
+        self.entries[number] = entry._replace(begun=True)
+
+    def _is_made(self, number: int) -> bool:
+        """Tell whether a step that was cut short has done its work all the same."""
+        step, machine = self.entries[number].step.step, self.machine
+        if isinstance(step, FileStep):
+            held = whole.held(machine.files, step.path)
+            return (None if held is None else held.data) == step.after
+        if isinstance(step, NodeStep):
+            return isinstance(machine.host.lstat(step.path), Missing)
+        if isinstance(step, ParameterStep):
+            text = read_text(machine.host, step.path)
+            return isinstance(text, str) and text.strip() == step.after
+        if self.entries[number].step.arguments and step.argv and step.inverse:
+            return words_can_be_read(machine) and not self._difference()
+        return False
+
+    def _last_of_arguments(self, number: int) -> bool:
+        rest = self.entries[number + 1 :]
+        here = self.entries[number].step.arguments
+        return here and not any(entry.step.arguments for entry in rest)
+
+    def _read_back(self) -> None:
+        """Ask the boot tool what it has now; its exit status alone proves nothing."""
+        why = self._difference()
+        if why:
+            staged = self.machine.host.lstat(STAGED)
+            if words_can_be_read(self.machine) or isinstance(staged, Missing):
+                raise StepFailed(why)
+
+    def _difference(self) -> str:
+        backend = self.machine.backend
+        if backend is None:
+            return "there is no boot tool to read the kernel arguments back"
+        now = backend.read(self.machine.host)
+        if isinstance(now, Missing):
+            return f"the kernel arguments cannot be read back: {now}"
+        if sorted(now) != sorted(self.beginning.after):
+            said = f"{backend.name} says it is done, but the next boot's arguments are"
+            return f"{said}: {' '.join(now)}"
+        if isinstance(backend, MenuMaker):
+            edit = ArgumentEdit(self.beginning.before, self.beginning.after)
+            return menu_lacks(backend.menu(self.machine.host), edit)
+        return ""
+
+    def _back(self) -> bool:
+        """Take back every step; tell whether one failed that may be tried again."""
+        failed = touched = False
+        for number in reversed(range(len(self.entries))):
+            entry = self.entries[number]
+            if entry.state is StepState.UNDONE or not _was_made(entry):
+                continue
+            for_undo = isinstance(entry.step.step, CommandStep) and not (
+                entry.step.step.argv
+            )
+            if for_undo and not touched:
+                taken = Taken(StepState.UNDONE)
+            else:
+                self._tell(entry.step)
+                with suppress(OSError):
+                    self.journal.back(number)
+                taken = take_back(entry, self.machine, self.beginning)
+            touched = touched or not for_undo
+            failed = failed or taken.failed
+            self._both[number] = taken.both
+            with suppress(OSError):
+                self._ended(number, taken.state, taken.why)
+        return failed
+
+    def _ended(self, number: int, state: StepState, why: str = "") -> None:
+        entry = self.entries[number]
+        begun = entry.begun
+        self.entries[number] = entry._replace(state=state, why=why, begun=False)
+        try:
+            self.journal.ended(number, state, why)
+        except OSError:
+            self.entries[number] = self.entries[number]._replace(begun=begun)
+            raise
+
+    def _tidy(self) -> None:
+        for entry in self.entries:
+            if isinstance(entry.step.step, FileStep):
+                whole.tidy(self.machine.files, entry.step.step.path, self.beginning.run)
+
+    def _broken(self, guard: str) -> str:
+        return broken(guard, self.machine.host)
+
+    def _tell(self, planned: PlannedStep) -> None:
+        step = planned.step
+        if isinstance(step, CommandStep):
+            self.machine.tell(step.why or " ".join(step.argv))
+        else:
+            self.machine.tell(step.path)
+
+    def _outcome(self, ending: Ending, why: str = "") -> Outcome:
+        steps = tuple(
+            StepResult(
+                number,
+                entry.step.step,
+                entry.state,
+                entry.why,
+                self._both.get(number, ("", "")),
+            )
+            for number, entry in enumerate(self.entries)
+        )
+        return Outcome(ending, self.beginning.run, steps, why)
+
+
+def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> str:
+    """Return what the menu that was made does not have of an edit, "" where all.
+
+    A menu that cannot be read, as one with conditions of its own, tells nothing.
+    """
+    if isinstance(made, Missing):
+        return ""
+    # Words behind -- are for init.
+    end = made.index("--") if "--" in made else len(made)
+    kernel = made[:end]
+    lacks = [word for word in added(edit) if word not in kernel]
+    keeps = [w for w in removed(edit) if w in kernel and w not in edit.after]
+    if not lacks and not keeps:
+        return ""
+    parts = [f"lacks {' '.join(lacks)}"] if lacks else []
+    parts += [f"still has {' '.join(keeps)}"] if keeps else []
+    return f"the boot menu was made anew, but its default entry {' and '.join(parts)}"
+
+
+def _was_made(entry: Entry) -> bool:
+    return entry.begun or entry.state is not StepState.WAITING

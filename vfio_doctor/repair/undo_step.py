@@ -1,0 +1,148 @@
+"""Take one step of a run back, unless somebody changed the thing since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.do_step import command, parameter, write_parameter
+from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.target import boot_id
+from vfio_doctor.repair.translate import same_value
+from vfio_doctor.repair.values import StepState
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.repair.journal_lines import Beginning, Entry
+    from vfio_doctor.repair.syscalls import Held
+    from vfio_doctor.repair.target import Machine
+
+ACL = "system.posix_acl_access"
+
+
+class Taken(NamedTuple):
+    """How taking back ended. ``failed``: trying again may help.
+
+    ``both`` holds what we left and what is there now, where they differ.
+    """
+
+    state: StepState
+    why: str = ""
+    both: tuple[str, str] = ("", "")
+    failed: bool = False
+
+
+def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
+    """Take a step back; what fails is told, nothing is raised for it."""
+    step = entry.step.step
+    try:
+        if isinstance(step, FileStep):
+            return _file(step, entry, machine, beginning.run)
+        if isinstance(step, ParameterStep):
+            return _parameter(step, machine, beginning)
+        if isinstance(step, NodeStep):
+            return Taken(StepState.UNDONE, "a leftover file is not brought back")
+        return _command(step, entry, machine, beginning)
+    except (OSError, StepFailed) as error:
+        if isinstance(step, CommandStep) and step.brings_forward:
+            return Taken(StepState.UNDONE, f"takes effect at the next boot: {error}")
+        return Taken(StepState.KEPT, str(error), failed=True)
+
+
+def _file(step: FileStep, entry: Entry, machine: Machine, run: str) -> Taken:
+    files = machine.files
+    now = whole.held(files, step.path)
+    data = now.data if now is not None else None
+    if data != step.before:
+        if data != step.after:
+            why = f"{step.path} was changed since"
+            return Taken(StepState.KEPT, why, (_text(step.after), _text(data)))
+        if now is not None and entry.old is not None and _redressed(now, entry.old):
+            both = (_dress(entry.old), _dress(now))
+            return Taken(StepState.KEPT, f"{step.path}: owner or mode changed", both)
+        whole.put_back(files, step.path, entry.old, step.after, run)
+    whole.tidy(files, step.path, run)
+    whole.remove_folders(files, entry.folders)
+    return Taken(StepState.UNDONE)
+
+
+def _redressed(now: Held, old: Held) -> bool:
+    """Tell whether a person changed who may use the file; labels are the system's."""
+    return (now.mode, now.uid, now.gid, dict(now.xattrs).get(ACL)) != (
+        old.mode,
+        old.uid,
+        old.gid,
+        dict(old.xattrs).get(ACL),
+    )
+
+
+def _parameter(step: ParameterStep, machine: Machine, beginning: Beginning) -> Taken:
+    if boot_id(machine.host) != beginning.boot:
+        return Taken(StepState.UNDONE, "it ended with the reboot")
+    try:
+        now = parameter(machine, step.path)
+    except StepFailed:
+        return Taken(StepState.UNDONE, f"{step.path} is not there any more")
+    if same_value(now, step.before):
+        return Taken(StepState.UNDONE)
+    if not same_value(now, step.after):
+        both = (step.after, now)
+        return Taken(StepState.KEPT, f"{step.path} was changed since", both)
+    write_parameter(machine, step.path, step.after, step.before)
+    return Taken(StepState.UNDONE)
+
+
+def _command(
+    step: CommandStep, entry: Entry, machine: Machine, beginning: Beginning
+) -> Taken:
+    if not step.inverse:
+        return Taken(StepState.UNDONE)
+    if step.argv and step.brings_forward and entry.state is StepState.LATE:
+        return Taken(StepState.UNDONE)
+    if entry.step.arguments and step.argv and words_can_be_read(machine):
+        stands = _arguments(entry, machine, beginning)
+        if stands is not None:
+            return stands
+    command(step.inverse, step, machine)
+    return Taken(StepState.UNDONE)
+
+
+def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | None:
+    """Say why the inverse must not run: nothing to undo, or somebody was there.
+
+    Where the call itself was cut short, what it did is not known exactly; the
+    inverse is then tried unless the words are those from before.
+    """
+    assert machine.backend is not None
+    now = machine.backend.read(machine.host)
+    if isinstance(now, Missing):
+        raise StepFailed(str(now))
+    before, after = beginning.before, beginning.after
+    if sorted(now) == sorted(before):
+        return Taken(StepState.UNDONE)
+    cut_short = entry.begun or entry.state is StepState.FAILED
+    ours = [word for word in after if word not in before]
+    back = [w for w in before if w not in after and w in now]
+    if not cut_short and (back or any(word not in now for word in ours)):
+        both = (" ".join(after), " ".join(now))
+        return Taken(StepState.KEPT, "the kernel arguments were changed since", both)
+    return None
+
+
+def words_can_be_read(machine: Machine) -> bool:
+    """Tell whether the boot tool shows the words that it has only staged.
+
+    bootc writes the boot entry at shutdown. Its call sets a whole source, so to
+    make it again, or its inverse, does no harm.
+    """
+    return machine.backend is not None and machine.backend.name != "bootc"
+
+
+def _text(data: bytes | None) -> str:
+    return "" if data is None else data.decode("utf-8", "replace")
+
+
+def _dress(held: Held) -> str:
+    return f"mode {held.mode:04o}, owner {held.uid}:{held.gid}"

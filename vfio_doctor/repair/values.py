@@ -1,0 +1,154 @@
+"""The values of a repair: a plan, and what became of each of its steps."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+    from vfio_doctor.model import Applicability, Change, Step
+
+ABSENT = "absent"
+
+
+class Served(NamedTuple):
+    """A finding that a fix is for."""
+
+    check: str
+    subject: str
+
+
+class PlannedFix(NamedTuple):
+    """One fix, the findings it serves and the changes it asks for."""
+
+    id: str
+    summary: str
+    applicability: Applicability
+    reboot: bool
+    findings: tuple[Served, ...]
+    changes: tuple[Change, ...]
+
+
+class PlannedStep(NamedTuple):
+    """One step in the order it is made, and the fixes (ids) that want it.
+
+    ``guards`` are conditions that apply asks for right before: see
+    `vfio_doctor.repair.guards`. ``arguments`` marks the steps of the one
+    kernel-argument transaction, which is read back behind its last step.
+    """
+
+    step: Step
+    fixes: tuple[str, ...]
+    guards: tuple[str, ...] = ()
+    arguments: bool = False
+
+
+class Refused(NamedTuple):
+    """Fixes that are not made here, and why; ``unseen`` where root would tell."""
+
+    fixes: tuple[str, ...]
+    findings: tuple[Served, ...]
+    why: str
+    unseen: bool = False
+
+
+class Basis(NamedTuple):
+    """One thing the plan was made from, and the SHA-256 of what it held.
+
+    ``kind`` is ``file``, ``arguments`` or ``parameter``; ``sha256`` is
+    ``absent`` where there was nothing.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+
+
+class Plan(NamedTuple):
+    """What ``--fix`` does on this host, whole and in order.
+
+    ``left`` are fixes that are not made in this run: risky ones without
+    ``--risky``, and manual ones. ``arguments`` is the next boot's command line
+    before and after, None where it stays; ``tool`` is the boot tool's name.
+    """
+
+    steps: tuple[PlannedStep, ...]
+    fixes: tuple[PlannedFix, ...] = ()
+    left: tuple[PlannedFix, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    arguments: ArgumentEdit | None = None
+    tool: str = ""
+    basis: tuple[Basis, ...] = ()
+
+    @property
+    def reboot(self) -> bool:
+        """Tell whether a part takes effect at the next boot only."""
+        return any(fix.reboot for fix in self.fixes)
+
+
+class StepState(Enum):
+    """What became of one step of a run."""
+
+    WAITING = "not made"
+    DONE = "done"
+    LATE = "takes effect at the next boot"
+    FAILED = "failed"
+    UNDONE = "undone"
+    KEPT = "not undone"
+
+
+class StepResult(NamedTuple):
+    """One step of a run: its number from 0, what it was, what became of it.
+
+    ``both`` holds what we left and what is there now, where somebody changed it.
+    """
+
+    number: int
+    step: Step
+    state: StepState
+    why: str = ""
+    both: tuple[str, str] = ("", "")
+
+
+class Ending(Enum):
+    """How applying or undoing ended as a whole.
+
+    REFUSED: nothing was changed. STUCK: a part could be neither finished nor
+    taken back; the run stays open in the journal.
+    """
+
+    NOTHING = "nothing to do"
+    DONE = "done"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
+    UNDONE = "undone"
+    STUCK = "stuck"
+
+
+class Outcome(NamedTuple):
+    """What applying, finishing or undoing did; ``run`` is the journal's id or ""."""
+
+    ending: Ending
+    run: str = ""
+    steps: tuple[StepResult, ...] = ()
+    why: str = ""
+
+
+class Effect(Enum):
+    """What became of one finding after the repair."""
+
+    RESOLVED = "resolved"
+    AFTER_REBOOT = "resolved after reboot"
+    FAILING = "still failing"
+    UNKNOWN = "could not be told"
+
+
+class Verdict(NamedTuple):
+    """One finding looked at again."""
+
+    finding: Served
+    effect: Effect
+    why: str = ""

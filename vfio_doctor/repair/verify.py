@@ -1,0 +1,128 @@
+"""Look again: whether the repair helped, whether its changes took effect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.model import FileStep, ParameterStep, Status
+from vfio_doctor.parse.cmdline import words
+from vfio_doctor.repair.journal_lines import RunState
+from vfio_doctor.repair.target import boot_id
+from vfio_doctor.repair.translate import same_value
+from vfio_doctor.repair.values import Effect, Served, StepState, Verdict
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import CheckResult
+    from vfio_doctor.repair.journal_lines import Entry, Run, RunFix
+    from vfio_doctor.repair.values import Outcome, PlannedFix
+
+CMDLINE = "/proc/cmdline"
+
+
+class Lasting(NamedTuple):
+    """What became of one lasting change since its run; ``in_effect`` None: unknown."""
+
+    what: str
+    in_effect: bool | None
+    why: str = ""
+
+
+def verify(
+    facts: Facts,
+    registry: Registry,
+    fixes: tuple[PlannedFix, ...] | tuple[RunFix, ...],
+    outcome: Outcome,
+) -> tuple[Verdict, ...]:
+    """Judge the findings of the fixes again, with facts read after the repair.
+
+    Where a finding is still there and its fix takes effect at the next boot, or
+    a step that would have brought it forward could not be made, the finding is
+    AFTER_REBOOT.
+    """
+    wanted = sorted({f.check for fix in fixes for f in fix.findings})
+    if not wanted:
+        return ()
+    results = {r.id: r for r in diagnose(facts, registry, wanted)}
+    late = any(step.state is StepState.LATE for step in outcome.steps)
+    found = {
+        finding: _verdict(finding, results.get(finding.check), fix.reboot or late)
+        for fix in fixes
+        for finding in fix.findings
+    }
+    return tuple(found[key] for key in sorted(found))
+
+
+def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdict:
+    if result is None:
+        return Verdict(finding, Effect.UNKNOWN, "the check is not there any more")
+    subjects = {diagnosis.finding.subject for diagnosis in result.diagnoses}
+    if finding.subject in subjects:
+        return Verdict(finding, Effect.AFTER_REBOOT if reboot else Effect.FAILING)
+    if result.status in (Status.UNKNOWN, Status.ERROR):
+        return Verdict(finding, Effect.UNKNOWN, result.reason)
+    if result.status is Status.BLOCKED:
+        why = f"waits for {', '.join(result.blocked_by)}"
+        return Verdict(finding, Effect.UNKNOWN, why)
+    if result.status is Status.FAIL and result.reason:
+        return Verdict(finding, Effect.UNKNOWN, result.reason)
+    return Verdict(finding, Effect.RESOLVED)
+
+
+def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
+    """Say of each change of the last run whether it is in effect since the reboot.
+
+    Empty where there is no finished run, or none before this boot.
+    """
+    done = [run for run in runs if run.state is RunState.DONE]
+    if not done or boot_id(host) in ("", done[-1].beginning.boot):
+        return ()
+    run = done[-1]
+    lasting = [
+        told
+        for entry in run.entries
+        if entry.state in (StepState.DONE, StepState.LATE)
+        and (told := _lasting(entry, host)) is not None
+    ]
+    return (*_words(run, host), *lasting)
+
+
+def _lasting(entry: Entry, host: Reader) -> Lasting | None:
+    step = entry.step.step
+    if isinstance(step, FileStep):
+        now = host.read_bytes(step.path)
+        if isinstance(now, Missing) and now.why is not Why.ABSENT:
+            return Lasting(step.path, None, str(now))
+        same = (None if isinstance(now, Missing) else now) == step.after
+        return Lasting(step.path, same, "" if same else "it was changed since")
+    if isinstance(step, ParameterStep):
+        text = read_text(host, step.path)
+        if isinstance(text, Missing):
+            return Lasting(step.path, None, str(text))
+        same = same_value(text, step.after)
+        return Lasting(step.path, same, "" if same else f"it reads {text.strip()!r}")
+    return None
+
+
+def _words(run: Run, host: Reader) -> list[Lasting]:
+    before, after = Counter(run.beginning.before), Counter(run.beginning.after)
+    text = read_text(host, CMDLINE)
+    if isinstance(text, Missing):
+        reason = str(text)
+        return [Lasting(word, None, reason) for word in (after - before)]
+    now = words(text)
+    there = [
+        Lasting(word, word in now, "" if word in now else "this boot did not get it")
+        for word in (after - before)
+    ]
+    gone = [
+        Lasting(f"without {w}", w not in now, "this boot still has it" * (w in now))
+        for w in (before - after)
+    ]
+    return there + gone
