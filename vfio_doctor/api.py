@@ -17,6 +17,7 @@ from vfio_doctor.facts.base import (
     NotApplicable,
     Options,
     known,
+    missing_fact,
 )
 from vfio_doctor.facts.board import Board
 from vfio_doctor.facts.boot.arguments import BootArguments
@@ -67,6 +68,7 @@ from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
 from vfio_doctor.facts.udev import SystemdVersion, UdevFile, UdevRules
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why
+from vfio_doctor.messages import in_order, old_finding, say, verbatim
 from vfio_doctor.model import (
     Actor,
     Applicability,
@@ -78,9 +80,11 @@ from vfio_doctor.model import (
     Finding,
     KernelArguments,
     LoadModule,
+    Message,
     RestartService,
     RuntimeParameter,
     Severity,
+    Terms,
     UdevTrigger,
     WriteFile,
 )
@@ -92,8 +96,29 @@ from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
 from vfio_doctor.parse.udev_effects import is_system as is_system_id
 from vfio_doctor.parse.udev_rules import Rule, has_assignment, replace_value
 from vfio_doctor.parse.udev_rules import parse as parse_udev_rules
+from vfio_doctor.places import (
+    ArgumentPlace,
+    DevicePlace,
+    FilePlace,
+    GroupPlace,
+    HostPlace,
+    ModulePlace,
+    NodePlace,
+    Place,
+    VmPlace,
+)
 
 __all__ = [
+    "ArgumentPlace",
+    "DevicePlace",
+    "FilePlace",
+    "GroupPlace",
+    "HostPlace",
+    "ModulePlace",
+    "NodePlace",
+    "Place",
+    "VmPlace",
+    "missing_fact",
     "Accounts",
     "AcpiTables",
     "Actor",
@@ -158,6 +183,7 @@ __all__ = [
     "LoadModule",
     "LoadedModules",
     "Match",
+    "Message",
     "Missing",
     "MissingFact",
     "ModuleConfig",
@@ -182,17 +208,22 @@ __all__ = [
     "SizeSetting",
     "Stat",
     "SystemdVersion",
+    "Terms",
     "UdevFile",
     "UdevRules",
     "UdevTrigger",
     "Why",
     "WriteFile",
     "disabling",
+    "in_order",
     "has_assignment",
     "is_system_id",
     "known",
+    "old_finding",
     "parse_udev_rules",
     "replace_value",
+    "say",
+    "verbatim",
     "without_effect",
 ]
 
@@ -235,6 +266,10 @@ class Fix:
     needs: ClassVar[tuple[type, ...]] = ()
     reboot: ClassVar[bool] = False
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterable[Change]:
-        """Yield what is wanted; raise `CannotFix` where this host cannot have it."""
+    def propose(self, finding: Finding, facts: Facts) -> Iterable[Change | Terms]:
+        """Yield what is wanted; raise `CannotFix` if this host cannot have it.
+
+        `Terms` among them say what the class does not say for every finding: the
+        summary, whether it is risky, what may be lost.
+        """
         raise NotImplementedError

@@ -6,8 +6,12 @@ Everything here is frozen. Nothing here reads a file or starts a process.
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.places import Place
 
 
 class Severity(IntEnum):
@@ -51,46 +55,84 @@ class Applicability(Enum):
     MANUAL = "manual"
 
 
+class Message(NamedTuple):
+    """Something said to a person: a template, and the data that fills it.
+
+    ``id`` stays the same while the English is bettered; ``template`` has
+    ``{name}`` fields. `vfio_doctor.messages.say` makes one.
+    """
+
+    id: str
+    template: str
+    params: tuple[tuple[str, Value], ...] = ()
+
+    def filled(self, **values: Value) -> Message:
+        """Return the same message with these values."""
+        return Message(self.id, self.template, tuple(values.items()))
+
+    def __str__(self) -> str:
+        """Return the sentence in English; what a value holds is not read again."""
+        parts = self.template.split("{")
+        if len(parts) == 1:
+            return self.template
+        values = dict(self.params)
+        for at, part in enumerate(parts[1:], 1):
+            name, closed, rest = part.partition("}")
+            known = bool(closed) and name in values
+            parts[at] = f"{shown(values[name])}{rest}" if known else f"{{{part}"
+        return "".join(parts)
+
+
+# A tuple is a list of things, shown as "a, b and c".
+Value = str | int | Message | tuple[str | Message, ...]
+
+
+def shown(value: Value) -> str:
+    """Return a value as English text."""
+    if isinstance(value, tuple) and not isinstance(value, Message):
+        *most, last = [str(item) for item in value] or [""]
+        return f"{', '.join(most)} and {last}" if most else last
+    return str(value)
+
+
 class Evidence(NamedTuple):
     """One observation: where it was made, what was seen, what was expected."""
 
-    source: str
-    observed: str
-    expected: str = ""
+    source: str | Message
+    observed: str | Message
+    expected: str | Message = ""
 
 
 class Finding(NamedTuple):
-    """One fault on one subject.
+    """One fault in one place, and what the person may do about it by hand."""
 
-    ``template`` is an English sentence with ``{name}`` fields, filled from
-    ``params``, so that a report can be printed in another language.
-    """
-
-    subject: str
-    template: str
-    params: tuple[tuple[str, str], ...] = ()
+    place: Place
+    message: Message
     evidence: tuple[Evidence, ...] = ()
     severity: Severity | None = None
-    advice: str = ""
+    advice: Message | None = None
     who_acts: Actor = Actor.USER
 
     @property
-    def message(self) -> str:
-        """Return the sentence with its parameters filled in."""
-        text = self.template
-        for name, value in self.params:
-            text = text.replace("{" + name + "}", value)
-        return text
+    def subject(self) -> str:
+        """Return the place as text."""
+        return str(self.place)
 
 
 class FixOffer(NamedTuple):
-    """What a fix would do about a finding, or why it cannot."""
+    """What a fix would do about a finding, or why it ``cannot``.
+
+    ``may_be_lost`` says what a risky fix can cost. ``changes`` are what the fix
+    asks for; empty where it cannot.
+    """
 
     id: str
     applicability: Applicability
-    summary: str
+    summary: Message
     reboot: bool
-    cannot: str = ""
+    cannot: Message | None = None
+    may_be_lost: Message | None = None
+    changes: tuple[Change, ...] = ()
 
 
 class Diagnosis(NamedTuple):
@@ -102,16 +144,20 @@ class Diagnosis(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """How one check ended on this host, and what it found."""
+    """How one check ended on this host, and what it found.
+
+    ``needs_root`` is true where a reading was denied: root would see more.
+    """
 
     id: str
     title: str
     severity: Severity
     status: Status
-    reason: str = ""
+    reason: Message | None = None
     blocked_by: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     trace: str = ""
+    needs_root: bool = False
 
 
 # --- Changes: few kinds, declarative, each with an inverse (DESIGN section 4) ---
@@ -206,6 +252,17 @@ Change = (
     | RestartService
     | FileContext
 )
+
+
+class Terms(NamedTuple):
+    """What a fix says of one repair, if its class does not say it for all.
+
+    ``may_be_lost`` says what a risky repair can cost.
+    """
+
+    summary: Message | None = None
+    applicability: Applicability | None = None
+    may_be_lost: Message | None = None
 
 
 # --- Steps: what apply does, each with all that undo needs ---

@@ -19,6 +19,7 @@ from vfio_doctor.api import (
     NotApplicable,
     Severity,
     disabling,
+    old_finding,
     without_effect,
 )
 
@@ -101,7 +102,7 @@ def _not_yet(word: str, rows: tuple[tuple[str, bool], ...]) -> Finding:
     for source, has in rows:
         if has and source != "/proc/cmdline":
             evidence.append(Evidence(source, word, f"no {word}"))
-    return Finding(
+    return old_finding(
         "host",
         "{word} is among the next boot's arguments and turns the IOMMU off there;"
         " now the IOMMU is on.",
@@ -131,7 +132,7 @@ def _disabled(
     for source, has in rows or ():
         if source != "/proc/cmdline":
             evidence.append(Evidence(source, held[has], held[False]))
-    return Finding(
+    return old_finding(
         "host",
         "{word} turns the IOMMU off, {when}.",
         (("word", word), ("when", when)),
@@ -197,7 +198,7 @@ def _idle(word: str, why: str, meant: str, source: str) -> Finding:
     advice = "Leave it out when you next change the kernel arguments."
     if meant:
         advice = f"Probably meant: {meant}. Write that, or leave it out."
-    return Finding(
+    return old_finding(
         "host",
         "{word} has no effect: {why}.",
         (("word", word), ("why", why)),

@@ -19,6 +19,9 @@ from vfio_doctor.api import (
     MissingFact,
     NotApplicable,
     Severity,
+    old_finding,
+    say,
+    verbatim,
 )
 
 GROUPS = "/sys/kernel/iommu_groups"
@@ -92,17 +95,20 @@ class IommuFirmwareOff(Check):
         finding = _no_table(tables, facts[Iommu])
         if cpu.hypervisor:
             yield finding._replace(
-                template="This system is itself a virtual machine, and the machine"
-                " outside gives it no virtual IOMMU.",
-                advice=_advice_guest(cpu),
+                message=say(
+                    "no-iommu-in-guest",
+                    "This system is itself a virtual machine, and the machine outside"
+                    " gives it no virtual IOMMU.",
+                ),
+                advice=verbatim(_advice_guest(cpu)),
                 who_acts=Actor.USER,
             )
         else:
-            yield finding._replace(advice=_advice_board(cpu, facts[Board]))
+            yield finding._replace(advice=verbatim(_advice_board(cpu, facts[Board])))
 
 
 def _no_table(tables: AcpiTables, iommu: Iommu) -> Finding:
-    return Finding(
+    return old_finding(
         "host",
         "The firmware offers the kernel no IOMMU.",
         (),
@@ -201,7 +207,7 @@ def _not_used(iommu: Iommu, cpu: Cpu, facts: Facts) -> Finding:
     pretended = ADVICE_PRETENDED if iommu.pretended else ""
     given = not amd and _booted(facts, "intel_iommu", "on")
     advice = ADVICE_AMD if amd else ADVICE_GIVEN if given else ADVICE_INTEL
-    return Finding(
+    return old_finding(
         "host",
         "The kernel has put no device into an IOMMU group.",
         (),
@@ -285,7 +291,7 @@ def _not_remapped(remapping: InterruptRemapping, facts: Facts) -> Finding:
         evidence.append(Evidence(f"{UNITS}: ecap bit 3 of {units}", "0", "1"))
     if said:
         evidence.append(Evidence("/proc/cmdline", said, "no such argument"))
-    return Finding(
+    return old_finding(
         "host",
         "The IOMMU is on, but interrupts are not remapped.",
         (),

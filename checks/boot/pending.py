@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     Iterator,
     Missing,
     Severity,
+    old_finding,
 )
 
 # Parameters whose change is this tool's business; root= and the like are not.
@@ -167,7 +168,7 @@ def _difference(
     rows = [Evidence("/proc/cmdline", _said(now)), Evidence(source, _said(then))]
     if staged:
         rows.append(Evidence(staged, "a deployment is staged"))
-    return Finding(
+    return old_finding(
         "host",
         "The next boot {said}.",
         (("said", said), ("gained", gained), ("lost", lost)),
@@ -181,7 +182,7 @@ def _configured(
 ) -> Finding:
     """Return the finding where only the configuration could be read."""
     gained, lost, said = _changes(now, then)
-    return Finding(
+    return old_finding(
         "host",
         "Against the running kernel, the configuration {said}.",
         (("said", said), ("gained", gained), ("lost", lost)),
@@ -196,7 +197,7 @@ def _configured(
 
 
 def _staged(mark: str) -> Finding:
-    return Finding(
+    return old_finding(
         "host",
         "An update of the system is staged; the next boot starts it.",
         (),
@@ -221,6 +222,8 @@ def _not_made(
         text = (
             "{source} was changed, but the boot menu was not made from it: it {said}."
         )
-        return Finding(source, text, params, rows, Severity.WARNING, MENU, Actor.USER)
+        return old_finding(
+            source, text, params, rows, Severity.WARNING, MENU, Actor.USER
+        )
     text = "Kernels installed later are not started like this one: {source} {said}."
-    return Finding(source, text, params, rows, None, LATER.format(source=source))
+    return old_finding(source, text, params, rows, None, LATER.format(source=source))

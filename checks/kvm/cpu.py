@@ -16,6 +16,7 @@ from vfio_doctor.api import (
     MissingFact,
     NotApplicable,
     Severity,
+    old_finding,
 )
 
 
@@ -80,7 +81,7 @@ def _evidence(cpu: Cpu) -> tuple[Evidence, ...]:
 
 
 def _firmware_off(cpu: Cpu, board: Board) -> Finding:
-    return Finding(
+    return old_finding(
         "host",
         "The processor ({model}) offers no virtualization.",
         (("model", cpu.model or cpu.vendor or "unnamed"),),
@@ -95,7 +96,7 @@ def _firmware_off(cpu: Cpu, board: Board) -> Finding:
 
 def _nested_off(cpu: Cpu) -> Finding:
     module = "kvm_amd" if cpu.amd else "kvm_intel"
-    return Finding(
+    return old_finding(
         "host",
         "This system is itself a virtual machine, and the machine outside does not"
         " let it use virtualization.",

@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     Stat,
     Why,
     known,
+    old_finding,
 )
 
 API_VERSION = 12
@@ -93,7 +94,7 @@ def _absent(kvm: KvmDevice, cpu: Cpu) -> Finding:
     else:
         module = "kvm_amd" if cpu.amd else "kvm_intel"
         advice = f"Run `sudo modprobe {module}`. If that is refused: {ADVICE_LOG}"
-    return Finding(
+    return old_finding(
         "/dev/kvm",
         "/dev/kvm does not exist.",
         (),
@@ -109,7 +110,7 @@ def _not_kvm(stat: Stat) -> Finding:
     seen = stat.kind.value
     if stat.kind is Kind.CHAR:
         seen = f"{seen} {stat.rdev[0]}:{stat.rdev[1]}"
-    return Finding(
+    return old_finding(
         "/dev/kvm",
         "/dev/kvm is a {seen}, not the KVM device.",
         (("seen", seen),),
@@ -176,7 +177,7 @@ def _broken(probe: ProbeResult | Missing) -> Finding:
         probe = ProbeResult("kvm", ("tried to open /dev/kvm",), (), probe.detail)
     version = probe.value("api_version")
     problem, advice = _problem(version, probe.error or "no error given")
-    return Finding(
+    return old_finding(
         "/dev/kvm",
         "{problem}",
         (("problem", problem),),
@@ -218,7 +219,7 @@ def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
 
 
 def _no_access(access: KvmAccess, name: str, severity: Severity | None) -> Finding:
-    return Finding(
+    return old_finding(
         "/dev/kvm",
         "The account {name}, which starts QEMU, may not open /dev/kvm.",
         (("name", name),),

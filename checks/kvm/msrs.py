@@ -20,6 +20,8 @@ from vfio_doctor.api import (
     Severity,
     Why,
     known,
+    old_finding,
+    say,
 )
 
 PARAMETERS = "/sys/module/kvm/parameters"
@@ -151,7 +153,10 @@ def _pending(now: bool | None, then: Following) -> Finding:
     found = _reports(f"{text} takes effect at the next restart.", now, then, "")
     return found._replace(
         severity=Severity.INFO,
-        advice="Nothing more is to be set: restart the computer when it suits you.",
+        advice=say(
+            "restart-when-it-suits",
+            "Nothing more is to be set: reboot when it suits you.",
+        ),
         who_acts=Actor.USER,
     )
 
@@ -162,7 +167,7 @@ def _reports(
     rows = [_row("report_ignored_msrs", now, "N")]
     if then is not None:
         rows.append(Evidence("next boot", then.why, "report_ignored_msrs=0"))
-    return Finding(
+    return old_finding(
         "host",
         template,
         (("why", then.why),) if then else (),
@@ -219,7 +224,7 @@ class KvmMsrsNotIgnored(Check):
             Evidence("next boot", then.why, "either"),
         )
         text, advice = _faults(now)
-        yield Finding("host", text, (("why", then.why),), rows, advice=advice)
+        yield old_finding("host", text, (("why", then.why),), rows, advice=advice)
 
 
 def _faults(now: bool | None) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from vfio_doctor.api import (
     Severity,
     Why,
     known,
+    old_finding,
 )
 
 GUIDE = "https://looking-glass.io/docs (Installation, Kernel module)"
@@ -108,7 +109,7 @@ def _missing(facts: Facts) -> Finding:
     actor, advice = _how_to_install(facts, file.release, bool(file.elsewhere))
     if isinstance(file.following, str):
         actor, advice = Actor.USER, "Restart: the next kernel has the module."
-    return Finding(
+    return old_finding(
         f"kernel {file.release}",
         "The running kernel {release} has no kvmfr module.",
         (("release", file.release),),
@@ -278,7 +279,7 @@ def _log(facts: Facts, conclusion: Conclusion) -> tuple[Evidence, ...]:
 def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
     release = facts[KvmfrFile].release
     actor, advice = _how_to_install(facts, release, elsewhere=True)
-    return Finding(
+    return old_finding(
         path,
         "The kvmfr module was built for the kernel {built}, and {release} runs.",
         (("built", info.release), ("release", release)),
@@ -294,7 +295,7 @@ def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
 def _unsigned(facts: Facts, path: str, info: ModuleInfo, demand: str) -> Finding:
     who = f"signed by {info.signer or 'an unnamed key'}" if info.signed else "unsigned"
     wanted = "a signature that this host trusts"
-    return Finding(
+    return old_finding(
         path,
         "The kernel takes only trusted modules, and kvmfr is {who}.",
         (("who", who),),
@@ -365,7 +366,7 @@ class KvmfrModuleNotLoaded(Check):
             raise NotApplicable("the module is not installed")
         causes = tuple(_causes(facts))
         advice = "".join(f"{row.expected}. " for row in causes)
-        yield Finding(
+        yield old_finding(
             "kvmfr",
             "The kvmfr module is not loaded, so there is no /dev/kvmfr0.",
             (),

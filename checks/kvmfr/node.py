@@ -25,6 +25,7 @@ from vfio_doctor.api import (
     Stat,
     Why,
     known,
+    old_finding,
 )
 
 OPEN = "open for both"
@@ -103,7 +104,7 @@ def _not_a_device(node: KvmfrNode, problem: str) -> Finding:
     number = "no such device"
     if not isinstance(node.number, Missing):
         number = f"char device {node.number[0]}:{node.number[1]}"
-    return Finding(
+    return old_finding(
         node.path,
         "{path} {problem}.",
         (("path", node.path), ("problem", problem)),
@@ -207,7 +208,7 @@ def _closed(facts: Facts, node: NodeAccess, then: NodeAccess) -> Finding:
             + ": the udev rules make it {looks}, and {who} cannot open it."
         )
         seen = (Evidence(f"lstat {path} now", node.looks), *_deciding(facts, node.name))
-    return Finding(
+    return old_finding(
         path,
         template,
         (("path", path), ("looks", then.looks), ("who", " and ".join(who))),
@@ -277,7 +278,7 @@ def _open_to_all(facts: Facts, path: str, stat: Stat) -> Iterator[Finding]:
     rows = [Evidence(f"lstat {path}", f"mode {stat.mode & 0o7777:04o}", "mode 0660")]
     if mode and int(mode.value, 8) & 0o002:
         rows.append(Evidence(f"{mode.path}:{mode.line}", mode.raw.strip(), "0660"))
-    yield Finding(
+    yield old_finding(
         path,
         "{path} has mode {mode}: every local account can open it and write to it.",
         (("path", path), ("mode", f"{stat.mode & 0o7777:04o}")),

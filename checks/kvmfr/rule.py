@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     NotApplicable,
     Remark,
     Severity,
+    old_finding,
 )
 
 RULE_FILE = "/etc/udev/rules.d/70-kvmfr.rules"
@@ -168,7 +169,7 @@ def _remarked(facts: Facts, name: str, remark: Remark) -> Finding:
         template = "udev (systemd {systemd}) drops the whole rule: {reason}{tail}."
     else:
         template = "udev leaves {key} out of this rule: {reason}{tail}."
-    return Finding(
+    return old_finding(
         f"{remark.path}:{remark.line}",
         template,
         (
@@ -190,7 +191,7 @@ def _wrong_owner(
 ) -> Finding:
     human = facts[HumanUser]
     when = "from the next boot on " if works_now(facts, name) else ""
-    return Finding(
+    return old_finding(
         f"{owner.path}:{owner.line}",
         "The udev rule gives /dev/{node} to {owner}; {when}{user} cannot open it.",
         (
@@ -215,7 +216,7 @@ def _wrong_owner(
 def _never_matches(facts: Facts, name: str, mention: tuple[str, int, str]) -> Finding:
     path, line, raw = mention
     tail = locked_out(facts, facts[KvmfrAccess].rule(name))
-    return Finding(
+    return old_finding(
         f"{path}:{line}",
         "The udev rule names kvmfr and never matches /dev/{node}{tail}.",
         (("node", name), ("tail", tail)),
@@ -230,7 +231,7 @@ def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
     name = rules.devices[0][0]
     tail = locked_out(facts, facts[KvmfrAccess].rule(name))
     for path, text in rules.unread:
-        yield Finding(
+        yield old_finding(
             path,
             "udev never reads this file: its name does not end in .rules{tail}.",
             (("tail", tail),),
@@ -312,7 +313,7 @@ class KvmfrRuleTooLate(Check):
         what = "gives no access"
         if 0 < version < 258:
             what = "counts from the next login on only"
-        return Finding(
+        return old_finding(
             f"{path}:{line}",
             "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, where it"
             " {what} (systemd {version}){tail}.",

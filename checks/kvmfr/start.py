@@ -31,6 +31,7 @@ from vfio_doctor.api import (
     Stat,
     Why,
     known,
+    old_finding,
 )
 
 LIST = "/etc/modules-load.d/kvmfr.conf"
@@ -119,7 +120,7 @@ def _loader(facts: Facts) -> str:
 
 def _next_lacks_it(file: KvmfrFile) -> Finding:
     release = str(file.next_release)
-    return Finding(
+    return old_finding(
         f"kernel {release}",
         "The next boot starts kernel {release}, which has no kvmfr module.",
         (("release", release),),
@@ -135,7 +136,7 @@ def _next_lacks_it(file: KvmfrFile) -> Finding:
 
 def _nothing_loads(settings: KvmfrSettings) -> Finding:
     searched = "modules-load.d, kernel arguments"
-    return Finding(
+    return old_finding(
         "kvmfr",
         "Nothing loads kvmfr at boot, so /dev/kvmfr0 is gone after a restart.",
         (),
@@ -150,7 +151,7 @@ def _nothing_loads(settings: KvmfrSettings) -> Finding:
 
 
 def _kept_out(keeper: str) -> Finding:
-    return Finding(
+    return old_finding(
         "kvmfr",
         "kvmfr is in the list of modules to load, and {keeper} keeps it out.",
         (("keeper", keeper),),
@@ -255,7 +256,7 @@ def _refused(answer: int | Missing) -> bool:
 
 def _useless(path: str, answer: int | Missing) -> Finding:
     said = "size 0" if answer == 0 else str(getattr(answer, "detail", "no answer"))
-    return Finding(
+    return old_finding(
         path,
         "{path} is there and cannot be used: asked for its size, it says {said}.",
         (("path", path), ("said", said)),
@@ -295,7 +296,7 @@ def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Find
     if size == _set_for(path, settings.now) << 20:
         when, act = "at the next boot", "restart the computer"
     option = settings.following.option
-    return Finding(
+    return old_finding(
         path,
         "{path} has {now} now, and what is set gives {then} {when}.",
         (("path", path), ("now", now), ("then", then), ("when", when)),
@@ -317,7 +318,7 @@ def _no_device(facts: Facts) -> Finding:
         rows: tuple[Evidence, ...] = (Evidence("settings", str(missing)),)
     else:
         why, rows = _why(settings.now), _sources(settings, settings.now)
-    return Finding(
+    return old_finding(
         "kvmfr",
         "kvmfr is loaded and has made no device: {why}.",
         (("why", why),),
@@ -340,7 +341,7 @@ def _why(setting: SizeSetting) -> str:
 
 
 def _none_at_next_boot(facts: Facts, setting: SizeSetting) -> Finding:
-    return Finding(
+    return old_finding(
         "kvmfr",
         "kvmfr works now, but the next boot makes no device: {why}.",
         (("why", _why(setting)),),
@@ -352,7 +353,7 @@ def _none_at_next_boot(facts: Facts, setting: SizeSetting) -> Finding:
 
 
 def _doubtful(facts: Facts, setting: SizeSetting) -> Finding:
-    return Finding(
+    return old_finding(
         "kvmfr",
         "The size given to kvmfr will not do: {why}.",
         (("why", "; ".join(setting.sizes.doubts)),),

@@ -26,7 +26,9 @@ LAYERS = (
     ("facts",),
     ("host",),
     ("parse",),
+    ("messages",),
     ("model",),
+    ("places",),
     ("value",),
     ("__init__",),
 )

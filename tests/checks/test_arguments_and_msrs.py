@@ -48,8 +48,8 @@ def one(check_id: str, on: CapturedHost) -> tuple[str, Severity]:
     result = ended(check_id, on)
     assert result.status is Status.FAIL, result
     (diagnosis,) = result.diagnoses
-    assert "{" not in diagnosis.finding.message
-    return diagnosis.finding.message, diagnosis.severity
+    assert "{" not in str(diagnosis.finding.message)
+    return str(diagnosis.finding.message), diagnosis.severity
 
 
 def test_silent_kvm_passes() -> None:

@@ -89,14 +89,14 @@ def test_cpu_virtualization(
 def test_the_firmware_is_named_in_its_own_words() -> None:
     host = hosts.changed(intel(), files=dict(NO_FLAGS.files))
     (one,) = result(host, CpuVirtualizationOff).diagnoses
-    assert "Gigabyte Technology Co., Ltd. Z690 AORUS ELITE" in one.finding.advice
-    assert "VT-x" in one.finding.advice
+    assert "Gigabyte Technology Co., Ltd. Z690 AORUS ELITE" in str(one.finding.advice)
+    assert "VT-x" in str(one.finding.advice)
     assert one.finding.evidence[0].expected == "vmx"
 
 
 def test_inside_a_vm_the_outer_host_is_named() -> None:
     (one,) = result(whole(GUEST), CpuVirtualizationOff).diagnoses
-    assert "/sys/module/kvm_amd/parameters/nested" in one.finding.advice
+    assert "/sys/module/kvm_amd/parameters/nested" in str(one.finding.advice)
 
 
 MODULE = Parts(folders=("/sys/module/kvm", "/sys/module/kvm_intel"))
@@ -141,13 +141,16 @@ def test_kvm_device(host: CapturedHost, status: Status, words: str) -> None:
     assert (found.status, found.trace) == (status, "")
     assert len(found.diagnoses) == bool(words)
     for one in found.diagnoses:
-        assert words in one.finding.advice
+        assert words in str(one.finding.advice)
 
 
 def test_the_wrong_device_is_named() -> None:
     host = stands(GROUPED._replace(rdev=(10, 1)))
     (one,) = result(host, KvmDeviceMissing).diagnoses
-    assert one.finding.message == "/dev/kvm is a char device 10:1, not the KVM device."
+    assert (
+        str(one.finding.message)
+        == "/dev/kvm is a char device 10:1, not the KVM device."
+    )
 
 
 def probed(*values: tuple[str, int], error: str = "") -> CapturedHost:
@@ -170,7 +173,7 @@ def test_kvm_that_does_not_work(host: CapturedHost, words: str) -> None:
     found = result(host, KvmUnusable)
     assert found.status is Status.FAIL
     (one,) = found.diagnoses
-    assert words in one.finding.message
+    assert words in str(one.finding.message)
     assert one.severity is Severity.ERROR
 
 
@@ -242,7 +245,7 @@ def test_a_node_open_to_all_that_works() -> None:
 def test_what_could_not_be_tried_is_unknown(probe: Any) -> None:
     found = result(whole(kvm(), answers(probe)), KvmUnusable)
     assert found.status is Status.UNKNOWN
-    assert "run as root" in found.reason
+    assert "run as root" in str(found.reason)
 
 
 def test_without_a_node_nothing_is_claimed() -> None:

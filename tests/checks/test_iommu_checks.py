@@ -52,7 +52,7 @@ def pretending() -> CapturedHost:
 
 def advice(found: CheckResult) -> str:
     (one,) = found.diagnoses
-    return one.finding.advice
+    return str(one.finding.advice)
 
 
 def ends(found: CheckResult, status: Status) -> bool:

@@ -76,7 +76,7 @@ def outcome(host: CapturedHost) -> dict[str, str]:
 
 
 def by_name(result: CheckResult) -> list[tuple[str, str]]:
-    return [(d.finding.subject, d.finding.message) for d in result.diagnoses]
+    return [(d.finding.subject, str(d.finding.message)) for d in result.diagnoses]
 
 
 SICK = {OWNER: "error", NODE: "blocked"}
@@ -259,7 +259,7 @@ def test_the_message_says_who_is_locked_out() -> None:
 def test_a_faulty_rule_beside_a_node_that_is_open_now(systemd: int, rule: str) -> None:
     (found,) = judged(host(systemd, OPEN, {"70-kvmfr.rules": rule}))[OWNER].diagnoses
     assert found.severity is Severity.WARNING
-    assert "; from the next boot on alice" in found.finding.message
+    assert "; from the next boot on alice" in str(found.finding.message)
 
 
 LATER = {
@@ -277,7 +277,7 @@ def test_rules_that_close_the_device_at_the_next_boot(case: str) -> None:
     rules = {"70-kvmfr.rules": UACCESS, f"{name}.rules": rule}
     (found,) = judged(host(258, OPEN, rules))[NODE].diagnoses
     assert found.severity is Severity.WARNING
-    assert "is open now and closed from the next boot on" in found.finding.message
+    assert "is open now and closed from the next boot on" in str(found.finding.message)
     assert any(source in row.source for row in found.finding.evidence)
 
 
@@ -292,7 +292,7 @@ def test_open_for_every_account_names_the_rule() -> None:
     for rules, rows in ((world, 2), ({"70-kvmfr.rules": UACCESS}, 1)):
         node = lg.node("root", 0, "qemu", 107, 0o666)
         (found,) = judged(host(258, node, rules))[NODE].diagnoses
-        assert "every local account can open it" in found.finding.message
+        assert "every local account can open it" in str(found.finding.message)
         assert len(found.finding.evidence) == rows
 
 
@@ -321,7 +321,7 @@ def test_a_file_that_udev_never_reads(node: Stat, word: str) -> None:
 def test_nobody_known_means_unknown(rule: str, want: dict[str, str]) -> None:
     nobody = host(258, QEMU_ONLY, {"70-kvmfr.rules": rule}, caller=Caller(0))
     assert outcome(nobody) == want
-    assert "--user" in judged(nobody)[NODE].reason
+    assert "--user" in str(judged(nobody)[NODE].reason)
 
 
 def test_root_under_sudo_judges_for_the_person() -> None:
@@ -351,7 +351,7 @@ def test_qemu_by_guess_is_a_warning() -> None:
 
 def test_a_group_that_only_the_name_service_knows_is_unknown() -> None:
     far = lg.node("qemu", 107, "corp", 70000)
-    assert "whether alice may open" in judged(host(258, far, {}))[NODE].reason
+    assert "whether alice may open" in str(judged(host(258, far, {}))[NODE].reason)
     by_name_service = hosts.changed(
         host(258, far, {"70-kvmfr.rules": UACCESS.replace("qemu", "corp")}),
         commands={

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import engine_trees as trees
+from support.findings import finding
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.app import journal_notes, repair
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
@@ -61,7 +62,7 @@ class Loud(Check):
     needs = (Noise,)
 
     def judge(self, facts: Facts) -> list[Finding]:
-        return [Finding("host", "loud")] if "Y" in facts[Noise].parameter else []
+        return [finding("host", "loud")] if "Y" in facts[Noise].parameter else []
 
 
 class Booted(Check):
@@ -72,7 +73,7 @@ class Booted(Check):
 
     def judge(self, facts: Facts) -> list[Finding]:
         has = facts[KernelCmdline].line.has("quiet_kvm")
-        return [] if has else [Finding("host", "no argument")]
+        return [] if has else [finding("host", "no argument")]
 
 
 class Quieten(Fix):

@@ -171,8 +171,8 @@ def test_findings_read_well(check: type[Check]) -> None:
         for diagnosis in result.diagnoses:
             finding = diagnosis.finding
             assert finding.subject
-            assert finding.message.endswith(".")
-            assert "{" not in re.sub(r"`[^`]*`", "", finding.message)
+            assert str(finding.message).endswith(".")
+            assert "{" not in re.sub(r"`[^`]*`", "", str(finding.message))
             assert "!" not in f"{finding.message}{finding.advice}"
             assert "\n" not in f"{finding.message}{finding.advice}"
             assert finding.evidence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.findings import finding
 from vfio_doctor.api import Check, Facts, Finding, Iterator, MissingFact, Severity
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -21,7 +22,7 @@ def ends(*severities: Severity, missing: bool = False) -> tuple[Status, ...]:
 
         def judge(self, facts: Facts) -> Iterator[Finding]:
             for number, severity in enumerate(severities):
-                yield Finding(f"{number}", "Found.", (), (), severity, "Act.")
+                yield finding(f"{number}")._replace(severity=severity)
             if missing:
                 raise MissingFact("a part is not known")
 

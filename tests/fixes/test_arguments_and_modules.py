@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.findings import finding
 from vfio_doctor.api import Fix
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.fixes.boot.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
@@ -20,9 +21,9 @@ from vfio_doctor.host.reader import Missing, ProbeResult, Why
 from vfio_doctor.model import (
     Change,
     EditLine,
-    Finding,
     KernelArguments,
     LoadModule,
+    Terms,
 )
 from vfio_doctor.parse import cmdline
 
@@ -64,7 +65,8 @@ def asked(
     options: Options | None = None,
 ) -> tuple[Change, ...]:
     facts = Facts(sick, options)
-    return tuple(fix().propose(Finding(subject, "x"), facts))
+    said = fix().propose(finding(subject), facts)
+    return tuple(each for each in said if not isinstance(each, Terms))
 
 
 @pytest.mark.parametrize(

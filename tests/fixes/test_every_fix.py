@@ -18,6 +18,7 @@ from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.reader import CommandResult, Missing
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import CheckResult, FileStep, Status
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.resume import undo_run
@@ -77,7 +78,7 @@ def plan_of(host: played.PlayedHost) -> Plan:
     facts = Facts(host)
     backend = backend_of(host)
     results = diagnose(facts, REGISTRY)
-    return make_plan(host, facts, results, REGISTRY, backend or "no boot tool")
+    return make_plan(host, facts, results, backend or verbatim("no boot tool"))
 
 
 def backend_of(host: played.PlayedHost) -> BootBackend | None:

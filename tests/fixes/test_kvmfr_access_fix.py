@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import hosts
+from support.findings import finding
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.fixes.kvmfr.rule import GrantKvmfrAccess
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller
-from vfio_doctor.model import DeleteFile, Finding, UdevTrigger
+from vfio_doctor.model import DeleteFile, UdevTrigger
 from vfio_doctor.repair.merge import FileChange, composed
 
 D = "/etc/udev/rules.d/"
@@ -54,7 +55,7 @@ def repaired(
 ) -> tuple[CapturedHost, dict[str, str | None]]:
     """The host with the fix's files changed, and what they hold now."""
     facts = Facts(sick, Options(access=access))
-    changes = tuple(GrantKvmfrAccess().propose(Finding(subject, "x"), facts))
+    changes = tuple(GrantKvmfrAccess().propose(finding(subject), facts))
     assert changes[-1] == UdevTrigger("kvmfr")
     wishes: dict[str, list[FileChange]] = {}
     for change in changes[:-1]:
@@ -288,5 +289,5 @@ def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
 
 def test_delete_names_the_file_that_takes_its_place() -> None:
     facts = Facts(host({"99-k.rules": ROOT_99}, 258))
-    changes = tuple(GrantKvmfrAccess().propose(Finding("/dev/kvmfr0", "x"), facts))
+    changes = tuple(GrantKvmfrAccess().propose(finding("/dev/kvmfr0"), facts))
     assert DeleteFile(f"{D}99-k.rules", f"{NEW} takes its place") in changes

@@ -35,9 +35,9 @@ def judged(name: str) -> tuple[set[str], Plan]:
     try:
         backend = choose(host, facts)
     except CannotFix as why:
-        plan = make_plan(host, facts, results, REGISTRY, str(why))
+        plan = make_plan(host, facts, results, why.message)
     else:
-        plan = make_plan(host, facts, results, REGISTRY, backend)
+        plan = make_plan(host, facts, results, backend)
     return {r.id for r in results if r.status is Status.FAIL}, plan
 
 

@@ -25,7 +25,7 @@ def plan_of(name: str, denied: tuple[str, ...]) -> Plan:
     host = hosts.changed(whole, files={path: hosts.denied(path) for path in denied})
     facts = Facts(host)
     backend = choose(host, facts)
-    return make_plan(host, facts, diagnose(facts, REGISTRY), REGISTRY, backend)
+    return make_plan(host, facts, diagnose(facts, REGISTRY), backend)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from support import engine_trees as trees
+from support.findings import finding
 from vfio_doctor.api import Check, MissingFact
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
@@ -163,7 +165,7 @@ class Tells(Check):
     def judge(self, facts: Facts) -> list[Finding]:
         if self.id == "unknown":
             raise MissingFact("denied")
-        return [Finding("host", "")] if self.id == "bad" else []
+        return [finding("host", "")] if self.id == "bad" else []
 
 
 class Bad(Tells):
@@ -198,7 +200,14 @@ def test_looking_again_tells_what_became_of_a_finding(
     tmp_path: Path, check: str, reboot: bool, late: bool, effect: Effect
 ) -> None:
     registry = Registry((Bad, Good, Unknown, Waits), ())
-    fix = PlannedFix("f", "", Applicability.SAFE, reboot, (Served(check, "host"),), ())
+    fix = PlannedFix(
+        "f",
+        verbatim("cure it"),
+        Applicability.SAFE,
+        reboot,
+        (Served(check, "host"),),
+        (),
+    )
     state = StepState.LATE if late else StepState.DONE
     outcome = Outcome(Ending.DONE, "", (StepResult(0, KARGS, state),))
     facts = Facts(LiveHost(str(tmp_path)))

@@ -6,12 +6,15 @@ from typing import NamedTuple
 import pytest
 
 from support import hosts
+from support.findings import finding
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Kind, Missing, Reader, Stat
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     Applicability,
     Change,
@@ -85,12 +88,13 @@ class OneCheck(Check):
     id = "check-a"
 
 
-def results(*fixes: type[Fix]) -> tuple[CheckResult, ...]:
-    ids = sorted({check for fix in fixes for check in fix.solves})
-    found = (Diagnosis(Finding("host", "bad"), Severity.ERROR),)
-    return tuple(
-        CheckResult(i, i, Severity.ERROR, Status.FAIL, diagnoses=found) for i in ids
-    )
+def results(facts: Facts, *fixes: type[Fix]) -> Iterator[CheckResult]:
+    registry = Registry((), fixes)
+    for check in sorted({check for fix in fixes for check in fix.solves}):
+        bad = finding("host")
+        offered = offer(check, bad, facts, registry)
+        found = (Diagnosis(bad, Severity.ERROR, offered),)
+        yield CheckResult(check, check, Severity.ERROR, Status.FAIL, diagnoses=found)
 
 
 def plan(
@@ -100,14 +104,9 @@ def plan(
     risky: bool = False,
 ) -> Plan:
     host = host or hosts.build(FILES, folders=["/etc/udev/rules.d", "/sys/module/kvm"])
-    return make_plan(
-        host,
-        Facts(host),
-        results(*fixes),
-        Registry((), fixes),
-        Boot() if boot is None else boot,
-        risky,
-    )
+    facts = Facts(host)
+    tool = verbatim(boot) if isinstance(boot, str) else boot or Boot()
+    return make_plan(host, facts, tuple(results(facts, *fixes)), tool, risky)
 
 
 def steps(made: Plan) -> list[Step]:
@@ -115,7 +114,7 @@ def steps(made: Plan) -> list[Step]:
 
 
 def reasons(made: Plan) -> list[str]:
-    return [refused.why for refused in made.refused]
+    return [str(refused.why) for refused in made.refused]
 
 
 def test_arguments_of_all_fixes_are_one_transaction() -> None:
@@ -224,8 +223,8 @@ def test_contradictions_are_refused_with_both_names(
         assert [fix.id for fix in made.fixes] == ["good"]
         [refused] = made.refused
         assert refused.fixes == ("a", "b")
-        assert "a and b contradict" in refused.why
-        assert said.split(":")[0].split(" and ")[0] in refused.why
+        assert "a and b contradict" in str(refused.why)
+        assert said.split(":")[0].split(" and ")[0] in str(refused.why)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +265,7 @@ def test_a_wish_that_cannot_be_is_refused_and_the_rest_is_made(
     made = plan(a_fix("a", change), good, host=host)
     assert [fix.id for fix in made.fixes] == ["good"]
     assert [r.fixes for r in made.refused] == [("a",)]
-    assert why in made.refused[0].why
+    assert why in str(made.refused[0].why)
 
 
 def test_risky_and_manual_fixes_wait_to_be_asked_for() -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from support import engine_faults as faults
 from support import engine_trees as trees
+from support.findings import finding
 from vfio_doctor.api import Fix
+from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.live import LiveHost
@@ -84,14 +86,16 @@ def planned(root: Path, wishes: list[list[Change]]) -> Plan:
                 yield from self.changes
 
         fixes.append(One)
-    found = (Diagnosis(Finding("host", "bad"), Severity.ERROR),)
-    results = tuple(
-        CheckResult(f.solves[0], "", Severity.ERROR, Status.FAIL, diagnoses=found)
-        for f in fixes
-    )
     host = LiveHost(str(root))
+    facts = Facts(host)
     registry = Registry((), tuple(fixes))
-    return make_plan(host, Facts(host), results, registry, trees.FakeBoot())
+    results = []
+    for f in fixes:
+        bad = finding("host")
+        found = Diagnosis(bad, Severity.ERROR, offer(f.solves[0], bad, facts, registry))
+        named = f.solves[0], "", Severity.ERROR, Status.FAIL
+        results.append(CheckResult(*named, diagnoses=(found,)))
+    return make_plan(host, facts, tuple(results), trees.FakeBoot())
 
 
 def a_tree(root: Path, files: dict[str, tuple[str | bytes, int]]) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
@@ -45,7 +46,7 @@ CALL = CommandStep(("rpm-ostree", "kargs", "--append=a=$(id)"), why="change them
 
 def a_fix(how: Applicability = Applicability.SAFE, reboot: bool = False) -> PlannedFix:
     wish = (KernelArguments(set_=("a=1",)),)
-    return PlannedFix("fix-a", EVIL, how, reboot, FOUND, wish)
+    return PlannedFix("fix-a", verbatim(EVIL), how, reboot, FOUND, wish)
 
 
 def planned(*steps: Step, tool: str = "rpm-ostree", reboot: bool = True) -> Plan:
@@ -53,7 +54,7 @@ def planned(*steps: Step, tool: str = "rpm-ostree", reboot: bool = True) -> Plan
         tuple(PlannedStep(step, ("fix-a",)) for step in steps),
         (a_fix(reboot=reboot),),
         (a_fix(Applicability.RISKY), a_fix(Applicability.MANUAL)),
-        (Refused(("fix-b",), FOUND, EVIL, unseen=True),),
+        (Refused(("fix-b",), FOUND, verbatim(EVIL), unseen=True),),
         ArgumentEdit(("ro", "old"), ("ro", "a=1")) if tool else None,
         tool,
     )

@@ -6,6 +6,7 @@ import pytest
 
 from support.reports import of_results
 from vfio_doctor.diagnosis.report import exit_status
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     Actor,
     Applicability,
@@ -18,6 +19,7 @@ from vfio_doctor.model import (
     Status,
     ToolInfo,
 )
+from vfio_doctor.places import HostPlace, NodePlace
 from vfio_doctor.report import json, markdown, text
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.style import Look
@@ -28,7 +30,8 @@ SAFE, RISKY, MANUAL = Applicability
 
 def end(check_id: str, status: Status, reason: str = "", by: str = "") -> CheckResult:
     blockers = (by,) if by else ()
-    return CheckResult(check_id, check_id.upper(), E, status, reason, blockers)
+    why = verbatim(reason) if reason else None
+    return CheckResult(check_id, check_id.upper(), E, status, why, blockers)
 
 
 def fail(
@@ -38,9 +41,9 @@ def fail(
     advice: str = "",
     who: Actor = Actor.USER,
 ) -> CheckResult:
-    finding = Finding(
-        "host", "It is {what}.", (("what", "off"),), (), None, advice, who
-    )
+    said = say("it-is", "It is {what}.", what="off")
+    by_hand = verbatim(advice) if advice else None
+    finding = Finding(HostPlace(), said, advice=by_hand, who_acts=who)
     return CheckResult(
         check_id,
         check_id.upper(),
@@ -51,7 +54,8 @@ def fail(
 
 
 def offer(kind: Applicability = SAFE, reboot: bool = False, no: str = "") -> FixOffer:
-    return FixOffer("cure-it", kind, "Cure it", reboot, no)
+    cannot = verbatim(no) if no else None
+    return FixOffer("cure-it", kind, verbatim("Cure it"), reboot, cannot)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def offer(kind: Applicability = SAFE, reboot: bool = False, no: str = "") -> Fix
         ((end("a", Status.ERROR, "why"),), W, 3),
         ((fail("a"), end("b", Status.UNKNOWN, "why")), W, 1),
         ((fail("a", I), end("b", Status.BLOCKED, by="a")), W, 3),
-        ((fail("a", I)._replace(reason="half of it denied"),), W, 3),
+        ((fail("a", I)._replace(reason=verbatim("half of it denied")),), W, 3),
     ],
 )
 def test_exit_status(
@@ -191,7 +195,7 @@ def test_broken_rules_are_named() -> None:
 
 
 def test_half_seen_is_said() -> None:
-    half = fail("a")._replace(reason="/x: denied")
+    half = fail("a")._replace(reason=verbatim("/x: denied"))
     assert "Not everything could be seen: /x: denied" in text.render(
         of_results(half), Look()
     )
@@ -213,14 +217,13 @@ HOSTILE = "\x1b]0;x\x07\u202e\n# h @me </details> | ` \ud800"
 
 def hostile() -> CheckResult:
     finding = Finding(
-        HOSTILE,
-        "{x}",
-        (("x", HOSTILE),),
+        NodePlace(HOSTILE),
+        verbatim(HOSTILE),
         (Evidence(HOSTILE, HOSTILE, HOSTILE),),
-        None,
-        HOSTILE,
+        advice=verbatim(HOSTILE),
     )
-    return CheckResult("a", "A", E, Status.FAIL, HOSTILE, (), (Diagnosis(finding, E),))
+    held = (Diagnosis(finding, E),)
+    return CheckResult("a", "A", E, Status.FAIL, verbatim(HOSTILE), (), held)
 
 
 @pytest.mark.parametrize("colour", [True, False])
@@ -250,7 +253,7 @@ def test_json_is_printable_ascii_and_keeps_all() -> None:
     assert made.replace("\n", "").isprintable()
     finding = standard.loads(made)["checks"][0]["findings"][0]
     assert finding["advice"] == HOSTILE
-    assert finding["params"] == {"x": HOSTILE}
+    assert finding["params"] == {"text": HOSTILE}
 
 
 def test_json_knows_plain_values_only() -> None:

@@ -18,7 +18,7 @@ from vfio_doctor.repair.values import Effect, Ending
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
     from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.model import Report
+    from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
 
 FAILED = 4
@@ -57,19 +57,12 @@ def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     from vfio_doctor.repair.plan import make_plan
 
     backend: BootBackend | None = None
-    why = ""
+    asked: BootBackend | Message
     try:
-        backend = choose(done.host, done.facts)
+        asked = backend = choose(done.host, done.facts)
     except (CannotFix, MissingFact) as reason:
-        why = str(reason)
-    plan = make_plan(
-        done.host,
-        done.facts,
-        done.report.checks,
-        done.registry,
-        why if backend is None else backend,
-        risky,
-    )
+        asked = reason.message
+    plan = make_plan(done.host, done.facts, done.report.checks, asked, risky)
     return plan, backend
 
 

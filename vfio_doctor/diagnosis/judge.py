@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, NotApplicable
+from vfio_doctor.diagnosis.offer import offer
+from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     CheckResult,
     Diagnosis,
     Finding,
-    FixOffer,
+    Message,
     Severity,
     Status,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from vfio_doctor.api import Check, Fix
+    from vfio_doctor.api import Check
     from vfio_doctor.diagnosis.registry import Registry
 
 BLOCKING = (Status.FAIL, Status.BLOCKED)
@@ -107,23 +109,25 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
         for finding in check().judge(facts):
             findings.append(finding)
     except NotApplicable as reason:
-        return _result(check, Status.NOT_APPLICABLE, str(reason))
+        return _result(check, Status.NOT_APPLICABLE, reason.message)
     except MissingFact as reason:
         status = Status.FAIL if findings else Status.UNKNOWN
-        return _result(check, status, str(reason), findings, facts, registry)
+        result = _result(check, status, reason.message, findings, facts, registry)
+        return result._replace(needs_root=reason.denied)
     except Exception as error:
         import traceback
 
-        result = _result(check, Status.ERROR, f"{type(error).__name__}: {error}")
+        what = f"{type(error).__name__}: {error}"
+        result = _result(check, Status.ERROR, verbatim(what))
         return result._replace(trace=traceback.format_exc())
     status = Status.FAIL if findings else Status.PASS
-    return _result(check, status, "", findings, facts, registry)
+    return _result(check, status, None, findings, facts, registry)
 
 
 def _result(
     check: type[Check],
     status: Status,
-    reason: str = "",
+    reason: Message | None = None,
     findings: Iterable[Finding] = (),
     facts: Facts | None = None,
     registry: Registry | None = None,
@@ -135,33 +139,8 @@ def _result(
             finding.severity or check.severity,
             offer(check.id, finding, facts, registry) if facts and registry else None,
         )
-        for finding in sorted(findings, key=lambda f: (f.subject, f.message))
+        for finding in sorted(findings, key=lambda f: (f.subject, str(f.message)))
     )
     return CheckResult(
         check.id, check.title, check.severity, status, reason, blocked_by, diagnoses
     )
-
-
-def offer(
-    check_id: str, finding: Finding, facts: Facts, registry: Registry
-) -> FixOffer | None:
-    """Return the first fix that can be made here, else why the last one cannot."""
-    declined: FixOffer | None = None
-    for fix in registry.fixes_for(check_id):
-        made = FixOffer(fix.id, fix.applicability, fix.summary, fix.reboot)
-        cannot = _cannot(fix, finding, facts)
-        if not cannot:
-            return made
-        declined = made._replace(cannot=cannot)
-    return declined
-
-
-def _cannot(fix: type[Fix], finding: Finding, facts: Facts) -> str:
-    propose: Callable[[Finding, Facts], Iterable[object]] = fix().propose
-    try:
-        tuple(propose(finding, facts))
-    except (CannotFix, MissingFact) as reason:
-        return str(reason)
-    except Exception as error:
-        return f"the fix itself failed: {type(error).__name__}: {error}"
-    return ""

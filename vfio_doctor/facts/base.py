@@ -4,27 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Self
 
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 T = TypeVar("T")
 
 
-class MissingFact(Exception):
-    """A fact cannot be known on this host; the text says why, for the report."""
+class Said(Exception):
+    """An answer that is no value: ``message`` says why, for the report.
+
+    ``why`` is that of the reading which the answer rests on, None where it rests
+    on none.
+    """
+
+    def __init__(self, message: Message | str, why: Why | None = None) -> None:
+        """Take the message; its English is the exception's text."""
+        super().__init__(message)
+        self.message = verbatim(message) if isinstance(message, str) else message
+        self.why = why
+
+    def __str__(self) -> str:
+        """Return the message in English."""
+        return str(self.message)
+
+    @property
+    def denied(self) -> bool:
+        """Tell whether root would see more."""
+        return self.why is Why.DENIED
 
 
-class NotApplicable(Exception):
-    """A check has nothing to judge on this host; the text says why."""
+class MissingFact(Said):
+    """A fact cannot be known on this host."""
 
 
-class CannotFix(Exception):
-    """A fix cannot be made on this host; the text says why. An answer, no error."""
+class NotApplicable(Said):
+    """A check has nothing to judge on this host."""
+
+
+class CannotFix(Said):
+    """A fix cannot be made on this host. An answer, no error."""
 
 
 class Options(NamedTuple):
@@ -74,7 +99,7 @@ class Facts:
                 self._known[kind] = missing
         value = self._known[kind]
         if isinstance(value, MissingFact):
-            raise MissingFact(*value.args)
+            raise MissingFact(value.message, value.why)
         assert isinstance(value, kind)
         return value
 
@@ -82,6 +107,13 @@ class Facts:
 def known(value: T | Missing) -> T:
     """Return a reading's value, or raise `MissingFact` with why there is none."""
     if isinstance(value, Missing):
-        hint = "; run as root to see it" if value.why.value == "denied" else ""
-        raise MissingFact(f"{value}{hint}")
+        raise missing_fact(value)
     return value
+
+
+def missing_fact(missing: Missing) -> MissingFact:
+    """Return the exception for a reading without a value, to be raised."""
+    if missing.why is not Why.DENIED:
+        return MissingFact(missing.message, missing.why)
+    text = "{why}; run as root to see it"
+    return MissingFact(say("root-sees-it", text, why=missing.message), missing.why)

@@ -6,9 +6,13 @@ Every answer is a value or a `Missing`: never ``""`` or ``None`` for an error.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.model import Message
 
 
 class Why(Enum):
@@ -21,6 +25,22 @@ class Why(Enum):
     FAILED = "failed"
 
 
+_PLAIN = {
+    Why.ABSENT: say("absent", "{source}: absent"),
+    Why.DENIED: say("denied", "{source}: denied"),
+    Why.NOT_CAPTURED: say("not-captured", "{source}: not captured"),
+    Why.TIMED_OUT: say("timed-out", "{source}: timed out"),
+    Why.FAILED: say("failed", "{source}: failed"),
+}
+_DETAILED = {
+    Why.ABSENT: say("absent-detail", "{source}: absent ({detail})"),
+    Why.DENIED: say("denied-detail", "{source}: denied ({detail})"),
+    Why.NOT_CAPTURED: say("not-captured-detail", "{source}: not captured ({detail})"),
+    Why.TIMED_OUT: say("timed-out-detail", "{source}: timed out ({detail})"),
+    Why.FAILED: say("failed-detail", "{source}: failed ({detail})"),
+}
+
+
 class Missing(NamedTuple):
     """A reading without a value: what was asked, why there is none."""
 
@@ -30,8 +50,14 @@ class Missing(NamedTuple):
 
     def __str__(self) -> str:
         """Return one line for reports: ``/dev/kvm: denied (needs root)``."""
-        tail = f" ({self.detail})" if self.detail else ""
-        return f"{self.source}: {self.why.value}{tail}"
+        return str(self.message)
+
+    @property
+    def message(self) -> Message:
+        """Return what was asked, why it has no value, and the detail if any."""
+        if not self.detail:
+            return _PLAIN[self.why].filled(source=self.source)
+        return _DETAILED[self.why].filled(source=self.source, detail=self.detail)
 
 
 class Kind(Enum):

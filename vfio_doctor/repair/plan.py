@@ -8,6 +8,7 @@ from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
@@ -16,6 +17,7 @@ from vfio_doctor.model import (
     FileStep,
     KernelArguments,
     LoadModule,
+    Message,
     NodeStep,
     ParameterStep,
     RestartService,
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Change, CheckResult, Step
@@ -61,9 +62,12 @@ FORWARD = (UdevTrigger, LoadModule, RuntimeParameter, RestartService)
 class Unplannable(Exception):
     """Some fixes cannot be part of this plan; the text says why."""
 
-    def __init__(self, fixes: Iterable[str], why: str, unseen: bool = False) -> None:
+    def __init__(
+        self, fixes: Iterable[str], why: Message | str, unseen: bool = False
+    ) -> None:
         """Take the ids of the fixes, and whether root would see more."""
         super().__init__(why)
+        self.message = verbatim(why) if isinstance(why, str) else why
         self.fixes = tuple(fixes)
         self.unseen = unseen
 
@@ -72,7 +76,7 @@ class Asked(NamedTuple):
     """What the host is asked with while a plan is made."""
 
     host: Reader
-    backend: BootBackend | str
+    backend: BootBackend | Message
     image_based: bool
 
 
@@ -80,8 +84,7 @@ def make_plan(
     host: Reader,
     facts: Facts,
     results: tuple[CheckResult, ...],
-    registry: Registry,
-    backend: BootBackend | str,
+    backend: BootBackend | Message,
     risky: bool = False,
 ) -> Plan:
     """Return what ``--fix`` would do about the findings; nothing is changed.
@@ -90,7 +93,7 @@ def make_plan(
     Fixes that cannot be made, alone or together, are in ``refused``.
     """
     asked = Asked(host, backend, _is_image_based(facts))
-    proposed, refused = propose(facts, results, registry)
+    proposed, refused = propose(results)
     now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
     fixes = [fix for fix in proposed if fix.applicability in now]
     left = tuple(fix for fix in proposed if fix.applicability not in now)
@@ -101,40 +104,38 @@ def make_plan(
             out = [fix for fix in fixes if fix.id in why.fixes]
             fixes = [fix for fix in fixes if fix.id not in why.fixes]
             findings = tuple(f for fix in out for f in fix.findings)
-            refused.append(Refused(why.fixes, findings, str(why), why.unseen))
+            refused.append(Refused(why.fixes, findings, why.message, why.unseen))
             continue
         return plan._replace(left=left, refused=tuple(refused))
 
 
 def propose(
-    facts: Facts, results: tuple[CheckResult, ...], registry: Registry
+    results: tuple[CheckResult, ...],
 ) -> tuple[list[PlannedFix], list[Refused]]:
-    """Return the first fix that each finding can have, and who cannot have one."""
-    fixes: dict[str, PlannedFix] = {}
+    """Return the fixes that findings were offered, and who cannot have one."""
+    fixes: dict[tuple[str, str, str], PlannedFix] = {}
     refused: dict[tuple[str, str], Refused] = {}
     for result in results:
-        for diagnosis in result.diagnoses:
-            served = Served(result.id, diagnosis.finding.subject)
-            why: Refused | None = None
-            for fix in registry.fixes_for(result.id):
-                try:
-                    changes = tuple(fix().propose(diagnosis.finding, facts))
-                except (CannotFix, MissingFact) as reason:
-                    why = Refused((fix.id,), (served,), str(reason))
-                except Exception as error:
-                    text = f"the fix itself failed: {type(error).__name__}: {error}"
-                    why = Refused((fix.id,), (served,), text)
-                else:
-                    made = PlannedFix(
-                        fix.id, fix.summary, fix.applicability, fix.reboot, (), ()
-                    )
-                    fixes[fix.id] = _joined(fixes.get(fix.id, made), served, changes)
-                    why = None
-                    break
-            if why is not None:
-                same = refused.get((why.fixes[0], why.why), why._replace(findings=()))
-                joined = same._replace(findings=(*same.findings, served))
-                refused[why.fixes[0], why.why] = joined
+        for finding, _, fix in result.diagnoses:
+            served = Served(result.id, finding.subject)
+            if fix is None:
+                continue
+            if fix.cannot is not None:
+                key = fix.id, str(fix.cannot)
+                known = refused.get(key, Refused((fix.id,), (), fix.cannot))
+                refused[key] = known._replace(findings=(*known.findings, served))
+                continue
+            made = PlannedFix(
+                fix.id,
+                fix.summary,
+                fix.applicability,
+                fix.reboot,
+                (),
+                (),
+                fix.may_be_lost,
+            )
+            name = fix.id, fix.applicability.value, str(fix.summary)
+            fixes[name] = _joined(fixes.get(name, made), served, fix.changes)
     return [fixes[key] for key in sorted(fixes)], list(refused.values())
 
 
@@ -172,7 +173,7 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
         raise Unplannable(
             idle, "what it asks for is set already; it takes effect at the next boot"
         )
-    tool = "" if isinstance(asked.backend, str) else asked.backend.name
+    tool = "" if isinstance(asked.backend, Message) else asked.backend.name
     basis = (*map(_basis, (s.step for s in steps)), _words_basis(edit, tool))
     return Plan(
         steps,
@@ -199,11 +200,11 @@ def _argument_steps(
     if not wishes:
         return None, ()
     ids = tuple(dict.fromkeys(fix_id for fix_id, _ in wishes))
-    if isinstance(asked.backend, str):
+    if isinstance(asked.backend, Message):
         raise Unplannable(ids, asked.backend)
     before = asked.backend.read(asked.host)
     if isinstance(before, Missing):
-        raise Unplannable(ids, str(before), before.why is Why.DENIED)
+        raise Unplannable(ids, before.message, before.why is Why.DENIED)
     for fix_id in ids:
         own = [change for wisher, change in wishes if wisher == fix_id]
         _transaction(asked, before, own, (fix_id,))
@@ -217,14 +218,14 @@ def _transaction(
     changes: list[KernelArguments],
     ids: tuple[str, ...],
 ) -> tuple[ArgumentEdit | None, tuple[Step, ...]]:
-    assert not isinstance(asked.backend, str)
+    assert not isinstance(asked.backend, Message)
     try:
         edit = ArgumentEdit(before, apply(before, merged_arguments(changes)))
         if edit.before == edit.after:
             return None, ()
         return edit, asked.backend.steps(asked.host, edit)
     except (CannotFix, MissingFact) as why:
-        raise Unplannable(ids, str(why)) from why
+        raise Unplannable(ids, why.message, why.denied) from why
 
 
 def _file_steps(
@@ -248,7 +249,7 @@ def _file_steps(
                 continue
             step = _file_step(path, changes, asked)
         except CannotFix as why:
-            raise Unplannable(ids, str(why), "denied" in str(why)) from why
+            raise Unplannable(ids, why.message, why.denied) from why
         if step is not None:
             files.append(PlannedStep(step, ids))
     return tuple(files), tuple(nodes)
@@ -272,7 +273,7 @@ def _node_step(path: str, changes: list[FileChange], host: Reader) -> NodeStep |
     if isinstance(found, Missing):
         if found.why is Why.ABSENT:
             return None
-        raise CannotFix(str(found))
+        raise CannotFix(found.message, found.why)
     if found.kind is not Kind.FILE:
         raise CannotFix(f"{path} is a {found.kind.value}, not a leftover file")
     return NodeStep(path, found.size)
@@ -293,7 +294,9 @@ def content(host: Reader, path: str) -> bytes | None:
     if isinstance(data, Missing):
         if data.why is Why.ABSENT:
             return None
-        raise CannotFix(f"{data}: it is read before it is changed")
+        text = "{why}: it is read before it is changed"
+        why = say("file-unread", text, why=data.message)
+        raise CannotFix(why, data.why)
     return data
 
 
@@ -345,7 +348,7 @@ def _translated(
         try:
             found.append((ids, translate(change, host)))
         except CannotFix as why:
-            raise Unplannable(ids, str(why), "denied" in str(why)) from why
+            raise Unplannable(ids, why.message, why.denied) from why
     return found
 
 

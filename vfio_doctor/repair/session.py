@@ -83,7 +83,7 @@ def _beginning(plan: Plan, machine: Machine) -> Beginning:
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         boot_id(machine.host),
         plan.steps,
-        tuple(RunFix(f.id, f.summary, f.reboot, f.findings) for f in plan.fixes),
+        tuple(RunFix(f.id, str(f.summary), f.reboot, f.findings) for f in plan.fixes),
         plan.tool,
         plan.arguments.before if plan.arguments else (),
         plan.arguments.after if plan.arguments else (),

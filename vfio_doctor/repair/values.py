@@ -9,7 +9,7 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
-    from vfio_doctor.model import Applicability, Change, Step
+    from vfio_doctor.model import Applicability, Change, Message, Step
 
 ABSENT = "absent"
 
@@ -25,11 +25,12 @@ class PlannedFix(NamedTuple):
     """One fix, the findings it serves and the changes it asks for."""
 
     id: str
-    summary: str
+    summary: Message
     applicability: Applicability
     reboot: bool
     findings: tuple[Served, ...]
     changes: tuple[Change, ...]
+    may_be_lost: Message | None = None
 
 
 class PlannedStep(NamedTuple):
@@ -51,7 +52,7 @@ class Refused(NamedTuple):
 
     fixes: tuple[str, ...]
     findings: tuple[Served, ...]
-    why: str
+    why: Message
     unseen: bool = False
 
 

@@ -66,12 +66,12 @@ def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdi
     if finding.subject in subjects:
         return Verdict(finding, Effect.AFTER_REBOOT if reboot else Effect.FAILING)
     if result.status in (Status.UNKNOWN, Status.ERROR):
-        return Verdict(finding, Effect.UNKNOWN, result.reason)
+        return Verdict(finding, Effect.UNKNOWN, str(result.reason))
     if result.status is Status.BLOCKED:
         why = f"waits for {', '.join(result.blocked_by)}"
         return Verdict(finding, Effect.UNKNOWN, why)
     if result.status is Status.FAIL and result.reason:
-        return Verdict(finding, Effect.UNKNOWN, result.reason)
+        return Verdict(finding, Effect.UNKNOWN, str(result.reason))
     return Verdict(finding, Effect.RESOLVED)
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from vfio_doctor.model import Message, shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report
+    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report, Value
+    from vfio_doctor.places import Place
 
 SCHEMA = "vfio-doctor/report/1"
 SCHEMA_FILE = "report-1.schema.json"
@@ -59,9 +62,10 @@ def _check(result: CheckResult) -> dict[str, object]:
         "title": result.title,
         "status": result.status.value,
         "severity": result.severity.word,
-        "reason": result.reason,
+        "reason": said(result.reason),
         "blocked_by": list(result.blocked_by),
         "findings": [_finding(diagnosis) for diagnosis in result.diagnoses],
+        "messages": {"reason": message(result.reason)},
     }
 
 
@@ -69,14 +73,19 @@ def _finding(diagnosis: Diagnosis) -> dict[str, object]:
     finding = diagnosis.finding
     return {
         "subject": finding.subject,
-        "message": finding.message,
-        "template": finding.template,
-        "params": dict(finding.params),
+        "location": location(finding.place),
+        "message": str(finding.message),
+        "template": finding.message.template,
+        "params": {name: shown(value) for name, value in finding.message.params},
         "severity": diagnosis.severity.word,
         "evidence": [plain(row) for row in finding.evidence],
         "fix": _fix(diagnosis.fix),
-        "advice": finding.advice,
+        "advice": said(finding.advice),
         "who_acts": finding.who_acts.value,
+        "messages": {
+            "message": message(finding.message),
+            "advice": message(finding.advice),
+        },
     }
 
 
@@ -86,18 +95,56 @@ def _fix(offer: FixOffer | None) -> dict[str, object] | None:
     return {
         "id": offer.id,
         "applicability": offer.applicability.value,
-        "summary": offer.summary,
+        "summary": str(offer.summary),
         "reboot": offer.reboot,
-        "cannot": offer.cannot,
+        "cannot": said(offer.cannot),
+        "may_be_lost": said(offer.may_be_lost),
+        "messages": {
+            "summary": message(offer.summary),
+            "cannot": message(offer.cannot),
+            "may_be_lost": message(offer.may_be_lost),
+        },
     }
 
 
+def said(value: Message | None) -> str:
+    """Return a message in English, "" where there is none."""
+    return "" if value is None else str(value)
+
+
+def message(value: Message | None) -> dict[str, object] | None:
+    """Return a message as a translator needs it: id, template and typed values."""
+    if value is None:
+        return None
+    params = {name: _value(held) for name, held in value.params}
+    return {"id": value.id, "template": value.template, "params": params}
+
+
+def _value(value: Value) -> object:
+    if isinstance(value, Message):
+        return message(value)
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    return value
+
+
+def location(place: Place) -> dict[str, object]:
+    """Return a place: its kind, and the fields that this kind has."""
+    kind = type(place).__name__.removesuffix("Place").lower()
+    return {"kind": kind, **place._asdict()}
+
+
 def plain(value: object) -> object:
-    """Return named tuples as dictionaries, enums as their value, bytes as text."""
+    """Return named tuples as dictionaries, enums as their value, bytes as text.
+
+    Messages become their English.
+    """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, Message):
+        return str(value)
     if isinstance(value, tuple):
         fields = getattr(value, "_fields", None)
         if fields is None:

@@ -12,7 +12,7 @@ from vfio_doctor.report.untrusted import code, html, markdown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import CheckResult, Evidence, Report
+    from vfio_doctor.model import CheckResult, Evidence, Message, Report
 
 
 def render(report: Report) -> str:
@@ -86,7 +86,7 @@ def _host(report: Report) -> list[str]:
 def _checks(report: Report) -> list[str]:
     rows = []
     for result in report.checks:
-        why = result.reason
+        why: str | Message = result.reason or ""
         if result.status is Status.BLOCKED:
             why = f"waits for {', '.join(result.blocked_by)}"
         rows.append(f"| {code(result.id)} | {result.status.value} | {code(why)} |")

@@ -62,7 +62,7 @@ def _untold(report: Report | None) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for result in report.checks if report is not None else ():
         if result.status is Status.UNKNOWN:
-            reasons.setdefault(result.reason, []).append(result.id)
+            reasons.setdefault(str(result.reason), []).append(result.id)
     for reason, ids in reasons.items():
         yield ""
         yield f"Left out, as it could not be told: {', '.join(ids)}"
@@ -261,7 +261,7 @@ def _fix(fix: PlannedFix) -> dict[str, object]:
 
     return {
         "id": fix.id,
-        "summary": fix.summary,
+        "summary": str(fix.summary),
         "applicability": fix.applicability.value,
         "reboot": fix.reboot,
         "findings": plain(fix.findings),

@@ -10,12 +10,17 @@ from vfio_doctor.report.wrap import columns, wrap_hard
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from vfio_doctor.model import Message
+
 GAP = 2
 NARROWEST_COLUMN = 8
 
 
 def table(
-    headers: Sequence[str], rows: Iterable[Sequence[str]], width: int, indent: str = ""
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str | Message]],
+    width: int,
+    indent: str = "",
 ) -> list[str]:
     """Return the lines of a table at most ``width`` columns wide, cells wrapped.
 

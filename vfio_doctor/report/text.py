@@ -13,7 +13,7 @@ from vfio_doctor.report.wrap import wrap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report
+    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Message, Report
     from vfio_doctor.report.style import Look
 
 # A line a finding, for grep and for mail.
@@ -59,7 +59,9 @@ class Page:
         if self._lines and self._lines[-1]:
             self._lines.append("")
 
-    def say(self, text: str, first: str = "", rest: str | None = None) -> None:
+    def say(
+        self, text: str | Message, first: str = "", rest: str | None = None
+    ) -> None:
         """Add prose, indented by ``first`` and then by as many spaces."""
         indent = " " * len(first) if rest is None else rest
         self._lines.extend(wrap(clean(text), self.look.width, first, indent))
@@ -69,14 +71,16 @@ class Page:
         self.gap()
         self._lines.append(self._style(text, bold=True))
 
-    def mark(self, word: str, severity: Severity, text: str) -> None:
+    def mark(self, word: str, severity: Severity, text: str | Message) -> None:
         """Add a line that starts with a word in the severity's colour."""
         lines = wrap(f"{word} {clean(text)}", self.look.width, "", "  ")
         first = self._style(word, fg=COLOURS[severity], bold=True)
         self._lines.append(first + lines[0][len(word) :])
         self._lines.extend(lines[1:])
 
-    def table(self, headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    def table(
+        self, headers: tuple[str, ...], rows: Iterable[tuple[str | Message, ...]]
+    ) -> None:
         """Add a table, indented."""
         from vfio_doctor.report.table import table
 
@@ -225,7 +229,7 @@ def _failure(result: CheckResult, report: Report, page: Page) -> None:
         page.say(f"Also affects: {', '.join(waiting)}", "  ", "    ")
 
 
-def cure(diagnosis: Diagnosis) -> Iterator[str]:
+def cure(diagnosis: Diagnosis) -> Iterator[str | Message]:
     """Yield what to do about a finding: the repair, or by hand and why not it."""
     fix = diagnosis.fix
     if fix is not None and not fix.cannot:
@@ -245,7 +249,8 @@ def repair(fix: FixOffer) -> str:
         Applicability.RISKY: "`vfio-doctor --fix --risky`: ",
         Applicability.MANUAL: "By hand: ",
     }[fix.applicability]
-    return f"{command}{fix.summary.rstrip('.')}.{end}"
+    lost = f" {fix.may_be_lost}" if fix.may_be_lost else ""
+    return f"{command}{str(fix.summary).rstrip('.')}.{end}{lost}"
 
 
 def _evidence(diagnosis: Diagnosis, page: Page) -> None:
@@ -263,7 +268,7 @@ def _untold(report: Report, page: Page) -> None:
         reasons: dict[str, list[str]] = {}
         for result in report.checks:
             if result.status is status:
-                reasons.setdefault(result.reason, []).append(result.id)
+                reasons.setdefault(str(result.reason), []).append(result.id)
         if reasons:
             page.heading(heading)
         for reason, ids in reasons.items():

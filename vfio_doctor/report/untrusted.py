@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vfio_doctor.model import Message
+
 # Printable by Unicode's categories, yet nothing is seen: Hangul fillers, the
 # blank Braille pattern, the grapheme joiner, variation selectors.
 _UNSEEN = frozenset(
@@ -23,12 +28,13 @@ _PLAIN = {
 }
 
 
-def clean(text: str) -> str:
+def clean(said: str | Message) -> str:
     r"""Return the text on one line, with all that is not seen made visible.
 
     Control characters, escape sequences, line ends, bidirectional overrides,
     zero-width characters and lone surrogates become ``\n``, ``\x1b``, ``\u202e``.
     """
+    text = str(said)
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if _is_seen(char) else _visible(char) for char in text)
@@ -46,7 +52,7 @@ def ascii_only(text: str) -> str:
     )
 
 
-def markdown(text: str) -> str:
+def markdown(text: str | Message) -> str:
     """Return one line that GitHub shows as written, with `code` kept as code.
 
     Backticks come from our own sentences; a host that has some can only turn
@@ -62,7 +68,7 @@ def markdown(text: str) -> str:
     return "".join(spans)
 
 
-def code(text: str) -> str:
+def code(text: str | Message) -> str:
     """Return one line as a Markdown code span, safe in a table too."""
     shown = clean(text).replace("|", "\\|")
     longest = max((len(run) for run in _runs(shown)), default=0)

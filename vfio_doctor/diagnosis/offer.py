@@ -1,0 +1,54 @@
+"""Ask the fixes what they would do about a finding: the one place that does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.messages import say
+from vfio_doctor.model import FixOffer, Message, Terms
+
+if TYPE_CHECKING:
+    from vfio_doctor.api import Fix
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.model import Finding
+
+
+def offer(
+    check_id: str, finding: Finding, facts: Facts, registry: Registry
+) -> FixOffer | None:
+    """Return the first fix that can be made here, else why the last one cannot."""
+    declined: FixOffer | None = None
+    for fix in registry.fixes_for(check_id):
+        made = proposed(fix, finding, facts)
+        if made.cannot is None:
+            return made
+        declined = made
+    return declined
+
+
+def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer:
+    """Return what one fix would do, whatever happens in it."""
+    summary = Message(f"{fix.id}.summary", fix.summary)
+    made = FixOffer(fix.id, fix.applicability, summary, fix.reboot)
+    try:
+        said = tuple(fix().propose(finding, facts))
+    except (CannotFix, MissingFact) as reason:
+        return made._replace(cannot=reason.message)
+    except Exception as error:
+        why = say(
+            "fix-failed-itself",
+            "the fix itself failed: {kind}: {error}",
+            kind=type(error).__name__,
+            error=str(error),
+        )
+        return made._replace(cannot=why)
+    changes = tuple(each for each in said if not isinstance(each, Terms))
+    made = made._replace(changes=changes)
+    terms = next((each for each in said if isinstance(each, Terms)), Terms())
+    return made._replace(
+        summary=terms.summary or made.summary,
+        applicability=terms.applicability or made.applicability,
+        may_be_lost=terms.may_be_lost,
+    )
