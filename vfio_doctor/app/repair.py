@@ -10,7 +10,7 @@ import click
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.app.output import emit
 from vfio_doctor.app.place import Place
-from vfio_doctor.app.repair_machine import lines_of, root_command, say
+from vfio_doctor.app.repair_machine import boot_tool, lines_of, root_command, say
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
@@ -112,7 +112,6 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
 
 def _interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
-    from vfio_doctor.commands.undo import boot_tool
     from vfio_doctor.repair.resume import finish_run, history, undo_run
 
     machine = place.machine(place.host(), None)
@@ -157,7 +156,8 @@ def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
 
 def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
     """Print the report with the plan in it, or the plan alone as text."""
-    from vfio_doctor.report.plan import plan_document, plan_lines
+    from vfio_doctor.report.plan import plan_lines
+    from vfio_doctor.report.plan_document import plan_document
 
     if chosen.format == "text":
         emit("\n".join(plan_lines(plan, done.report)) + "\n", chosen.output)
@@ -173,11 +173,8 @@ def _finish(
     verdicts: tuple[Verdict, ...],
     chosen: Chosen,
 ) -> None:
-    from vfio_doctor.report.plan import (
-        outcome_lines,
-        plan_document,
-        results_document,
-    )
+    from vfio_doctor.report.plan import outcome_lines
+    from vfio_doctor.report.plan_document import plan_document, results_document
 
     if chosen.format == "text":
         emit("\n".join(["", *outcome_lines(outcome, verdicts)]) + "\n", chosen.output)

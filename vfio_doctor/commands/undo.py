@@ -12,8 +12,6 @@ from vfio_doctor.repair.values import Ending, StepState
 
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
-    from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.host.reader import Reader
     from vfio_doctor.repair.values import Outcome
 
 
@@ -39,7 +37,12 @@ def command(run: str, yes: bool) -> None:
 def take_back(run: str, yes: bool, place: Place) -> int:
     """Ask, take a run back, print what became of it; return the exit status."""
     from vfio_doctor.app.output import emit
-    from vfio_doctor.app.repair_machine import lines_of, root_command, say
+    from vfio_doctor.app.repair_machine import (
+        boot_tool,
+        lines_of,
+        root_command,
+        say,
+    )
     from vfio_doctor.repair.resume import undo_run
 
     if not place.is_root():
@@ -56,17 +59,6 @@ def take_back(run: str, yes: bool, place: Place) -> int:
     outcome = undo_run(place.machine(host, boot_tool(host)), run)
     emit("\n".join(lines_of(outcome)) + "\n")
     return status(outcome)
-
-
-def boot_tool(host: Reader) -> BootBackend | None:
-    """Return the back end of this host's boot tool, None where there is none."""
-    from vfio_doctor.boot.selection import choose
-    from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
-
-    try:
-        return choose(host, Facts(host))
-    except (CannotFix, MissingFact):
-        return None
 
 
 def status(outcome: Outcome) -> int:
