@@ -21,6 +21,7 @@ from vfio_doctor.facts.base import (
 )
 from vfio_doctor.facts.board import Board
 from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.iommu_arguments import Idle, disabling, without_effect
 from vfio_doctor.facts.boot.next_kernel import NextKernel
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.facts.cpu import Cpu
@@ -89,7 +90,6 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import CommandLine
-from vfio_doctor.parse.iommu_arguments import Idle, disabling, without_effect
 from vfio_doctor.parse.kernel_log import Conclusion, Match
 from vfio_doctor.parse.modinfo import ModuleInfo
 from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark

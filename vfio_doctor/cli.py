@@ -15,15 +15,15 @@ from vfio_doctor import __version__
 from vfio_doctor.app.options import (
     AREAS,
     COLOURS,
+    COMPLETE,
     FORMATS,
+    PROGRAM,
     SEVERITIES,
     CheckNames,
     with_examples,
 )
 from vfio_doctor.app.repair_options import repair_options
 
-PROGRAM = "vfio-doctor"
-COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
 COMMANDS = (
     "bug-report",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
     from vfio_doctor.places import Place
@@ -163,7 +163,7 @@ class CheckResult(NamedTuple):
 # --- Changes: few kinds, declarative, each with an inverse (DESIGN section 4) ---
 
 
-class KernelArguments(NamedTuple):
+class KernelArguments(Variant):
     """Kernel arguments wanted at the next boot.
 
     ``set_`` holds exact tokens: every other value of the same parameter goes,
@@ -178,7 +178,7 @@ class KernelArguments(NamedTuple):
     remove_items: tuple[tuple[str, str], ...] = ()
 
 
-class WriteFile(NamedTuple):
+class WriteFile(Variant):
     """The whole wanted content of a text file; owner, mode, label are kept.
 
     ``mode`` counts only where the file is new.
@@ -189,7 +189,7 @@ class WriteFile(NamedTuple):
     mode: int = 0o644
 
 
-class EditLine(NamedTuple):
+class EditLine(Variant):
     """Replace one exact line of a file, or append one where ``old`` is empty.
 
     Without ``new`` the line is deleted. The line end is kept.
@@ -200,40 +200,40 @@ class EditLine(NamedTuple):
     new: str | None
 
 
-class DeleteFile(NamedTuple):
+class DeleteFile(Variant):
     """Remove a file, a leftover node included; ``why`` is shown in the plan."""
 
     path: str
     why: str
 
 
-class UdevTrigger(NamedTuple):
+class UdevTrigger(Variant):
     """Reload the udev rules and replay ``add`` for one subsystem."""
 
     subsystem: str
 
 
-class LoadModule(NamedTuple):
+class LoadModule(Variant):
     """Load a kernel module now; ``reload`` unloads it first where nobody uses it."""
 
     name: str
     reload: bool = False
 
 
-class RuntimeParameter(NamedTuple):
+class RuntimeParameter(Variant):
     """Write a value below ``/sys/module/*/parameters`` or ``/proc/sys`` now."""
 
     path: str
     value: str
 
 
-class RestartService(NamedTuple):
+class RestartService(Variant):
     """Restart a systemd unit that no running VM depends on."""
 
     unit: str
 
 
-class FileContext(NamedTuple):
+class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
     pattern: str
@@ -268,7 +268,7 @@ class Terms(NamedTuple):
 # --- Steps: what apply does, each with all that undo needs ---
 
 
-class FileStep(NamedTuple):
+class FileStep(Variant):
     """Make ``path`` hold ``after``; ``None`` stands for "no such file".
 
     ``before`` is what the plan was made from; apply refuses where the file has
@@ -281,14 +281,14 @@ class FileStep(NamedTuple):
     mode: int = 0o644
 
 
-class NodeStep(NamedTuple):
+class NodeStep(Variant):
     """Remove the regular file that stands where a device node belongs."""
 
     path: str
     size: int
 
 
-class CommandStep(NamedTuple):
+class CommandStep(Variant):
     """Run ``argv``; undo runs ``inverse`` (empty: nothing to undo).
 
     ``accepted`` are exit statuses that mean success, ``waits_for`` names the
@@ -304,7 +304,7 @@ class CommandStep(NamedTuple):
     why: str = ""
 
 
-class ParameterStep(NamedTuple):
+class ParameterStep(Variant):
     """Write ``after`` to a kernel parameter that now reads ``before``."""
 
     path: str

@@ -3,6 +3,10 @@
 typing.NamedTuple compiles a constructor, and every annotation, of every class. A
 run defines more than a hundred classes: 0.16 ms each are two more starts of Python.
 Type checkers see typing's own; what instances can do is the same.
+
+`Variant` is for values that are one of several kinds, such as changes and steps:
+``UdevTrigger("kvmfr")`` and ``RestartService("kvmfr")`` are the same tuple, but
+never equal, and they hash apart.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import NamedTuple
+    from typing import NamedTuple as Variant
 else:
     from collections import namedtuple
 
@@ -21,17 +26,21 @@ else:
         """Turn the class statement into a plain class derived from tuple."""
 
         def __new__(mcs, name, bases, body):
-            if bases == (tuple,):
+            if bases[0] is tuple or name == "Variant":
                 return super().__new__(mcs, name, bases, body)
             fields = tuple(body.get("__annotations__", ()))
             body["_fields"] = body["__match_args__"] = fields
             body["_field_defaults"] = {f: body[f] for f in fields if f in body}
             for at, field in enumerate(fields):
                 body[field] = _getter(at, "")
-            return type(name, (tuple,), {**_METHODS, **body})
+            methods = _METHODS if bases == (NamedTuple,) else _VARIANT_METHODS
+            return type(name, (tuple,), {**methods, **body})
 
     class NamedTuple(tuple, metaclass=_Definition):
         """What value types name as their base."""
+
+    class Variant(NamedTuple):
+        """What kinds of one thing name as their base: equal only within a kind."""
 
     def _new(cls, *given, **named):
         fields = cls._fields
@@ -64,6 +73,15 @@ else:
         inside = ", ".join(f"{name}={value!r}" for name, value in _asdict(self).items())
         return f"{type(self).__name__}({inside})"
 
+    def _eq(self, other):
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    def _ne(self, other):
+        return not _eq(self, other)
+
+    def _hash(self):
+        return hash((type(self), tuple.__hash__(self)))
+
     _METHODS = {
         "__slots__": (),
         "__new__": _new,
@@ -73,5 +91,6 @@ else:
         "_asdict": _asdict,
         "_replace": _replace,
     }
+    _VARIANT_METHODS = {**_METHODS, "__eq__": _eq, "__ne__": _ne, "__hash__": _hash}
 
-__all__ = ["NamedTuple"]
+__all__ = ["NamedTuple", "Variant"]

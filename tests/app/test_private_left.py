@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vfio_doctor.app.attachment import PrivateLeft, _search
-from vfio_doctor.host.pseudonyms import Pseudonyms
-from vfio_doctor.parse.secret_forms import Secret
+from vfio_doctor.host.redaction.pseudonyms import Pseudonyms
+from vfio_doctor.host.redaction.secret_forms import Secret
 
 CLEAN = {"report.md": b"# host\n", "manifest.json": b"{}"}
 

@@ -14,7 +14,7 @@ from vfio_doctor.app import journal_notes, repair
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
 from vfio_doctor.app.options import Chosen
 from vfio_doctor.app.place import Place
-from vfio_doctor.app.repair_machine import root_command
+from vfio_doctor.app.repair_machine import boot_tool, root_command
 from vfio_doctor.commands import history, undo
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -400,8 +400,8 @@ def test_undo_restores_what_fix_changed(root: Path, capsys: Output) -> None:
 
 
 def test_the_boot_tool_is_found_for_undo(root: Path, tmp_path: Path) -> None:
-    found = undo.boot_tool(LiveHost(str(root)))
+    found = boot_tool(LiveHost(str(root)))
     assert found is not None
     assert found.name == "GRUB"
     (tmp_path / "empty").mkdir()
-    assert undo.boot_tool(LiveHost(str(tmp_path / "empty"))) is None
+    assert boot_tool(LiveHost(str(tmp_path / "empty"))) is None

@@ -39,7 +39,7 @@ def one_input(data: bytes) -> None:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.capture_io import CaptureError, decode, load
     from vfio_doctor.host.captured import CapturedHost
-    from vfio_doctor.host.redaction import redact
+    from vfio_doctor.host.redaction.redact import redact
     from vfio_doctor.model import RunInfo, Status
     from vfio_doctor.report import json as report_json
     from vfio_doctor.report import markdown, text
@@ -84,7 +84,7 @@ def main() -> None:
 
     with atheris.instrument_imports(include=["vfio_doctor"]):
         import vfio_doctor.host.capture_io
-        import vfio_doctor.host.redaction
+        import vfio_doctor.host.redaction.redact
         import vfio_doctor.report.markdown  # noqa: F401
         from vfio_doctor.diagnosis.registry import load
 

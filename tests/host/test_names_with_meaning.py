@@ -7,9 +7,9 @@ import pytest
 from support.hosts import build
 from vfio_doctor.host.capture_io import members
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.host.leaks import search
 from vfio_doctor.host.reader import Kind, Stat
-from vfio_doctor.host.redaction import redact
+from vfio_doctor.host.redaction.leaks import search
+from vfio_doctor.host.redaction.redact import redact
 
 RULE = 'SUBSYSTEM=="kvmfr", OWNER="{0}", GROUP="kvm", MODE="0660"\n'
 NAMES = ("kvm", "libvirt", "fedora", "host", "bo", "intel", "mode", "status", "kernel")

@@ -6,7 +6,8 @@ import typing
 
 import pytest
 
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.model import Change, RestartService, Step, UdevTrigger
+from vfio_doctor.value import NamedTuple, Variant
 
 
 class Ours(NamedTuple):
@@ -93,3 +94,39 @@ def test_patterns_match() -> None:
     match Ours("a", 1):
         case Ours(name, size):
             assert (name, size) == ("a", 1)
+
+
+class One(Variant):
+    """A kind."""
+
+    name: str
+
+
+class Other(Variant):
+    """Another kind of the same thing."""
+
+    name: str
+
+
+def test_kinds_are_never_equal_and_hash_apart() -> None:
+    one: typing.Any = One("a")
+    same, other = One("a"), Other("a")
+    assert (one == same, one != same) == (True, False)
+    assert (one == other, one != other) == (False, True)
+    assert hash(one) == hash(same)
+    assert one != ("a",)
+    assert len({one, One("a"), Other("a"), ("a",)}) == 3
+    assert hash(UdevTrigger("kvmfr")) != hash(RestartService("kvmfr"))
+    for kind in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert kind == one
+
+
+KINDS = [*typing.get_args(Change), *typing.get_args(Step)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_changes_and_steps_are_kinds(kind: typing.Any) -> None:
+    made = kind(*("x" for _ in kind._fields))
+    assert made == kind(*made)
+    assert made != tuple(made)
+    assert {k for k in KINDS if k(*("x" for _ in k._fields)) == made} == {kind}

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 
 from support import hosts
 from support.findings import finding
 from vfio_doctor.api import Check, Fix
-from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import CannotFix, Facts
@@ -51,12 +50,18 @@ FILES = {
 SAFE, RISKY, MANUAL = Applicability
 
 
-class Boot(NamedTuple):
+class Boot(BootBackend):
     """A boot tool of one command."""
 
-    words: tuple[str, ...] | Missing = ("ro", "iommu=off")
-    refuses: str = ""
-    name: str = "test-boot"
+    name = "test-boot"
+
+    def __init__(
+        self,
+        words: tuple[str, ...] | Missing = ("ro", "iommu=off"),
+        refuses: str = "",
+    ) -> None:
+        self.words = words
+        self.refuses = refuses
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         return self.words

@@ -33,10 +33,9 @@ from vfio_doctor.report.plan import (
     NOTHING,
     command,
     outcome_lines,
-    plan_document,
     plan_lines,
-    results_document,
 )
+from vfio_doctor.report.plan_document import plan_document, results_document
 
 EVIL = "a\x1b[31m\u202e\nb"
 FOUND = (Served("check-a", EVIL),)
@@ -114,7 +113,7 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
     [
         ("rpm-ostree", "sudo rpm-ostree rollback"),
         ("bootc", "sudo bootc rollback"),
-        ("GRUB", "press e, take out a=1, start it"),
+        ("GRUB", "press e, take out a=1 and put old back, start it"),
         ("", "To take it back: sudo vfio-doctor undo"),
     ],
 )

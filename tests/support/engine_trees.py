@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import CommandResult, Missing, Reader, read_text
 from vfio_doctor.model import (
@@ -110,7 +110,7 @@ def sick_tree(root: Path) -> None:
     (root / "etc/modules-load.d").mkdir()
 
 
-class FakeBoot:
+class FakeBoot(BootBackend):
     """A boot tool whose state is one file."""
 
     name = "fake-boot"

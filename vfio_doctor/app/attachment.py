@@ -18,8 +18,8 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
-    from vfio_doctor.host.pseudonyms import Pseudonyms
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.host.redaction.pseudonyms import Pseudonyms
     from vfio_doctor.model import Report
 
 # Neither a path of the reporter's nor of the triager's.
@@ -65,7 +65,7 @@ def build(
     replaced: tuple[tuple[str, str, int], ...] = ()
     names: Pseudonyms | None = None
     if redacted:
-        from vfio_doctor.host.redaction import redact
+        from vfio_doctor.host.redaction.redact import redact
 
         capture, replaced, names = redact(capture)
     kept = CapturedHost(capture._replace(name=SOURCE))
@@ -207,7 +207,7 @@ def _search(
     The reports are made from the redacted capture alone: a value that is not in it
     and stands in a report is a word of our own sentences.
     """
-    from vfio_doctor.host.leaks import search
+    from vfio_doctor.host.redaction.leaks import search
 
     found = search({n: d for n, d in held.items() if n not in extras}, names)
     for name in extras:

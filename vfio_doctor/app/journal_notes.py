@@ -15,11 +15,11 @@ def tell() -> None:
     """Say on stderr what `notes` has; nothing, and no import, without a journal."""
     if os.geteuid() or not os.path.isdir(JOURNAL):
         return
-    from vfio_doctor.app.repair_machine import live_machine, say
+    from vfio_doctor.app.repair_machine import live_machine, to_stderr
     from vfio_doctor.host.live import LiveHost
 
     for line in notes(live_machine(LiveHost(), None)):
-        say(line)
+        to_stderr(line)
 
 
 def notes(machine: Machine) -> list[str]:

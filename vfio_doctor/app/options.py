@@ -21,6 +21,9 @@ else:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
+PROGRAM = "vfio-doctor"
+# What a shell's completion calls us with.
+COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 AREAS = ("kvmfr",)
 COLOURS = ("auto", "always", "never")
 FORMATS = ("text", "json", "markdown")

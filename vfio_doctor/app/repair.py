@@ -10,7 +10,7 @@ import click
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.app.output import emit
 from vfio_doctor.app.place import Place
-from vfio_doctor.app.repair_machine import lines_of, root_command, say
+from vfio_doctor.app.repair_machine import boot_tool, lines_of, root_command, to_stderr
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
@@ -41,12 +41,12 @@ def run(chosen: Chosen, place: Place | None = None) -> int:
         return _not_root(done, plan, chosen)
     if not chosen.yes and not place.is_terminal():
         _show(done, plan, chosen)
-        say("Nothing was changed: there is no terminal to ask on; add --yes.")
+        to_stderr("Nothing was changed: there is no terminal to ask on; add --yes.")
         return USAGE
     if not chosen.yes:
         _tell_plan(done, plan, chosen)
         if not place.ask("Do this?"):
-            say("Nothing was changed.")
+            to_stderr("Nothing was changed.")
             return _status(done.report, chosen)
     return _repair(done, plan, backend, chosen, place)
 
@@ -105,7 +105,6 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
 
 def _interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
-    from vfio_doctor.commands.undo import boot_tool
     from vfio_doctor.repair.resume import finish_run, history, undo_run
 
     machine = place.machine(place.host(), None)
@@ -113,27 +112,27 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
     if not open_now:
         return None
     run = open_now[-1]
-    say(f"The repair {run.id} was interrupted.")
+    to_stderr(f"The repair {run.id} was interrupted.")
     way = "finish" if chosen.yes else "leave"
     if not chosen.yes and place.is_terminal():
         way = place.choose("Finish it, undo it, or leave it?")
     if way == "leave":
-        say("Nothing was changed. `vfio-doctor undo` takes it back; add --yes to")
-        say("finish it.")
+        to_stderr("Nothing was changed. `vfio-doctor undo` takes it back; add --yes to")
+        to_stderr("finish it.")
         return USAGE
     if run.beginning.tool:
         machine = machine._replace(backend=boot_tool(machine.host))
     act = finish_run if way == "finish" else undo_run
     outcome = act(machine, run.id)
     for line in lines_of(outcome):
-        say(line)
+        to_stderr(line)
     return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else None
 
 
 def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
     _show(done, plan, chosen)
-    say("Nothing was changed: repairing needs root. Run this:")
-    say(f"  {root_command(done.facts, sys.argv)}")
+    to_stderr("Nothing was changed: repairing needs root. Run this:")
+    to_stderr(f"  {root_command(done.facts, sys.argv)}")
     return USAGE
 
 
@@ -150,7 +149,8 @@ def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
 
 def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
     """Print the report with the plan in it, or the plan alone as text."""
-    from vfio_doctor.report.plan import plan_document, plan_lines
+    from vfio_doctor.report.plan import plan_lines
+    from vfio_doctor.report.plan_document import plan_document
 
     if chosen.format == "text":
         emit("\n".join(plan_lines(plan, done.report)) + "\n", chosen.output)
@@ -166,11 +166,8 @@ def _finish(
     verdicts: tuple[Verdict, ...],
     chosen: Chosen,
 ) -> None:
-    from vfio_doctor.report.plan import (
-        outcome_lines,
-        plan_document,
-        results_document,
-    )
+    from vfio_doctor.report.plan import outcome_lines
+    from vfio_doctor.report.plan_document import plan_document, results_document
 
     if chosen.format == "text":
         emit("\n".join(["", *outcome_lines(outcome, verdicts)]) + "\n", chosen.output)

@@ -28,13 +28,24 @@ def live_machine(host: Reader, backend: BootBackend | None) -> Machine:
     return Machine(host, Filesystem(), LiveRunner(), backend, progress)
 
 
+def boot_tool(host: Reader) -> BootBackend | None:
+    """Return the back end of this host's boot tool, None where there is none."""
+    from vfio_doctor.boot.selection import choose
+    from vfio_doctor.facts.base import CannotFix, Facts
+
+    try:
+        return choose(host, Facts(host))
+    except (CannotFix, MissingFact):
+        return None
+
+
 def progress(text: str) -> None:
     """Say what is being done; on stderr, and only to a person."""
     if sys.stderr.isatty():
-        say(f"{text} ...")
+        to_stderr(f"{text} ...")
 
 
-def say(text: str) -> None:
+def to_stderr(text: str) -> None:
     """Write one line to stderr, made safe."""
     from vfio_doctor.report.untrusted import clean
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.host.reader import Missing, Reader
+    from collections.abc import Callable
+
+    from vfio_doctor.host.reader import CommandResult, Missing, Reader
     from vfio_doctor.model import Step
+
+# Seconds. A deployment on a slow disk takes minutes; bringing forward does not.
+BOOT_TOOL, FORWARD = 1800.0, 60.0
 
 
 class ArgumentEdit(NamedTuple):
@@ -18,17 +23,31 @@ class ArgumentEdit(NamedTuple):
     after: tuple[str, ...]
 
 
-class BootBackend(Protocol):
-    """One way to change kernel arguments; it plans, `engine.apply` acts."""
+class Runner(Protocol):
+    """Runs one command to its end."""
 
-    @property
-    def name(self) -> str:
-        """Return the tool's name as its documentation spells it."""
+    def run(self, argv: tuple[str, ...], seconds: float) -> CommandResult | Missing:
+        """Return how it ended; ABSENT if it is not installed. May raise OSError."""
         ...
+
+
+class BootBackend:
+    """One way to change kernel arguments; it plans, `repair.session` acts.
+
+    All that is peculiar to a boot tool stands in its own class: ``name`` is spelt
+    as the tool's documentation spells it. ``rollback`` is the command that goes
+    back to the deployment before the newest, "" if the tool has none: the words
+    are then edited in the boot menu. ``shows_staged`` is false if `read` cannot
+    see yet what was asked for, so that a repeated call has to be harmless.
+    """
+
+    name: ClassVar[str]
+    rollback: ClassVar[str] = ""
+    shows_staged: ClassVar[bool] = True
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words the next boot will be given, exactly as spelt."""
-        ...
+        raise NotImplementedError
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the one transaction that makes ``edit``, with its inverse.
@@ -36,7 +55,27 @@ class BootBackend(Protocol):
         Raises `CannotFix` with the exact snippet to use by hand where this
         stack cannot be edited from the running host.
         """
-        ...
+        raise NotImplementedError
+
+    def is_pending(self, host: Reader) -> bool:
+        """Tell whether something is staged that `read` may not show yet."""
+        return False
+
+    def wait_until_idle(
+        self,
+        runner: Runner,
+        sleep: Callable[[float], None],
+        tell: Callable[[str], None],
+    ) -> str:
+        """Wait while somebody else uses the tool; they are never interrupted.
+
+        Returns "" once the tool is idle, else why it cannot be waited for.
+        """
+        return ""
+
+    def is_busy(self, answer: CommandResult | Missing) -> bool:
+        """Tell whether a call failed only because somebody else uses the tool."""
+        return False
 
 
 @runtime_checkable

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot.entries import newest_ostree_entry, staged_deployment
+from vfio_doctor.facts.boot.entries import (
+    STAGED,
+    newest_ostree_entry,
+    staged_deployment,
+)
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words
@@ -24,14 +29,17 @@ OSTREE_SINCE = (2026, 1)
 Words = tuple[str, ...]
 
 
-class Bootc:
+class Bootc(BootBackend):
     """``bootc loader-entries set-options-for-source`` (bootc 1.15.2, ostree 2026.1).
 
     bootc records who set which argument, so undo is our source's former value.
-    It cannot take away what another source has set.
+    It cannot take away what another source has set. The boot entry is written at
+    shutdown; a call sets a whole source, so to repeat it does no harm.
     """
 
     name = "bootc"
+    rollback = "bootc rollback"
+    shows_staged = False
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of what boots next: what is staged, else the entry.
@@ -68,6 +76,10 @@ class Bootc:
                 why="set vfio-doctor's own kernel arguments",
             ),
         )
+
+    def is_pending(self, host: Reader) -> bool:
+        """Tell whether a deployment waits for shutdown, its arguments with it."""
+        return not isinstance(host.lstat(STAGED), Missing)
 
 
 def _following(host: Reader) -> tuple[Words, Words] | Missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MENU_PATHS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
-class Grub:
+class Grub(BootBackend):
     """`/etc/default/grub` and its drop-ins, then the menu made anew.
 
     New words go into ``GRUB_CMDLINE_LINUX_DEFAULT``, which leaves the recovery

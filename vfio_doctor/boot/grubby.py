@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.grub import file_step
 from vfio_doctor.boot.kernel_cmdline import CMDLINE, cmdline_step
 from vfio_doctor.boot.words import added, refuse_init_part, removed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 INFO = ("grubby", "--info=DEFAULT")
 
 
-class Grubby:
+class Grubby(BootBackend):
     """``grubby --update-kernel=ALL`` for the kernels that are installed.
 
     Kernels installed later take theirs from ``/etc/kernel/cmdline``, or on older

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.boot.config import kernelstub_words
 from vfio_doctor.model import CommandStep, Step
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Missing, Reader
 
 
-class Kernelstub:
+class Kernelstub(BootBackend):
     """``kernelstub -d`` and ``-a``; its JSON configuration is what is read."""
 
     name = "kernelstub"

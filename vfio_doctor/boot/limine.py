@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 TOOLS = ("limine-update", "limine-mkinitcpio")
 
 
-class Limine:
+class Limine(BootBackend):
     """``KERNEL_CMDLINE[default]`` in `/etc/default/limine`, then limine-update.
 
     Entries in ``limine.conf`` are made from it; edits there would be lost. Words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import read_text
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Step
 
 
-class NixOs:
+class NixOs(BootBackend):
     """``boot.kernelParams``: `/etc` is made from the configuration."""
 
     name = "NixOS"
@@ -37,7 +38,7 @@ class NixOs:
         raise CannotFix(f"{'; '.join(lines)}; then run `sudo nixos-rebuild boot`")
 
 
-class SealedImage:
+class SealedImage(BootBackend):
     """A unified kernel image: its arguments are sealed into the file."""
 
     name = "unified kernel image"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import FORWARD, BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.facts.boot.entries import RPM_OSTREE_KARGS, rpm_ostree_kargs
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, Step
-from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
-    from vfio_doctor.boot.backend import ArgumentEdit
-    from vfio_doctor.host.reader import Reader
+    from collections.abc import Callable
 
-KARGS = ("rpm-ostree", "kargs")
+    from vfio_doctor.boot.backend import ArgumentEdit, Runner
+    from vfio_doctor.host.reader import CommandResult, Reader
+
 UNCHANGED = 77
+BUSY = "error: Transaction in progress"
+STATUS = ("rpm-ostree", "status", "--json")
+# Seconds.
+WAIT, PAUSE = 600.0, 2.0
 
 
-class RpmOstree:
+class RpmOstree(BootBackend):
     """``rpm-ostree kargs`` with exact words.
 
     ``--append-if-missing`` is not relied on: versions 2023.5 to 2024.1 compared
@@ -26,15 +32,11 @@ class RpmOstree:
     """
 
     name = "rpm-ostree"
+    rollback = "rpm-ostree rollback"
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of the deployment that boots next."""
-        answer = host.run(KARGS)
-        if isinstance(answer, Missing):
-            return answer
-        if answer.status:
-            return Missing(" ".join(KARGS), Why.FAILED, answer.stderr.strip())
-        return words(answer.stdout)
+        return rpm_ostree_kargs(host)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the one transaction; undo is the same call the other way."""
@@ -50,10 +52,50 @@ class RpmOstree:
             ),
         )
 
+    def wait_until_idle(
+        self,
+        runner: Runner,
+        sleep: Callable[[float], None],
+        tell: Callable[[str], None],
+    ) -> str:
+        """Wait for another transaction to end; it is never cancelled."""
+        waited = 0.0
+        while waited <= WAIT:
+            busy = _transaction(runner)
+            if busy is None:
+                return ""
+            tell(f"waiting for another rpm-ostree transaction ({busy})")
+            sleep(PAUSE)
+            waited += PAUSE
+        return f"another rpm-ostree transaction did not end within {WAIT:g} s"
+
+    def is_busy(self, answer: CommandResult | Missing) -> bool:
+        """Tell whether another transaction began between our look and our call."""
+        if isinstance(answer, Missing) or answer.status == 0:
+            return False
+        return BUSY in answer.stderr
+
+
+def _transaction(runner: Runner) -> str | None:
+    """Return the method of the transaction that goes on, None if there is none.
+
+    ``transaction`` in ``rpm-ostree status --json`` is null or three texts.
+    """
+    import json
+
+    answer = runner.run(STATUS, FORWARD)
+    if isinstance(answer, Missing) or answer.status:
+        return None
+    try:
+        held = json.loads(answer.stdout).get("transaction")
+    except (ValueError, AttributeError):
+        return None
+    return str(held[0]) if isinstance(held, list) and held else None
+
 
 def _call(gone: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return (
-        *KARGS,
+        *RPM_OSTREE_KARGS,
         "--unchanged-exit-77",
         *(f"--delete={word}" for word in gone),
         *(f"--append={word}" for word in new),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.grubby import Grubby
@@ -16,7 +17,6 @@ from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 
 if TYPE_CHECKING:
-    from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
@@ -31,6 +31,11 @@ BACKENDS: dict[BootKind, type[BootBackend]] = {
     BootKind.UKI: SealedImage,
     BootKind.NIXOS: NixOs,
 }
+
+
+def named(name: str) -> BootBackend:
+    """Return the back end of that name; one that knows nothing if there is none."""
+    return next((b() for b in BACKENDS.values() if b.name == name), BootBackend())
 
 
 def choose(host: Reader, facts: Facts) -> BootBackend:

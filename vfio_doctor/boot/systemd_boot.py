@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.kernel_cmdline import (
     CMDLINE,
     cmdline_step,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 
-class SystemdBoot:
+class SystemdBoot(BootBackend):
     """The default entry's ``options`` line, and ``/etc/kernel/cmdline``.
 
     Other entries stay as they are: one of them is the way back if the next boot

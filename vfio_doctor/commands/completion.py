@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.options import COMPLETE, PROGRAM, with_examples
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -24,10 +24,10 @@ def command(ctx: click.Context, shell: str) -> None:
     from click.shell_completion import ShellComplete, get_completion_class
 
     from vfio_doctor.app.output import emit
-    from vfio_doctor.cli import COMPLETE, PROGRAM, cli
 
+    group = ctx.find_root().command
     kind = get_completion_class(shell)
     assert kind is not None
     # click's class for bash starts a bash to ask for its version; the script
     # itself needs none of that.
-    emit(ShellComplete.source(kind(cli, {}, PROGRAM, COMPLETE)) + "\n")
+    emit(ShellComplete.source(kind(group, {}, PROGRAM, COMPLETE)) + "\n")

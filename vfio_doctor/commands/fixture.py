@@ -47,7 +47,7 @@ def command(name: str, capture: str, into: str) -> None:
 def write(name: str, capture: str, into: str) -> str:
     """Write the folder and return its path; raises `CaptureError`."""
     from vfio_doctor.host.capture_io import load, save
-    from vfio_doctor.host.redaction import redact
+    from vfio_doctor.host.redaction.redact import redact
 
     held = load(capture)
     if held.manifest.get("redacted") is not True:

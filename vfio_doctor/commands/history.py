@@ -37,11 +37,11 @@ def command() -> None:
 def show(place: Place) -> int:
     """Print the history; 2 where only root may see it."""
     from vfio_doctor.app.output import emit
-    from vfio_doctor.app.repair_machine import root_command, say
+    from vfio_doctor.app.repair_machine import root_command, to_stderr
 
     if not place.is_root():
-        say("Only root may read what was repaired. Run this:")
-        say(f"  {root_command(None, sys.argv)}")
+        to_stderr("Only root may read what was repaired. Run this:")
+        to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
     emit("\n".join(history_lines(place.machine(place.host(), None))) + "\n")
     return 0

@@ -8,8 +8,9 @@ from vfio_doctor.app.options import with_examples
 
 
 @click.command(name="man")
+@click.pass_context
 @with_examples
-def command() -> None:
+def command(ctx: click.Context) -> None:
     """Print the manual page, made from the same source as --help.
 
     Examples:
@@ -19,4 +20,6 @@ def command() -> None:
     from vfio_doctor.app.output import emit
     from vfio_doctor.docs.man import man_page
 
-    emit(man_page())
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    emit(man_page(group))

@@ -89,8 +89,8 @@ def _is_capture(path: str) -> bool:
 
 
 def _rows(found: list[str], options: Options, jobs: int) -> Iterator[Row]:
+    from vfio_doctor.app.triage_rows import row
     from vfio_doctor.diagnosis.registry import load
-    from vfio_doctor.report.triage import row
 
     registry = load()
     if jobs == 1:
@@ -117,7 +117,7 @@ _ROW: list[object] = []
 
 
 def _row(path: str) -> Row:
-    from vfio_doctor.report.triage import row
+    from vfio_doctor.app.triage_rows import row
 
     registry, options = _ROW
     return row(path, registry, options)  # type: ignore[arg-type]

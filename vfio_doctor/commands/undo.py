@@ -12,8 +12,6 @@ from vfio_doctor.repair.values import Ending, StepState
 
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
-    from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.host.reader import Reader
     from vfio_doctor.repair.values import Outcome
 
 
@@ -39,34 +37,28 @@ def command(run: str, yes: bool) -> None:
 def take_back(run: str, yes: bool, place: Place) -> int:
     """Ask, take a run back, print what became of it; return the exit status."""
     from vfio_doctor.app.output import emit
-    from vfio_doctor.app.repair_machine import lines_of, root_command, say
+    from vfio_doctor.app.repair_machine import (
+        boot_tool,
+        lines_of,
+        root_command,
+        to_stderr,
+    )
     from vfio_doctor.repair.resume import undo_run
 
     if not place.is_root():
-        say("Taking a repair back needs root. Run this:")
-        say(f"  {root_command(None, sys.argv)}")
+        to_stderr("Taking a repair back needs root. Run this:")
+        to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
     if not yes and not place.is_terminal():
-        say("Nothing was changed: there is no terminal to ask on; add --yes.")
+        to_stderr("Nothing was changed: there is no terminal to ask on; add --yes.")
         return 2
     if not yes and not place.ask(f"Take back {run or 'the last repair'}?"):
-        say("Nothing was changed.")
+        to_stderr("Nothing was changed.")
         return 0
     host = place.host()
     outcome = undo_run(place.machine(host, boot_tool(host)), run)
     emit("\n".join(lines_of(outcome)) + "\n")
     return status(outcome)
-
-
-def boot_tool(host: Reader) -> BootBackend | None:
-    """Return the back end of this host's boot tool, None where there is none."""
-    from vfio_doctor.boot.selection import choose
-    from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
-
-    try:
-        return choose(host, Facts(host))
-    except (CannotFix, MissingFact):
-        return None
 
 
 def status(outcome: Outcome) -> int:

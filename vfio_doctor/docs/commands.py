@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.options import PROGRAM
 from vfio_doctor.docs.page import dedented
 from vfio_doctor.value import NamedTuple
 
@@ -30,16 +31,14 @@ class CommandPage(NamedTuple):
     help: str
 
 
-def command_pages() -> tuple[CommandPage, ...]:
+def command_pages(group: click.Group) -> tuple[CommandPage, ...]:
     """Return ``vfio-doctor`` itself and then its commands, by name."""
-    from vfio_doctor.cli import PROGRAM, cli
-
     # click keeps the help option it makes first: it has to have all its names.
-    settings = cli.context_settings
-    context = click.Context(cli, None, PROGRAM, terminal_width=80, **settings)
-    pages = [_page(cli, context)]
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
+    settings = group.context_settings
+    context = click.Context(group, None, PROGRAM, terminal_width=80, **settings)
+    pages = [_page(group, context)]
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
         if not command.hidden:
             inner = click.Context(command, context, name, terminal_width=80)
@@ -78,14 +77,14 @@ def _options(
             yield record
 
 
-def reference() -> str:
+def reference(group: click.Group) -> str:
     """Return the CLI reference as Markdown: every ``--help`` as it is printed."""
     lines = [
         "# Command line",
         "",
-        "Made from the code by `python -m vfio_doctor.docs --write`.",
+        "Made from the code by `scripts/documents --write`.",
     ]
-    for page in command_pages():
+    for page in command_pages(group):
         lines += ["", f"## {page.path}", "", "```text"]
         lines += [line.rstrip() for line in page.help.splitlines()]
         lines += ["```"]

@@ -10,6 +10,8 @@ from vfio_doctor.docs.commands import command_pages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import click
+
     from vfio_doctor.docs.commands import CommandPage
 
 EXITS = (
@@ -28,9 +30,9 @@ VARIABLES = (
 )
 
 
-def man_page() -> str:
+def man_page(group: click.Group) -> str:
     """Return the page for section 1."""
-    whole, *commands = command_pages()
+    whole, *commands = command_pages(group)
     does = roff(f"{whole.short[:1].lower()}{whole.short[1:].rstrip('.')}")
     lines = [
         f'.TH VFIO\\-DOCTOR 1 "" "vfio\\-doctor {__version__}" "User Commands"',

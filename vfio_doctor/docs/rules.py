@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Check, Fix
     from vfio_doctor.diagnosis.registry import Registry
 
-MADE = "Made from the code by `python -m vfio_doctor.docs --write`."
+MADE = "Made from the code by `scripts/documents --write`."
 
 
 def pages(
@@ -66,7 +66,7 @@ def _index(registry: Registry) -> str:
     lines = [
         "# Rules",
         "",
-        "Made from the code by `python -m vfio_doctor.docs --write`.",
+        MADE,
     ]
     lines += [
         "",

@@ -115,5 +115,5 @@ def missing_fact(missing: Missing) -> MissingFact:
     """Return the exception for a reading without a value, to be raised."""
     if missing.why is not Why.DENIED:
         return MissingFact(missing.message, missing.why)
-    text = "{why}; run as root to see it"
-    return MissingFact(say("root-sees-it", text, why=missing.message), missing.why)
+    said = say("root-sees-it", "{why}; run as root to see it", why=missing.message)
+    return MissingFact(said, missing.why)

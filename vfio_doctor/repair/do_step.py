@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import CommandResult, Missing, read_text
+from vfio_doctor.boot.backend import BOOT_TOOL, FORWARD
+from vfio_doctor.boot.selection import named
+from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import whole_files as whole
-from vfio_doctor.repair.runner import BOOT_TOOL, FORWARD, wait_until_idle
 from vfio_doctor.repair.syscalls import Held, StepFailed
 from vfio_doctor.repair.translate import same_value
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Step
     from vfio_doctor.repair.target import Machine
 
-BUSY = "error: Transaction in progress"
 TRIES = 3
 
 
@@ -58,29 +58,19 @@ def dressed(step: FileStep, old: Held | None) -> Held | None:
 def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
     """Run one command of a step to its end; raises `StepFailed`."""
     seconds = FORWARD if step.brings_forward else BOOT_TOOL
+    tool = named(step.waits_for)
     for _ in range(TRIES):
-        why = wait_until_idle(
-            step.waits_for, machine.runner, machine.sleep, tell=machine.tell
-        )
+        why = tool.wait_until_idle(machine.runner, machine.sleep, machine.tell)
         if why:
             raise StepFailed(why)
         answer = machine.runner.run(argv, seconds)
-        # Another transaction may begin between our look and our call.
-        if not step.waits_for or not _is_busy(answer):
+        if not tool.is_busy(answer):
             break
     if isinstance(answer, Missing):
         raise StepFailed(str(answer))
     if answer.status not in step.accepted:
         said = (answer.stderr.strip() or answer.stdout.strip())[-500:]
         raise StepFailed(f"{' '.join(argv)} ended with {answer.status}: {said}")
-
-
-def _is_busy(answer: CommandResult | Missing) -> bool:
-    return (
-        isinstance(answer, CommandResult)
-        and answer.status != 0
-        and BUSY in answer.stderr
-    )
 
 
 def remove_leftover(step: NodeStep, machine: Machine) -> None:

@@ -294,8 +294,9 @@ def content(host: Reader, path: str) -> bytes | None:
     if isinstance(data, Missing):
         if data.why is Why.ABSENT:
             return None
-        text = "{why}: it is read before it is changed"
-        why = say("file-unread", text, why=data.message)
+        why = say(
+            "file-unread", "{why}: it is read before it is changed", why=data.message
+        )
         raise CannotFix(why, data.why)
     return data
 

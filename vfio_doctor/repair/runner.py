@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. A deployment on a slow disk takes minutes; bringing forward does not.
-BOOT_TOOL, FORWARD = 1800.0, 60.0
+# Seconds.
 EVENT = 15.0
 TRIGGER = ("udevadm", "trigger")
-
-
-class Runner(Protocol):
-    """Runs one command to its end."""
-
-    def run(self, argv: tuple[str, ...], seconds: float) -> CommandResult | Missing:
-        """Return how it ended; ABSENT where it is not installed. May raise OSError."""
-        ...
 
 
 class LiveRunner:
@@ -70,44 +61,3 @@ class NoRunner:
     def run(self, argv: tuple[str, ...], seconds: float) -> CommandResult | Missing:
         """Answer that nothing is run."""
         return Missing(argv[0], Why.ABSENT, "not run outside of the live host")
-
-
-def wait_until_idle(
-    tool: str,
-    runner: Runner,
-    sleep: Callable[[float], None],
-    seconds: float = 600.0,
-    tell: Callable[[str], None] = lambda _: None,
-) -> str:
-    """Wait while somebody else's transaction goes on; it is never cancelled.
-
-    Returns "" once the tool is idle, else why it cannot be waited for.
-    """
-    if tool != "rpm-ostree":
-        return ""
-    waited, pause = 0.0, 2.0
-    while waited <= seconds:
-        busy = _transaction(runner)
-        if busy is None:
-            return ""
-        tell(f"waiting for another rpm-ostree transaction ({busy})")
-        sleep(pause)
-        waited += pause
-    return f"another rpm-ostree transaction did not end within {seconds:g} s"
-
-
-def _transaction(runner: Runner) -> str | None:
-    """Return the method of the transaction that goes on, None where there is none.
-
-    ``transaction`` in ``rpm-ostree status --json`` is null or three texts.
-    """
-    import json
-
-    answer = runner.run(("rpm-ostree", "status", "--json"), FORWARD)
-    if isinstance(answer, Missing) or answer.status:
-        return None
-    try:
-        held = json.loads(answer.stdout).get("transaction")
-    except (ValueError, AttributeError):
-        return None
-    return str(held[0]) if isinstance(held, list) and held else None

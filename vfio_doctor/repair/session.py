@@ -1,6 +1,6 @@
 """Carry a plan out, journalled: the only module that changes a host.
 
-What it acts through is below it: `files` and `filesystem` for files, a `Runner`
+What it acts through is below it: `whole_files` and `syscalls` for files, a `Runner`
 for programs. A step that fails takes the whole run back, newest first.
 """
 
@@ -35,8 +35,6 @@ from vfio_doctor.repair.values import (
 if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Basis, Plan, PlannedStep
-
-STAGED = "/run/ostree/staged-deployment"
 
 
 def apply_plan(plan: Plan, machine: Machine) -> Outcome:
@@ -259,8 +257,8 @@ class Session:
         """Ask the boot tool what it has now; its exit status alone proves nothing."""
         why = self._difference()
         if why:
-            staged = self.machine.host.lstat(STAGED)
-            if words_can_be_read(self.machine) or isinstance(staged, Missing):
+            backend = self.machine.backend
+            if backend is None or not backend.is_pending(self.machine.host):
                 raise StepFailed(why)
 
     def _difference(self) -> str:

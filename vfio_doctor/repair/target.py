@@ -11,9 +11,8 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.boot.backend import BootBackend, Runner
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.repair.runner import Runner
     from vfio_doctor.repair.syscalls import Filesystem
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"

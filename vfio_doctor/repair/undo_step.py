@@ -132,12 +132,8 @@ def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | 
 
 
 def words_can_be_read(machine: Machine) -> bool:
-    """Tell whether the boot tool shows the words that it has only staged.
-
-    bootc writes the boot entry at shutdown. Its call sets a whole source, so to
-    make it again, or its inverse, does no harm.
-    """
-    return machine.backend is not None and machine.backend.name != "bootc"
+    """Tell whether there is a boot tool that shows the words it has only staged."""
+    return machine.backend is not None and machine.backend.shows_staged
 
 
 def _text(data: bytes | None) -> str:

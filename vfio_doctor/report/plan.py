@@ -1,9 +1,11 @@
-"""A plan and what became of it, as lines of text and as plain JSON values."""
+"""A plan and what became of it, as lines of text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.selection import named
+from vfio_doctor.boot.words import added, removed
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, Status
 from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.untrusted import clean
@@ -11,6 +13,7 @@ from vfio_doctor.report.untrusted import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.model import Report, Step
     from vfio_doctor.repair.values import (
         Outcome,
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 NOTHING = "There is nothing to repair here that this program can repair."
 HEALTHY = "Nothing is wrong: there is nothing to repair."
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
-IMAGE_TOOLS = {"rpm-ostree": "rpm-ostree rollback", "bootc": "bootc rollback"}
 
 
 def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
@@ -35,7 +37,7 @@ def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
     lines = list(_fixes(plan)) if plan.steps else _nothing(report)
     for number, planned in enumerate(_shown(plan), 1):
         lines += ["", f"{number}. {headline(planned)}"]
-        lines += [f"   {line}" for line in _detail(planned)]
+        lines += [f"   {line}" for line in detail(planned)]
     if plan.arguments is not None:
         lines += ["", "Kernel arguments of the next boot"]
         lines += [f"  before: {_words(plan.arguments.before)}"]
@@ -105,7 +107,8 @@ def command(argv: tuple[str, ...]) -> str:
     return clean(" ".join(shlex.quote(word) for word in argv))
 
 
-def _detail(step: Step) -> Iterator[str]:
+def detail(step: Step) -> Iterator[str]:
+    """Yield what a step changes, line by line."""
     if isinstance(step, FileStep):
         yield from difference(_text(step.before), _text(step.after), step.path)
         if step.before is None:
@@ -166,11 +169,10 @@ def way_back(plan: Plan) -> list[str]:
     if plan.arguments is None:
         return ["To take it back: sudo vfio-doctor undo"]
     first = "In the boot menu choose the entry before the newest, then run:"
-    back = IMAGE_TOOLS.get(plan.tool)
-    if back is None:
+    back = named(plan.tool).rollback
+    if not back:
         back = "vfio-doctor undo"
-        words = [w for w in plan.arguments.after if w not in plan.arguments.before]
-        press = f"take out {_words(tuple(words))}" if words else "edit the arguments"
+        press = _edited_back(plan.arguments)
         first = f"In the boot menu press e, {press}, start it, then run:"
     return [
         "If the next boot fails:",
@@ -178,6 +180,14 @@ def way_back(plan: Plan) -> list[str]:
         f"    sudo {back}",
         "    sudo systemctl reboot",
     ]
+
+
+def _edited_back(edit: ArgumentEdit) -> str:
+    """Return what to do by hand to the next boot's words, as they were before."""
+    new, gone = added(edit), removed(edit)
+    out = [f"take out {_words(new)}"] if new else []
+    back = [f"put {_words(gone)} back"] if gone else []
+    return " and ".join((*out, *back))
 
 
 def outcome_lines(outcome: Outcome, verdicts: tuple[Verdict, ...] = ()) -> list[str]:
@@ -234,79 +244,6 @@ def _both(ours: str, now: str) -> Iterator[str]:
 
     lines = (ours.splitlines(), now.splitlines(), "as we left it", "as it is now")
     yield from (clean(line) for line in unified_diff(*lines, lineterm=""))
-
-
-def plan_document(plan: Plan) -> dict[str, object]:
-    """Return the plan for the report's field ``plan``."""
-    from vfio_doctor.report.json import plain
-
-    edit = plan.arguments
-    return {
-        "fixes": [_fix(fix) for fix in plan.fixes],
-        "steps": [
-            {**step_document(p.step), "fixes": list(p.fixes)} for p in plan.steps
-        ],
-        "arguments": plain(edit) if edit is not None else None,
-        "tool": plan.tool,
-        "reboot": plan.reboot,
-        "left": [_fix(fix) for fix in plan.left],
-        "refused": plain(plan.refused),
-        "basis": plain(plan.basis),
-        "way_back": way_back(plan) if plan.steps else [],
-    }
-
-
-def _fix(fix: PlannedFix) -> dict[str, object]:
-    from vfio_doctor.report.json import plain
-
-    return {
-        "id": fix.id,
-        "summary": str(fix.summary),
-        "applicability": fix.applicability.value,
-        "reboot": fix.reboot,
-        "findings": plain(fix.findings),
-        "changes": [
-            {"kind": type(change).__name__, "wish": plain(change)}
-            for change in fix.changes
-        ],
-    }
-
-
-def step_document(step: Step) -> dict[str, object]:
-    """Return a step: its kind, one line, and its fields."""
-    from vfio_doctor.report.json import plain
-
-    kinds = {FileStep: "file", NodeStep: "node", ParameterStep: "parameter"}
-    fields = plain(step)
-    assert isinstance(fields, dict)
-    lines = list(_detail(step)) if isinstance(step, FileStep) else []
-    return {
-        "kind": kinds.get(type(step), "command"),
-        "what": headline(step),
-        "diff": lines,
-        **fields,
-    }
-
-
-def results_document(
-    outcome: Outcome, verdicts: tuple[Verdict, ...]
-) -> list[dict[str, object]]:
-    """Return the report's field ``results``: the run, its steps, the findings."""
-    run = {"ending": outcome.ending.value, "run": outcome.run, "why": outcome.why}
-    steps = [
-        {"step": headline(r.step), "state": r.state.value, "why": r.why}
-        for r in outcome.steps
-    ]
-    findings = [
-        {
-            "check": v.finding.check,
-            "subject": v.finding.subject,
-            "effect": v.effect.value,
-            "why": v.why,
-        }
-        for v in verdicts
-    ]
-    return [{**run, "steps": steps, "findings": findings}]
 
 
 def _words(words: tuple[str, ...]) -> str:

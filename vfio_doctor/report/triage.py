@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from vfio_doctor.diagnosis.judge import diagnose
-from vfio_doctor.diagnosis.report import assemble
-from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.host.archive import CaptureError
-from vfio_doctor.host.capture_io import load
-from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.model import Actor, RunInfo
-from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.untrusted import clean
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from vfio_doctor.diagnosis.registry import Registry
-    from vfio_doctor.model import Report
-
-
-ACTORS = {
-    Actor.TOOL: "by hand",
-    Actor.USER: "by hand",
-    Actor.FIRMWARE: "firmware setup",
-    Actor.VENDOR: "ask the maker",
-}
 
 
 class Row(NamedTuple):
@@ -46,45 +27,6 @@ class Row(NamedTuple):
     next_step: str = ""
     who: str = ""
     undecided: int = 0
-
-
-def row(path: str, registry: Registry, options: Options) -> Row:
-    """Judge the capture at ``path``, whatever is in it."""
-    try:
-        host = CapturedHost(load(path))
-        facts = Facts(host, options)
-        results = diagnose(facts, registry)
-        report = assemble(host, facts, results, RunInfo("", 0, path))
-    except (CaptureError, OSError) as error:
-        return Row(path, str(error).removeprefix(f"{path}: "))
-    except Exception as error:
-        return Row(path, f"internal error: {type(error).__name__}: {error}")
-    return _row(path, report)
-
-
-def _row(path: str, report: Report) -> Row:
-    counts = dict(report.summary.statuses)
-    return Row(
-        path,
-        "",
-        report.host.image or report.host.os,
-        report.host.kernel,
-        report.summary.root_causes,
-        next(iter(next_steps(report)), ""),
-        _who(report),
-        counts["unknown"] + counts["error"],
-    )
-
-
-def _who(report: Report) -> str:
-    """Return who acts on the first root cause, and with what."""
-    if not report.summary.root_causes:
-        return ""
-    first = report.summary.root_causes[0]
-    held = next(d for r in report.checks if r.id == first for d in r.diagnoses)
-    if held.fix is None or held.fix.cannot:
-        return ACTORS[held.finding.who_acts]
-    return "--fix --risky" if held.fix.applicability.value == "risky" else "--fix"
 
 
 def line(one: Row) -> str:

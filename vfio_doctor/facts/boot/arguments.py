@@ -15,6 +15,7 @@ from vfio_doctor.facts.boot.config import (
     limine_configured,
 )
 from vfio_doctor.facts.boot.entries import (
+    RPM_OSTREE_KARGS,
     STAGED,
     Entry,
     bls_entry,
@@ -23,6 +24,7 @@ from vfio_doctor.facts.boot.entries import (
     grubby_default_entry,
     limine_entry,
     newest_ostree_entry,
+    rpm_ostree_kargs,
     staged_deployment,
 )
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-KARGS = ("rpm-ostree", "kargs")
 # The newest generation of the system; its boot entry is the default one.
 NIXOS_PARAMETERS = "/nix/var/nix/profiles/system/kernel-params"
 
@@ -155,23 +156,12 @@ def _next(
     if not entry.staged and isinstance(found, Entry):
         return found.words, found.source
     if kind is BootKind.RPM_OSTREE:
-        return _asked(host), " ".join(KARGS)
+        return rpm_ostree_kargs(host), " ".join(RPM_OSTREE_KARGS)
     if entry.staged:
         held = staged_deployment(host)
         return (held if isinstance(held, Missing) else held.words), STAGED
     assert isinstance(found, Missing)
     return found, found.source
-
-
-def _asked(host: Reader) -> Words | Missing:
-    """Ask rpm-ostree for the default deployment's words, a staged one first."""
-    answer = host.run(KARGS)
-    if isinstance(answer, Missing):
-        return answer
-    if answer.status or not answer.stdout.strip():
-        why = answer.stderr.strip() or f"exit status {answer.status}"
-        return Missing(" ".join(KARGS), Why.FAILED, why)
-    return cmdline.words(answer.stdout)
 
 
 def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOTS = ("/boot", "/efi", "/boot/efi")
 STAGED = "/run/ostree/staged-deployment"
+RPM_OSTREE_KARGS = ("rpm-ostree", "kargs")
 OSTREE_ENTRIES = "/boot/loader/entries/ostree-*.conf"
 ENTRIES = "/boot/loader/entries"
 GRUBENVS = ("/boot/grub/grubenv", "/boot/grub2/grubenv")
@@ -229,6 +230,17 @@ def _configured(host: Reader) -> str | Missing:
         if text.why is not Why.ABSENT:
             return text
     return ""
+
+
+def rpm_ostree_kargs(host: Reader) -> tuple[str, ...] | Missing:
+    """Ask rpm-ostree for the default deployment's words, a staged one first."""
+    answer = host.run(RPM_OSTREE_KARGS)
+    if isinstance(answer, Missing):
+        return answer
+    if answer.status or not answer.stdout.strip():
+        why = answer.stderr.strip() or f"exit status {answer.status}"
+        return Missing(" ".join(RPM_OSTREE_KARGS), Why.FAILED, why)
+    return words(answer.stdout)
 
 
 def grub_menu_entry(host: Reader) -> Entry | Missing:

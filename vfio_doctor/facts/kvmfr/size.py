@@ -1,4 +1,9 @@
-"""The size that kvmfr is given, now and at the next boot, and the one it needs."""
+"""The size that kvmfr is given, now and at the next boot, and the one it needs.
+
+The formulas are those of Looking Glass: the documentation of its display driver
+(IDD) for the current releases, of its host application for B7 and older. What the
+module makes of a value follows ``module/kvmfr.c``.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,11 @@ from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
 from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse import kvmfr_size
-from vfio_doctor.parse.kvmfr_size import Sizes
+from vfio_doctor.parse.kvmfr_size import numbers, unreadable
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
@@ -23,6 +27,21 @@ if TYPE_CHECKING:
 
 MODULE, PARAMETER = "kvmfr", "static_size_mb"
 DRM = "/sys/class/drm"
+MIB = 1 << 20
+SMALLEST, LARGEST, USUAL = 32, 1024, 128
+TOO_LARGE = 2048
+
+
+class Sizes(NamedTuple):
+    """What the module makes of one ``static_size_mb`` value.
+
+    ``mib`` is one size a device. ``errors`` say why it will not load or makes no
+    device, ``doubts`` why QEMU or Looking Glass will not like what it makes.
+    """
+
+    mib: tuple[int, ...] = ()
+    errors: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class SizeSetting(NamedTuple):
@@ -89,17 +108,16 @@ class KvmfrSize(NamedTuple):
         """
         asked = facts.options.size_mib
         if asked:
-            if asked & (asked - 1) or not 1 <= asked <= kvmfr_size.LARGEST:
+            if asked & (asked - 1) or not 1 <= asked <= LARGEST:
                 raise MissingFact(
-                    f"--size {asked}: QEMU takes powers of two only, up to"
-                    f" {kvmfr_size.LARGEST}"
+                    f"--size {asked}: QEMU takes powers of two only, up to {LARGEST}"
                 )
             return cls(asked, f"--size {asked}")
         modes = facts[ConnectedModes].modes
-        mib = kvmfr_size.recommended_mib(modes)
+        mib = recommended_mib(modes)
         if not modes:
             return cls(mib, "no monitor is known; this size holds 3840x2160")
-        width, height = max(modes, key=lambda mode: kvmfr_size.idd_bytes(*mode))
+        width, height = max(modes, key=lambda mode: idd_bytes(*mode))
         return cls(mib, f"holds {width}x{height}, the largest mode of a monitor here")
 
 
@@ -134,12 +152,12 @@ def _setting(config: ModuleConfig, line: CommandLine) -> SizeSetting:
     if option is None:
         return SizeSetting(None, Sizes(errors=("no size is set",)))
     values = config.values(MODULE, PARAMETER, line)
-    sizes = kvmfr_size.read(option.value)
+    sizes = made_of(option.value)
     # The kernel stops at the first value it cannot parse, later good ones or not.
     wrong = tuple(
         f"{error} ({lost.source})"
         for lost in values[:-1]
-        for error in kvmfr_size.unreadable(lost.value)
+        for error in unreadable(lost.value)
     )
     return SizeSetting(
         option, sizes._replace(errors=(*wrong, *sizes.errors)), values[:-1]
@@ -158,3 +176,57 @@ def _or_missing(answer: Callable[[], str | None]) -> str | Missing | None:
         return answer()
     except MissingFact as missing:
         return Missing("modules-load.d or modprobe.d", Why.FAILED, str(missing))
+
+
+def made_of(value: str | None) -> Sizes:
+    """Return what the module makes of ``static_size_mb=VALUE``; never raises."""
+    bad = unreadable(value)
+    if bad or value is None:
+        return Sizes(errors=bad)
+    mib = numbers(value)
+    errors = tuple(error for n in mib for error in (_error(n),) if error)
+    return Sizes(mib, errors, () if errors else tuple(_doubts(mib)))
+
+
+def idd_bytes(width: int, height: int) -> int:
+    """Return the bytes that the current releases need, SDR and HDR alike."""
+    row = -(-width * 4 // 256) * 256
+    return row * height * 3 + 4 * MIB
+
+
+def b7_bytes(width: int, height: int, hdr: bool = False) -> int:
+    """Return the bytes that release B7 and older ones need."""
+    return width * height * (8 if hdr else 4) * 2 + 10 * MIB
+
+
+def power_of_two_mib(size: int) -> int:
+    """Return the least power of two of MiB that holds ``size`` bytes."""
+    return 1 << (-(-size // MIB) - 1).bit_length()
+
+
+def recommended_mib(modes: Iterable[tuple[int, int]]) -> int:
+    """Return the size for the largest of these modes, 32 to 1024 MiB.
+
+    The larger formula counts, since the release in use is not known; without a
+    mode 128 MiB is returned, which holds 4K.
+    """
+    needs = [max(idd_bytes(w, h), b7_bytes(w, h)) for w, h in modes]
+    if not needs:
+        return USUAL
+    return min(max(power_of_two_mib(max(needs)), SMALLEST), LARGEST)
+
+
+def _error(mib: int) -> str:
+    if mib <= 0:
+        return f"{mib} MiB: the module cannot make a device of that size"
+    if mib >= TOO_LARGE:
+        return f"{mib} MiB: the module can make at most {LARGEST} MiB"
+    return ""
+
+
+def _doubts(sizes: tuple[int, ...]) -> Iterable[str]:
+    for mib in sizes:
+        if mib & (mib - 1):
+            yield f"{mib} MiB is no power of two: QEMU stops with an error"
+        elif mib < SMALLEST:
+            yield f"{mib} MiB holds less than a 1920x1080 picture"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import CommandResult, Missing, Stat
-from vfio_doctor.parse import secrets
+from vfio_doctor.host.redaction import secrets
 from vfio_doctor.parse.cmdline import words as cmdline_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vfio_doctor.host.captured import Capture
-    from vfio_doctor.parse.secrets import Secret
+    from vfio_doctor.host.redaction.secrets import Secret
 
 HOOKS = "/etc/libvirt/hooks/"
 # The identifiers in these names are the firmware's and systemd's: all hosts have

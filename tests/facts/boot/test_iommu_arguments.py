@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import corpus
+from vfio_doctor.facts.boot.iommu_arguments import KNOWN, disabling, without_effect
 from vfio_doctor.parse import cmdline
-from vfio_doctor.parse.iommu_arguments import KNOWN, disabling, without_effect
 
 OFF = [
     ("quiet", True, ()),

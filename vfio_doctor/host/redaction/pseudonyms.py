@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.parse.common_words import is_common, is_distinct
+from vfio_doctor.host.redaction.common_words import is_common, is_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vfio_doctor.parse.secrets import Secret
+    from vfio_doctor.host.redaction.secrets import Secret
 
 WORD = ("(?<![0-9A-Za-z])", "(?![0-9A-Za-z])")
 # These stand for themselves inside longer words too (enx001122334455).

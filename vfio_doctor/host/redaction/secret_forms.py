@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.parse.common_words import is_common
+from vfio_doctor.host.redaction.common_words import is_common
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:

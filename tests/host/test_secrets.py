@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfio_doctor.parse import secrets
-from vfio_doctor.parse.common_words import WORDS, is_common, is_distinct
-from vfio_doctor.parse.secret_forms import Secret
+from vfio_doctor.host.redaction import secrets
+from vfio_doctor.host.redaction.common_words import WORDS, is_common, is_distinct
+from vfio_doctor.host.redaction.secret_forms import Secret
 
 HOME = Path(__file__).resolve().parents[2] / "vfio_doctor"
 

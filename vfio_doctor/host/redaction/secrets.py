@@ -1,7 +1,7 @@
 """Find what is private in the text of known files: typed, by where it stands.
 
 Each finder knows one format and yields `Secret` values: the exact text and its
-kind. Nothing is replaced here; `host.redaction` does that everywhere at once.
+kind. Nothing is replaced here; `redact` does that everywhere at once.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.parse.common_words import is_common
-from vfio_doctor.parse.secret_forms import Secret, anywhere, disk_name
+from vfio_doctor.host.redaction.common_words import is_common
+from vfio_doctor.host.redaction.secret_forms import Secret, anywhere, disk_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

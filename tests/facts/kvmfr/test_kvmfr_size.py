@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfio_doctor.parse import kvmfr_size
-from vfio_doctor.parse.kvmfr_size import MIB
+from vfio_doctor.facts.kvmfr import size as kvmfr_size
+from vfio_doctor.facts.kvmfr.size import MIB
 
 # Mode, bytes of the display driver, then sizes: display driver, B7 SDR, B7 HDR.
 TABLE = """
@@ -92,7 +92,7 @@ def test_recommended(modes: list[tuple[int, int]], expected: int) -> None:
 def test_values(
     value: str | None, mib: tuple[int, ...], errors: int, doubts: int
 ) -> None:
-    sizes = kvmfr_size.read(value)
+    sizes = kvmfr_size.made_of(value)
     assert sizes.mib == mib
     assert (len(sizes.errors), len(sizes.doubts)) == (errors, doubts)
 
@@ -100,7 +100,7 @@ def test_values(
 @settings(max_examples=100)
 @given(st.text())
 def test_never_raises(value: str) -> None:
-    sizes = kvmfr_size.read(value)
+    sizes = kvmfr_size.made_of(value)
     assert sizes.errors or all(0 < mib < 2048 for mib in sizes.mib)
 
 

@@ -7,7 +7,7 @@ replaced only where it can be nothing but a name.
 
 from __future__ import annotations
 
-# tests/parse/test_secrets.py holds this against what the readers ask for.
+# tests/host/test_secrets.py holds this against what the readers ask for.
 _TEXT = """
 a absent accelerator access account accounts acl acpi action active add address adm
 administrator advice ahci alias all allowdac amd amdgpu amdiommu and anonymous any api

@@ -9,7 +9,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from vfio_doctor.host.pseudonyms import Pseudonyms
+    from vfio_doctor.host.redaction.pseudonyms import Pseudonyms
 
 
 class Leak(NamedTuple):

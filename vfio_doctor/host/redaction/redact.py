@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host import private
 from vfio_doctor.host.captured import Capture
-from vfio_doctor.host.pseudonyms import Pseudonyms
 from vfio_doctor.host.reader import CommandResult, Missing
-from vfio_doctor.parse import secrets
+from vfio_doctor.host.redaction import private, secrets
+from vfio_doctor.host.redaction.pseudonyms import Pseudonyms
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:

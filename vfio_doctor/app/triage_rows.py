@@ -1,0 +1,66 @@
+"""Judge one capture of many: one row, whatever is in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.report import assemble
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.archive import CaptureError
+from vfio_doctor.host.capture_io import load
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.model import Actor, RunInfo
+from vfio_doctor.report.steps import next_steps
+from vfio_doctor.report.triage import Row
+
+if TYPE_CHECKING:
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Options
+    from vfio_doctor.model import Report
+
+ACTORS = {
+    Actor.TOOL: "by hand",
+    Actor.USER: "by hand",
+    Actor.FIRMWARE: "firmware setup",
+    Actor.VENDOR: "ask the maker",
+}
+
+
+def row(path: str, registry: Registry, options: Options) -> Row:
+    """Judge the capture at ``path``, whatever is in it."""
+    try:
+        host = CapturedHost(load(path))
+        facts = Facts(host, options)
+        results = diagnose(facts, registry)
+        report = assemble(host, facts, results, RunInfo("", 0, path))
+    except (CaptureError, OSError) as error:
+        return Row(path, str(error).removeprefix(f"{path}: "))
+    except Exception as error:
+        return Row(path, f"internal error: {type(error).__name__}: {error}")
+    return _row(path, report)
+
+
+def _row(path: str, report: Report) -> Row:
+    counts = dict(report.summary.statuses)
+    return Row(
+        path,
+        "",
+        report.host.image or report.host.os,
+        report.host.kernel,
+        report.summary.root_causes,
+        next(iter(next_steps(report)), ""),
+        _who(report),
+        counts["unknown"] + counts["error"],
+    )
+
+
+def _who(report: Report) -> str:
+    """Return who acts on the first root cause, and with what."""
+    if not report.summary.root_causes:
+        return ""
+    first = report.summary.root_causes[0]
+    held = next(d for r in report.checks if r.id == first for d in r.diagnoses)
+    if held.fix is None or held.fix.cannot:
+        return ACTORS[held.finding.who_acts]
+    return "--fix --risky" if held.fix.applicability.value == "risky" else "--fix"

@@ -1,0 +1,1 @@
+"""Find what is private in a capture, and replace it by pseudonyms."""
