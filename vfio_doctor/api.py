@@ -2,230 +2,133 @@
 
 A check judges facts and yields findings; a fix turns one finding into changes.
 Both are pure: no file, process, clock or environment.
+
+To offer a name, add one line to the imports below. A rule pays only for what it
+names: the lines are for type checkers and are read, not run (`__getattr__`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
 
-from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import (
-    CannotFix,
-    Facts,
-    MissingFact,
-    NotApplicable,
-    Options,
-    known,
-    missing_fact,
-)
-from vfio_doctor.facts.board import Board
-from vfio_doctor.facts.boot.arguments import BootArguments
-from vfio_doctor.facts.boot.iommu_arguments import Idle, disabling, without_effect
-from vfio_doctor.facts.boot.next_kernel import NextKernel
-from vfio_doctor.facts.boot.stack import BootKind, BootStack
-from vfio_doctor.facts.cpu import Cpu
-from vfio_doctor.facts.initramfs import InitramfsModules
-from vfio_doctor.facts.iommu import (
-    AcpiTables,
-    DmarTable,
-    InterruptRemapping,
-    Iommu,
-    IommuMaker,
-)
-from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
-from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
-from vfio_doctor.facts.kvmfr.access import KvmfrAccess, NodeAccess
-from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
-from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes, KvmfrSizes
-from vfio_doctor.facts.kvmfr.rules import KvmfrRules
-from vfio_doctor.facts.kvmfr.size import (
-    ConnectedModes,
-    KvmfrSettings,
-    KvmfrSize,
-    SizeSetting,
-)
-from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
-from vfio_doctor.facts.modules import (
-    BuiltinModules,
-    KernelMessages,
-    KvmfrFile,
-    KvmfrIndexed,
-    KvmfrInfo,
-    KvmfrLoaded,
-    LoadedModules,
-    ModuleSigning,
-)
-from vfio_doctor.facts.pci import (
-    DeviceRow,
-    DeviceTable,
-    GroupTypes,
-    IommuGroup,
-    IommuGroups,
-    PciDevice,
-    PciDevices,
-)
-from vfio_doctor.facts.qemu_user import QemuUser
-from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
-from vfio_doctor.facts.udev import SystemdVersion, UdevFile, UdevRules
-from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why
-from vfio_doctor.messages import in_order, old_finding, say, verbatim
-from vfio_doctor.model import (
-    Actor,
-    Applicability,
-    Change,
-    DeleteFile,
-    EditLine,
-    Evidence,
-    FileContext,
-    Finding,
-    KernelArguments,
-    LoadModule,
-    Message,
-    RestartService,
-    RuntimeParameter,
-    Severity,
-    Terms,
-    UdevTrigger,
-    WriteFile,
-)
-from vfio_doctor.parse.cmdline import CommandLine
-from vfio_doctor.parse.kernel_log import Conclusion, Match
-from vfio_doctor.parse.modinfo import ModuleInfo
-from vfio_doctor.parse.udev_effects import Assigned, Effects, Remark
-from vfio_doctor.parse.udev_effects import is_system as is_system_id
-from vfio_doctor.parse.udev_rules import Rule, has_assignment, replace_value
-from vfio_doctor.parse.udev_rules import parse as parse_udev_rules
-from vfio_doctor.places import (
-    ArgumentPlace,
-    DevicePlace,
-    FilePlace,
-    GroupPlace,
-    HostPlace,
-    ModulePlace,
-    NodePlace,
-    Place,
-    VmPlace,
-)
+from vfio_doctor.model import Applicability as Applicability
 
-__all__ = [
-    "ArgumentPlace",
-    "DevicePlace",
-    "FilePlace",
-    "GroupPlace",
-    "HostPlace",
-    "ModulePlace",
-    "NodePlace",
-    "Place",
-    "VmPlace",
-    "missing_fact",
-    "Accounts",
-    "AcpiTables",
-    "Actor",
-    "Applicability",
-    "Assigned",
-    "Board",
-    "BootArguments",
-    "BootKind",
-    "BootStack",
-    "BuiltinModules",
-    "CannotFix",
-    "Change",
-    "Check",
-    "CommandLine",
-    "Conclusion",
-    "ConnectedModes",
-    "Container",
-    "Cpu",
-    "DeleteFile",
-    "DeviceRow",
-    "DeviceTable",
-    "DmarTable",
-    "EditLine",
-    "Effects",
-    "Evidence",
-    "Facts",
-    "FileContext",
-    "Finding",
-    "Fix",
-    "GroupTypes",
-    "HumanUser",
-    "Idle",
-    "ImageInfo",
-    "InitramfsModules",
-    "InterruptRemapping",
-    "Iommu",
-    "IommuGroup",
-    "IommuGroups",
-    "IommuMaker",
-    "Iterable",
-    "Iterator",
-    "KernelArguments",
-    "KernelCmdline",
-    "KernelMessages",
-    "KernelRelease",
-    "Kind",
-    "KvmAccess",
-    "KvmDevice",
-    "KvmParameters",
-    "KvmfrAccess",
-    "KvmfrFile",
-    "KvmfrIndexed",
-    "KvmfrInfo",
-    "KvmfrIntent",
-    "KvmfrLoaded",
-    "KvmfrNode",
-    "KvmfrNodes",
-    "KvmfrRules",
-    "KvmfrSettings",
-    "KvmfrSize",
-    "KvmfrSizes",
-    "LoadModule",
-    "LoadedModules",
-    "Match",
-    "Message",
-    "Missing",
-    "MissingFact",
-    "ModuleConfig",
-    "ModuleInfo",
-    "ModuleOption",
-    "ModuleSigning",
-    "NextKernel",
-    "NodeAccess",
-    "NotApplicable",
-    "Note",
-    "Options",
-    "OsRelease",
-    "PciDevice",
-    "PciDevices",
-    "ProbeResult",
-    "QemuUser",
-    "Remark",
-    "RestartService",
-    "Rule",
-    "RuntimeParameter",
-    "Severity",
-    "SizeSetting",
-    "Stat",
-    "SystemdVersion",
-    "Terms",
-    "UdevFile",
-    "UdevRules",
-    "UdevTrigger",
-    "Why",
-    "WriteFile",
-    "disabling",
-    "in_order",
-    "has_assignment",
-    "is_system_id",
-    "known",
-    "old_finding",
-    "parse_udev_rules",
-    "replace_value",
-    "say",
-    "verbatim",
-    "without_effect",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable as Iterable
+    from collections.abc import Iterator as Iterator
+
+    from vfio_doctor.facts.accounts import Accounts as Accounts
+    from vfio_doctor.facts.accounts import HumanUser as HumanUser
+    from vfio_doctor.facts.base import CannotFix as CannotFix
+    from vfio_doctor.facts.base import Facts as Facts
+    from vfio_doctor.facts.base import MissingFact as MissingFact
+    from vfio_doctor.facts.base import NotApplicable as NotApplicable
+    from vfio_doctor.facts.base import Options as Options
+    from vfio_doctor.facts.base import known as known
+    from vfio_doctor.facts.base import missing_fact as missing_fact
+    from vfio_doctor.facts.board import Board as Board
+    from vfio_doctor.facts.boot.arguments import BootArguments as BootArguments
+    from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
+    from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
+    from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect
+    from vfio_doctor.facts.boot.next_kernel import NextKernel as NextKernel
+    from vfio_doctor.facts.boot.stack import BootKind as BootKind
+    from vfio_doctor.facts.boot.stack import BootStack as BootStack
+    from vfio_doctor.facts.cpu import Cpu as Cpu
+    from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
+    from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
+    from vfio_doctor.facts.iommu import DmarTable as DmarTable
+    from vfio_doctor.facts.iommu import InterruptRemapping as InterruptRemapping
+    from vfio_doctor.facts.iommu import Iommu as Iommu
+    from vfio_doctor.facts.iommu import IommuMaker as IommuMaker
+    from vfio_doctor.facts.kernel import KernelCmdline as KernelCmdline
+    from vfio_doctor.facts.kernel import KernelRelease as KernelRelease
+    from vfio_doctor.facts.kvm import KvmAccess as KvmAccess
+    from vfio_doctor.facts.kvm import KvmDevice as KvmDevice
+    from vfio_doctor.facts.kvm import KvmParameters as KvmParameters
+    from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
+    from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
+    from vfio_doctor.facts.kvmfr.node import KvmfrNode as KvmfrNode
+    from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
+    from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
+    from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
+    from vfio_doctor.facts.kvmfr.size import ConnectedModes as ConnectedModes
+    from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
+    from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
+    from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
+    from vfio_doctor.facts.module_config import Note as Note
+    from vfio_doctor.facts.modules import BuiltinModules as BuiltinModules
+    from vfio_doctor.facts.modules import KernelMessages as KernelMessages
+    from vfio_doctor.facts.modules import KvmfrFile as KvmfrFile
+    from vfio_doctor.facts.modules import KvmfrIndexed as KvmfrIndexed
+    from vfio_doctor.facts.modules import KvmfrInfo as KvmfrInfo
+    from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
+    from vfio_doctor.facts.modules import LoadedModules as LoadedModules
+    from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.pci import DeviceRow as DeviceRow
+    from vfio_doctor.facts.pci import DeviceTable as DeviceTable
+    from vfio_doctor.facts.pci import GroupTypes as GroupTypes
+    from vfio_doctor.facts.pci import IommuGroup as IommuGroup
+    from vfio_doctor.facts.pci import IommuGroups as IommuGroups
+    from vfio_doctor.facts.pci import PciDevice as PciDevice
+    from vfio_doctor.facts.pci import PciDevices as PciDevices
+    from vfio_doctor.facts.qemu_user import QemuUser as QemuUser
+    from vfio_doctor.facts.system import Container as Container
+    from vfio_doctor.facts.system import ImageInfo as ImageInfo
+    from vfio_doctor.facts.system import OsRelease as OsRelease
+    from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
+    from vfio_doctor.facts.udev import UdevFile as UdevFile
+    from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.host.reader import Kind as Kind
+    from vfio_doctor.host.reader import Missing as Missing
+    from vfio_doctor.host.reader import ProbeResult as ProbeResult
+    from vfio_doctor.host.reader import Stat as Stat
+    from vfio_doctor.host.reader import Why as Why
+    from vfio_doctor.messages import in_order as in_order
+    from vfio_doctor.messages import old_finding as old_finding
+    from vfio_doctor.messages import say as say
+    from vfio_doctor.messages import verbatim as verbatim
+    from vfio_doctor.model import Actor as Actor
+    from vfio_doctor.model import Change as Change
+    from vfio_doctor.model import DeleteFile as DeleteFile
+    from vfio_doctor.model import EditLine as EditLine
+    from vfio_doctor.model import Evidence as Evidence
+    from vfio_doctor.model import FileContext as FileContext
+    from vfio_doctor.model import Finding as Finding
+    from vfio_doctor.model import KernelArguments as KernelArguments
+    from vfio_doctor.model import LoadModule as LoadModule
+    from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import RestartService as RestartService
+    from vfio_doctor.model import RuntimeParameter as RuntimeParameter
+    from vfio_doctor.model import Severity as Severity
+    from vfio_doctor.model import Terms as Terms
+    from vfio_doctor.model import UdevTrigger as UdevTrigger
+    from vfio_doctor.model import WriteFile as WriteFile
+    from vfio_doctor.parse.cmdline import CommandLine as CommandLine
+    from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
+    from vfio_doctor.parse.kernel_log import Match as Match
+    from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
+    from vfio_doctor.parse.udev_effects import Assigned as Assigned
+    from vfio_doctor.parse.udev_effects import Effects as Effects
+    from vfio_doctor.parse.udev_effects import Remark as Remark
+    from vfio_doctor.parse.udev_effects import is_system_id as is_system_id
+    from vfio_doctor.parse.udev_rules import Rule as Rule
+    from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
+    from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules
+    from vfio_doctor.parse.udev_rules import replace_value as replace_value
+    from vfio_doctor.places import ArgumentPlace as ArgumentPlace
+    from vfio_doctor.places import DevicePlace as DevicePlace
+    from vfio_doctor.places import FilePlace as FilePlace
+    from vfio_doctor.places import GroupPlace as GroupPlace
+    from vfio_doctor.places import HostPlace as HostPlace
+    from vfio_doctor.places import ModulePlace as ModulePlace
+    from vfio_doctor.places import NodePlace as NodePlace
+    from vfio_doctor.places import Place as Place
+    from vfio_doctor.places import VmPlace as VmPlace
 
 
 class Check:
@@ -273,3 +176,38 @@ class Fix:
         summary, whether it is risky, what may be lost.
         """
         raise NotImplementedError
+
+
+if not TYPE_CHECKING:  # A checker would take every name for granted.
+
+    def __getattr__(name: str) -> object:
+        """Import what a rule names, when the first one names it."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, own_name = _HOMES[name]
+        value = globals()[name] = getattr(import_module(module), own_name)
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return what a rule may import."""
+    return sorted({"Applicability", "Check", "Fix", *_HOMES})
+
+
+def _homes() -> dict[str, tuple[str, str]]:
+    """Return the module that each name comes from, and its name there.
+
+    Read from the lines above: a second list of a hundred names would go stale.
+    """
+    loader = globals()["__loader__"]
+    source: str = loader.get_source(__name__)
+    offered = source.partition("if TYPE_CHECKING:\n")[2].partition("\n\n\n")[0]
+    homes = {}
+    for line in offered.replace("(", "").replace(")", "").split(" from ")[1:]:
+        module, _, names = line.partition(" import ")
+        own_name, _, name = names.strip(" \n,").partition(" as ")
+        homes[name] = module, own_name
+    return homes
+
+
+_HOMES = _homes()

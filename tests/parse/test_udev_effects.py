@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from support import corpus
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
-from vfio_doctor.parse.udev_rules import parse
+from vfio_doctor.parse.udev_rules import parse_udev_rules
 
 VIRTUAL = "/devices/virtual/kvmfr/kvmfr0"
 NODE = Device("kvmfr0", "kvmfr", "add", VIRTUAL, ("dev", "uevent"))
@@ -21,7 +21,9 @@ GROUPS |= {"libvirtd": 67, "incus-admin": 900, "podman": 800}
 def run(
     *texts: str, systemd: int | None = 252, device: Device = NODE, **names: str
 ) -> Effects:
-    files = [(f"/etc/{n}0.rules", parse(text)) for n, text in enumerate(texts)]
+    files = [
+        (f"/etc/{n}0.rules", parse_udev_rules(text)) for n, text in enumerate(texts)
+    ]
     return effects(files, device, Names(USERS, GROUPS, systemd))
 
 
@@ -262,7 +264,7 @@ def test_ignore_case_from_258_on() -> None:
 def test_every_corpus_rule() -> None:
     for record in corpus.records("udev-rules.jsonl"):
         want = record["expected"]
-        rules = parse(record["text"])
+        rules = parse_udev_rules(record["text"])
         result = effects(
             [(record["file"] or "x.rules", rules)], NODE, Names(USERS, GROUPS, 252)
         )
@@ -284,7 +286,9 @@ def test_every_corpus_rule() -> None:
 
 def _same_terms(name: str, text: str, wanted: tuple[Any, ...]) -> None:
     """A line that never applies still names what the record says."""
-    terms = [(t.key, t.value) for rule in parse(text).lines for t in rule.terms]
+    terms = [
+        (t.key, t.value) for rule in parse_udev_rules(text).lines for t in rule.terms
+    ]
     for key, value in zip(("OWNER", "GROUP", "MODE"), wanted[:3], strict=True):
         assert value is None or (key, value) in terms, name
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfio_doctor.parse.udev_rules import Term, parse, replace_value
+from vfio_doctor.parse.udev_rules import Term, parse_udev_rules, replace_value
 
 OWNER = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="qemu", MODE="0660"'
 
@@ -45,7 +45,7 @@ OWNER = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="qemu", MODE="0660"'
     ],
 )
 def test_terms(text: str, terms: list[tuple[str, str, str, str]]) -> None:
-    (rule,) = parse(text).lines
+    (rule,) = parse_udev_rules(text).lines
     assert [term[:4] for term in rule.terms] == terms
     assert rule.problem == ""
 
@@ -81,28 +81,28 @@ def test_terms(text: str, terms: list[tuple[str, str, str, str]]) -> None:
     ],
 )
 def test_dropped_lines(text: str, word: str) -> None:
-    (rule,) = parse(text).lines
+    (rule,) = parse_udev_rules(text).lines
     assert word in rule.problem
     assert rule.terms == ()
-    assert len(parse(text).problems) == 1
+    assert len(parse_udev_rules(text).problems) == 1
 
 
 def test_continuation_keeps_raw_text_and_numbers() -> None:
     raw = 'SUBSYSTEM=="kvmfr", \\\n  # why, \\\n   MODE="0660"'
     text = f"# comment \\\n\n{raw}\r\n\nTAG+=i\n"
-    first, second = parse(text).lines
+    first, second = parse_udev_rules(text).lines
     assert (first.first, first.last, first.raw) == (3, 5, raw)
     assert [term.key for term in first.terms] == ["SUBSYSTEM", "MODE"]
     assert (second.first, second.raw) == (7, "TAG+=i")
 
 
 def test_blank_line_ends_a_continuation() -> None:
-    first, second = parse('TAG+="a", \\\n\nTAG+="b"').lines
+    first, second = parse_udev_rules('TAG+="a", \\\n\nTAG+="b"').lines
     assert (first.terms[0].value, second.terms[0].value) == ("a", "b")
 
 
 def test_ignore_case_prefix() -> None:
-    (rule,) = parse('KERNEL==i"KVMFR0", SUBSYSTEM==ei"x"').lines
+    (rule,) = parse_udev_rules('KERNEL==i"KVMFR0", SUBSYSTEM==ei"x"').lines
     assert [term.ignore_case for term in rule.terms] == [True, True]
 
 
@@ -142,7 +142,7 @@ RULE_CHARS = st.text(
 @given(st.one_of(st.text(max_size=80), RULE_CHARS))
 @settings(max_examples=100)
 def test_never_raises(text: str) -> None:
-    rules = parse(text)
+    rules = parse_udev_rules(text)
     assert len(rules.problems) == sum(bool(rule.problem) for rule in rules.lines)
     for rule in rules.lines:
         assert 1 <= rule.first <= rule.last
@@ -158,7 +158,7 @@ def test_replacing_changes_the_owner_and_nothing_else(
 ) -> None:
     line = f'SUBSYSTEM=="kvmfr",{gap}OWNER="{old}",{gap}MODE="0660"'
     changed = replace_value(line, "OWNER", new)
-    (before,), (after,) = parse(line).lines, parse(changed).lines
+    (before,), (after,) = parse_udev_rules(line).lines, parse_udev_rules(changed).lines
     assert after.terms == tuple(
         Term("OWNER", "", "=", new) if term.key == "OWNER" else term
         for term in before.terms

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import C, MissingFact, known
-from vfio_doctor.facts.kvmfr.access import looks
-from vfio_doctor.facts.node import may_open
+from vfio_doctor.facts.node import looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Why, read_text
 from vfio_doctor.value import NamedTuple

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 READ_WRITE = 6
 
 
+def looks(stat: Stat) -> str:
+    """Return ``root:qemu 0660`` for a node, ``+`` behind it for an ACL."""
+    owner = stat.user or str(stat.uid)
+    group = stat.group or str(stat.gid)
+    return f"{owner}:{group} {stat.mode & 0o7777:04o}{'+' if stat.acl else ''}"
+
+
 def may_open(
     stat: Stat, uid: int, gids: Collection[int], want: int = READ_WRITE
 ) -> bool:

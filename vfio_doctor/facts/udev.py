@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
-from vfio_doctor.parse.udev_rules import RuleFile, parse
+from vfio_doctor.parse.udev_rules import RuleFile, parse_udev_rules
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class UdevRules(NamedTuple):
             path = chosen[name][0]
             text = read_text(host, path)
             if isinstance(text, str):
-                rules = parse(text) if touches_kvmfr(text) else RuleFile((), ())
+                rules = (
+                    parse_udev_rules(text) if touches_kvmfr(text) else RuleFile((), ())
+                )
                 files.append(UdevFile(path, text, rules))
             elif not _is_masked(host, path, text):
                 unreadable.append(text)

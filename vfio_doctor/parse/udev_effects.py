@@ -121,7 +121,7 @@ def effects(
     )
 
 
-def is_system(number: int) -> bool:
+def is_system_id(number: int) -> bool:
     """Tell whether systemd takes a uid or gid for a system account's."""
     return 0 <= number <= SYSTEM_ID_MAX
 
@@ -271,7 +271,7 @@ class _Event:
             certain = certain and version is not None
             self.remark(path, rule, "unknown-name", term, text, drop, certain)
             return drop
-        if is_system(number):
+        if is_system_id(number):
             return False
         text = f"{term.value} is not a system {what}"
         if version is None or version in DROPS_NON_SYSTEM:

@@ -85,7 +85,7 @@ class _Found(NamedTuple):
     end: int
 
 
-def parse(text: str) -> RuleFile:
+def parse_udev_rules(text: str) -> RuleFile:
     """Return the rules of a file; comments and blank lines are left out.
 
     A rule that systemd drops as a whole is kept with ``problem`` set and without

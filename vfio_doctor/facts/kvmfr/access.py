@@ -8,7 +8,7 @@ from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
 from vfio_doctor.facts.base import C, MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
-from vfio_doctor.facts.node import READ_WRITE, may_open
+from vfio_doctor.facts.node import READ_WRITE, looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.value import NamedTuple
@@ -159,13 +159,6 @@ class _Judge:
             return ""
         kvm = self.accounts.group("kvm")
         return "kvm" if kvm and kvm.gid in self.qemu.gids else self.qemu.group
-
-
-def looks(stat: Stat) -> str:
-    """Return ``root:qemu 0660`` for a node, ``+`` behind it for an ACL."""
-    owner = stat.user or str(stat.uid)
-    group = stat.group or str(stat.gid)
-    return f"{owner}:{group} {stat.mode & 0o7777:04o}{'+' if stat.acl else ''}"
 
 
 def _opens_for_all(stat: Stat) -> bool:
