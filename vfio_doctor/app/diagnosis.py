@@ -61,10 +61,10 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     """Judge the chosen host; raises UsageError for unknown ids and bad captures."""
     started = time.time()
     host = open_host(chosen.capture)
-    registry = load()
     facts = Facts(host, options_of(chosen))
     refuse_unknown_user(facts)
     with Progress("Looking at the host ..."):
+        registry = load(facts, chosen.select)
         try:
             results = diagnose(facts, registry, chosen.select, chosen.skip)
         except ValueError as error:

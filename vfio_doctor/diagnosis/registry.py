@@ -8,11 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from vfio_doctor.api import Check, Fix
+from vfio_doctor.diagnosis.areas import stand_ins, unwanted
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
+
+    from vfio_doctor.facts.base import Facts
 
 K = TypeVar("K", bound="type[Check] | type[Fix]")
 
@@ -35,14 +38,18 @@ class Registry(NamedTuple):
         return tuple(fix for fix in self.fixes if check_id in fix.solves)
 
 
-def load() -> Registry:
+def load(facts: Facts | None = None, select: Iterable[str] = ()) -> Registry:
     """Return our own rules and those of installed plug-ins.
 
+    With facts, areas that neither these nor ``select`` ask for are not imported:
+    stand-ins say so (`vfio_doctor.diagnosis.areas`), and their fixes are left out.
     A broken plug-in, or one whose id is taken, is named in ``problems`` and
     left out; a doubled id among our own rules raises ValueError.
     """
-    own = [module for group in GROUPS for module in _own_modules(group)]
+    left = unwanted(facts, select) if facts is not None else ()
+    own = [module for group in GROUPS for module in _own_modules(group, left)]
     checks = _unique(_declared(own, Check))
+    checks.update((c.id, c) for area in left for c in stand_ins(area))
     fixes = _unique(_declared(own, Fix))
     problems: list[str] = []
     for module in _plugin_modules(problems):
@@ -55,15 +62,35 @@ def load() -> Registry:
     )
 
 
-def _own_modules(package: str) -> Iterator[ModuleType]:
+def _own_modules(package: str, left: tuple[str, ...] = ()) -> Iterator[ModuleType]:
+    """Import the modules below a package, but for the folders in ``left``."""
     for folder in import_module(package).__path__:
-        for name in sorted(os.listdir(folder)):
-            if name.startswith("_"):
+        for name, is_package in sorted(_listed(folder)):
+            if name.startswith("_") or name in left:
                 continue
-            if name.endswith(".py"):
-                yield import_module(f"{package}.{name[:-3]}")
-            elif os.path.isfile(f"{folder}/{name}/__init__.py"):
+            if is_package:
                 yield from _own_modules(f"{package}.{name}")
+            else:
+                yield import_module(f"{package}.{name}")
+
+
+def _listed(folder: str) -> Iterator[tuple[str, bool]]:
+    """Yield the modules of a folder, and whether each is a package.
+
+    pkgutil can look into archives, but is dear to import.
+    """
+    try:
+        names = os.listdir(folder)
+    except NotADirectoryError:
+        from pkgutil import iter_modules
+
+        yield from ((found.name, found.ispkg) for found in iter_modules([folder]))
+        return
+    for name in names:
+        if name.endswith(".py"):
+            yield name[:-3], False
+        elif os.path.isfile(f"{folder}/{name}/__init__.py"):
+            yield name, True
 
 
 def _declared(modules: Iterable[ModuleType], base: type) -> Iterator[type]:
@@ -83,9 +110,17 @@ def _unique(classes: Iterable[type]) -> dict[str, type]:
     for item in classes:
         key = vars(item)["id"]
         if key in found:
-            raise ValueError(f"{key}: declared twice, {found[key]} and {item}")
+            raise ValueError(
+                f"{key}: this id is declared in {_file(found[key])} and in "
+                f"{_file(item)}. An id names one rule, for ever: give the newer one "
+                "an id of its own"
+            )
         found[key] = item
     return found
+
+
+def _file(item: type) -> str:
+    return getattr(sys.modules[item.__module__], "__file__", None) or item.__module__
 
 
 def _join(
