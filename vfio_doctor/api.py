@@ -142,7 +142,6 @@ class Check:
     id: ClassVar[str]
     severity: ClassVar[Severity]
     title: ClassVar[str]
-    needs: ClassVar[tuple[type, ...]]
     requires: ClassVar[tuple[str, ...]] = ()
     since: ClassVar[str] = "0.1"
 
@@ -166,7 +165,6 @@ class Fix:
     solves: ClassVar[tuple[str, ...]]
     applicability: ClassVar[Applicability] = Applicability.SAFE
     summary: ClassVar[str]
-    needs: ClassVar[tuple[type, ...]] = ()
     reboot: ClassVar[bool] = False
 
     def propose(self, finding: Finding, facts: Facts) -> Iterable[Change | Terms]:

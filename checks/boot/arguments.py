@@ -60,7 +60,6 @@ class IommuDisabledByArgument(Check):
     id = "iommu-disabled-by-argument"
     severity = Severity.ERROR
     title = "A kernel argument turns the IOMMU off"
-    needs = (Cpu, Iommu, IommuMaker, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a harmful word; unknown where the next boot is."""
@@ -171,7 +170,6 @@ class IommuArgumentWithoutEffect(Check):
     id = "iommu-argument-without-effect"
     severity = Severity.INFO
     title = "A kernel argument has no effect"
-    needs = (Cpu, IommuMaker, KernelCmdline, BootArguments)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding an idle word."""

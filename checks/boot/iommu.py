@@ -78,7 +78,6 @@ class IommuFirmwareOff(Check):
     id = "iommu-firmware-off"
     severity = Severity.ERROR
     title = "The IOMMU is off in the firmware"
-    needs = (Cpu, Iommu, AcpiTables, Board)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding where no group and no table of an IOMMU exists."""
@@ -183,7 +182,6 @@ class IommuOff(Check):
     id = "iommu-off"
     severity = Severity.ERROR
     title = "The kernel does not use the IOMMU"
-    needs = (Iommu, Cpu, AcpiTables, KernelCmdline)
     requires = ("iommu-firmware-off", "iommu-disabled-by-argument")
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -257,7 +255,6 @@ class InterruptRemappingOff(Check):
     id = "interrupt-remapping-off"
     severity = Severity.WARNING
     title = "Interrupts are not remapped"
-    needs = (Cpu, Iommu, InterruptRemapping, KernelCmdline, Board)
     requires = ("iommu-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

@@ -100,7 +100,6 @@ class RebootPending(Check):
     id = "reboot-pending"
     severity = Severity.INFO
     title = "A restart is pending"
-    needs = (BootArguments, BootStack)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the next boot, one for what is only configured."""

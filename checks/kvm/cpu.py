@@ -47,7 +47,6 @@ class CpuVirtualizationOff(Check):
     id = "cpu-virtualization-off"
     severity = Severity.ERROR
     title = "CPU virtualization (VT-x or AMD-V) is off"
-    needs = (Cpu, KvmDevice, Container, Board)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding where neither the flags nor KVM show virtualization."""

@@ -64,7 +64,6 @@ class KvmDeviceMissing(Check):
     id = "kvm-device-missing"
     severity = Severity.ERROR
     title = "/dev/kvm is missing"
-    needs = (KvmDevice, Container, Cpu)
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -150,7 +149,6 @@ class KvmUnusable(Check):
     id = "kvm-unusable"
     severity = Severity.ERROR
     title = "KVM cannot be used"
-    needs = (KvmDevice, KvmAccess)
     requires = ("kvm-device-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

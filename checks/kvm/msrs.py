@@ -114,7 +114,6 @@ class KvmReportsIgnoredMsrs(Check):
     id = "kvm-reports-ignored-msrs"
     severity = Severity.WARNING
     title = "KVM reports every ignored MSR access"
-    needs = (BootArguments, KvmParameters, ModuleConfig)
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -208,7 +207,6 @@ class KvmMsrsNotIgnored(Check):
     id = "kvm-msrs-not-ignored"
     severity = Severity.INFO
     title = "KVM does not ignore unknown MSRs"
-    needs = (BootArguments, KvmParameters, ModuleConfig)
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

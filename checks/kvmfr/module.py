@@ -85,7 +85,6 @@ class KvmfrModuleMissing(Check):
     id = "kvmfr-module-missing"
     severity = Severity.ERROR
     title = "The kvmfr module is not installed for this kernel"
-    needs = (KvmfrIntent, KvmfrLoaded, KvmfrFile, BootStack, OsRelease, ImageInfo)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding where the running kernel lacks the module."""
@@ -218,17 +217,6 @@ class KvmfrModuleRejected(Check):
     id = "kvmfr-module-rejected"
     severity = Severity.ERROR
     title = "The kernel refuses the kvmfr module"
-    needs = (
-        KvmfrIntent,
-        KvmfrLoaded,
-        KvmfrFile,
-        KvmfrInfo,
-        ModuleSigning,
-        KernelMessages,
-        BootStack,
-        OsRelease,
-        ImageInfo,
-    )
     requires = ("kvmfr-module-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -354,7 +342,6 @@ class KvmfrModuleNotLoaded(Check):
     id = "kvmfr-module-not-loaded"
     severity = Severity.ERROR
     title = "The kvmfr module is not loaded"
-    needs = (KvmfrIntent, KvmfrLoaded, KvmfrFile, KvmfrIndexed, KvmfrSettings)
     requires = ("kvmfr-module-rejected",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

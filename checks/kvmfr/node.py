@@ -70,7 +70,6 @@ class KvmfrNodeNotADevice(Check):
     id = "kvmfr-node-not-a-device"
     severity = Severity.ERROR
     title = "/dev/kvmfr0 is not the kvmfr device"
-    needs = (KvmfrIntent, KvmfrNodes)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a node that is not the kernel's device."""
@@ -164,7 +163,6 @@ class KvmfrDeviceOwner(Check):
     id = "kvmfr-device-owner"
     severity = Severity.ERROR
     title = "/dev/kvmfr0 is not open to the right accounts"
-    needs = (KvmfrIntent, KvmfrNodes, KvmfrAccess, KvmfrRules, HumanUser, QemuUser)
     requires = (
         "kvmfr-group-unknown",
         "kvmfr-node-not-a-device",

@@ -119,7 +119,6 @@ class KvmfrRuleOwner(Check):
     id = "kvmfr-rule-owner"
     severity = Severity.ERROR
     title = "The udev rule for kvmfr does not do what it should"
-    needs = (KvmfrIntent, KvmfrRules, KvmfrAccess, HumanUser)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a faulty line or unread file."""
@@ -288,7 +287,6 @@ class KvmfrRuleTooLate(Check):
     id = "kvmfr-rule-too-late"
     severity = Severity.WARNING
     title = "uaccess is set too late for kvmfr"
-    needs = (KvmfrIntent, KvmfrRules, KvmfrAccess, HumanUser)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a late line that no early one makes up for."""
@@ -359,7 +357,6 @@ class KvmfrGroupUnknown(Check):
     id = "kvmfr-group-unknown"
     severity = Severity.ERROR
     title = "udev rule names a group that does not count"
-    needs = (KvmfrIntent, KvmfrRules, KvmfrAccess, HumanUser)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a line whose group is unknown or refused."""

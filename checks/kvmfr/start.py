@@ -79,14 +79,6 @@ class KvmfrNotLoadedAtBoot(Check):
     id = "kvmfr-not-loaded-at-boot"
     severity = Severity.WARNING
     title = "Nothing loads kvmfr at boot"
-    needs = (
-        KvmfrIntent,
-        KvmfrFile,
-        KvmfrSettings,
-        ModuleConfig,
-        LoadedModules,
-        InitramfsModules,
-    )
     requires = ("kvmfr-module-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -192,15 +184,6 @@ class KvmfrNoDevice(Check):
     id = "kvmfr-no-device"
     severity = Severity.ERROR
     title = "kvmfr has no usable device"
-    needs = (
-        KvmfrIntent,
-        KvmfrLoaded,
-        KvmfrNodes,
-        KvmfrSettings,
-        KvmfrSize,
-        KvmfrSizes,
-        KernelMessages,
-    )
     requires = ("kvmfr-module-not-loaded",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

@@ -68,7 +68,6 @@ class EnableIommu(Fix):
     id = "enable-iommu"
     solves = ("iommu-off",)
     summary = "Set intel_iommu=on for the next boot"
-    needs = (AcpiTables, BootArguments, IommuMaker, KernelCmdline)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
@@ -112,7 +111,6 @@ class RemoveIommuOff(Fix):
     id = "remove-iommu-off"
     solves = ("iommu-disabled-by-argument",)
     summary = "Take the argument that turns the IOMMU off out of the next boot"
-    needs = (BootArguments, IommuMaker)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
@@ -139,7 +137,6 @@ class RemoveIntremapOff(Fix):
     id = "remove-intremap-off"
     solves = ("interrupt-remapping-off",)
     summary = "Take intremap=off out of the next boot"
-    needs = (BootArguments,)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:

@@ -31,7 +31,6 @@ class LoadKvm(Fix):
     id = "load-kvm"
     solves = ("kvm-device-missing",)
     summary = "Load the KVM module of this processor"
-    needs = (Cpu, KernelCmdline, KvmDevice, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the loading; decline where it cannot help."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    BootArguments,
     Change,
     Facts,
     Finding,
@@ -33,7 +32,6 @@ class SilenceIgnoredMsrs(Fix):
     id = "silence-ignored-msrs"
     solves = ("kvm-reports-ignored-msrs",)
     summary = "Set kvm.report_ignored_msrs=0, for the next boot and now"
-    needs = (BootArguments, KvmParameters)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the argument, and the parameter where KVM is loaded."""

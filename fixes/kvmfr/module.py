@@ -114,7 +114,6 @@ class LoadKvmfrNow(Fix):
     id = "load-kvmfr"
     solves = ("kvmfr-module-not-loaded",)
     summary = "Load the kvmfr module"
-    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size, and the loading."""
@@ -132,7 +131,6 @@ class LoadKvmfrAtBoot(Fix):
     id = "load-kvmfr-at-boot"
     solves = ("kvmfr-not-loaded-at-boot",)
     summary = "Have systemd load kvmfr at every boot"
-    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the list's line, and a size where there is none."""
@@ -154,7 +152,6 @@ class SizeKvmfr(Fix):
     id = "size-kvmfr"
     solves = ("kvmfr-no-device",)
     summary = "Set static_size_mb for kvmfr, and reload it where it has no device"
-    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size and the reload."""
@@ -176,7 +173,6 @@ class SizeKvmfrAtBoot(Fix):
     id = "size-kvmfr-at-boot"
     solves = ("kvmfr-no-device",)
     summary = "Set kvmfr.static_size_mb for the next boot"
-    needs = (KvmfrSettings, KvmfrSize, KvmfrSizes, ModuleConfig)
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:

@@ -94,7 +94,6 @@ class GrantKvmfrAccess(Fix):
         "kvmfr-rule-too-late",
     )
     summary = "Write the udev rule so that you and QEMU can open the device"
-    needs = (Accounts, HumanUser, KvmfrAccess, KvmfrRules, QemuUser, UdevRules)
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the rule, and the event that has it applied."""

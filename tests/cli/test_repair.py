@@ -59,7 +59,6 @@ class Loud(Check):
     id = "loud"
     severity = Severity.WARNING
     title = "Loud"
-    needs = (Noise,)
 
     def judge(self, facts: Facts) -> list[Finding]:
         return [finding("host", "loud")] if "Y" in facts[Noise].parameter else []
@@ -69,7 +68,6 @@ class Booted(Check):
     id = "booted"
     severity = Severity.WARNING
     title = "Booted without"
-    needs = (KernelCmdline,)
 
     def judge(self, facts: Facts) -> list[Finding]:
         has = facts[KernelCmdline].line.has("quiet_kvm")

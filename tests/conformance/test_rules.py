@@ -134,14 +134,11 @@ def test_requirements_have_no_circle() -> None:
 
 
 @pytest.mark.parametrize("check", RULES)
-def test_needs_says_what_is_asked(check: type[Check]) -> None:
-    asked: set[type] = set()
+def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
     for name in EXPECTED:
         facts = RecordingFacts(host(name))
         judge(check, facts, Registry((check,), ()))
-        asked |= facts.asked
-    assert asked <= set(check.needs), "asked for, not declared"
-    assert set(check.needs) <= asked, "declared, asked for on no fixture host"
+        assert facts.asked, f"judged {name} without asking anything"
 
 
 @pytest.mark.parametrize("check", RULES)

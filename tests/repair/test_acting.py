@@ -160,7 +160,6 @@ class Tells(Check):
 
     severity = Severity.ERROR
     title = ""
-    needs = ()
 
     def judge(self, facts: Facts) -> list[Finding]:
         if self.id == "unknown":
