@@ -204,7 +204,7 @@ class DeleteFile(Variant):
     """Remove a file, a leftover node included; ``why`` is shown in the plan."""
 
     path: str
-    why: str
+    why: Message
 
 
 class UdevTrigger(Variant):
@@ -301,7 +301,7 @@ class CommandStep(Variant):
     accepted: tuple[int, ...] = (0,)
     waits_for: str = ""
     brings_forward: bool = False
-    why: str = ""
+    why: Message | None = None
 
 
 class ParameterStep(Variant):

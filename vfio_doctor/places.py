@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from vfio_doctor.value import NamedTuple
+from typing import Any
+
+from vfio_doctor.value import Variant
 
 
-class HostPlace(NamedTuple):
+class HostPlace(Variant):
     """The host as a whole."""
 
     def __str__(self) -> str:
@@ -13,7 +15,7 @@ class HostPlace(NamedTuple):
         return "host"
 
 
-class FilePlace(NamedTuple):
+class FilePlace(Variant):
     """A file, or a line of one; ``line`` counts from 1 and is 0 for the whole file."""
 
     path: str
@@ -24,7 +26,7 @@ class FilePlace(NamedTuple):
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-class ArgumentPlace(NamedTuple):
+class ArgumentPlace(Variant):
     """A kernel argument as spelt, and what it was read from."""
 
     argument: str
@@ -35,7 +37,7 @@ class ArgumentPlace(NamedTuple):
         return self.argument
 
 
-class DevicePlace(NamedTuple):
+class DevicePlace(Variant):
     """A PCI function by its address, ``0000:01:00.0``."""
 
     address: str
@@ -45,7 +47,7 @@ class DevicePlace(NamedTuple):
         return self.address
 
 
-class GroupPlace(NamedTuple):
+class GroupPlace(Variant):
     """An IOMMU group by its number."""
 
     number: int
@@ -55,7 +57,7 @@ class GroupPlace(NamedTuple):
         return f"IOMMU group {self.number}"
 
 
-class ModulePlace(NamedTuple):
+class ModulePlace(Variant):
     """A kernel module; ``release`` is "" where no one kernel is meant."""
 
     name: str
@@ -66,7 +68,7 @@ class ModulePlace(NamedTuple):
         return f"{self.name} of {self.release}" if self.release else self.name
 
 
-class NodePlace(NamedTuple):
+class NodePlace(Variant):
     """A device node by its path."""
 
     path: str
@@ -76,7 +78,7 @@ class NodePlace(NamedTuple):
         return self.path
 
 
-class VmPlace(NamedTuple):
+class VmPlace(Variant):
     """An element of a VM's definition; ``line`` and ``column`` count from 1.
 
     ``path`` is "" where the definition came from no file, ``line`` 0 where the
@@ -105,3 +107,26 @@ Place = (
     | NodePlace
     | VmPlace
 )
+
+KINDS: dict[str, type[Place]] = {
+    "host": HostPlace,
+    "file": FilePlace,
+    "argument": ArgumentPlace,
+    "device": DevicePlace,
+    "group": GroupPlace,
+    "module": ModulePlace,
+    "node": NodePlace,
+    "vm": VmPlace,
+}
+
+
+def as_fields(place: Place) -> dict[str, object]:
+    """Return a place as plain values: its kind, and the fields of that kind."""
+    kind = next(word for word, type_ in KINDS.items() if isinstance(place, type_))
+    return {"kind": kind, **place._asdict()}
+
+
+def from_fields(fields: dict[str, Any]) -> Place:
+    """Return the place that `as_fields` made plain."""
+    rest = {name: value for name, value in fields.items() if name != "kind"}
+    return KINDS[fields["kind"]](**rest)

@@ -21,6 +21,7 @@ from vfio_doctor.api import (
     ModuleOption,
     Why,
     known,
+    say,
 )
 
 MODULE, PARAMETER = "kvmfr", "static_size_mb"
@@ -201,5 +202,8 @@ class RemoveStrayKvmfrFile(Fix):
         """Yield the removal and the reload."""
         if not finding.subject.startswith("/dev/"):
             raise CannotFix(f"{finding.subject}: not a path in /dev")
-        yield DeleteFile(finding.subject, "a regular file where a device belongs")
+        yield DeleteFile(
+            finding.subject,
+            say("delete-leftover-node", "a regular file where a device belongs"),
+        )
         yield LoadModule(MODULE, reload=True)

@@ -27,6 +27,7 @@ from vfio_doctor.api import (
     is_system_id,
     parse_udev_rules,
     replace_value,
+    say,
 )
 
 ETC = "/etc/udev/rules.d/"
@@ -288,7 +289,9 @@ def _put(here: list[Line], text: str) -> Iterator[Change]:
 def _out_of_the_way(facts: Facts, path: str) -> Change:
     """Remove a recipe's file; hide one of the system by one of the same name."""
     if path.startswith(ETC):
-        return DeleteFile(path, f"{NEW_RULE} takes its place")
+        return DeleteFile(
+            path, say("delete-replaced-rule", "{path} takes its place", path=NEW_RULE)
+        )
     name = path.rpartition("/")[2]
     return WriteFile(f"{ETC}{name}", f"# Hides {path}: {NEW_RULE} takes its place.\n")
 
@@ -355,7 +358,12 @@ def _stray(facts: Facts, path: str, text: str) -> Iterator[Change]:
         yield EditLine(
             NEW_RULE, "", _rule(f'GROUP="{_qemu_group(facts)}"', 'TAG+="uaccess"')
         )
-    yield DeleteFile(path, "udev never reads it: its name does not end in .rules")
+    yield DeleteFile(
+        path,
+        say(
+            "delete-unread-rule", "udev never reads it: its name does not end in .rules"
+        ),
+    )
     yield UdevTrigger("kvmfr")
 
 

@@ -5,7 +5,7 @@ import pytest
 from support import hosts
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.grub import Grub
-from vfio_doctor.boot.limine import Limine
+from vfio_doctor.boot.limine import NEW_ENTRIES, Limine
 from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.captured import CapturedHost
@@ -187,7 +187,7 @@ def test_limine_edits_its_words_and_makes_the_entries_anew() -> None:
         b'KERNEL_CMDLINE[default]+="quiet kvm.report_ignored_msrs=0"\n'
         b'ESP_PATH="/boot"\n'
     )
-    assert make == CommandStep(("limine-update",), why="make the boot entries anew")
+    assert make == CommandStep(("limine-update",), why=NEW_ENTRIES)
 
 
 def test_limine_takes_out_of_the_file_that_has_the_word() -> None:

@@ -266,8 +266,8 @@ class Died(BaseException):
 
 
 def interrupted(root: Path) -> None:
-    def die(text: str) -> None:
-        if trees.PARAMETER in text:
+    def die(text: object) -> None:
+        if text == trees.PARAMETER:
             raise Died
 
     dying = trees.machine(root, tell=die)

@@ -290,4 +290,6 @@ def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
 def test_delete_names_the_file_that_takes_its_place() -> None:
     facts = Facts(host({"99-k.rules": ROOT_99}, 258))
     changes = tuple(GrantKvmfrAccess().propose(finding("/dev/kvmfr0"), facts))
-    assert DeleteFile(f"{D}99-k.rules", f"{NEW} takes its place") in changes
+    gone = [change for change in changes if isinstance(change, DeleteFile)]
+    assert [change.path for change in gone] == [f"{D}99-k.rules"]
+    assert str(gone[0].why) == f"{NEW} takes its place"

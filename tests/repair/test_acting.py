@@ -23,6 +23,7 @@ from vfio_doctor.model import (
     ParameterStep,
     Severity,
 )
+from vfio_doctor.places import HostPlace
 from vfio_doctor.repair.do_step import command, make, write_parameter
 from vfio_doctor.repair.syscalls import Filesystem, StepFailed
 from vfio_doctor.repair.target import Machine, boot_id
@@ -204,7 +205,7 @@ def test_looking_again_tells_what_became_of_a_finding(
         verbatim("cure it"),
         Applicability.SAFE,
         reboot,
-        (Served(check, "host"),),
+        (Served(check, HostPlace()),),
         (),
     )
     state = StepState.LATE if late else StepState.DONE

@@ -8,7 +8,15 @@ from support import hosts
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
-from vfio_doctor.repair.guards import NO_VM, broken, unheld, unused
+from vfio_doctor.repair.guards import (
+    Guard,
+    NoVm,
+    Unheld,
+    Unused,
+    as_word,
+    broken,
+    from_word,
+)
 from vfio_doctor.repair.runner import LiveRunner, NoRunner
 
 VM = {"/proc/77/comm": "qemu-system-x86\n"}
@@ -20,35 +28,48 @@ REFCNT = "/sys/module/kvmfr/refcnt"
 @pytest.mark.parametrize(
     ("guard", "host", "said"),
     [
-        (NO_VM, hosts.build({"/proc/1/comm": "systemd\n"}), ""),
-        (NO_VM, hosts.build(VM), "a virtual machine is running (process 77)"),
-        (NO_VM, hosts.build({}), ""),
-        (unused("kvmfr"), hosts.build({REFCNT: "0\n"}), ""),
-        (unused("kvmfr"), hosts.build({REFCNT: "2\n"}), "the module kvmfr is in use"),
-        (unused("kvmfr"), hosts.build({}), ""),
+        (NoVm(), hosts.build({"/proc/1/comm": "systemd\n"}), ""),
+        (NoVm(), hosts.build(VM), "a virtual machine is running (process 77)"),
+        (NoVm(), hosts.build({}), ""),
+        (Unused("kvmfr"), hosts.build({REFCNT: "0\n"}), ""),
+        (Unused("kvmfr"), hosts.build({REFCNT: "2\n"}), "the module kvmfr is in use"),
+        (Unused("kvmfr"), hosts.build({}), ""),
         (
-            unused("kvmfr"),
+            Unused("kvmfr"),
             hosts.build({REFCNT: hosts.denied(REFCNT)}),
             "whether kvmfr is in use is not known: /sys/module/kvmfr/refcnt: denied "
             "(Permission denied)",
         ),
         (
-            unheld("/dev/kvmfr0"),
+            Unheld("/dev/kvmfr0"),
             hosts.build({}, FD),
             "/dev/kvmfr0 is in use by process 8",
         ),
         (
-            unheld("/dev/kvmfr0"),
+            Unheld("/dev/kvmfr0"),
             hosts.build(MAPS),
             "/dev/kvmfr0 is in use by process 9",
         ),
-        (unheld("/dev/kvmfr1"), hosts.build(MAPS, FD), ""),
+        (Unheld("/dev/kvmfr1"), hosts.build(MAPS, FD), ""),
     ],
 )
 def test_a_guard_says_who_would_be_hurt(
-    guard: str, host: CapturedHost, said: str
+    guard: Guard, host: CapturedHost, said: str
 ) -> None:
-    assert broken(guard, host) == said
+    assert str(broken(guard, host) or "") == said
+
+
+@pytest.mark.parametrize(
+    ("guard", "word"),
+    [
+        (NoVm(), "no-vm"),
+        (Unused("kvmfr"), "unused:kvmfr"),
+        (Unheld("/dev/a:b"), "unheld:/dev/a:b"),
+    ],
+)
+def test_a_journal_spells_a_guard_as_it_always_did(guard: Guard, word: str) -> None:
+    assert as_word(guard) == word
+    assert from_word(word) == guard
 
 
 class Status:
@@ -84,10 +105,10 @@ def test_a_foreign_transaction_is_waited_for(
     tool: str, answers: tuple[str | None, ...], pauses: int, said: str
 ) -> None:
     slept: list[float] = []
-    said_: list[str] = []
+    said_: list[object] = []
     why = named(tool).wait_until_idle(Status(*answers), slept.append, said_.append)
-    assert said in why
-    assert bool(said) == bool(why)
+    assert said in str(why)
+    assert bool(said) == (why is not None)
     assert len(slept) == len(said_) == pauses
 
 

@@ -15,6 +15,7 @@ from vfio_doctor.model import (
     ParameterStep,
     Step,
 )
+from vfio_doctor.places import NodePlace
 from vfio_doctor.repair.values import (
     Effect,
     Ending,
@@ -38,9 +39,12 @@ from vfio_doctor.report.plan import (
 from vfio_doctor.report.plan_document import plan_document, results_document
 
 EVIL = "a\x1b[31m\u202e\nb"
-FOUND = (Served("check-a", EVIL),)
+SAID = verbatim(EVIL)
+FOUND = (Served("check-a", NodePlace(EVIL)),)
 CHANGE = FileStep("/etc/x", b"one\ntwo\n", b"one\n2\x1b\n")
-CALL = CommandStep(("rpm-ostree", "kargs", "--append=a=$(id)"), why="change them")
+CALL = CommandStep(
+    ("rpm-ostree", "kargs", "--append=a=$(id)"), why=verbatim("change them")
+)
 
 
 def a_fix(how: Applicability = Applicability.SAFE, reboot: bool = False) -> PlannedFix:
@@ -66,7 +70,7 @@ WHOLE = planned(
     FileStep("/etc/old", b"y", None),
     CALL,
     NodeStep("/dev/kvmfr0", 42),
-    CommandStep(("udevadm", "settle"), brings_forward=True, why="wait"),
+    CommandStep(("udevadm", "settle"), brings_forward=True, why=verbatim("wait")),
     ParameterStep("/sys/module/a/parameters/b", "Y", "N"),
 )
 
@@ -100,10 +104,10 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
     outcome = Outcome(
         Ending.UNDONE,
         "run",
-        (StepResult(0, CHANGE, StepState.KEPT, EVIL, (EVIL, EVIL + "\nmore")),),
-        EVIL,
+        (StepResult(0, CHANGE, StepState.KEPT, SAID, (EVIL, EVIL + "\nmore")),),
+        SAID,
     )
-    verdicts = (Verdict(FOUND[0], Effect.FAILING, EVIL),)
+    verdicts = (Verdict(FOUND[0], Effect.FAILING, SAID),)
     for line in (*plan_lines(WHOLE), *outcome_lines(outcome, verdicts)):
         assert line.isprintable(), line
 
@@ -135,17 +139,19 @@ def test_a_lost_line_end_is_seen() -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 def test_every_ending_has_a_sentence(ending: Ending) -> None:
-    [line] = outcome_lines(Outcome(ending, "run-1", (), "because"))
+    [line] = outcome_lines(Outcome(ending, "run-1", (), verbatim("because")))
     assert "because" in line
 
 
 def test_what_somebody_changed_is_shown_from_both_sides() -> None:
     undone = StepResult(1, CALL, StepState.UNDONE)
     waiting = StepResult(2, CALL, StepState.WAITING)
-    short = StepResult(0, CHANGE, StepState.KEPT, "changed", ("N", "Y"))
-    long = StepResult(0, CHANGE, StepState.KEPT, "changed", ("a\nb\n", "a\nc\n"))
+    short = StepResult(0, CHANGE, StepState.KEPT, verbatim("changed"), ("N", "Y"))
+    long = StepResult(
+        0, CHANGE, StepState.KEPT, verbatim("changed"), ("a\nb\n", "a\nc\n")
+    )
     hidden = StepResult(3, CommandStep((), ("x",)), StepState.UNDONE)
-    failed = StepResult(4, CommandStep((), ("x",)), StepState.KEPT, "no")
+    failed = StepResult(4, CommandStep((), ("x",)), StepState.KEPT, verbatim("no"))
     steps = (short, long, undone, waiting, hidden, failed)
     lines = outcome_lines(Outcome(Ending.UNDONE, "run", steps))
     assert "    we left: N" in lines

@@ -19,6 +19,7 @@ from vfio_doctor.model import (
     Step,
 )
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.repair.guards import Unheld
 from vfio_doctor.repair.plan import digest, words_digest
 from vfio_doctor.repair.syscalls import Filesystem
 from vfio_doctor.repair.target import Machine
@@ -151,7 +152,7 @@ def machine(
     root: Path,
     files: Filesystem | None = None,
     answers: dict[str, int] | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[object], None] = lambda _: None,
 ) -> Machine:
     """All that a repair of a tree needs."""
     files = files or Filesystem(str(root))
@@ -179,7 +180,7 @@ def whole_plan(root: Path) -> Plan:
         PlannedStep(FileStep(NEW, None, b"kvmfr\n"), ("b",)),
         PlannedStep(FileStep(RULE, rule, None), ("b",)),
         *(PlannedStep(s, ("a",), (), True) for s in FakeBoot().steps(host, edit)),
-        PlannedStep(NodeStep(NODE, 100), ("b",), (f"unheld:{NODE}",)),
+        PlannedStep(NodeStep(NODE, 100), ("b",), (Unheld(NODE),)),
         PlannedStep(CommandStep(reload, brings_forward=True), ("b",)),
         PlannedStep(ParameterStep(PARAMETER, "Y", "N"), ("a",)),
     )

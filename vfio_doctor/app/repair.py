@@ -92,11 +92,14 @@ def _repair(
 
 def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     """Return the report without the findings that only wait for a reboot."""
-    waiting = {v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT}
+    waiting = [v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT]
 
     def rest(result: CheckResult) -> CheckResult:
+        ours = [served for served in waiting if served.check == result.id]
         kept = tuple(
-            d for d in result.diagnoses if (result.id, d.finding.subject) not in waiting
+            d
+            for d in result.diagnoses
+            if not any(served.is_at(d.finding.place) for served in ours)
         )
         return result._replace(diagnoses=kept)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Outcome
 
@@ -39,13 +40,13 @@ def boot_tool(host: Reader) -> BootBackend | None:
         return None
 
 
-def progress(text: str) -> None:
+def progress(text: str | Message) -> None:
     """Say what is being done; on stderr, and only to a person."""
     if sys.stderr.isatty():
         to_stderr(f"{text} ...")
 
 
-def to_stderr(text: str) -> None:
+def to_stderr(text: str | Message) -> None:
     """Write one line to stderr, made safe."""
     from vfio_doctor.report.untrusted import clean
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vfio_doctor.host.reader import CommandResult, Missing, Reader
-    from vfio_doctor.model import Step
+    from vfio_doctor.model import Message, Step
 
 # Seconds. A deployment on a slow disk takes minutes; bringing forward does not.
 BOOT_TOOL, FORWARD = 1800.0, 60.0
@@ -65,13 +65,13 @@ class BootBackend:
         self,
         runner: Runner,
         sleep: Callable[[float], None],
-        tell: Callable[[str], None],
-    ) -> str:
+        tell: Callable[[str | Message], None],
+    ) -> Message | None:
         """Wait while somebody else uses the tool; they are never interrupted.
 
-        Returns "" once the tool is idle, else why it cannot be waited for.
+        Returns None once the tool is idle, else why it cannot be waited for.
         """
-        return ""
+        return None
 
     def is_busy(self, answer: CommandResult | Missing) -> bool:
         """Tell whether a call failed only because somebody else uses the tool."""

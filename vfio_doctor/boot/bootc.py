@@ -13,6 +13,7 @@ from vfio_doctor.facts.boot.entries import (
     staged_deployment,
 )
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words
 
@@ -25,6 +26,15 @@ OWNER_KEY = f"x-options-source-{SOURCE}"
 CALL = ("bootc", "loader-entries", "set-options-for-source", "--source", SOURCE)
 BOOTC_SINCE = (1, 15, 2)
 OSTREE_SINCE = (2026, 1)
+UNREAD = say(
+    "bootc-arguments-unread", "the next boot's arguments cannot be read: {why}"
+)
+NOT_OURS = say(
+    "bootc-argument-not-ours",
+    "{word} was set by the image or by another tool, and bootc removes only what "
+    "vfio-doctor has set itself; remove it where it was set",
+)
+SET = say("do-bootc-options", "set vfio-doctor's own kernel arguments")
 
 Words = tuple[str, ...]
 
@@ -59,21 +69,18 @@ class Bootc(BootBackend):
         refuse_init_part(edit, self.name)
         found = _following(host)
         if isinstance(found, Missing):
-            raise CannotFix(f"the next boot's arguments cannot be read: {found}")
+            raise CannotFix(UNREAD.filled(why=found.message), found.why)
         former = found[1]
         ours = list(former)
         for word in removed(edit):
             if word not in ours:
-                raise CannotFix(
-                    f"{word} was set by the image or by another tool, and bootc only "
-                    "removes what its own source has set; take it out where it was set"
-                )
+                raise CannotFix(NOT_OURS.filled(word=word))
             ours.remove(word)
         return (
             CommandStep(
                 _call((*ours, *added(edit))),
                 _call(former),
-                why="set vfio-doctor's own kernel arguments",
+                why=SET,
             ),
         )
 

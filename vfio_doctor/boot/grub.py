@@ -11,6 +11,7 @@ from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KEYS, grub_files, grub_words
 from vfio_doctor.facts.boot.entries import grub_menu_entry
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
 
+NOT_FOUND = say("grub-word-not-found", "{words}: not found in any file GRUB reads")
+IN_PARTS = say(
+    "grub-word-in-parts",
+    "{path}: {word} is in a {key} made of several quoted parts; remove it by hand",
+)
+NO_MENU_TOOL = say(
+    "grub-no-menu-tool",
+    "neither update-grub nor a grub.cfg was found; edit /etc/default/grub and "
+    "regenerate the menu with your distribution's tool",
+)
+OLD_MENU = say("do-grub-menu-back", "regenerate the boot menu from the old files")
+NEW_MENU = say("do-grub-menu", "regenerate the boot menu")
 MENU_PATHS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
@@ -53,12 +66,12 @@ class Grub(BootBackend):
             if step is not None:
                 edits.append(step)
         if gone:
-            raise CannotFix(f"{' '.join(gone)}: not found where GRUB reads it")
+            raise CannotFix(NOT_FOUND.filled(words=" ".join(gone)))
         make_menu = _menu_maker(host)
         return (
-            CommandStep((), make_menu, why="make the boot menu from the old files"),
+            CommandStep((), make_menu, why=OLD_MENU),
             *edits,
-            CommandStep(make_menu, why="make the boot menu anew"),
+            CommandStep(make_menu, why=NEW_MENU),
         )
 
 
@@ -92,10 +105,7 @@ def _take_out(text: str, found: shell.Assignment, gone: list[str], path: str) ->
         value = text[found.start : found.end]
         for word in gone:
             if word in value:
-                raise CannotFix(
-                    f"{path}: {word} stands in a {found.key} made of several quoted "
-                    "parts; take it out by hand"
-                )
+                raise CannotFix(IN_PARTS.filled(path=path, word=word, key=found.key))
         return text
     here = [p.meaning for p in found.pieces if p.meaning in gone]
     taken = [w for w in here if w is not None and take(gone, w)]
@@ -116,10 +126,7 @@ def _menu_maker(host: Reader) -> tuple[str, ...]:
         if not isinstance(host.lstat(path), Missing):
             tool = "grub2-mkconfig" if "grub2" in path else "grub-mkconfig"
             return (tool, "-o", path)
-    raise CannotFix(
-        "neither update-grub nor a grub.cfg was found; edit /etc/default/grub and "
-        "make the menu with your distribution's tool"
-    )
+    raise CannotFix(NO_MENU_TOOL)
 
 
 def _text(data: bytes) -> str:

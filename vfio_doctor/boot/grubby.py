@@ -10,6 +10,7 @@ from vfio_doctor.boot.kernel_cmdline import CMDLINE, cmdline_step
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
 
+CHANGE = say("do-grubby", "change the kernel arguments of every installed kernel")
 INFO = ("grubby", "--info=DEFAULT")
 
 
@@ -52,7 +54,7 @@ class Grubby(BootBackend):
             CommandStep(
                 _call(gone, new),
                 _call(new, gone),
-                why="change the kernel arguments of every installed kernel",
+                why=CHANGE,
             ),
         )
 

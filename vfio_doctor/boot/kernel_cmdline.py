@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep
 from vfio_doctor.parse.cmdline import words
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 CMDLINE = "/etc/kernel/cmdline"
+FILE_UNREAD = say("file-unread", "{why}: it is read before it is changed")
 
 
 def cmdline_step(host: Reader, path: str, edit: ArgumentEdit) -> FileStep | None:
@@ -40,7 +42,7 @@ def content(host: Reader, path: str) -> bytes | None:
             return None
         from vfio_doctor.facts.base import CannotFix
 
-        raise CannotFix(f"{data}: it has to be read before it is changed")
+        raise CannotFix(FILE_UNREAD.filled(why=data.message), data.why)
     return data
 
 

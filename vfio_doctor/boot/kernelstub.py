@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.boot.config import kernelstub_words
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Missing, Reader
+
+REMOVE = say("do-kernelstub-remove", "remove kernel arguments")
+ADD = say("do-kernelstub-add", "add kernel arguments")
 
 
 class Kernelstub(BootBackend):
@@ -30,11 +34,11 @@ class Kernelstub(BootBackend):
         take = CommandStep(
             ("kernelstub", "-d", gone),
             ("kernelstub", "-a", gone),
-            why="take kernel options out",
+            why=REMOVE,
         )
         put = CommandStep(
             ("kernelstub", "-a", new),
             ("kernelstub", "-d", new),
-            why="add kernel options",
+            why=ADD,
         )
         return (*((take,) if gone else ()), *((put,) if new else ()))

@@ -16,6 +16,7 @@ from vfio_doctor.facts.boot.config import (
 )
 from vfio_doctor.facts.boot.entries import limine_entry
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
 
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
 
+BY_HAND = say(
+    "limine-kept-by-hand",
+    "limine.conf is kept by hand here: append to the cmdline: line of your entry: "
+    "{words}",
+)
+NOT_FOUND = say(
+    "limine-word-not-found", "{words}: not found in any file limine-update reads"
+)
+OLD_ENTRIES = say(
+    "do-limine-entries-back", "regenerate the boot entries from the old files"
+)
+NEW_ENTRIES = say("do-limine-entries", "regenerate the boot entries")
 TOOLS = ("limine-update", "limine-mkinitcpio")
 
 
@@ -50,10 +63,7 @@ class Limine(BootBackend):
         refuse_init_part(edit, self.name)
         tool = next((t for t in TOOLS if _installed(host, t)), None)
         if tool is None or content(host, LIMINE_DEFAULT) is None:
-            raise CannotFix(
-                "limine.conf is kept by hand here: put at the end of your entry's "
-                f"cmdline: line: {' '.join(added(edit))}"
-            )
+            raise CannotFix(BY_HAND.filled(words=" ".join(added(edit))))
         gone = list(removed(edit))
         edits = [
             step
@@ -61,11 +71,11 @@ class Limine(BootBackend):
             if (step := _file_step(host, path, gone, edit)) is not None
         ]
         if gone:
-            raise CannotFix(f"{' '.join(gone)}: not found where limine-update reads it")
+            raise CannotFix(NOT_FOUND.filled(words=" ".join(gone)))
         return (
-            CommandStep((), (tool,), why="make the boot entries from the old files"),
+            CommandStep((), (tool,), why=OLD_ENTRIES),
             *edits,
-            CommandStep((tool,), why="make the boot entries anew"),
+            CommandStep((tool,), why=NEW_ENTRIES),
         )
 
 

@@ -8,12 +8,35 @@ from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Missing, Reader
     from vfio_doctor.model import Step
+
+NIX_ADD = say(
+    "nixos-add",
+    "add to configuration.nix: boot.kernelParams = [ {new} ]; then run "
+    "`sudo nixos-rebuild boot`",
+)
+NIX_GO = say(
+    "nixos-remove",
+    "remove from boot.kernelParams: {gone}; then run `sudo nixos-rebuild boot`",
+)
+NIX_BOTH = say(
+    "nixos-add-and-remove",
+    "add to configuration.nix: boot.kernelParams = [ {new} ]; remove from "
+    "boot.kernelParams: {gone}; then run `sudo nixos-rebuild boot`",
+)
+SEALED = say(
+    "sealed-image",
+    "the arguments are sealed into the kernel image. Write this line to "
+    "/etc/kernel/cmdline: {line} -- and rebuild the image (mkinitcpio -P, "
+    "dracut --regenerate-all --force, or kernel-install add-all); on an image-based "
+    "system that is done in the image's build",
+)
 
 
 class NixOs(BootBackend):
@@ -27,15 +50,11 @@ class NixOs(BootBackend):
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Raise `CannotFix` with the snippet for configuration.nix."""
-        lines = []
-        if added(edit):
-            quoted = " ".join(f'"{word}"' for word in added(edit))
-            lines.append(
-                f"put into configuration.nix: boot.kernelParams = [ {quoted} ];"
-            )
-        if removed(edit):
-            lines.append(f"take out of boot.kernelParams: {' '.join(removed(edit))}")
-        raise CannotFix(f"{'; '.join(lines)}; then run `sudo nixos-rebuild boot`")
+        new = " ".join(f'"{word}"' for word in added(edit))
+        gone = " ".join(removed(edit))
+        if new and gone:
+            raise CannotFix(NIX_BOTH.filled(new=new, gone=gone))
+        raise CannotFix(NIX_ADD.filled(new=new) if new else NIX_GO.filled(gone=gone))
 
 
 class SealedImage(BootBackend):
@@ -49,13 +68,7 @@ class SealedImage(BootBackend):
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Raise `CannotFix` with the line for `/etc/kernel/cmdline`."""
-        whole = " ".join(edit.after)
-        raise CannotFix(
-            "the arguments are sealed into the kernel image. Write into "
-            f"/etc/kernel/cmdline the line: {whole} -- and build the image anew "
-            "(mkinitcpio -P, dracut --regenerate-all --force, or kernel-install "
-            "add-all); on an image-based system that is done in its build"
-        )
+        raise CannotFix(SEALED.filled(line=" ".join(edit.after)))
 
 
 def _running(host: Reader) -> tuple[str, ...] | Missing:

@@ -8,6 +8,7 @@ from vfio_doctor.boot.backend import FORWARD, BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.boot.entries import RPM_OSTREE_KARGS, rpm_ostree_kargs
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
 
 if TYPE_CHECKING:
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
 
     from vfio_doctor.boot.backend import ArgumentEdit, Runner
     from vfio_doctor.host.reader import CommandResult, Reader
+    from vfio_doctor.model import Message
 
 UNCHANGED = 77
 BUSY = "error: Transaction in progress"
 STATUS = ("rpm-ostree", "status", "--json")
 # Seconds.
 WAIT, PAUSE = 600.0, 2.0
+WAITING = say(
+    "rpm-ostree-waiting", "waiting for another rpm-ostree transaction ({transaction})"
+)
+STILL_BUSY = say(
+    "rpm-ostree-busy",
+    "another rpm-ostree transaction did not end within {seconds} s",
+)
+CHANGE = say(
+    "do-rpm-ostree-kargs", "change the kernel arguments of the next deployment"
+)
 
 
 class RpmOstree(BootBackend):
@@ -48,7 +60,7 @@ class RpmOstree(BootBackend):
                 _call(new, gone),
                 (0, UNCHANGED),
                 waits_for=self.name,
-                why="change the kernel arguments of the next deployment",
+                why=CHANGE,
             ),
         )
 
@@ -56,18 +68,18 @@ class RpmOstree(BootBackend):
         self,
         runner: Runner,
         sleep: Callable[[float], None],
-        tell: Callable[[str], None],
-    ) -> str:
+        tell: Callable[[str | Message], None],
+    ) -> Message | None:
         """Wait for another transaction to end; it is never cancelled."""
         waited = 0.0
         while waited <= WAIT:
             busy = _transaction(runner)
             if busy is None:
-                return ""
-            tell(f"waiting for another rpm-ostree transaction ({busy})")
+                return None
+            tell(WAITING.filled(transaction=busy))
             sleep(PAUSE)
             waited += PAUSE
-        return f"another rpm-ostree transaction did not end within {WAIT:g} s"
+        return STILL_BUSY.filled(seconds=int(WAIT))
 
     def is_busy(self, answer: CommandResult | Missing) -> bool:
         """Tell whether another transaction began between our look and our call."""

@@ -15,6 +15,7 @@ from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
@@ -32,6 +33,18 @@ BACKENDS: dict[BootKind, type[BootBackend]] = {
     BootKind.NIXOS: NixOs,
 }
 
+OLD_BOOTC = say(
+    "bootc-too-old",
+    "this bootc cannot keep kernel arguments of one machine (bootc 1.15.2 and "
+    "ostree 2026.1 can): update the image, or set them in it with "
+    "/usr/lib/bootc/kargs.d",
+)
+NO_STACK = say(
+    "boot-stack-unknown",
+    "how this machine boots is not known; add the kernel arguments with your "
+    "distribution's tool",
+)
+
 
 def named(name: str) -> BootBackend:
     """Return the back end of that name; one that knows nothing if there is none."""
@@ -46,15 +59,8 @@ def choose(host: Reader, facts: Facts) -> BootBackend:
     """
     stack = facts[BootStack]
     if stack.kind is BootKind.BOOTC and not usable(host):
-        raise CannotFix(
-            "this bootc has no arguments of the machine's own (that came with bootc "
-            "1.15.2 and ostree 2026.1): update the image, or set them in it with "
-            "/usr/lib/bootc/kargs.d"
-        )
+        raise CannotFix(OLD_BOOTC)
     backend = BACKENDS.get(stack.kind)
     if backend is None:
-        raise CannotFix(
-            "how this machine boots is not known; add the kernel arguments with your "
-            "distribution's tool"
-        )
+        raise CannotFix(NO_STACK)
     return backend()

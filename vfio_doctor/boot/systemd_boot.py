@@ -14,11 +14,14 @@ from vfio_doctor.boot.kernel_cmdline import (
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.entries import default_entry, entry_words
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep, Step
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
+
+NO_DEFAULT = say("boot-default-unknown", "the default boot entry is not known: {why}")
 
 
 class SystemdBoot(BootBackend):
@@ -39,7 +42,7 @@ class SystemdBoot(BootBackend):
         """Return the edit of the entry, and of the line for kernels to come."""
         path = default_entry(host)
         if isinstance(path, Missing):
-            raise CannotFix(f"the default boot entry is not known: {path}")
+            raise CannotFix(NO_DEFAULT.filled(why=path.message), path.why)
         before = content(host, path)
         text = (before or b"").decode("utf-8", "surrogateescape")
         after = with_options(text, edit).encode("utf-8", "surrogateescape")

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
+
+AFTER_DASHES = say(
+    "boot-words-after-dashes",
+    "the kernel arguments contain `--` and {tool} would write after it; add by hand "
+    "before it: {words}",
+)
 
 
 def removed(edit: ArgumentEdit) -> tuple[str, ...]:
@@ -26,10 +33,7 @@ def refuse_init_part(edit: ArgumentEdit, tool: str) -> None:
     Tools that append would put a kernel argument behind it, where init gets it.
     """
     if "--" in edit.before:
-        raise CannotFix(
-            f"the kernel arguments hold a ` -- ` and {tool} would write behind it; "
-            f"add by hand before it: {' '.join(added(edit))}"
-        )
+        raise CannotFix(AFTER_DASHES.filled(tool=tool, words=" ".join(added(edit))))
 
 
 def take(words: list[str], word: str) -> bool:

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import BOOT_TOOL, FORWARD
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.syscalls import Held, StepFailed
 from vfio_doctor.repair.translate import same_value
 
 if TYPE_CHECKING:
+    from vfio_doctor.host.reader import CommandResult
     from vfio_doctor.model import Step
     from vfio_doctor.repair.target import Machine
 
 TRIES = 3
+NO_LEFTOVER = say("leftover-gone", "{path} is not the leftover file any more")
+PARAMETER_MOVED = say("parameter-moved", "{path} was changed to '{now}' meanwhile")
+PART_TAKEN = say("parameter-half-taken", "{path} took only a part of '{after}'")
+NOT_TAKEN = say(
+    "parameter-not-taken", "{path} reads '{now}' after '{after}' was written"
+)
 
 
 def brings_forward(step: Step) -> bool:
@@ -59,18 +67,26 @@ def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
     """Run one command of a step to its end; raises `StepFailed`."""
     seconds = FORWARD if step.brings_forward else BOOT_TOOL
     tool = named(step.waits_for)
+    answer: CommandResult | Missing
     for _ in range(TRIES):
         why = tool.wait_until_idle(machine.runner, machine.sleep, machine.tell)
-        if why:
+        if why is not None:
             raise StepFailed(why)
         answer = machine.runner.run(argv, seconds)
         if not tool.is_busy(answer):
             break
     if isinstance(answer, Missing):
-        raise StepFailed(str(answer))
+        raise StepFailed(answer.message)
     if answer.status not in step.accepted:
-        said = (answer.stderr.strip() or answer.stdout.strip())[-500:]
-        raise StepFailed(f"{' '.join(argv)} ended with {answer.status}: {said}")
+        raise StepFailed(
+            say(
+                "command-failed",
+                "{command} ended with {status}: {output}",
+                command=" ".join(argv),
+                status=answer.status,
+                output=(answer.stderr.strip() or answer.stdout.strip())[-500:],
+            )
+        )
 
 
 def remove_leftover(step: NodeStep, machine: Machine) -> None:
@@ -82,7 +98,7 @@ def remove_leftover(step: NodeStep, machine: Machine) -> None:
 
         found = os.lstat(name, dir_fd=folder)
         if not stat.S_ISREG(found.st_mode):
-            raise StepFailed(f"{step.path} is not the leftover file any more")
+            raise StepFailed(NO_LEFTOVER.filled(path=step.path))
         machine.files.unlink(folder, name)
     finally:
         os.close(folder)
@@ -93,7 +109,7 @@ def write_parameter(machine: Machine, path: str, before: str, after: str) -> Non
     files = machine.files
     now = parameter(machine, path)
     if not same_value(now, before):
-        raise StepFailed(f"{path} was changed to {now!r} meanwhile")
+        raise StepFailed(PARAMETER_MOVED.filled(path=path, now=now))
     where, _, name = path.rpartition("/")
     folder = files.folder(where)
     try:
@@ -105,17 +121,17 @@ def write_parameter(machine: Machine, path: str, before: str, after: str) -> Non
     try:
         data = f"{after}\n".encode("utf-8", "surrogateescape")
         if files.call(os.write, fd, data) != len(data):
-            raise StepFailed(f"{path} took only a part of {after!r}")
+            raise StepFailed(PART_TAKEN.filled(path=path, after=after))
     finally:
         files.close(fd)
     now = parameter(machine, path)
     if not same_value(now, after):
-        raise StepFailed(f"{path} reads {now!r} after {after!r} was written")
+        raise StepFailed(NOT_TAKEN.filled(path=path, now=now, after=after))
 
 
 def parameter(machine: Machine, path: str) -> str:
     """Return a kernel parameter's value; raises `StepFailed` where it has none."""
     text = read_text(machine.host, path)
     if isinstance(text, Missing):
-        raise StepFailed(str(text))
+        raise StepFailed(text.message)
     return text.removesuffix("\n")

@@ -1,45 +1,77 @@
-"""Conditions that must hold right before a step: nobody may be hurt by it.
-
-A guard is a word, so that it can stand in the journal: ``no-vm``,
-``unused:MODULE`` or ``unheld:PATH``.
-"""
+"""Conditions that must hold right before a step: nobody may be hurt by it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.value import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
-NO_VM = "no-vm"
 # /proc/PID/comm holds 15 characters: qemu-system-x86, qemu-kvm.
 EMULATORS = ("qemu-system-", "qemu-kvm", "cloud-hyperviso", "crosvm")
+VM_RUNS = say("vm-runs", "a virtual machine is running (process {pid})")
+HELD = say("path-held", "{path} is in use by process {pid}")
+IN_USE = say("module-in-use", "the module {module} is in use")
+USE_UNKNOWN = say(
+    "module-use-unknown", "whether {module} is in use is not known: {why}"
+)
 
 
-def unused(module: str) -> str:
-    """Return the guard: nothing uses that module."""
-    return f"unused:{module}"
+class NoVm(Variant):
+    """No virtual machine runs."""
 
 
-def unheld(path: str) -> str:
-    """Return the guard: no process has that file open or mapped."""
-    return f"unheld:{path}"
+class Unused(Variant):
+    """Nothing uses that module."""
+
+    module: str
 
 
-def broken(guard: str, host: Reader) -> str:
-    """Return why a guard does not hold on the host, "" where it does."""
-    kind, _, name = guard.partition(":")
-    if kind == NO_VM:
-        found = next(_virtual_machines(host), "")
-        return f"a virtual machine is running (process {found})" if found else ""
-    if kind == "unused":
-        return _use_of(name, host)
-    holder = next(_holders(host, name), "")
-    return f"{name} is in use by process {holder}" if holder else ""
+class Unheld(Variant):
+    """No process has that file open or mapped."""
+
+    path: str
+
+
+Guard = NoVm | Unused | Unheld
+
+
+def as_word(guard: Guard) -> str:
+    """Return a guard as the journal spells it: ``no-vm``, ``unused:kvmfr``."""
+    match guard:
+        case Unused(module):
+            return f"unused:{module}"
+        case Unheld(path):
+            return f"unheld:{path}"
+    return "no-vm"
+
+
+def from_word(word: str) -> Guard:
+    """Return the guard that `as_word` spelt."""
+    kind, _, name = word.partition(":")
+    if kind == "no-vm":
+        return NoVm()
+    return Unused(name) if kind == "unused" else Unheld(name)
+
+
+def broken(guard: Guard, host: Reader) -> Message | None:
+    """Return why a guard does not hold on the host, None if it does."""
+    match guard:
+        case NoVm():
+            found = next(_virtual_machines(host), "")
+            return VM_RUNS.filled(pid=found) if found else None
+        case Unused(module):
+            return _use_of(module, host)
+        case Unheld(path):
+            holder = next(_holders(host, path), "")
+            return HELD.filled(path=path, pid=holder) if holder else None
 
 
 def _virtual_machines(host: Reader) -> Iterator[str]:
@@ -49,13 +81,14 @@ def _virtual_machines(host: Reader) -> Iterator[str]:
             yield path.split("/")[2]
 
 
-def _use_of(module: str, host: Reader) -> str:
+def _use_of(module: str, host: Reader) -> Message | None:
     """Return who keeps a module from being unloaded (sysfs: refcnt, holders)."""
     text = read_text(host, f"/sys/module/{module}/refcnt")
     if isinstance(text, Missing):
         gone = text.why is Why.ABSENT
-        return "" if gone else f"whether {module} is in use is not known: {text}"
-    return "" if text.strip() == "0" else f"the module {module} is in use"
+        unknown = USE_UNKNOWN.filled(module=module, why=text.message)
+        return None if gone else unknown
+    return None if text.strip() == "0" else IN_USE.filled(module=module)
 
 
 def _holders(host: Reader, path: str) -> Iterator[str]:

@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import Said
+from vfio_doctor.messages import say
 from vfio_doctor.repair.journal_lines import (
     Beginning,
     Run,
@@ -18,6 +20,7 @@ from vfio_doctor.repair.journal_lines import (
     begin_value,
     line,
     pack_held,
+    pack_message,
     split,
     story,
 )
@@ -27,6 +30,7 @@ from vfio_doctor.repair.whole_files import make_folders, missing_folders, remove
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.syscalls import Held
     from vfio_doctor.repair.values import StepState
 
@@ -39,8 +43,18 @@ PRIVATE = 0o700
 APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Busy(Exception):
-    """Another doctor repairs this host; the text names its process."""
+HELD_BY = say(
+    "repair-held-by",
+    "process {pid} repairs this host right now; try again when it has finished",
+)
+HELD_BY_SOMEBODY = say(
+    "repair-held",
+    "another process repairs this host right now; try again when it has finished",
+)
+
+
+class Busy(Said):
+    """Another doctor repairs this host; the message names its process."""
 
 
 class Journal:
@@ -60,9 +74,9 @@ class Journal:
         """Say that a step begins to be taken back."""
         self._add({"is": "back", "n": number})
 
-    def ended(self, number: int, state: StepState, why: str = "") -> None:
+    def ended(self, number: int, state: StepState, why: Message | None = None) -> None:
         """Say what became of a step."""
-        self._add({"is": state.value, "n": number, "why": why})
+        self._add({"is": state.value, "n": number, "why": pack_message(why)})
 
     def turn(self) -> None:
         """Say that from here on the run is taken back."""
@@ -205,7 +219,6 @@ def _try(files: Filesystem, fd: int, how: int) -> bool:
     return True
 
 
-def _holder(fd: int) -> str:
+def _holder(fd: int) -> Message:
     text = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
-    who = f"process {text}" if text.isdigit() else "another process"
-    return f"{who} repairs this host right now; try again when it has finished"
+    return HELD_BY.filled(pid=int(text)) if text.isdigit() else HELD_BY_SOMEBODY

@@ -12,13 +12,22 @@ from base64 import b64decode, b64encode
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.messages import verbatim
+from vfio_doctor.model import (
+    CommandStep,
+    FileStep,
+    Message,
+    NodeStep,
+    ParameterStep,
+)
+from vfio_doctor.places import as_fields, from_fields
+from vfio_doctor.repair.guards import as_word, from_word
 from vfio_doctor.repair.syscalls import Held
-from vfio_doctor.repair.values import PlannedStep, Served, StepState
+from vfio_doctor.repair.values import OldPlace, PlannedStep, Served, StepState
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.model import Step
+    from vfio_doctor.model import Step, Value
 
 DIGITS = 16
 KINDS: dict[str, type[FileStep | NodeStep | CommandStep | ParameterStep]] = {
@@ -41,7 +50,7 @@ class RunFix(NamedTuple):
     """A fix that was part of a run."""
 
     id: str
-    summary: str
+    summary: Message
     reboot: bool
     findings: tuple[Served, ...]
 
@@ -68,7 +77,7 @@ class Entry(NamedTuple):
 
     step: PlannedStep
     state: StepState = StepState.WAITING
-    why: str = ""
+    why: Message | None = None
     old: Held | None = None
     folders: tuple[str, ...] = ()
     begun: bool = False
@@ -146,7 +155,8 @@ def _after(entry: Entry, value: dict[str, Any]) -> Entry:
         return entry._replace(old=old, folders=folders, begun=True)
     if what == "back":
         return entry._replace(begun=True)
-    return entry._replace(state=StepState(what), why=value.get("why", ""), begun=False)
+    why = unpack_message(value.get("why"))
+    return entry._replace(state=StepState(what), why=why, begun=False)
 
 
 def begin_value(beginning: Beginning) -> dict[str, object]:
@@ -155,10 +165,21 @@ def begin_value(beginning: Beginning) -> dict[str, object]:
         "is": "begin",
         **beginning._asdict(),
         "steps": [
-            {**planned._asdict(), "step": pack_step(planned.step)}
+            {
+                **planned._asdict(),
+                "step": pack_step(planned.step),
+                "guards": [as_word(guard) for guard in planned.guards],
+            }
             for planned in beginning.steps
         ],
-        "fixes": [fix._asdict() for fix in beginning.fixes],
+        "fixes": [
+            {
+                **fix._asdict(),
+                "summary": pack_message(fix.summary),
+                "findings": [_pack_served(found) for found in fix.findings],
+            }
+            for fix in beginning.fixes
+        ],
     }
 
 
@@ -167,13 +188,18 @@ def _beginning(value: dict[str, Any]) -> Beginning:
         PlannedStep(
             unpack_step(each["step"]),
             tuple(each["fixes"]),
-            tuple(each["guards"]),
+            tuple(map(from_word, each["guards"])),
             each["arguments"],
         )
         for each in value["steps"]
     )
     fixes = tuple(
-        RunFix(f["id"], f["summary"], f["reboot"], _served(f["findings"]))
+        RunFix(
+            f["id"],
+            unpack_message(f["summary"]) or verbatim(""),
+            f["reboot"],
+            tuple(map(_served, f["findings"])),
+        )
         for f in value["fixes"]
     )
     return Beginning(
@@ -188,8 +214,50 @@ def _beginning(value: dict[str, Any]) -> Beginning:
     )
 
 
-def _served(rows: list[list[str]]) -> tuple[Served, ...]:
-    return tuple(Served(check, subject) for check, subject in rows)
+def _pack_served(served: Served) -> list[object]:
+    if isinstance(served.place, OldPlace):
+        return [served.check, served.subject]
+    return [served.check, as_fields(served.place)]
+
+
+def _served(row: list[Any]) -> Served:
+    """Return a finding; before places were typed, a journal had their text."""
+    check, place = row
+    known = isinstance(place, dict)
+    return Served(check, from_fields(place) if known else OldPlace(place))
+
+
+def pack_message(message: Message | None) -> dict[str, object] | None:
+    """Return a message as plain values; its parameters keep their order."""
+    if message is None:
+        return None
+    params = [[name, _pack_value(value)] for name, value in message.params]
+    return {"id": message.id, "template": message.template, "params": params}
+
+
+def _pack_value(value: Value) -> object:
+    if isinstance(value, Message):
+        return pack_message(value)
+    return [_pack_value(item) for item in value] if isinstance(value, tuple) else value
+
+
+def unpack_message(value: dict[str, Any] | str | None) -> Message | None:
+    """Return the message that `pack_message` made plain.
+
+    Before messages were typed, a journal had their English, "" for none.
+    """
+    if not value:
+        return None
+    if isinstance(value, str):
+        return verbatim(value)
+    params = tuple((name, _unpack_value(each)) for name, each in value["params"])
+    return Message(value["id"], value["template"], params)
+
+
+def _unpack_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack_value(item) for item in value)
+    return unpack_message(value) if isinstance(value, dict) else value
 
 
 def pack_step(step: Step) -> dict[str, object]:
@@ -197,6 +265,8 @@ def pack_step(step: Step) -> dict[str, object]:
     kind = next(name for name, type_ in KINDS.items() if isinstance(step, type_))
     fields: dict[str, object] = step._asdict()
     packed = {n: _text(v) if isinstance(v, bytes) else v for n, v in fields.items()}
+    if isinstance(step, CommandStep):
+        packed["why"] = pack_message(step.why)
     return {"kind": kind, **packed}
 
 
@@ -207,6 +277,8 @@ def unpack_step(value: dict[str, Any]) -> Step:
     if kind is FileStep:
         for name in ("before", "after"):
             fields[name] = _bytes(fields[name])
+    if kind is CommandStep:
+        fields["why"] = unpack_message(fields["why"])
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
     return kind(**fields)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.messages import say
 from vfio_doctor.model import (
     DeleteFile,
     EditLine,
@@ -17,61 +18,77 @@ from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain, words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vfio_doctor.model import Change
+    from vfio_doctor.model import Change, Message
 
 FileChange = WriteFile | EditLine | DeleteFile
 
 
-def contradiction(ours: Iterable[Change], theirs: Iterable[Change]) -> str:
-    """Return what two fixes want that cannot both be, "" where all can."""
+NOT_A_WORD = say(
+    "argument-not-a-word", "'{word}' is not one word of a kernel command line"
+)
+TWO_LINES = say("edit-of-two-lines", "{path}: the line to edit contains a line end")
+NO_LINE = say("edit-of-no-line", "{path}: neither an old line nor a new one")
+LINE_GONE = say("edit-line-gone", "{path} does not contain the line '{line}'")
+TWO_VALUES = say("clash-two-values", "{path}: {one} and {other}")
+ONE_LINE = say("clash-one-line", "{path}: two wishes for one line")
+ONE_FILE = say("clash-one-file", "{path}: two wishes for one file")
+SET_AND_OUT = say("clash-set-and-removed", "{word}: set and removed")
+SET_AND_EDITED = say("clash-set-and-edited", "{word}: set, and edited inside")
+TWO_WORDS = say("clash-two-words", "{one} and {other}")
+IN_AND_OUT = say("clash-item-in-and-out", "{key}: {item} added and removed")
+
+
+def contradiction(ours: Iterable[Change], theirs: Iterable[Change]) -> Message | None:
+    """Return what two fixes want that cannot both be, None if all can."""
     mine = list(ours)
     for other in theirs:
         for one in mine:
             why = _clash(one, other)
-            if why:
+            if why is not None:
                 return why
-    return ""
+    return None
 
 
-def _clash(one: Change, other: Change) -> str:
+def _clash(one: Change, other: Change) -> Message | None:
     if one == other:
-        return ""
+        return None
     if isinstance(one, KernelArguments) and isinstance(other, KernelArguments):
         return _clash_of_arguments(one, other)
     if isinstance(one, RuntimeParameter) and isinstance(other, RuntimeParameter):
         same = one.path == other.path
-        return f"{one.path}: {one.value} and {other.value}" if same else ""
+        values = {"path": one.path, "one": one.value, "other": other.value}
+        return TWO_VALUES.filled(**values) if same else None
     if isinstance(one, FileChange) and isinstance(other, FileChange):
         return _clash_of_files(one, other)
-    return ""
+    return None
 
 
-def _clash_of_files(one: FileChange, other: FileChange) -> str:
+def _clash_of_files(one: FileChange, other: FileChange) -> Message | None:
     if one.path != other.path:
-        return ""
+        return None
     if isinstance(one, EditLine) and isinstance(other, EditLine):
         same_line = bool(one.old) and one.old == other.old
-        return f"{one.path}: two wishes for one line" if same_line else ""
+        return ONE_LINE.filled(path=one.path) if same_line else None
     if isinstance(one, DeleteFile) and isinstance(other, DeleteFile):
-        return ""
-    return f"{one.path}: two wishes for one file"
+        return None
+    return ONE_FILE.filled(path=one.path)
 
 
-def _clash_of_arguments(one: KernelArguments, other: KernelArguments) -> str:
+def _clash_of_arguments(one: KernelArguments, other: KernelArguments) -> Message | None:
     for a, b in ((one, other), (other, one)):
         for word in a.set_:
             key = plain(argument(word).key)
             if word in b.remove:
-                return f"{word}: set and taken out"
+                return SET_AND_OUT.filled(word=word)
             if key in {plain(k) for k, _ in (*b.add_items, *b.remove_items)}:
-                return f"{word}: set, and edited inside"
+                return SET_AND_EDITED.filled(word=word)
             rivals = [w for w in b.set_ if plain(argument(w).key) == key and w != word]
             if rivals and key not in ACCUMULATING:
-                return f"{word} and {rivals[0]}"
+                return TWO_WORDS.filled(one=word, other=rivals[0])
         for pair in a.add_items:
             if pair in b.remove_items:
-                return f"{pair[0]}: {pair[1]} added and taken out"
-    return ""
+                return IN_AND_OUT.filled(key=pair[0], item=pair[1])
+    return None
 
 
 def merged_arguments(changes: Iterable[KernelArguments]) -> KernelArguments:
@@ -82,7 +99,7 @@ def merged_arguments(changes: Iterable[KernelArguments]) -> KernelArguments:
     for word in (*given, *(f"{key}={item}" for key, item in pairs)):
         whole = words(word) == (word,) and word.isprintable()
         if not whole or word == "--" or word.startswith("="):
-            raise CannotFix(f"{word!r} is not one word of a kernel command line")
+            raise CannotFix(NOT_A_WORD.filled(word=word))
     return KernelArguments(
         tuple(dict.fromkeys(w for c in every for w in c.set_)),
         tuple(dict.fromkeys(w for c in every for w in c.remove)),
@@ -110,20 +127,20 @@ def composed(before: bytes | None, changes: Iterable[FileChange]) -> bytes | Non
 def _edited(content: bytes | None, change: EditLine) -> bytes:
     for text in (change.old, change.new or ""):
         if "\n" in text or "\0" in text:
-            raise CannotFix(f"{change.path}: the line to edit holds a line end")
+            raise CannotFix(TWO_LINES.filled(path=change.path))
     text = (content or b"").decode("utf-8", "surrogateescape")
     lines = _by_newline(text)
     bare = [_without_end(line) for line in lines]
     if not change.old:
         if change.new is None:
-            raise CannotFix(f"{change.path}: neither an old line nor a new one")
+            raise CannotFix(NO_LINE.filled(path=change.path))
         gap = "" if not text or text.endswith("\n") else "\n"
         more = "" if change.new in bare else f"{gap}{change.new}\n"
         return (text + more).encode("utf-8", "surrogateescape")
     if change.old not in bare:
         if change.new in bare:
             return content or b""
-        raise CannotFix(f"{change.path} does not hold the line {change.old!r}")
+        raise CannotFix(LINE_GONE.filled(path=change.path, line=change.old))
     new = "".join(_replaced(lines, change.old, change.new))
     return new.encode("utf-8", "surrogateescape")
 

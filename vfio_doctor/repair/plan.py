@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit
-from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
+from vfio_doctor.facts.base import CannotFix, MissingFact, Said
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
-from vfio_doctor.messages import say, verbatim
+from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
@@ -26,7 +27,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import apply
-from vfio_doctor.repair.guards import unheld
+from vfio_doctor.repair.guards import Unheld
 from vfio_doctor.repair.merge import (
     FileChange,
     composed,
@@ -59,17 +60,36 @@ IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 FORWARD = (UdevTrigger, LoadModule, RuntimeParameter, RestartService)
 
 
-class Unplannable(Exception):
-    """Some fixes cannot be part of this plan; the text says why."""
+CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
+SAME_FILE = say("fixes-edit-one-file", "{fixes} contradict: both edit {path}")
+SET_ALREADY = say(
+    "fix-staged-already",
+    "what it asks for is set already; it takes effect at the next boot",
+)
+NOT_IN_DEV = say("path-in-dev", "{path}: nothing is written in /dev")
+NO_LEFTOVER = say("path-no-leftover", "{path} is not a leftover file")
+NOT_REGULAR = say(
+    "path-not-regular", "{path} is not a regular file, and only those are changed"
+)
+A_LINK = say(
+    "path-is-link-to",
+    "{path} is a symbolic link to {target}, and only regular files are changed",
+)
+OUTSIDE = say("path-outside", "{path} is outside of {folders}")
+NO_EFFECT = say("path-without-effect", "{path} has no effect on an image-based system")
+NOT_PLAIN = say("path-not-plain", "'{path}' is not a plain absolute path")
+CONTROL = say("path-with-control", "'{path}' contains a control character")
+
+
+class Unplannable(Said):
+    """Some fixes cannot be part of this plan; the message says why."""
 
     def __init__(
-        self, fixes: Iterable[str], why: Message | str, unseen: bool = False
+        self, fixes: Iterable[str], message: Message, why: Why | None = None
     ) -> None:
-        """Take the ids of the fixes, and whether root would see more."""
-        super().__init__(why)
-        self.message = verbatim(why) if isinstance(why, str) else why
+        """Take the ids of the fixes; ``why`` is that of the reading it rests on."""
+        super().__init__(message, why)
         self.fixes = tuple(fixes)
-        self.unseen = unseen
 
 
 class Asked(NamedTuple):
@@ -104,7 +124,7 @@ def make_plan(
             out = [fix for fix in fixes if fix.id in why.fixes]
             fixes = [fix for fix in fixes if fix.id not in why.fixes]
             findings = tuple(f for fix in out for f in fix.findings)
-            refused.append(Refused(why.fixes, findings, why.message, why.unseen))
+            refused.append(Refused(why.fixes, findings, why.message, why.denied))
             continue
         return plan._replace(left=left, refused=tuple(refused))
 
@@ -117,7 +137,7 @@ def propose(
     refused: dict[tuple[str, str], Refused] = {}
     for result in results:
         for finding, _, fix in result.diagnoses:
-            served = Served(result.id, finding.subject)
+            served = Served(result.id, finding.place)
             if fix is None:
                 continue
             if fix.cannot is not None:
@@ -149,9 +169,9 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
     for at, fix in enumerate(fixes):
         for other in fixes[at:]:
             why = contradiction(fix.changes, other.changes)
-            if why:
-                both = dict.fromkeys((fix.id, other.id))
-                raise Unplannable(both, f"{' and '.join(both)} contradict: {why}")
+            if why is not None:
+                both = tuple(dict.fromkeys((fix.id, other.id)))
+                raise Unplannable(both, CONTRADICT.filled(fixes=both, why=why))
     edit, arguments = _argument_steps(fixes, asked)
     files, nodes = _file_steps(fixes, asked)
     _refuse_doubles(files, arguments)
@@ -170,9 +190,7 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
         steps = ()
     idle = [f.id for f in fixes if not any(f.id in s.fixes for s in steps)]
     if idle:
-        raise Unplannable(
-            idle, "what it asks for is set already; it takes effect at the next boot"
-        )
+        raise Unplannable(idle, SET_ALREADY)
     tool = "" if isinstance(asked.backend, Message) else asked.backend.name
     basis = (*map(_basis, (s.step for s in steps)), _words_basis(edit, tool))
     return Plan(
@@ -204,7 +222,7 @@ def _argument_steps(
         raise Unplannable(ids, asked.backend)
     before = asked.backend.read(asked.host)
     if isinstance(before, Missing):
-        raise Unplannable(ids, before.message, before.why is Why.DENIED)
+        raise Unplannable(ids, before.message, before.why)
     for fix_id in ids:
         own = [change for wisher, change in wishes if wisher == fix_id]
         _transaction(asked, before, own, (fix_id,))
@@ -225,7 +243,7 @@ def _transaction(
             return None, ()
         return edit, asked.backend.steps(asked.host, edit)
     except (CannotFix, MissingFact) as why:
-        raise Unplannable(ids, why.message, why.denied) from why
+        raise Unplannable(ids, why.message, why.why) from why
 
 
 def _file_steps(
@@ -245,11 +263,11 @@ def _file_steps(
             if path.startswith("/dev/"):
                 step: Step | None = _node_step(path, changes, asked.host)
                 if step is not None:
-                    nodes.append(PlannedStep(step, ids, (unheld(path),)))
+                    nodes.append(PlannedStep(step, ids, (Unheld(path),)))
                 continue
             step = _file_step(path, changes, asked)
         except CannotFix as why:
-            raise Unplannable(ids, why.message, why.denied) from why
+            raise Unplannable(ids, why.message, why.why) from why
         if step is not None:
             files.append(PlannedStep(step, ids))
     return tuple(files), tuple(nodes)
@@ -267,7 +285,7 @@ def _file_step(path: str, changes: list[FileChange], asked: Asked) -> FileStep |
 
 def _node_step(path: str, changes: list[FileChange], host: Reader) -> NodeStep | None:
     if not all(isinstance(change, DeleteFile) for change in changes):
-        raise CannotFix(f"{path}: nothing is written in /dev")
+        raise CannotFix(NOT_IN_DEV.filled(path=path))
     _refuse_shape(path)
     found = host.lstat(path)
     if isinstance(found, Missing):
@@ -275,7 +293,7 @@ def _node_step(path: str, changes: list[FileChange], host: Reader) -> NodeStep |
             return None
         raise CannotFix(found.message, found.why)
     if found.kind is not Kind.FILE:
-        raise CannotFix(f"{path} is a {found.kind.value}, not a leftover file")
+        raise CannotFix(NO_LEFTOVER.filled(path=path))
     return NodeStep(path, found.size)
 
 
@@ -286,35 +304,31 @@ def content(host: Reader, path: str) -> bytes | None:
     """
     found = host.lstat(path)
     if not isinstance(found, Missing) and found.kind is not Kind.FILE:
-        what = f"a {found.kind.value}"
         if found.kind is Kind.LINK:
-            what = f"a symbolic link to {found.target}"
-        raise CannotFix(f"{path} is {what}; only regular files are changed")
+            raise CannotFix(A_LINK.filled(path=path, target=found.target))
+        raise CannotFix(NOT_REGULAR.filled(path=path))
     data = host.read_bytes(path)
     if isinstance(data, Missing):
         if data.why is Why.ABSENT:
             return None
-        why = say(
-            "file-unread", "{why}: it is read before it is changed", why=data.message
-        )
-        raise CannotFix(why, data.why)
+        raise CannotFix(FILE_UNREAD.filled(why=data.message), data.why)
     return data
 
 
 def _refuse_place(path: str, image_based: bool) -> None:
     _refuse_shape(path)
     if not path.startswith(FOLDERS):
-        raise CannotFix(f"{path} is outside of {' '.join(FOLDERS)}")
+        raise CannotFix(OUTSIDE.filled(path=path, folders=FOLDERS))
     if image_based and path == "/etc/default/grub":
-        raise CannotFix(f"{path} has no effect on an image-based system")
+        raise CannotFix(NO_EFFECT.filled(path=path))
 
 
 def _refuse_shape(path: str) -> None:
     parts = path.split("/")[1:]
     if not path.startswith("/") or any(p in ("", ".", "..") for p in parts):
-        raise CannotFix(f"{path!r} is not a plain absolute path")
+        raise CannotFix(NOT_PLAIN.filled(path=path))
     if "\0" in path or "\n" in path:
-        raise CannotFix(f"{path!r} holds a control character")
+        raise CannotFix(CONTROL.filled(path=path))
 
 
 def _refuse_doubles(
@@ -325,9 +339,9 @@ def _refuse_doubles(
     for planned in files:
         other = isinstance(planned.step, FileStep) and taken.get(planned.step.path)
         if other and isinstance(planned.step, FileStep):
-            ids = dict.fromkeys((*planned.fixes, *other.fixes))
-            where = planned.step.path
-            raise Unplannable(ids, f"{' and '.join(ids)} contradict: both edit {where}")
+            ids = tuple(dict.fromkeys((*planned.fixes, *other.fixes)))
+            said = SAME_FILE.filled(fixes=ids, path=planned.step.path)
+            raise Unplannable(ids, said)
 
 
 def _translated(
@@ -349,7 +363,7 @@ def _translated(
         try:
             found.append((ids, translate(change, host)))
         except CannotFix as why:
-            raise Unplannable(ids, why.message, why.denied) from why
+            raise Unplannable(ids, why.message, why.why) from why
     return found
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair.journal import Busy
 from vfio_doctor.repair.journal_lines import RunState
 from vfio_doctor.repair.session import Session
-from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.values import Ending, Outcome
 
 if TYPE_CHECKING:
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.target import Machine
+
+NEVER = say("repair-never", "nothing was repaired here yet")
+UNUSABLE = say("journal-unusable", "the journal cannot be used: {why}")
+NO_SUCH_RUN = say("run-unknown", "there is no run {run}; see `vfio-doctor history`")
+NO_RUN = say("run-none-to-undo", "there is no run to undo")
+OVER = {
+    RunState.OPEN: say("run-open-already", "the run {run} is open already"),
+    RunState.DONE: say("run-done-already", "the run {run} is done already"),
+    RunState.UNDONE: say("run-undone-already", "the run {run} is undone already"),
+}
 
 
 def history(machine: Machine) -> tuple[Run, ...]:
@@ -44,7 +56,7 @@ def finish_run(machine: Machine, run: str) -> Outcome:
 def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
     try:
         if not journals.runs(machine.files):
-            return Outcome(Ending.NOTHING, wanted, why="nothing was repaired here yet")
+            return Outcome(Ending.NOTHING, wanted, why=NEVER)
         with journals.locked(machine.files, machine.lock_seconds):
             run, why = _chosen(journals.runs(machine.files), wanted, finish)
             if run is None:
@@ -59,21 +71,23 @@ def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
                 return session.go_on()
             return session.undo()
     except Busy as busy:
-        return Outcome(Ending.REFUSED, wanted, why=str(busy))
+        return Outcome(Ending.REFUSED, wanted, why=busy.message)
     except (OSError, StepFailed) as error:
-        text = f"the journal cannot be used: {error}"
-        return Outcome(Ending.REFUSED, wanted, why=text)
+        why = UNUSABLE.filled(why=reason(error))
+        return Outcome(Ending.REFUSED, wanted, why=why)
 
 
-def _chosen(runs: tuple[Run, ...], wanted: str, finish: bool) -> tuple[Run | None, str]:
+def _chosen(
+    runs: tuple[Run, ...], wanted: str, finish: bool
+) -> tuple[Run | None, Message | None]:
     open_now = [run for run in runs if run.state is RunState.OPEN]
     left = [run for run in runs if run.state is not RunState.UNDONE]
     if wanted:
         named = [run for run in runs if run.id == wanted]
         if not named:
-            return None, f"there is no run {wanted}; see `vfio-doctor history`"
+            return None, NO_SUCH_RUN.filled(run=wanted)
         if named[0] not in (open_now if finish else left):
-            return None, f"the run {wanted} is {named[0].state.value} already"
-        return named[0], ""
+            return None, OVER[named[0].state].filled(run=wanted)
+        return named[0], None
     some = open_now if finish else left
-    return (some[-1], "") if some else (None, "there is no run to undo")
+    return (some[-1], None) if some else (None, NO_RUN)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair import whole_files as whole
@@ -22,7 +23,7 @@ from vfio_doctor.repair.guards import broken
 from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
-from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.undo_step import Taken, take_back, words_can_be_read
 from vfio_doctor.repair.values import (
@@ -33,8 +34,44 @@ from vfio_doctor.repair.values import (
 )
 
 if TYPE_CHECKING:
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Basis, Plan, PlannedStep
+
+NO_JOURNAL = say("journal-unwritable", "no journal can be written: {why}")
+OPEN_RUN = say(
+    "run-interrupted-before",
+    "the run {runs} was interrupted: finish it or undo it first",
+)
+UNREAD = say("basis-unread", "{name} cannot be read again: {why}")
+MOVED = say("basis-moved", "{name} has changed since the plan was made; plan again")
+INTERRUPTED = say("run-interrupted-now", "interrupted")
+LEFT_OPEN = say(
+    "journal-left-open", "all is done, but the journal could not be closed: {why}"
+)
+NO_TOOL = say(
+    "read-back-no-tool", "there is no boot tool to read the kernel arguments back"
+)
+WORDS_UNREAD = say(
+    "read-back-failed", "the kernel arguments cannot be read back: {why}"
+)
+OTHER_WORDS = say(
+    "read-back-differs",
+    "{tool} says it is done, but the next boot's arguments are: {arguments}",
+)
+MENU_LACKS = say(
+    "menu-lacks",
+    "the boot menu was regenerated, but its default entry lacks {lacks}",
+)
+MENU_KEEPS = say(
+    "menu-keeps",
+    "the boot menu was regenerated, but its default entry still has {keeps}",
+)
+MENU_BOTH = say(
+    "menu-lacks-and-keeps",
+    "the boot menu was regenerated, but its default entry lacks {lacks} "
+    "and still has {keeps}",
+)
 
 
 def apply_plan(plan: Plan, machine: Machine) -> Outcome:
@@ -49,19 +86,18 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
         with journals.locked(machine.files, machine.lock_seconds):
             return _apply(plan, machine)
     except Busy as why:
-        return Outcome(Ending.REFUSED, why=str(why))
+        return Outcome(Ending.REFUSED, why=why.message)
     except (OSError, StepFailed) as error:
-        return Outcome(Ending.REFUSED, why=f"no journal can be written: {error}")
+        return Outcome(Ending.REFUSED, why=NO_JOURNAL.filled(why=reason(error)))
 
 
 def _apply(plan: Plan, machine: Machine) -> Outcome:
     interrupted = journals.open_runs(machine.files)
     if interrupted:
-        names = ", ".join(run.id for run in interrupted)
-        why = f"the run {names} was interrupted: finish it or undo it first"
-        return Outcome(Ending.REFUSED, why=why)
+        runs = tuple(run.id for run in interrupted)
+        return Outcome(Ending.REFUSED, why=OPEN_RUN.filled(runs=runs))
     why = moved(plan, machine) or _unguarded(plan, machine)
-    if why:
+    if why is not None:
         return Outcome(Ending.REFUSED, why=why)
     beginning = _beginning(plan, machine)
     session = Session(
@@ -81,23 +117,23 @@ def _beginning(plan: Plan, machine: Machine) -> Beginning:
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         boot_id(machine.host),
         plan.steps,
-        tuple(RunFix(f.id, str(f.summary), f.reboot, f.findings) for f in plan.fixes),
+        tuple(RunFix(f.id, f.summary, f.reboot, f.findings) for f in plan.fixes),
         plan.tool,
         plan.arguments.before if plan.arguments else (),
         plan.arguments.after if plan.arguments else (),
     )
 
 
-def moved(plan: Plan, machine: Machine) -> str:
-    """Return what is not any more as it was planned for, "" where all is."""
+def moved(plan: Plan, machine: Machine) -> Message | None:
+    """Return what is not any more as it was planned for, None if all is."""
     for basis in plan.basis:
         try:
             now = _now(basis, machine)
         except (OSError, StepFailed) as error:
-            return f"{basis.name} cannot be read again: {error}"
+            return UNREAD.filled(name=basis.name, why=reason(error))
         if now != basis.sha256:
-            return f"{basis.name} has changed since the plan was made; plan again"
-    return ""
+            return MOVED.filled(name=basis.name)
+    return None
 
 
 def _now(basis: Basis, machine: Machine) -> str:
@@ -107,19 +143,19 @@ def _now(basis: Basis, machine: Machine) -> str:
     if basis.kind == "parameter":
         text = read_text(machine.host, basis.name)
         if isinstance(text, Missing):
-            raise StepFailed(str(text))
+            raise StepFailed(text.message)
         return digest(text.removesuffix("\n").encode())
     words = machine.backend.read(machine.host) if machine.backend else ()
     if isinstance(words, Missing):
-        raise StepFailed(str(words))
+        raise StepFailed(words.message)
     return words_digest(words)
 
 
-def _unguarded(plan: Plan, machine: Machine) -> str:
-    """Return why a lasting step would hurt somebody, "" where none would."""
+def _unguarded(plan: Plan, machine: Machine) -> Message | None:
+    """Return why a lasting step would hurt somebody, None if none would."""
     steps = [s for s in plan.steps if not brings_forward(s.step)]
     reasons = (broken(guard, machine.host) for s in steps for guard in s.guards)
-    return next((why for why in reasons if why), "")
+    return next((why for why in reasons if why is not None), None)
 
 
 class Session:
@@ -149,22 +185,22 @@ class Session:
                     self._read_back()
             return self._outcome(Ending.DONE, self._close())
         except (OSError, StepFailed) as error:
-            return self.roll_back(str(error))
+            return self.roll_back(reason(error))
         except KeyboardInterrupt:
-            return self.roll_back("interrupted")
+            return self.roll_back(INTERRUPTED)
         finally:
             self.journal.close()
 
-    def _close(self) -> str:
-        """End the journal of a run that is made; return "" or why it stays open."""
+    def _close(self) -> Message | None:
+        """End the journal of a run that is made; return why it stays open, if so."""
         try:
             self._tidy()
             self.journal.end(RunState.DONE)
         except (OSError, StepFailed) as error:
-            return f"all is done, but the journal could not be closed: {error}"
-        return ""
+            return LEFT_OPEN.filled(why=reason(error))
+        return None
 
-    def roll_back(self, why: str) -> Outcome:
+    def roll_back(self, why: Message) -> Outcome:
         """Take back all that was made, newest first, and say what could not be."""
         with suppress(OSError):
             self.journal.turn()
@@ -183,7 +219,7 @@ class Session:
             if not failed:
                 self._end_undone()
         except (OSError, StepFailed) as error:
-            return self._outcome(Ending.STUCK, str(error))
+            return self._outcome(Ending.STUCK, reason(error))
         finally:
             self.journal.close()
         return self._outcome(Ending.STUCK if failed else Ending.UNDONE)
@@ -198,11 +234,12 @@ class Session:
         planned = self.entries[number].step
         step = planned.step
         self._tell(planned)
-        why = next((w for w in map(self._broken, planned.guards) if w), "")
-        if why and brings_forward(step):
+        reasons = (broken(guard, self.machine.host) for guard in planned.guards)
+        why = next((why for why in reasons if why is not None), None)
+        if why is not None and brings_forward(step):
             self._ended(number, StepState.LATE, why)
             return
-        if why:
+        if why is not None:
             raise StepFailed(why)
         if self.entries[number].begun and self._is_made(number):
             self._ended(number, StepState.DONE)
@@ -213,9 +250,9 @@ class Session:
         except (OSError, StepFailed) as error:
             if not brings_forward(step):
                 with suppress(OSError):
-                    self._ended(number, StepState.FAILED, str(error))
+                    self._ended(number, StepState.FAILED, reason(error))
                 raise
-            self._ended(number, StepState.LATE, str(error))
+            self._ended(number, StepState.LATE, reason(error))
         else:
             self._ended(number, StepState.DONE)
 
@@ -226,7 +263,7 @@ class Session:
         if isinstance(step, FileStep):
             old = whole.held(files, step.path)
             if (None if old is None else old.data) != step.before:
-                raise StepFailed(f"{step.path} was changed by somebody else meanwhile")
+                raise StepFailed(whole.MEDDLED.filled(path=step.path))
             made = () if step.after is None else whole.missing_folders(files, step.path)
             folders = (*entry.folders, *(f for f in made if f not in entry.folders))
             entry = entry._replace(old=old, folders=folders)
@@ -256,25 +293,24 @@ class Session:
     def _read_back(self) -> None:
         """Ask the boot tool what it has now; its exit status alone proves nothing."""
         why = self._difference()
-        if why:
+        if why is not None:
             backend = self.machine.backend
             if backend is None or not backend.is_pending(self.machine.host):
                 raise StepFailed(why)
 
-    def _difference(self) -> str:
+    def _difference(self) -> Message | None:
         backend = self.machine.backend
         if backend is None:
-            return "there is no boot tool to read the kernel arguments back"
+            return NO_TOOL
         now = backend.read(self.machine.host)
         if isinstance(now, Missing):
-            return f"the kernel arguments cannot be read back: {now}"
+            return WORDS_UNREAD.filled(why=now.message)
         if sorted(now) != sorted(self.beginning.after):
-            said = f"{backend.name} says it is done, but the next boot's arguments are"
-            return f"{said}: {' '.join(now)}"
+            return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
         if isinstance(backend, MenuMaker):
             edit = ArgumentEdit(self.beginning.before, self.beginning.after)
             return menu_lacks(backend.menu(self.machine.host), edit)
-        return ""
+        return None
 
     def _back(self) -> bool:
         """Take back every step; tell whether one failed that may be tried again."""
@@ -300,7 +336,7 @@ class Session:
                 self._ended(number, taken.state, taken.why)
         return failed
 
-    def _ended(self, number: int, state: StepState, why: str = "") -> None:
+    def _ended(self, number: int, state: StepState, why: Message | None = None) -> None:
         entry = self.entries[number]
         begun = entry.begun
         self.entries[number] = entry._replace(state=state, why=why, begun=False)
@@ -315,9 +351,6 @@ class Session:
             if isinstance(entry.step.step, FileStep):
                 whole.tidy(self.machine.files, entry.step.step.path, self.beginning.run)
 
-    def _broken(self, guard: str) -> str:
-        return broken(guard, self.machine.host)
-
     def _tell(self, planned: PlannedStep) -> None:
         step = planned.step
         if isinstance(step, CommandStep):
@@ -325,7 +358,7 @@ class Session:
         else:
             self.machine.tell(step.path)
 
-    def _outcome(self, ending: Ending, why: str = "") -> Outcome:
+    def _outcome(self, ending: Ending, why: Message | None = None) -> Outcome:
         steps = tuple(
             StepResult(
                 number,
@@ -339,23 +372,23 @@ class Session:
         return Outcome(ending, self.beginning.run, steps, why)
 
 
-def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> str:
-    """Return what the menu that was made does not have of an edit, "" where all.
+def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> Message | None:
+    """Return what the menu that was made lacks of an edit, None if nothing.
 
     A menu that cannot be read, as one with conditions of its own, tells nothing.
     """
     if isinstance(made, Missing):
-        return ""
+        return None
     # Words behind -- are for init.
     end = made.index("--") if "--" in made else len(made)
     kernel = made[:end]
-    lacks = [word for word in added(edit) if word not in kernel]
-    keeps = [w for w in removed(edit) if w in kernel and w not in edit.after]
-    if not lacks and not keeps:
-        return ""
-    parts = [f"lacks {' '.join(lacks)}"] if lacks else []
-    parts += [f"still has {' '.join(keeps)}"] if keeps else []
-    return f"the boot menu was made anew, but its default entry {' and '.join(parts)}"
+    lacks = " ".join(word for word in added(edit) if word not in kernel)
+    keeps = " ".join(w for w in removed(edit) if w in kernel and w not in edit.after)
+    if lacks and keeps:
+        return MENU_BOTH.filled(lacks=lacks, keeps=keeps)
+    if lacks:
+        return MENU_LACKS.filled(lacks=lacks)
+    return MENU_KEEPS.filled(keeps=keeps) if keeps else None
 
 
 def _was_made(entry: Entry) -> bool:

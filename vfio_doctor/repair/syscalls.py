@@ -12,10 +12,14 @@ import os
 import stat as modes
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from vfio_doctor.facts.base import Said
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from vfio_doctor.model import Message
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,8 +32,25 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NOT_COPIED = ("security.ima", "security.evm")
 
 
-class StepFailed(Exception):
-    """A step could not be made or taken back; the text says why."""
+# By the type of what is in the way.
+NOT_REGULAR = {
+    modes.S_IFLNK: say("path-is-a-link", "{path} is a symbolic link, not a file"),
+    modes.S_IFDIR: say("path-is-a-folder", "{path} is a folder, not a file"),
+    modes.S_IFIFO: say("path-is-a-pipe", "{path} is a pipe, not a regular file"),
+    modes.S_IFSOCK: say("path-is-a-socket", "{path} is a socket, not a regular file"),
+}
+NO_FOLDER = say("path-is-no-folder", "{path} is a symbolic link, or not a folder")
+REPLACED = say("file-replaced", "{path} was replaced while it was read")
+DEVICE = say("path-is-a-device", "{path} is a device, not a regular file")
+
+
+class StepFailed(Said):
+    """A step could not be made or taken back; the message says why."""
+
+
+def reason(error: OSError | StepFailed) -> Message:
+    """Return why something failed; the kernel's own words stay as they are."""
+    return error.message if isinstance(error, StepFailed) else verbatim(str(error))
 
 
 class Held(NamedTuple):
@@ -68,8 +89,7 @@ class Filesystem:
                 inner = self.call(os.open, part, FOLDER, dir_fd=here)
             except OSError as error:
                 if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                    what = "a symbolic link, or not a folder"
-                    raise StepFailed(f"{seen} is {what}") from error
+                    raise StepFailed(NO_FOLDER.filled(path=seen)) from error
                 raise
             finally:
                 os.close(here)
@@ -143,22 +163,23 @@ class Filesystem:
             return False
         return True
 
-    def held(self, folder: int, name: str) -> Held | None:
-        """Return a regular file of a folder whole, None where there is none.
+    def held(self, folder: int, name: str, path: str) -> Held | None:
+        """Return a regular file of a folder whole, None if there is none.
 
-        Raises `StepFailed` for a symbolic link, a device or a folder.
+        Raises `StepFailed`, which names ``path``, for a link, a device or a folder.
         """
         try:
             found = os.lstat(name, dir_fd=folder)
         except FileNotFoundError:
             return None
         if not modes.S_ISREG(found.st_mode):
-            raise StepFailed(f"it is {_kind(found.st_mode)}, not a regular file")
+            said = NOT_REGULAR.get(modes.S_IFMT(found.st_mode), DEVICE)
+            raise StepFailed(said.filled(path=path))
         fd = self.call(os.open, name, READ, dir_fd=folder)
         try:
             same = os.fstat(fd)
             if not modes.S_ISREG(same.st_mode):
-                raise StepFailed("it was replaced while it was looked at")
+                raise StepFailed(REPLACED.filled(path=path))
             data = b"".join(self._chunks(fd))
             mode = modes.S_IMODE(same.st_mode)
             return Held(data, mode, same.st_uid, same.st_gid, tuple(_xattrs(fd)))
@@ -180,13 +201,3 @@ def _xattrs(fd: int) -> Iterator[tuple[str, bytes]]:
     for name in sorted(names):
         if name not in NOT_COPIED:
             yield name, os.getxattr(fd, name)
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        modes.S_IFLNK: "a symbolic link",
-        modes.S_IFDIR: "a folder",
-        modes.S_IFIFO: "a pipe",
-        modes.S_IFSOCK: "a socket",
-    }
-    return kinds.get(modes.S_IFMT(mode), "a device")

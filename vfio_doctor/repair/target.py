@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
     from vfio_doctor.boot.backend import BootBackend, Runner
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.syscalls import Filesystem
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-def _quiet(_: str) -> None:
+def _quiet(_: str | Message) -> None:
     """Say nothing."""
 
 
@@ -33,7 +34,7 @@ class Machine(NamedTuple):
     files: Filesystem
     runner: Runner
     backend: BootBackend | None = None
-    tell: Callable[[str], None] = _quiet
+    tell: Callable[[str | Message], None] = _quiet
     sleep: Callable[[float], None] = time.sleep
     lock_seconds: float = 5.0
 

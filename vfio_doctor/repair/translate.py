@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
     FileContext,
@@ -16,7 +18,7 @@ from vfio_doctor.model import (
     RuntimeParameter,
     UdevTrigger,
 )
-from vfio_doctor.repair.guards import NO_VM, unused
+from vfio_doctor.repair.guards import Guard, NoVm, Unused
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -29,6 +31,24 @@ PARAMETER = (
 )
 LOCAL_CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
 SETTLE_SECONDS = 30
+RELOAD = say("do-reload-udev", "have udev read its rules again")
+TRIGGER = say("do-trigger-udev", "have udev set up the {subsystem} devices again")
+SETTLE = say("do-settle-udev", "wait until udev is done")
+LOAD = say("do-load-module", "load the module {module}")
+UNLOAD = say("do-unload-module", "unload the module {module}")
+RESTART = say("do-restart-unit", "restart {unit}")
+SET_CONTEXT = say("do-set-context", "set the SELinux file context")
+RELABEL = say("do-relabel", "relabel the files")
+RELABEL_BACK = say("do-relabel-back", "relabel the files as before")
+NO_PARAMETER = say(
+    "parameter-path-wrong", "{path} is not the path of a kernel parameter"
+)
+NO_VALUE = say("parameter-value-wrong", "{path}: the value is not one printable line")
+NOT_ABSOLUTE = say("path-not-absolute", "'{path}' is not an absolute path")
+NO_TYPE = say("context-without-type", "{path}: {pattern} has no type")
+NOT_A_NAME = say(
+    "name-not-for-commands", "'{name}' is not a name that may stand in a command"
+)
 
 
 class Translated(NamedTuple):
@@ -40,7 +60,7 @@ class Translated(NamedTuple):
 
     before: tuple[Step, ...]
     after: tuple[Step, ...]
-    guards: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
 
 def translate(change: Change, host: Reader) -> Translated:
@@ -64,16 +84,11 @@ def translate(change: Change, host: Reader) -> Translated:
 
 def _udev(change: UdevTrigger) -> Translated:
     subsystem = _name(change.subsystem)
+    trigger = ("udevadm", "trigger", "--action=add", f"--subsystem-match={subsystem}")
     calls = (
-        (("udevadm", "control", "--reload"), "have udev read its rules again"),
-        (
-            ("udevadm", "trigger", "--action=add", f"--subsystem-match={subsystem}"),
-            f"have udev set up the {subsystem} devices again",
-        ),
-        (
-            ("udevadm", "settle", f"--timeout={SETTLE_SECONDS}"),
-            "wait until udev is done",
-        ),
+        (("udevadm", "control", "--reload"), RELOAD),
+        (trigger, TRIGGER.filled(subsystem=subsystem)),
+        (("udevadm", "settle", f"--timeout={SETTLE_SECONDS}"), SETTLE),
     )
     before = [CommandStep((), argv, brings_forward=True, why=w) for argv, w in calls]
     after = [CommandStep(argv, brings_forward=True, why=why) for argv, why in calls]
@@ -88,24 +103,24 @@ def _module(change: LoadModule, host: Reader) -> Translated:
     load, unload = ("modprobe", name), ("modprobe", "-r", name)
     if loaded and not change.reload:
         return Translated((), ())
-    why = f"load the module {name}"
+    why = LOAD.filled(module=name)
     if not loaded:
         return Translated((), (CommandStep(load, unload, (0,), "", True, why),))
-    out = CommandStep(unload, brings_forward=True, why=f"unload the module {name}")
+    out = CommandStep(unload, brings_forward=True, why=UNLOAD.filled(module=name))
     again = CommandStep(load, brings_forward=True, why=why)
-    return Translated((), (out, again), (NO_VM, unused(name.replace("-", "_"))))
+    return Translated((), (out, again), (NoVm(), Unused(name.replace("-", "_"))))
 
 
 def _parameter(change: RuntimeParameter, host: Reader) -> Translated:
     if not re.fullmatch(PARAMETER, change.path) or ".." in change.path:
-        raise CannotFix(f"{change.path} is not the path of a kernel parameter")
+        raise CannotFix(NO_PARAMETER.filled(path=change.path))
     if not change.value.isprintable():
-        raise CannotFix(f"{change.path}: the value is not one printable line")
+        raise CannotFix(NO_VALUE.filled(path=change.path))
     text = read_text(host, change.path)
     if isinstance(text, Missing):
         if text.why is Why.ABSENT:
             return Translated((), ())
-        raise CannotFix(f"{text}: it is read before it is changed")
+        raise CannotFix(FILE_UNREAD.filled(why=text.message), text.why)
     before = text.removesuffix("\n")
     if same_value(before, change.value):
         return Translated((), ())
@@ -120,21 +135,21 @@ def same_value(one: str, other: str) -> bool:
 
 def _service(change: RestartService) -> Translated:
     argv = ("systemctl", "try-restart", _name(change.unit))
-    why = f"restart {change.unit}"
+    why = RESTART.filled(unit=change.unit)
     undo = CommandStep((), argv, brings_forward=True, why=why)
     step = CommandStep(argv, brings_forward=True, why=why)
-    return Translated((undo,), (step,), (NO_VM,))
+    return Translated((undo,), (step,), (NoVm(),))
 
 
 def _context(change: FileContext, host: Reader) -> Translated:
     """Set a local file context; semanage knows -a for new ones, -m for others."""
     for text in (change.pattern, change.path):
         if not text.startswith("/") or not text.isprintable():
-            raise CannotFix(f"{text!r} is not an absolute path")
+            raise CannotFix(NOT_ABSOLUTE.filled(path=text))
     type_ = _name(change.type)
     local = read_text(host, LOCAL_CONTEXTS)
     if isinstance(local, Missing) and local.why is not Why.ABSENT:
-        raise CannotFix(f"{local}: it is read before it is changed")
+        raise CannotFix(FILE_UNREAD.filled(why=local.message), local.why)
     held = [] if isinstance(local, Missing) else local.splitlines()
     old = [line.split() for line in held if line.split()[:1] == [change.pattern]]
     call = ("semanage", "fcontext")
@@ -143,20 +158,20 @@ def _context(change: FileContext, host: Reader) -> Translated:
     if old:
         former = old[-1][-1].split(":")[2:3]
         if not former:
-            raise CannotFix(f"{LOCAL_CONTEXTS}: {change.pattern} has no type")
+            raise CannotFix(NO_TYPE.filled(path=LOCAL_CONTEXTS, pattern=change.pattern))
         set_ = (*call, "-m", "-t", type_, change.pattern)
         back = (*call, "-m", "-t", former[0], change.pattern)
     relabel = ("restorecon", "-R", "--", change.path)
     return Translated(
-        (CommandStep((), relabel, why="relabel as before"),),
+        (CommandStep((), relabel, why=RELABEL_BACK),),
         (
-            CommandStep(set_, back, why="set the SELinux file context"),
-            CommandStep(relabel, why="relabel the files"),
+            CommandStep(set_, back, why=SET_CONTEXT),
+            CommandStep(relabel, why=RELABEL),
         ),
     )
 
 
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
-        raise CannotFix(f"{text!r} is not a name that may stand in a command")
+        raise CannotFix(NOT_A_NAME.filled(name=text))
     return text

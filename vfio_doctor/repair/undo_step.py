@@ -5,21 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
-from vfio_doctor.repair.syscalls import StepFailed
+from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.translate import same_value
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Beginning, Entry
     from vfio_doctor.repair.syscalls import Held
     from vfio_doctor.repair.target import Machine
 
 ACL = "system.posix_acl_access"
+LEFTOVER = say("undo-leftover", "a leftover file is not brought back")
+LATER = say("undo-later", "takes effect at the next boot: {why}")
+CHANGED = say("undo-changed-since", "{path} was changed since")
+REDRESSED = say("undo-redressed", "the owner or mode of {path} was changed since")
+ENDED = say("undo-ended-with-boot", "it ended with the reboot")
+GONE = say("undo-gone", "{path} is not there any more")
+ARGUMENTS_CHANGED = say(
+    "undo-arguments-changed", "the kernel arguments were changed since"
+)
 
 
 class Taken(NamedTuple):
@@ -29,7 +40,7 @@ class Taken(NamedTuple):
     """
 
     state: StepState
-    why: str = ""
+    why: Message | None = None
     both: tuple[str, str] = ("", "")
     failed: bool = False
 
@@ -43,12 +54,12 @@ def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
         if isinstance(step, ParameterStep):
             return _parameter(step, machine, beginning)
         if isinstance(step, NodeStep):
-            return Taken(StepState.UNDONE, "a leftover file is not brought back")
+            return Taken(StepState.UNDONE, LEFTOVER)
         return _command(step, entry, machine, beginning)
     except (OSError, StepFailed) as error:
         if isinstance(step, CommandStep) and step.brings_forward:
-            return Taken(StepState.UNDONE, f"takes effect at the next boot: {error}")
-        return Taken(StepState.KEPT, str(error), failed=True)
+            return Taken(StepState.UNDONE, LATER.filled(why=reason(error)))
+        return Taken(StepState.KEPT, reason(error), failed=True)
 
 
 def _file(step: FileStep, entry: Entry, machine: Machine, run: str) -> Taken:
@@ -57,11 +68,11 @@ def _file(step: FileStep, entry: Entry, machine: Machine, run: str) -> Taken:
     data = now.data if now is not None else None
     if data != step.before:
         if data != step.after:
-            why = f"{step.path} was changed since"
+            why = CHANGED.filled(path=step.path)
             return Taken(StepState.KEPT, why, (_text(step.after), _text(data)))
         if now is not None and entry.old is not None and _redressed(now, entry.old):
             both = (_dress(entry.old), _dress(now))
-            return Taken(StepState.KEPT, f"{step.path}: owner or mode changed", both)
+            return Taken(StepState.KEPT, REDRESSED.filled(path=step.path), both)
         whole.put_back(files, step.path, entry.old, step.after, run)
     whole.tidy(files, step.path, run)
     whole.remove_folders(files, entry.folders)
@@ -80,16 +91,16 @@ def _redressed(now: Held, old: Held) -> bool:
 
 def _parameter(step: ParameterStep, machine: Machine, beginning: Beginning) -> Taken:
     if boot_id(machine.host) != beginning.boot:
-        return Taken(StepState.UNDONE, "it ended with the reboot")
+        return Taken(StepState.UNDONE, ENDED)
     try:
         now = parameter(machine, step.path)
     except StepFailed:
-        return Taken(StepState.UNDONE, f"{step.path} is not there any more")
+        return Taken(StepState.UNDONE, GONE.filled(path=step.path))
     if same_value(now, step.before):
         return Taken(StepState.UNDONE)
     if not same_value(now, step.after):
         both = (step.after, now)
-        return Taken(StepState.KEPT, f"{step.path} was changed since", both)
+        return Taken(StepState.KEPT, CHANGED.filled(path=step.path), both)
     write_parameter(machine, step.path, step.after, step.before)
     return Taken(StepState.UNDONE)
 
@@ -118,7 +129,7 @@ def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | 
     assert machine.backend is not None
     now = machine.backend.read(machine.host)
     if isinstance(now, Missing):
-        raise StepFailed(str(now))
+        raise StepFailed(now.message)
     before, after = beginning.before, beginning.after
     if sorted(now) == sorted(before):
         return Taken(StepState.UNDONE)
@@ -127,7 +138,7 @@ def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | 
     back = [w for w in before if w not in after and w in now]
     if not cut_short and (back or any(word not in now for word in ours)):
         both = (" ".join(after), " ".join(now))
-        return Taken(StepState.KEPT, "the kernel arguments were changed since", both)
+        return Taken(StepState.KEPT, ARGUMENTS_CHANGED, both)
     return None
 
 

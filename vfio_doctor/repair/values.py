@@ -5,20 +5,43 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.model import Applicability, Change, Message, Step
+    from vfio_doctor.places import Place
+    from vfio_doctor.repair.guards import Guard
 
 ABSENT = "absent"
+
+
+class OldPlace(Variant):
+    """A place in a journal of before places were typed: only its text is known."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
 
 
 class Served(NamedTuple):
     """A finding that a fix is for."""
 
     check: str
-    subject: str
+    place: Place | OldPlace
+
+    @property
+    def subject(self) -> str:
+        """Return the place as text."""
+        return str(self.place)
+
+    def is_at(self, place: Place) -> bool:
+        """Tell whether a finding at ``place`` is this one."""
+        if isinstance(self.place, OldPlace):
+            return self.subject == str(place)
+        return self.place == place
 
 
 class PlannedFix(NamedTuple):
@@ -43,7 +66,7 @@ class PlannedStep(NamedTuple):
 
     step: Step
     fixes: tuple[str, ...]
-    guards: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
     arguments: bool = False
 
 
@@ -110,7 +133,7 @@ class StepResult(NamedTuple):
     number: int
     step: Step
     state: StepState
-    why: str = ""
+    why: Message | None = None
     both: tuple[str, str] = ("", "")
 
 
@@ -135,7 +158,7 @@ class Outcome(NamedTuple):
     ending: Ending
     run: str = ""
     steps: tuple[StepResult, ...] = ()
-    why: str = ""
+    why: Message | None = None
 
 
 class Effect(Enum):
@@ -152,4 +175,4 @@ class Verdict(NamedTuple):
 
     finding: Served
     effect: Effect
-    why: str = ""
+    why: Message | None = None

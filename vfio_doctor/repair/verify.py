@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep, ParameterStep, Status
 from vfio_doctor.parse.cmdline import words
 from vfio_doctor.repair.journal_lines import RunState
@@ -19,19 +20,26 @@ if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Message
     from vfio_doctor.repair.journal_lines import Entry, Run, RunFix
     from vfio_doctor.repair.values import Outcome, PlannedFix
 
 CMDLINE = "/proc/cmdline"
+NO_CHECK = say("verify-no-check", "the check is not there any more")
+WAITS = say("verify-blocked", "waits for {checks}")
+FILE_CHANGED = say("lasting-file-changed", "it was changed since")
+READS = say("lasting-parameter-reads", "it reads '{value}'")
+WORD_LACKS = say("lasting-word-lacks", "this boot did not get it")
+WORD_STAYS = say("lasting-word-stays", "this boot still has it")
+WITHOUT = say("lasting-without", "without {word}")
 
 
 class Lasting(NamedTuple):
     """What became of one lasting change since its run; ``in_effect`` None: unknown."""
 
-    what: str
+    what: str | Message
     in_effect: bool | None
-    why: str = ""
+    why: Message | None = None
 
 
 def verify(
@@ -56,22 +64,23 @@ def verify(
         for fix in fixes
         for finding in fix.findings
     }
-    return tuple(found[key] for key in sorted(found))
+    return tuple(
+        found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
+    )
 
 
 def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdict:
     if result is None:
-        return Verdict(finding, Effect.UNKNOWN, "the check is not there any more")
-    subjects = {diagnosis.finding.subject for diagnosis in result.diagnoses}
-    if finding.subject in subjects:
+        return Verdict(finding, Effect.UNKNOWN, NO_CHECK)
+    if any(finding.is_at(diagnosis.finding.place) for diagnosis in result.diagnoses):
         return Verdict(finding, Effect.AFTER_REBOOT if reboot else Effect.FAILING)
     if result.status in (Status.UNKNOWN, Status.ERROR):
-        return Verdict(finding, Effect.UNKNOWN, str(result.reason))
+        return Verdict(finding, Effect.UNKNOWN, result.reason)
     if result.status is Status.BLOCKED:
-        why = f"waits for {', '.join(result.blocked_by)}"
+        why = WAITS.filled(checks=result.blocked_by)
         return Verdict(finding, Effect.UNKNOWN, why)
     if result.status is Status.FAIL and result.reason:
-        return Verdict(finding, Effect.UNKNOWN, str(result.reason))
+        return Verdict(finding, Effect.UNKNOWN, result.reason)
     return Verdict(finding, Effect.RESOLVED)
 
 
@@ -98,15 +107,16 @@ def _lasting(entry: Entry, host: Reader) -> Lasting | None:
     if isinstance(step, FileStep):
         now = host.read_bytes(step.path)
         if isinstance(now, Missing) and now.why is not Why.ABSENT:
-            return Lasting(step.path, None, str(now))
+            return Lasting(step.path, None, now.message)
         same = (None if isinstance(now, Missing) else now) == step.after
-        return Lasting(step.path, same, "" if same else "it was changed since")
+        return Lasting(step.path, same, None if same else FILE_CHANGED)
     if isinstance(step, ParameterStep):
         text = read_text(host, step.path)
         if isinstance(text, Missing):
-            return Lasting(step.path, None, str(text))
+            return Lasting(step.path, None, text.message)
         same = same_value(text, step.after)
-        return Lasting(step.path, same, "" if same else f"it reads {text.strip()!r}")
+        reads = READS.filled(value=text.strip())
+        return Lasting(step.path, same, None if same else reads)
     return None
 
 
@@ -114,15 +124,14 @@ def _words(run: Run, host: Reader) -> list[Lasting]:
     before, after = Counter(run.beginning.before), Counter(run.beginning.after)
     text = read_text(host, CMDLINE)
     if isinstance(text, Missing):
-        reason = str(text)
-        return [Lasting(word, None, reason) for word in (after - before)]
+        return [Lasting(word, None, text.message) for word in (after - before)]
     now = words(text)
     there = [
-        Lasting(word, word in now, "" if word in now else "this boot did not get it")
+        Lasting(word, word in now, None if word in now else WORD_LACKS)
         for word in (after - before)
     ]
     gone = [
-        Lasting(f"without {w}", w not in now, "this boot still has it" * (w in now))
+        Lasting(WITHOUT.filled(word=w), w not in now, WORD_STAYS if w in now else None)
         for w in (before - after)
     ]
     return there + gone

@@ -6,10 +6,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.repair.syscalls import Filesystem, Held, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MEDDLED = say("file-meddled-with", "{path} was changed by somebody else meanwhile")
 
 
 def held(files: Filesystem, path: str) -> Held | None:
@@ -19,12 +22,9 @@ def held(files: Filesystem, path: str) -> Held | None:
     """
     try:
         with _folder_of(files, path) as (folder, name):
-            return files.held(folder, name)
+            return files.held(folder, name, path)
     except FileNotFoundError:
         return None
-    except StepFailed as why:
-        text = str(why)
-        raise StepFailed(text if text.startswith("/") else f"{path}: {why}") from why
 
 
 def missing_folders(files: Filesystem, path: str) -> tuple[str, ...]:
@@ -98,7 +98,8 @@ def put_back(
     """Make ``path`` hold what it held before `put` of the same run."""
     with _folder_of(files, path) as (folder, name):
         _, backup = scratch_names(name, run)
-        kept = files.held(folder, backup) if files.exists(folder, backup) else None
+        there = files.exists(folder, backup)
+        kept = files.held(folder, backup, path) if there else None
         if old is not None and kept == old:
             _refuse_change(files, folder, name, path, new)
             files.rename(folder, backup, name)
@@ -168,6 +169,6 @@ def _keep(files: Filesystem, folder: int, name: str, backup: str) -> None:
 def _refuse_change(
     files: Filesystem, folder: int, name: str, path: str, expected: bytes | None
 ) -> None:
-    now = files.held(folder, name)
+    now = files.held(folder, name, path)
     if (now.data if now is not None else None) != expected:
-        raise StepFailed(f"{path} was changed by somebody else meanwhile")
+        raise StepFailed(MEDDLED.filled(path=path))

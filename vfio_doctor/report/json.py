@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vfio_doctor.model import Message, shown
+from vfio_doctor.places import as_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,8 +131,7 @@ def _value(value: Value) -> object:
 
 def location(place: Place) -> dict[str, object]:
     """Return a place: its kind, and the fields that this kind has."""
-    kind = type(place).__name__.removesuffix("Place").lower()
-    return {"kind": kind, **place._asdict()}
+    return as_fields(place)
 
 
 def plain(value: object) -> object:

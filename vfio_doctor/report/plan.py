@@ -23,8 +23,101 @@ if TYPE_CHECKING:
         Verdict,
     )
 
-NOTHING = "There is nothing to repair here that this program can repair."
-HEALTHY = "Nothing is wrong: there is nothing to repair."
+NOTHING = say(
+    "plan-nothing", "There is nothing to repair here that this program can repair."
+)
+HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
+BY_HAND = say("plan-by-hand", "By hand:")
+DOES = say("plan-does", "This is what will be done:")
+SAFE_FIX = say("plan-fix-safe", "{fix} (safe): {summary}")
+RISKY_FIX = say("plan-fix-risky", "{fix} (risky): {summary}")
+SERVES = say("plan-fix-serves", "for {check}: {place}")
+ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
+BEFORE = say("plan-arguments-before", "before: {arguments}")
+AFTER = say("plan-arguments-after", "after:  {arguments}")
+UNTOLD = say("plan-untold", "Left out, because nobody could tell: {checks}")
+WRITE = say("step-write", "Write {path}")
+CHANGE = say("step-change", "Change {path}")
+DELETE = say("step-delete", "Delete {path}")
+LEFTOVER = say(
+    "step-leftover", "Remove the leftover file {path} ({size} bytes; cannot be undone)"
+)
+SET = say("step-set", "Set {path} from {before} to {after}, now")
+RUN = say("step-run", "Run {command}")
+MODE = say("step-mode", "mode {mode}")
+TO = say("step-purpose", "to {purpose}")
+TO_LATE = say(
+    "step-purpose-or-late",
+    "to {purpose}; otherwise it takes effect at the next boot",
+)
+LINE_END = say("diff-line-end", "the line end at the end of the file differs")
+LEFT_RISKY = say("plan-left-risky", "Not done: {fix}, asked for with --risky: {summary}")
+LEFT_MANUAL = say("plan-left-manual", "Not done: {fix}, to be done by hand: {summary}")
+REFUSED = say("plan-refused", "Cannot be done: {fixes}, for {found}")
+FOUND = say("plan-refused-finding", "{check} ({place})")
+UNSEEN = say("plan-refused-unseen", "{why}; run as root to see it")
+REBOOT = say("plan-reboot", "A reboot is needed for {fixes}.")
+NO_REBOOT = say("plan-no-reboot", "No reboot is needed.")
+UNDO = say("plan-undo", "To take it back: {command}")
+IF_FAILS = say("way-back", "If the next boot fails:")
+ENTRY_BEFORE = say(
+    "way-back-entry",
+    "In the boot menu choose the entry before the newest, then run:",
+)
+EDIT_OUT = say(
+    "way-back-remove", "In the boot menu press e, remove {new}, start it, then run:"
+)
+EDIT_IN = say(
+    "way-back-restore",
+    "In the boot menu press e, put {gone} back, start it, then run:",
+)
+EDIT_BOTH = say(
+    "way-back-remove-and-restore",
+    "In the boot menu press e, remove {new} and put {gone} back, start it, then run:",
+)
+UNDO_COMMAND = "sudo vfio-doctor undo"
+NOTHING_DONE = say("outcome-nothing", "Nothing was changed.")
+NOTHING_WHY = say("outcome-nothing-why", "Nothing was changed: {why}.")
+DONE = say("outcome-done", "Done. Run {run}. To take it back: {command}")
+DONE_WHY = say("outcome-done-why", "Done: {why}. Run {run}. To take it back: {command}")
+ROLLED_BACK = say(
+    "outcome-rolled-back",
+    "A step failed: {why}. What was done was taken back. Run {run}.",
+)
+UNDONE = say("outcome-undone", "Taken back. Run {run}.")
+UNDONE_WHY = say("outcome-undone-why", "Taken back: {why}. Run {run}.")
+STUCK = say(
+    "outcome-stuck",
+    "A step failed. Not all could be taken back. Run {run}. Run {command} when the "
+    "cause is gone.",
+)
+STUCK_WHY = say(
+    "outcome-stuck-why",
+    "A step failed: {why}. Not all could be taken back. Run {run}. Run {command} "
+    "when the cause is gone.",
+)
+AGAIN = say("outcome-looked-again", "Looked at again:")
+SEEN = say("outcome-finding", "{effect}: {check}, {place}")
+SEEN_WHY = say("outcome-finding-why", "{effect}: {check}, {place} ({why})")
+REBOOT_NOW = say("outcome-reboot", "Reboot, then run vfio-doctor again.")
+STEP = say("outcome-step", "{state}: {step}")
+STEP_WHY = say("outcome-step-why", "{state}: {step} ({why})")
+WE_LEFT = say("kept-we-left", "we left: {text}")
+NOW = say("kept-now", "now:     {text}")
+STATES = {
+    StepState.WAITING: say("state-waiting", "not made"),
+    StepState.DONE: say("state-done", "done"),
+    StepState.LATE: say("state-late", "takes effect at the next boot"),
+    StepState.FAILED: say("state-failed", "failed"),
+    StepState.UNDONE: say("state-undone", "undone"),
+    StepState.KEPT: say("state-kept", "not undone"),
+}
+EFFECTS = {
+    Effect.RESOLVED: say("effect-resolved", "resolved"),
+    Effect.AFTER_REBOOT: say("effect-after-reboot", "resolved after reboot"),
+    Effect.FAILING: say("effect-failing", "still failing"),
+    Effect.UNKNOWN: say("effect-unknown", "could not be told"),
+}
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 
 
