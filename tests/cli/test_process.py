@@ -67,7 +67,7 @@ def test_a_capture_of_this_machine_gives_the_same_report(tmp_path: Path) -> None
     assert replayed == original
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.needs_root
 def test_unprivileged() -> None:
     before = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     done = run("--format", "json", before=before)
