@@ -1,14 +1,22 @@
-"""No test starts a process by accident: each program is named on the test."""
+"""What holds for every test: programs are named, wants are counted, nothing is timed.
+
+No test starts a process by accident: each program is named on the test. A test that
+wants a tool or root says so, and is counted at the end if it could not run.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import effort, tools, untested
+
+effort.register()
 STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"}
 
 
@@ -18,6 +26,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write tests/report/goldens anew; read the diff before you commit it",
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose tools are not here; in a run that must have all, fail it."""
+    wants = [str(w) for m in item.iter_markers("needs_tool") for w in m.args]
+    lacking = tools.missing(wants)
+    if os.geteuid() and item.get_closest_marker("needs_root"):
+        lacking.append(untested.ROOT)
+    if not lacking:
+        return
+    item.user_properties.append((untested.NEEDS, " ".join(lacking)))
+    if os.environ.get("VFIO_DOCTOR_TOOLS") == "all":
+        pytest.fail(f"not here, though VFIO_DOCTOR_TOOLS=all: {', '.join(lacking)}")
+    pytest.skip(f"needs {', '.join(lacking)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what could not be tested, or leave it for scripts/test to show last."""
+    said = untested.lines(terminalreporter.stats.get("skipped", []))
+    file = os.environ.get("VFIO_DOCTOR_UNTESTED")
+    if file:
+        Path(file).write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
+    elif said:
+        terminalreporter.write_line("\n" + "\n".join(said))
 
 
 class StartedProcess(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from vfio_doctor import __version__
@@ -17,5 +18,17 @@ def main() -> None:
     run()
 
 
+def forget_current_folder() -> None:
+    """Import nothing more from where we stand: ``python -m`` looks there first.
+
+    A checkout is left as it is: there the program itself comes from that folder.
+    """
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    first = sys.path[0] if sys.path and not sys.flags.safe_path else ""
+    if first == os.getcwd() and first != here:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    forget_current_folder()
     main()

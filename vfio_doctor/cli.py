@@ -79,6 +79,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
     "input; 3 nothing found, but something could not be told; 4 a repair failed.",

@@ -64,10 +64,12 @@ def test_no_byte_tells(kind: str) -> None:
         assert form.lower().encode() not in text
 
 
-@pytest.mark.parametrize("kind", SECRETS)
+# The others are written in another way.
+AS_THEY_ARE = sorted(SECRETS.keys() - {"uuid-joined", "full-name-accents"})
+
+
+@pytest.mark.parametrize("kind", AS_THEY_ARE)
 def test_without_redaction_it_is_all_there(kind: str) -> None:
-    if kind in ("uuid-joined", "full-name-accents"):
-        pytest.skip("written in another way")
     made = whole()
     assert SECRETS[kind].encode() in made or SECRETS[kind].encode("utf-16-le") in made
 

@@ -1,34 +1,83 @@
-"""The limits of docs/design.md, section 7, on this machine.
-
-The fastest of several rounds counts, and what is too slow gets more rounds: other
-work on the machine can only make a run slower. Measured from a process of its own,
-since a child starts with the memory of whoever starts it.
-"""
+"""What scripts/bench says when its limits do not hold: the code, or the machine."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.speed, pytest.mark.runs("python")]
+from support import load
+from support.load import Moment
+
+BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench"
 
 
-def test_limits_hold() -> None:
-    said = ""
-    for rounds in ("10", "20", "40"):
-        done = subprocess.run(
-            [sys.executable, "scripts/bench", "--rounds", rounds],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-        said += f"{rounds} rounds:\n{done.stdout}{done.stderr}"
-        if done.returncode == 0:
-            return
-    raise AssertionError(said)
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    loader = SourceFileLoader("bench", str(BENCH))
+    module = ModuleType("bench")
+    module.__file__ = str(BENCH)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("work", "ours", "processors", "share"),
+    [
+        (10, 10, 2, 0.0),
+        (20, 10, 2, 0.5),
+        (13, 10, 1, 0.3),
+        (9, 10, 2, 0.0),
+        (99, 0, 2, 1.0),
+    ],
+)
+def test_what_others_use(work: int, ours: int, processors: int, share: float) -> None:
+    since, until = Moment(5, 100, 50), Moment(15, 100 + work, 50 + ours)
+    assert load.share_of_others(since, until, processors) == pytest.approx(share)
+
+
+def test_no_time_no_share() -> None:
+    moment = load.now()
+    assert load.share_of_others(moment, moment, 2) == 0.0
+
+
+def test_work_is_counted() -> None:
+    before = load.now()
+    while load.now().ours - before.ours < 0.05:
+        sum(range(10_000))
+    after = load.now()
+    assert after.clock > before.clock
+    assert after.all >= before.all
+
+
+def test_limits_that_hold_at_last_hold(bench: ModuleType) -> None:
+    tried: list[int] = []
+
+    def hold(rounds: int) -> bool:
+        tried.append(rounds)
+        return len(tried) == 3
+
+    assert bench.status(hold, 5) == 0
+    assert tried == [5, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "status"), [(2.0, 1), (0.0, load.CANNOT_SAY)], ids=["idle", "busy"]
+)
+def test_limits_that_never_hold(
+    bench: ModuleType,
+    threshold: float,
+    status: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load, "TOO_BUSY", threshold)
+    assert bench.status(lambda _: False, 1) == status
+    assert ("machine too busy" in capsys.readouterr().out) == (status != 1)
+
+
+def test_the_status_is_one_that_means_try_again() -> None:
+    assert load.CANNOT_SAY == os.EX_TEMPFAIL

@@ -6,7 +6,6 @@ folders of the test before the tool starts, in a mount namespace that ends with 
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,16 +28,14 @@ echo "}"
 WANTED = KernelArguments(set_=("kvm.report_ignored_msrs=0",), remove=("iommu=off",))
 
 
-def namespaces_work() -> bool:
-    if os.geteuid() or not shutil.which("unshare"):
-        return False
+pytestmark = pytest.mark.needs_root
+
+
+@pytest.fixture(autouse=True)
+def namespaces() -> None:
     call = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return subprocess.run(call, capture_output=True, check=False).returncode == 0
-
-
-def needs(tool: str) -> pytest.MarkDecorator:
-    usable = shutil.which(tool) is not None and namespaces_work()
-    return pytest.mark.skipif(not usable, reason=f"no {tool}, or no mount namespaces")
+    if subprocess.run(call, capture_output=True, check=False).returncode:
+        pytest.skip("needs mount namespaces, which this machine refuses")
 
 
 def covered(covers: dict[Path, str], call: str) -> str:
@@ -90,7 +87,7 @@ SETTINGS = [
 ]
 
 
-@needs("grub-mkconfig")
+@pytest.mark.needs_tool("unshare", "grub-mkconfig")
 @pytest.mark.runs("unshare")
 @pytest.mark.parametrize("before", SETTINGS)
 def test_grub_mkconfig_writes_what_was_planned(tmp_path: Path, before: bytes) -> None:
@@ -109,7 +106,7 @@ def test_grub_mkconfig_writes_what_was_planned(tmp_path: Path, before: bytes) ->
     assert menu_words(tmp_path, {path: before}) == words
 
 
-@needs("grub-mkconfig")
+@pytest.mark.needs_tool("unshare", "grub-mkconfig")
 @pytest.mark.runs("unshare")
 def test_grub_drop_ins_count_as_grub_mkconfig_reads_them(tmp_path: Path) -> None:
     drop_in = b'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX iommu=off"\n'
@@ -127,7 +124,7 @@ def test_grub_drop_ins_count_as_grub_mkconfig_reads_them(tmp_path: Path) -> None
     assert sorted(menu_words(tmp_path, files)) == sorted(edit.after)
 
 
-@needs("kernel-install")
+@pytest.mark.needs_tool("unshare", "kernel-install")
 @pytest.mark.runs("unshare")
 @pytest.mark.parametrize("line", ["root=x ro iommu=off\n", "iommu=off  root=x\tro"])
 def test_kernel_install_gives_new_kernels_what_was_planned(
@@ -146,7 +143,7 @@ def test_kernel_install_gives_new_kernels_what_was_planned(
     (tmp_path / "install.d").mkdir()
     plugin = Path("/usr/lib/kernel/install.d/90-loaderentry.install")
     if not plugin.exists():
-        pytest.skip("kernel-install has no plug-in for boot entries here")
+        pytest.skip("needs kernel-install's plug-in for boot entries")
     shutil.copy(plugin, tmp_path / "install.d")
     covers = {
         etc: "/etc/kernel",

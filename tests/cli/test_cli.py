@@ -9,8 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.click_runner import runner
 from support.reports import HOSTS, NAMES
 from vfio_doctor import __version__
 from vfio_doctor.cli import COMMANDS, cli
@@ -28,7 +29,7 @@ SCHEMA = json.loads((PACKAGE / "report" / SCHEMA_FILE).read_text(encoding="utf-8
 
 
 def run(*words: str, stdin: bytes | None = None, **environ: str) -> Result:
-    return CliRunner().invoke(cli, words, input=stdin, env=environ)
+    return runner().invoke(cli, words, input=stdin, env=environ)
 
 
 def on(host: str, *words: str) -> Result:
@@ -148,9 +149,7 @@ def test_verbose_shows_evidence_and_what_passed() -> None:
 
 def test_colour_is_asked_for() -> None:
     assert "\x1b[" not in on(SICK).stdout
-    forced = CliRunner().invoke(
-        cli, ["--capture", SICK, "--color", "always"], color=True
-    )
+    forced = runner().invoke(cli, ["--capture", SICK, "--color", "always"], color=True)
     assert "\x1b[31m" in forced.stdout
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from vfio_doctor.host import commands
+
 ROOT = Path(__file__).resolve().parents[2]
 SICK = "tests/fixtures/hosts/bluefin-dx-2121"
 pytestmark = pytest.mark.runs("python", "setpriv")
+# All that a diagnosis may start, whatever this machine is.
+LISTED = sorted({argv[0] for argv in commands.LISTED})
 NOBODY = 65534
 
 
@@ -45,6 +55,7 @@ def test_this_very_machine() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.runs(*LISTED)
 def test_a_capture_of_this_machine_gives_the_same_report(tmp_path: Path) -> None:
     from vfio_doctor.diagnosis.judge import diagnose
     from vfio_doctor.diagnosis.registry import load
@@ -67,12 +78,42 @@ def test_a_capture_of_this_machine_gives_the_same_report(tmp_path: Path) -> None
     assert replayed == original
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes somebody else")
-def test_unprivileged() -> None:
+COPIED = ("vfio_doctor", "click", "tabulate", "pyudev")
+
+
+@pytest.fixture
+def for_everybody() -> Iterator[Path]:
+    """The program and its packages where any account may read them."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for package in COPIED:
+            found = importlib.util.find_spec(package)
+            assert found
+            assert found.origin
+            shutil.copytree(Path(found.origin).parent, folder / package)
+        yield folder
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_tool("setpriv")
+def test_unprivileged(for_everybody: Path) -> None:
+    # The checkout and .venv may lie in /root, the interpreter behind .venv hardly.
+    plain = str(Path(sys.executable).resolve())
+    code = "from vfio_doctor.cli import main; main(['--format', 'json'])"
     before = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    done = run("--format", "json", before=before)
+    done = subprocess.run(
+        (*before, plain, "-c", code),
+        cwd=for_everybody,
+        env={**os.environ, "PYTHONPATH": str(for_everybody)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
     if "Permission denied" in done.stderr:
-        pytest.skip("this Python is not readable for others")
+        pytest.skip("needs a Python that other accounts may start")
     assert done.returncode in (0, 1, 3), done.stderr
     held = json.loads(done.stdout)
     assert held["host"]["uid"] == NOBODY
@@ -95,6 +136,15 @@ def test_reader_that_stops_early() -> None:
     assert said == b""
 
 
+@pytest.fixture
+def sigint_as_usual() -> Iterator[None]:
+    """What a background job of a shell ignores, its children would ignore too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_as_usual")
 def test_interrupted_quietly() -> None:
     doctor = subprocess.Popen(
         start("--capture", "-"),
@@ -103,11 +153,21 @@ def test_interrupted_quietly() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    time.sleep(1)
+    assert doctor.stdin
+    doctor.stdin.write(b"\x1f")
+    doctor.stdin.flush()
+    while left_in(doctor.stdin.fileno()):
+        time.sleep(0.01)
     doctor.send_signal(signal.SIGINT)
     _, said = doctor.communicate(timeout=60)
     assert doctor.returncode == 130
     assert said.strip() == b""
+
+
+def left_in(pipe: int) -> int:
+    """Return how many bytes nobody has read yet."""
+    answer = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def test_no_utf8_no_trouble() -> None:
@@ -129,6 +189,21 @@ def test_no_traceback_without_debug(tmp_path: Path) -> None:
     assert "plug-in broken" in done.stdout
     assert r"\x1b[31mboom" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_current_folder_gives_no_modules(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise SystemExit('not ours')\n")
+    done = subprocess.run(
+        start("checks"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "iommu-off" in done.stdout
 
 
 def test_as_a_module_it_has_its_name() -> None:

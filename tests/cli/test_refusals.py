@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.click_runner import runner
 from support.reports import HOSTS
 from vfio_doctor.cli import cli
 
@@ -31,14 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_refused(words: tuple[str, ...], said: str) -> None:
-    result = CliRunner().invoke(cli, ("--capture", SICK, *words))
+    result = runner().invoke(cli, ("--capture", SICK, *words))
     assert result.exit_code == 2
     assert result.stdout == ""
     assert said in result.stderr
 
 
 def test_what_waits_for_an_unselected_check_is_not_all_fine() -> None:
-    result = CliRunner().invoke(
+    result = runner().invoke(
         cli, ("--capture", SICK, "-q", "--select", "kvmfr-device-owner")
     )
     assert result.exit_code == 3
@@ -51,7 +51,7 @@ def test_a_pipe_nobody_reads_is_refused(tmp_path: Path, linked: bool) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     path = str(tmp_path / ("link" if linked else "pipe"))
-    result = CliRunner().invoke(cli, ("--capture", SICK, "-o", path))
+    result = runner().invoke(cli, ("--capture", SICK, "-o", path))
     assert result.exit_code == 2
     assert "cannot write" in result.stderr
 
@@ -78,6 +78,6 @@ def test_a_report_that_cannot_be_printed(redirect: str, said: str) -> None:
 
 def test_a_healthy_host_has_nothing_to_repair() -> None:
     host = str(HOSTS / "healthy-bazzite")
-    result = CliRunner().invoke(cli, ("--capture", host, "--fix", "--dry-run"))
+    result = runner().invoke(cli, ("--capture", host, "--fix", "--dry-run"))
     assert result.stdout == "Nothing is wrong: there is nothing to repair.\n"
     assert result.exit_code == 0

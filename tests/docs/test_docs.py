@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
+from support.click_runner import runner
+from vfio_doctor.app.docstring import dedented
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.docs.example import example, failing_hosts
 from vfio_doctor.docs.man import roff
-from vfio_doctor.docs.page import dedented, read
+from vfio_doctor.docs.page import read
 from vfio_doctor.docs.rules import check_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,13 +44,13 @@ def test_writing_makes_them_so_and_drops_old_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "status"), [("--stdout", 0), ("", 2)])
 def test_modes(mode: str, status: int) -> None:
-    result = CliRunner().invoke(docs.main, [mode] if mode else [])
+    result = runner().invoke(docs.main, [mode] if mode else [])
     assert result.exit_code == status
     assert not status or "say --write, --check or --stdout" in result.stderr
 
 
 def test_check_says_what_is_wrong(tmp_path: Path) -> None:
-    result = CliRunner().invoke(docs.main, ["--check"])
+    result = runner().invoke(docs.main, ["--check"])
     assert result.exit_code == 0
     assert "up to date" in result.stdout
 
@@ -84,6 +84,14 @@ def test_docstrings_are_taken_apart() -> None:
     page = read("One.\n\n    What it does:\n    Looks.\n\n        ls /\n\n    ")
     assert page == ("One.", (("What it does:", ("Looks.", "", "    ls /")),))
     assert dedented("") == []
+    assert dedented(None) == []
+
+
+def test_a_docstring_reads_the_same_on_every_python() -> None:
+    kept = "One.\n\n    Examples:\n      a\n      b\n    "
+    stripped = "One.\n\nExamples:\n  a\n  b\n"
+    assert dedented(kept) == dedented(stripped)
+    assert dedented(kept) == ["One.", "", "Examples:", "  a", "  b"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,7 @@ def test_roff(text: str, shown: str) -> None:
 
 
 @pytest.mark.runs("man")
-@pytest.mark.skipif(not shutil.which("man"), reason="no man here")
+@pytest.mark.needs_tool("man")
 def test_man_can_show_the_page(tmp_path: Path) -> None:
     import subprocess
 

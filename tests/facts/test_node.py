@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.facts.node import may_open
@@ -79,7 +79,6 @@ def test_reading_alone_may_be_open() -> None:
     st.integers(1, 3),
     st.sets(st.integers(0, 3)),
 )
-@settings(max_examples=100)
 def test_the_minimal_acl_says_what_the_mode_says(
     mode: int, uid: int, gid: int, who: int, gids: set[int]
 ) -> None:

@@ -29,7 +29,7 @@ NVME = "0000:01:00.0"
 
 
 def machines() -> Iterator[dict[str, Any]]:
-    for path in sorted(corpus.require().glob("hosts/*.json")):
+    for path in sorted(corpus.FOLDER.glob("hosts/*.json")):
         yield json.loads(path.read_text(encoding="utf-8"))
 
 

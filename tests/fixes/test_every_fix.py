@@ -64,7 +64,8 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> played.PlayedHost:
         notes = tmp_path / "run/standin/staged.json"
         notes.parent.mkdir(parents=True)
         notes.write_text(json.dumps(words))
-    for number, path in enumerate(sorted(tmp_path.glob("etc/**/*.*"))):
+    files = (path for path in tmp_path.glob("etc/**/*.*") if path.is_file())
+    for number, path in enumerate(sorted(files)):
         path.chmod((0o644, 0o640, 0o600)[number % 3])
         os.setxattr(path, "user.note", str(number).encode())
     return made

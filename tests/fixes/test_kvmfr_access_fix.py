@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import hosts
+from support.effort import examples
 from support.findings import finding
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
@@ -267,7 +268,7 @@ def test_qemu_as_the_person_takes_the_group_that_is_accepted() -> None:
     assert node.human
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.text(
         st.characters(codec="utf-8", exclude_characters=":\n\r\0/"),

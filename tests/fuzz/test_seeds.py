@@ -7,8 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from support.effort import examples
 
 HERE = Path(__file__).resolve().parent
 SEEDS = sorted((HERE / "seeds").iterdir())
@@ -32,7 +34,7 @@ def test_a_seed(seed: Path) -> None:
     TARGET.one_input(seed.read_bytes())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.sampled_from(SEEDS),
     st.integers(0, 1 << 16),

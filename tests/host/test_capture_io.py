@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.archives import as_written_by, small
+from support.effort import examples
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
@@ -148,7 +149,6 @@ def same(one: Capture, other: Capture) -> bool:
     return one == other._replace(name=one.name, manifest=kept)
 
 
-@settings(max_examples=100, deadline=None)
 @given(captures())
 def test_any_capture_survives_an_archive(capture: Capture) -> None:
     file = io.BytesIO()
@@ -159,7 +159,7 @@ def test_any_capture_survives_an_archive(capture: Capture) -> None:
     assert members(again) == members(capture)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(captures())
 def test_any_capture_survives_a_folder(capture: Capture) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -167,7 +167,6 @@ def test_any_capture_survives_a_folder(capture: Capture) -> None:
         assert same(capture, load(f"{scratch}/new"))
 
 
-@settings(max_examples=100)
 @given(st.binary(max_size=20))
 def test_member_names_are_plain(data: bytes) -> None:
     name = quoted(os.fsdecode(data))

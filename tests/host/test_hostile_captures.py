@@ -11,10 +11,11 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.archives import END, changed, entry, packed, small, tar
+from support.effort import examples
 from vfio_doctor.host.capture_io import CaptureError, load
 
 MANY = 60_001
@@ -157,14 +158,14 @@ def loaded_or_refused(data: bytes) -> bool:
     return True
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.binary(max_size=3000))
 def test_arbitrary_bytes(data: bytes) -> None:
     for each in (data, gzip.compress(data, 1), gzip.compress(data + tar(small()), 1)):
         assert loaded_or_refused(each)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.integers(0, len(tar(small())) - 1), st.binary(min_size=1, max_size=20))
 def test_any_byte_of_an_honest_archive_changed(start: int, data: bytes) -> None:
     whole = tar(small())
@@ -186,7 +187,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     st.sampled_from(
         ["manifest.json", "stat.json", "lists.json", "missing.json", "probes.json"]

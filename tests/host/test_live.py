@@ -154,7 +154,7 @@ def test_lstat_of_a_device() -> None:
     assert (stat.kind, stat.rdev, stat.user) == (Kind.CHAR, (1, 3), "root")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.needs_root
 def test_names_come_from_the_root_s_own_account_files(root: Path) -> None:
     os.chown(root / "etc/file", 4242, 4243)
     os.chown(root / "fifo", 4299, 4299)
@@ -166,7 +166,7 @@ def test_names_come_from_the_root_s_own_account_files(root: Path) -> None:
     assert (other.user, other.group) == ("", "")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.needs_root
 def test_an_account_nobody_knows_has_no_name(root: Path) -> None:
     os.chown(root / "fifo", 424242, 424243)
     stat = LiveHost().lstat(f"{root}/fifo")
@@ -191,21 +191,21 @@ def test_an_access_list_is_decoded(root: Path) -> None:
         try:
             os.setxattr(file, "system.posix_acl_access", data)
         except OSError as error:
-            pytest.skip(f"no access lists on this file system: {error}")
+            pytest.skip(f"needs access lists: {error}")
     stat = LiveHost(str(root)).lstat("/etc/file")
     assert isinstance(stat, Stat)
     assert {AclEntry("user", 4242, 6), AclEntry("group", 36, 4)} < set(stat.acl)
     assert stat.acl[0] == AclEntry("user_obj", -1, 6)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may set this label")
+@pytest.mark.needs_root
 def test_an_selinux_label_is_read(root: Path) -> None:
     file = root / "etc/file"
     label = b"system_u:object_r:svirt_tmpfs_t:s0\0"
     try:
         os.setxattr(file, "security.selinux", label)
     except OSError as error:
-        pytest.skip(f"no labels on this file system: {error}")
+        pytest.skip(f"needs labels: {error}")
     stat = LiveHost(str(root)).lstat("/etc/file")
     assert isinstance(stat, Stat)
     assert stat.label == "system_u:object_r:svirt_tmpfs_t:s0"

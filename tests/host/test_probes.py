@@ -17,7 +17,9 @@ def may_use_kvm() -> bool:
     return os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-@pytest.mark.skipif(not may_use_kvm(), reason="no /dev/kvm for this account")
+@pytest.mark.skipif(
+    not may_use_kvm(), reason="needs /dev/kvm, which this account may not use"
+)
 def test_kvm_of_this_machine_answers() -> None:
     before = len(os.listdir("/proc/self/fd"))
     answer = LiveHost().probe("kvm", "/dev/kvm")
@@ -65,7 +67,7 @@ def test_no_path_is_failed() -> None:
     assert answer.why is Why.FAILED
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make device nodes")
+@pytest.mark.needs_root
 def test_a_node_without_driver_is_an_answer(tmp_path: Path) -> None:
     path = tmp_path / "kvm"
     try:
@@ -73,10 +75,10 @@ def test_a_node_without_driver_is_an_answer(tmp_path: Path) -> None:
         os.mknod(path, 0o20666, os.makedev(60, 1))
         os.close(os.open("/dev/null", os.O_RDONLY))
     except PermissionError:
-        pytest.skip("no device nodes in this container")
+        pytest.skip("needs device nodes, which this container refuses")
     answer = probe("kvm", str(path))
     if isinstance(answer, Missing) and answer.why is Why.DENIED:
-        pytest.skip("devices cannot be opened on this file system")
+        pytest.skip("needs devices, which this file system refuses")
     assert isinstance(answer, ProbeResult)
     assert (answer.error, answer.did) == ("ENXIO", (f"tried to open {path}",))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.host.redaction import secrets
@@ -120,7 +120,6 @@ FINDERS: list[Callable[[str], Iterator[Secret]]] = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_breaks_a_finder(text: str) -> None:
     for finder in FINDERS:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,15 +58,12 @@ def shown(command: list[str], subsystem: str, code: str = SHOW) -> list[dict[str
 @pytest.fixture
 def fake(tmp_path: Path) -> list[str]:
     """The command that shows its child fake devices."""
-    if not shutil.which("umockdev-run"):
-        if os.environ.get("CI") == "true":
-            pytest.fail("umockdev-run is not installed")
-        pytest.skip("SKIPPED: umockdev-run is not installed; fake devices NOT tested")
     file = tmp_path / "fake.umockdev"
     file.write_text(FAKE)
     return ["umockdev-run", "-d", str(file), "--"]
 
 
+@pytest.mark.needs_tool("umockdev-run")
 @pytest.mark.runs("umockdev-run")
 def test_a_fake_gpu_through_libudev(fake: list[str]) -> None:
     (gpu,) = shown(fake, "pci")
@@ -79,6 +74,7 @@ def test_a_fake_gpu_through_libudev(fake: list[str]) -> None:
     assert properties["DRIVER"] == "vfio-pci"
 
 
+@pytest.mark.needs_tool("umockdev-run")
 @pytest.mark.runs("umockdev-run")
 def test_a_fake_kvmfr_node_with_its_current_tags(fake: list[str]) -> None:
     (node,) = shown(fake, "kvmfr")
@@ -87,6 +83,7 @@ def test_a_fake_kvmfr_node_with_its_current_tags(fake: list[str]) -> None:
     assert shown(fake, "vfio") == []
 
 
+@pytest.mark.needs_tool("umockdev-run")
 @pytest.mark.runs("umockdev-run")
 @pytest.mark.parametrize("blocked", ["pyudev", "ctypes"])
 def test_without_libudev_the_same_devices_come_from_sysfs(
@@ -99,6 +96,7 @@ def test_without_libudev_the_same_devices_come_from_sysfs(
     assert dict(gpu["properties"])["PCI_SLOT_NAME"] == "0000:00:02.0"
 
 
+@pytest.mark.needs_tool("umockdev-run")
 @pytest.mark.runs("umockdev-run")
 def test_a_libudev_that_cannot_be_found(fake: list[str]) -> None:
     code = f"import ctypes.util as u; u.find_library = lambda name: None\n{SHOW}"

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.effort import examples
 from vfio_doctor.parse.accounts import (
     GroupLine,
     PasswdLine,
@@ -35,14 +36,13 @@ def test_group(line: str, want: GroupLine | None) -> None:
 
 
 @given(st.text(alphabet="ab:x0123456789,+-#\n ", max_size=80))
-@settings(max_examples=100)
 def test_never_raises(text: str) -> None:
     assert all(line.name for line in parse_passwd(text))
     assert all(line.name for line in parse_group(text))
 
 
 @given(st.integers(0, 2**32 - 2), st.lists(st.text("abz09_-", min_size=1)))
-@settings(max_examples=50)
+@examples(50)
 def test_what_is_written_is_read(gid: int, members: list[str]) -> None:
     text = f"some:x:{gid}:{','.join(members)}\n"
     assert parse_group(text) == (GroupLine("some", gid, tuple(members)),)

@@ -1,10 +1,11 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.effort import examples
 from vfio_doctor.model import KernelArguments
 from vfio_doctor.parse import bls, cmdline
 
@@ -171,7 +172,7 @@ changes = st.builds(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.text())
 def test_parsing_never_raises_and_keeps_every_word(text: str) -> None:
     words = cmdline.words(text)
@@ -180,7 +181,7 @@ def test_parsing_never_raises_and_keeps_every_word(text: str) -> None:
     assert len(line.words) + len(line.init) <= len(words)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(lines, changes)
 def test_applying_twice_is_applying_once(
     line: tuple[str, ...], change: KernelArguments
@@ -189,7 +190,7 @@ def test_applying_twice_is_applying_once(
     assert cmdline.apply(once, change) == once
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(lines, changes)
 def test_nothing_else_moves(line: tuple[str, ...], change: KernelArguments) -> None:
     touched = {cmdline.plain(word.partition("=")[0]) for word in change.set_}
@@ -208,14 +209,9 @@ def test_nothing_else_moves(line: tuple[str, ...], change: KernelArguments) -> N
     assert others(cmdline.apply(line, change)) == others(line)
 
 
-def records() -> list[Any]:
-    try:
-        return list(corpus.records("cmdline.jsonl"))
-    except pytest.skip.Exception:
-        return []
-
-
-@pytest.mark.parametrize("record", records(), ids=lambda r: r["id"])
+@pytest.mark.parametrize(
+    "record", [*corpus.records("cmdline.jsonl")], ids=lambda r: r["id"]
+)
 def test_real_command_lines(record: dict[str, Any]) -> None:
     line = cmdline.parse(record["cmdline"])
     expected = record["expected"]
@@ -232,11 +228,6 @@ def test_real_command_lines(record: dict[str, Any]) -> None:
     if "stateroot" in expected:
         assert (line.last("ostree") or "").split("/")[3] == expected["stateroot"]
     assert ("iommu-off" in expected["problems"]) == ("off" in line.values("amd_iommu"))
-
-
-def test_the_corpus_is_there() -> None:
-    corpus.require()
-    assert records()
 
 
 def test_boot_entry_fields() -> None:

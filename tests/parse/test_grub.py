@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.effort import examples
 from vfio_doctor.parse import grub
 
 # As grub-mkconfig writes it on Debian and Ubuntu, shortened.
@@ -105,7 +106,7 @@ def test_no_menu() -> None:
     assert grub.menu("}\n}\nlinux /x\nmenuentry {\nlinux\n}\n")[0].kernel == ""
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     st.lists(
         st.sampled_from([*MENU.split("\n"), "{", "}", "menuentry 'x' {", "linux /k a"])

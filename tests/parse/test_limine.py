@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.parse import limine
@@ -63,7 +63,6 @@ def test_kernel() -> None:
     assert shown[3].kernel == "boot():/1/vmlinuz-linux-lts"
 
 
-@settings(max_examples=100)
 @given(st.lists(st.sampled_from(MENU.split("\n")) | st.text(max_size=20)))
 def test_any_text_is_a_menu(lines: list[str]) -> None:
     limine.default(limine.menu("\n".join(lines)))

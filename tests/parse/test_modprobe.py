@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.tools import found as path_of
 from vfio_doctor.parse import modprobe
 from vfio_doctor.parse.modprobe import Directive, Parameter
 
@@ -44,8 +44,6 @@ options a[1-2]-b x=1
 
 
 def records() -> list[Any]:
-    if not corpus.FOLDER.is_dir():
-        return [pytest.param({}, id="corpus")]
     found = corpus.records("modprobe.jsonl")
     return [pytest.param(r, id=r["id"]) for r in found if r["id"] != IN_INITRAMFS_LIST]
 
@@ -62,7 +60,6 @@ def _plain(name: str, parameter: Parameter) -> object:
 
 @pytest.mark.parametrize("record", records())
 def test_corpus_options(record: dict[str, Any]) -> None:
-    corpus.require()
     file = modprobe.parse(record["text"])
     for module, wanted in record["expected"]["options"].items():
         found = file.parameters(module)
@@ -76,7 +73,6 @@ def test_corpus_options(record: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("record", records())
 def test_corpus_other_directives(record: dict[str, Any]) -> None:
-    corpus.require()
     file, expected = modprobe.parse(record["text"]), record["expected"]
     name = modprobe.module_name
     assert list(file.modules("blacklist")) == expected.get("blacklist", [])
@@ -91,7 +87,6 @@ def test_corpus_other_directives(record: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("record", records())
 def test_corpus_problems(record: dict[str, Any]) -> None:
-    corpus.require()
     path = record["file"].partition(" ")[0]
     found = {problem.kind for problem in modprobe.parse(record["text"]).problems}
     found |= {modprobe.location_problem(path)} - {""}
@@ -123,11 +118,11 @@ def test_as_kmod_reads_it() -> None:
     ]
 
 
+@pytest.mark.needs_tool("modprobe")
 @pytest.mark.runs("modprobe")
 def test_kmod_itself_agrees(tmp_path: Path) -> None:
-    tool = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin")
-    if tool is None:
-        pytest.skip("SKIPPED: no modprobe here to compare with")
+    tool = path_of("modprobe")
+    assert tool
     path = tmp_path / "x.conf"
     path.write_text(LINES)
     # -c prints the configuration and loads nothing.
@@ -187,7 +182,6 @@ def test_location(path: str, expected: str) -> None:
     assert modprobe.location_problem(path) == expected
 
 
-@settings(max_examples=100)
 @given(st.text())
 def test_never_raises(text: str) -> None:
     file = modprobe.parse(text)
@@ -203,7 +197,6 @@ def test_never_raises(text: str) -> None:
 WORD = st.text("abcdefgh_0123456789", min_size=1, max_size=8)
 
 
-@settings(max_examples=100)
 @given(st.lists(st.tuples(WORD, WORD, WORD), max_size=6))
 def test_what_is_written_is_read(options: list[tuple[str, str, str]]) -> None:
     text = "".join(f"options {m} {name}={value}\n" for m, name, value in options)

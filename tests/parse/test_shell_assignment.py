@@ -2,9 +2,10 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.effort import examples
 from vfio_doctor.parse import shell_assignment as shell
 
 KEY = "GRUB_CMDLINE_LINUX_DEFAULT"
@@ -73,7 +74,7 @@ word = st.text(
 ).filter(lambda w: '"' not in w and w != "--")
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.text())
 def test_never_raises(text: str) -> None:
     for found in shell.assignments(text + "\nK=" + text, "K"):
@@ -81,7 +82,6 @@ def test_never_raises(text: str) -> None:
         _ = found.words
 
 
-@settings(max_examples=100)
 @given(st.lists(word, max_size=4), st.lists(word, min_size=1, max_size=3))
 def test_what_is_added_is_read_back(old: list[str], new: list[str]) -> None:
     text = shell.appended("", "K", " ".join(old), extend=False)
@@ -90,7 +90,7 @@ def test_what_is_added_is_read_back(old: list[str], new: list[str]) -> None:
     assert again.words == (*old, *new)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(word, max_size=3), word)
 @pytest.mark.runs("sh")
 def test_a_shell_agrees(old: list[str], new: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.effort import examples
 from support.ostree_files import array, entry, staged, strings
 from vfio_doctor.parse.staged_deployment import StagedDeployment, parse
 
@@ -22,7 +23,6 @@ def test_a_small_one_byte_by_byte() -> None:
     assert parse(SAMPLE) == StagedDeployment(("rw", "quiet"))
 
 
-@settings(max_examples=100)
 @given(
     st.lists(TEXT, max_size=20),
     st.none() | st.lists(st.tuples(TEXT, TEXT), max_size=4),
@@ -40,13 +40,12 @@ def test_offsets_of_every_size(size: int) -> None:
     assert parse(staged(words)) == StagedDeployment(tuple(words))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_it(data: bytes) -> None:
     parse(data)
 
 
-@settings(max_examples=100)
 @given(st.data())
 def test_a_damaged_one_never_breaks_it(data: st.DataObject) -> None:
     whole = bytearray(staged(["quiet", "iommu=pt"], [("x-options-source-a", "b")]))
@@ -64,15 +63,7 @@ def test_what_says_nothing_is_nothing(data: bytes) -> None:
 LIBRARY = "libglib-2.0.so.0"
 
 
-def has_glib() -> bool:
-    try:
-        ctypes.CDLL(LIBRARY)
-    except OSError:
-        return False
-    return True
-
-
-needs_glib = pytest.mark.skipif(not has_glib(), reason="GLib is not installed")
+needs_glib = pytest.mark.needs_tool(LIBRARY)
 
 
 def by_glib(text: str) -> bytes:

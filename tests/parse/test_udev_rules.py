@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.parse.udev_rules import Term, parse_udev_rules, replace_value
@@ -140,7 +140,6 @@ RULE_CHARS = st.text(
 
 
 @given(st.one_of(st.text(max_size=80), RULE_CHARS))
-@settings(max_examples=100)
 def test_never_raises(text: str) -> None:
     rules = parse_udev_rules(text)
     assert len(rules.problems) == sum(bool(rule.problem) for rule in rules.lines)
@@ -152,7 +151,6 @@ NAMES = st.text(alphabet="abcz019_-$.", min_size=1, max_size=12)
 
 
 @given(NAMES, NAMES, st.sampled_from([" ", "", " \\\n  "]))
-@settings(max_examples=100)
 def test_replacing_changes_the_owner_and_nothing_else(
     old: str, new: str, gap: str
 ) -> None:

@@ -87,6 +87,7 @@ def check_truth(root: Path, outcome: Outcome, known: faults.Trial, at: int) -> N
     assert faults.open_run(root) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True], ids=["before", "in or behind"])
 @pytest.mark.parametrize("way", ["finish", "undo"])
 def test_killed_at_any_call_the_next_start_finishes_or_undoes(
@@ -129,6 +130,7 @@ def check_recovery(root: Path, known: faults.Trial, way: str, at: int) -> None:
     assert faults.open_run(root) is None
 
 
+@pytest.mark.slow
 def test_killed_while_undoing_the_next_undo_ends_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +153,7 @@ def test_killed_while_undoing_the_next_undo_ends_it(
     assert (tally.torn, tally.unreadable) == (0, 0)
 
 
+@pytest.mark.slow
 def test_killed_while_rolling_back_the_next_undo_ends_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,13 +53,13 @@ def injected(root: Path, call: str, way: str, at: int) -> tuple[int, str, bool]:
 
 
 def usable_strace(folder: Path) -> str:
-    if shutil.which("strace") is None:
-        return "strace is not installed"
     probe = faults.fresh(folder, -1)
     code, said, _ = injected(probe, "fsync", "error=EIO", 10_000)
-    return "" if code == 0 and "DONE" in said else f"strace cannot trace here: {said}"
+    return "" if code == 0 and "DONE" in said else f"needs strace to trace: {said}"
 
 
+@pytest.mark.slow
+@pytest.mark.needs_tool("strace")
 @pytest.mark.runs("strace", "python")
 @pytest.mark.parametrize("way", WAYS)
 def test_the_kernel_fails_a_call_of_the_unchanged_program(
@@ -114,6 +114,8 @@ diff -r --exclude=var --exclude=filler {before} {root} && echo SAME
 """
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_tool("unshare")
 @pytest.mark.runs("unshare")
 @pytest.mark.parametrize(
     ("trouble", "ending"),
@@ -163,7 +165,7 @@ def test_a_real_disk_that_is_full_or_read_only(
     argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode and "ermitted" in done.stderr and "unshare" in done.stderr:
-        pytest.skip(f"no mount namespace here: {done.stderr}")
+        pytest.skip("needs mount namespaces, which this machine refuses")
     assert f"{ending} " in done.stdout, (done.stdout, done.stderr)
     assert ("SAME" in done.stdout) == (ending != "DONE"), done.stdout
 

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import engine_faults as faults
 from support import engine_trees as trees
+from support.effort import examples
 from support.findings import finding
 from vfio_doctor.api import Fix
 from vfio_doctor.diagnosis.offer import offer
@@ -109,7 +110,7 @@ def a_tree(root: Path, files: dict[str, tuple[str | bytes, int]]) -> None:
             os.chown(where, 1000 + at, 2000)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(FILES, st.lists(st.lists(CHANGES, min_size=1, max_size=4), max_size=3))
 def test_applied_then_undone_is_as_before(
     files: dict[str, tuple[str | bytes, int]], wishes: list[list[Change]]
@@ -162,7 +163,7 @@ HELD = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(STEPS, min_size=1, max_size=3), HELD | st.none(), st.data())
 def test_a_journal_cut_anywhere_tells_its_sound_part(
     steps: list[FileStep], old: Held | None, data: st.DataObject
@@ -188,7 +189,6 @@ def test_a_journal_cut_anywhere_tells_its_sound_part(
         assert kept == 1 or told.entries[0].old == old
 
 
-@settings(max_examples=100)
 @given(st.binary())
 def test_no_bytes_break_the_reader_of_journals(data: bytes) -> None:
     assert story(data) is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json as standard
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.report import json
@@ -14,7 +14,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=100)
 @given(PLAIN)
 def test_what_is_written_is_read_back(value: object) -> None:
     made = json.text(value)

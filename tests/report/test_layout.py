@@ -3,9 +3,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.effort import examples
 from vfio_doctor.report.style import Look, look_for
 from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import columns, wrap, wrap_hard
@@ -96,7 +97,6 @@ def test_wide_characters_take_two_columns() -> None:
     assert wrap_hard("中文中文", 5) == ["中文", "中文"]
 
 
-@settings(max_examples=100)
 @given(st.text(alphabet="ab `中"), st.integers(2, 12))
 def test_hard_wrapping_keeps_all_and_fits(text: str, width: int) -> None:
     lines = wrap_hard(text, width)
@@ -108,7 +108,7 @@ def test_hard_wrapping_keeps_all_and_fits(text: str, width: int) -> None:
 CELL = st.text(st.characters(max_codepoint=0x2FF))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(CELL, CELL, CELL), max_size=4))
 def test_tables_fit(rows: list[tuple[str, str, str]]) -> None:
     for line in table(("Where", "Seen", "Expected"), rows, 60, "  "):

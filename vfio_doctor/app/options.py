@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from vfio_doctor.app.docstring import dedented
 from vfio_doctor.app.repair_options import refuse_nonsense
 from vfio_doctor.value import NamedTuple
 
@@ -43,8 +44,9 @@ class Failure(click.ClickException):
 
 def with_examples(function: F) -> F:
     """Have click print the lines below ``Examples:`` as they are written."""
-    text = function.__doc__ or ""
-    function.__doc__ = text.replace("    Examples:", "    \b\n    Examples:")
+    lines = dedented(function.__doc__)
+    marked = ("\b\nExamples:" if line == "Examples:" else line for line in lines)
+    function.__doc__ = "\n".join(marked)
     return function
 
 

@@ -71,7 +71,9 @@ def root_command(facts: Facts | None, argv: list[str]) -> str:
 
     program = [os.path.abspath(argv[0])]
     if argv[0].endswith("__main__.py"):
-        program = [sys.executable, "-m", "vfio_doctor"]
+        # -P: nothing that lies in the current folder runs as root.
+        safe = [] if os.path.exists("vfio_doctor") else ["-P"]
+        program = [sys.executable, *safe, "-m", "vfio_doctor"]
     words = ["sudo", *program, *argv[1:]]
     named = any(w == "--user" or w.startswith("--user=") for w in argv)
     if facts is not None and not named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from vfio_doctor.app.options import Chosen
     from vfio_doctor.diagnosis.registry import Registry
@@ -61,7 +63,7 @@ def command(
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
     options = Options(user=chosen.user, areas=chosen.areas)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
-    with Shown(_rows(found, options, count), len(found)) as rows:
+    with shown(_rows(found, options, count), len(found)) as rows:
         bad = _written(rows, format_)
     click.get_current_context().exit(3 if bad else 0)
 
@@ -123,26 +125,11 @@ def _row(path: str) -> Row:
     return row(path, registry, options)  # type: ignore[arg-type]
 
 
-class Shown:
+def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[Row]]:
     """Show a progress bar on stderr while rows are taken, on a terminal only."""
-
-    def __init__(self, rows: Iterable[Row], length: int) -> None:
-        """Take the rows and how many there will be."""
-        self._bar = click.progressbar(
-            rows,
-            length,
-            label="Judging",
-            file=sys.stderr,
-            hidden=not sys.stderr.isatty(),
-        )
-
-    def __enter__(self) -> Iterable[Row]:
-        """Draw the bar."""
-        return self._bar.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        """Leave the bar as it is."""
-        self._bar.__exit__(*error)  # type: ignore[arg-type]
+    if not sys.stderr.isatty():
+        return nullcontext(rows)
+    return click.progressbar(rows, length, label="Judging", file=sys.stderr)
 
 
 def _written(rows: Iterable[Row], format_: str) -> bool:

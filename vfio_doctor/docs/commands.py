@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.docstring import dedented
 from vfio_doctor.app.options import PROGRAM
-from vfio_doctor.docs.page import dedented
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def _page(command: click.Command, context: click.Context) -> CommandPage:
         context.command_path,
         " ".join(command.collect_usage_pieces(context)),
         command.get_short_help_str(200),
-        tuple(_paragraphs(command.help or "")),
+        tuple(_paragraphs(command.help)),
         tuple(_options(command, context)),
         command.get_help(context),
     )
 
 
-def _paragraphs(text: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
+def _paragraphs(text: str | None) -> Iterator[tuple[bool, tuple[str, ...]]]:
     lines: list[str] = []
     for line in [*dedented(text), ""]:
         if line:
@@ -72,6 +72,9 @@ def _options(
     command: click.Command, context: click.Context
 ) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
+        # From click 8.4 on an argument has a record too, of its name alone.
+        if not isinstance(parameter, click.Option):
+            continue
         record = parameter.get_help_record(context)
         if record is not None:
             yield record

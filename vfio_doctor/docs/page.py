@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.app.docstring import dedented, trimmed
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Page(NamedTuple):
     sections: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def read(docstring: str) -> Page:
+def read(docstring: str | None) -> Page:
     """Return a check's docstring by its sections.
 
     What stands before the first heading is the summary, on one line.
@@ -43,21 +44,13 @@ def read(docstring: str) -> Page:
             found[-1][1].append(line)
         else:
             before.append(line)
-    sections = tuple((heading, tuple(_trimmed(lines))) for heading, lines in found)
+    sections = tuple((heading, tuple(trimmed(lines))) for heading, lines in found)
     return Page(" ".join(line for line in before if line), sections)
-
-
-def dedented(docstring: str) -> list[str]:
-    """Return a docstring's lines as PEP 257 trims them; inspect is dear to import."""
-    first, *rest = docstring.expandtabs().splitlines() or [""]
-    margins = [len(line) - len(line.lstrip()) for line in rest if line.strip()]
-    margin = min(margins, default=0)
-    return _trimmed([first.strip(), *(line[margin:].rstrip() for line in rest)])
 
 
 def check_text(check: type[Check], registry: Registry) -> str:
     """Return a check's page for a terminal."""
-    page = read(check.__doc__ or "")
+    page = read(check.__doc__)
     lines = [check.title, "=" * len(check.title), ""]
     if page.summary.rstrip(".") != check.title:
         lines += [page.summary, ""]
@@ -71,7 +64,7 @@ def fix_text(fix: type[Fix]) -> str:
     """Return a fix's page for a terminal."""
     lines = [fix.id, "=" * len(fix.id), "", f"{fix.summary.rstrip('.')}.", ""]
     lines += [f"{name}: {value}" for name, value in fix_facts(fix)]
-    return "\n".join([*lines, "", *dedented(fix.__doc__ or ""), ""])
+    return "\n".join([*lines, "", *dedented(fix.__doc__), ""])
 
 
 def facts(check: type[Check], registry: Registry) -> Iterator[tuple[str, str]]:
@@ -93,11 +86,3 @@ def fix_facts(fix: type[Fix]) -> Iterator[tuple[str, str]]:
     yield "applicability", fix.applicability.value
     yield "reboot", "yes" if fix.reboot else "no"
     yield "solves", ", ".join(fix.solves)
-
-
-def _trimmed(lines: list[str]) -> list[str]:
-    while lines and not lines[-1]:
-        lines = lines[:-1]
-    while lines and not lines[0]:
-        lines = lines[1:]
-    return lines

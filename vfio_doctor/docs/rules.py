@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.docs.page import CODE, dedented, facts, fix_facts, read
+from vfio_doctor.app.docstring import dedented
+from vfio_doctor.docs.page import CODE, facts, fix_facts, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ def pages(
 
 def check_page(check: type[Check], registry: Registry, example: str) -> str:
     """Return a check's page as Markdown."""
-    page = read(check.__doc__ or "")
+    page = read(check.__doc__)
     lines = [f"# {check.id}: {check.title}", "", page.summary, ""]
     lines += [
         f"- {name}: {_linked(name, value)}" for name, value in facts(check, registry)
@@ -87,7 +88,7 @@ def _index(registry: Registry) -> str:
 def _fix(fix: type[Fix]) -> list[str]:
     lines = [f"### {fix.id}", "", f"{fix.summary.rstrip('.')}.", ""]
     lines += [f"- {name}: {value}" for name, value in fix_facts(fix)]
-    return [*lines, "", *dedented(fix.__doc__ or ""), ""]
+    return [*lines, "", *dedented(fix.__doc__), ""]
 
 
 def _matrix(registry: Registry) -> list[str]:

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import hosts
@@ -62,7 +62,6 @@ def test_drop_ins_come_after() -> None:
     assert boot_config.grub_files(host) == (GRUB,)
 
 
-@settings(max_examples=100)
 @given(st.lists(st.sampled_from([KEY, "=", '"', "'", "$", "a", "\n", "#", " ", "if"])))
 def test_any_configuration_of_grub(parts: list[str]) -> None:
     found = boot_config.grub_words(hosts.build({GRUB: "".join(parts)}))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vfio_doctor.facts.kvmfr import size as kvmfr_size
@@ -97,14 +97,12 @@ def test_values(
     assert (len(sizes.errors), len(sizes.doubts)) == (errors, doubts)
 
 
-@settings(max_examples=100)
 @given(st.text())
 def test_never_raises(value: str) -> None:
     sizes = kvmfr_size.made_of(value)
     assert sizes.errors or all(0 < mib < 2048 for mib in sizes.mib)
 
 
-@settings(max_examples=100)
 @given(st.integers(1, 20000), st.integers(1, 20000))
 def test_recommendation_holds_the_picture(width: int, height: int) -> None:
     mib = kvmfr_size.recommended_mib([(width, height)])

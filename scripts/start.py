@@ -1,0 +1,23 @@
+"""Start vfio-doctor from this checkout: python3 -I scripts/start.py [ARGUMENTS].
+
+With -I nothing is imported from the current folder, which may be anybody's, nor from
+what the environment names. scripts/run starts this.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Put the checkout on the path, name the program as it was called, start it."""
+    sys.path.insert(0, str(HERE.parent))
+    sys.argv[0] = str(HERE / "run")
+    from vfio_doctor.__main__ import main as start
+
+    start()
+
+
+if __name__ == "__main__":
+    main()

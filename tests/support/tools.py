@@ -1,0 +1,42 @@
+"""Programs that only some machines have, and the Debian packages that bring them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+
+PACKAGES = {
+    "grub-mkconfig": "grub-common",
+    "kernel-install": "systemd",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "man": "man-db",
+    "modprobe": "kmod",
+    "setpriv": "util-linux",
+    "strace": "strace",
+    "umockdev-run": "umockdev",
+    "unshare": "util-linux",
+}
+# An ordinary user's search path leaves these out.
+ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def found(tool: str) -> str:
+    """Return a program's path, a library's name, or "" if it is not here."""
+    if ".so." in tool:
+        return tool if _can_be_loaded(tool) else ""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ADMIN])
+    return shutil.which(tool, path=path) or ""
+
+
+def _can_be_loaded(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def missing(tools: list[str]) -> list[str]:
+    """Return which of these are not here; KeyError for one without a package."""
+    return [tool for tool in tools if PACKAGES[tool] and not found(tool)]
