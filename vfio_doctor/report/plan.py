@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.selection import named
 from vfio_doctor.boot.words import added, removed
+from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, Status
 from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.untrusted import clean
