@@ -135,7 +135,8 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option(
     "--capture",
     metavar="PATH",
-    help="Diagnose a captured host, not this one: a folder, a .tar.gz, or - for stdin.",
+    help="Diagnose a captured host, not this one: a folder, a .tar.gz or .host file, "
+    "or - for stdin.",
 )
 @click.option(
     "-v",

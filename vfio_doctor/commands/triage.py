@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Options
     from vfio_doctor.report.triage import Row
 
-ARCHIVES = (".tar.gz", ".tgz")
+ARCHIVES = (".tar.gz", ".tgz", ".host")
 # Few enough that the last process does not work long while the others wait.
 AT_ONCE = 4
 JOBS_AT_MOST = 64

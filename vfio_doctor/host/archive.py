@@ -1,4 +1,4 @@
-"""The members of a capture, from a folder or a tar.gz, as bytes in memory.
+"""The members of a capture, from a folder or a file, as bytes in memory.
 
 A capture comes from a stranger. Nothing is ever extracted to disk; every limit
 is checked while reading, before the bytes it forbids are held.
@@ -40,7 +40,7 @@ class Member(NamedTuple):
 
 
 def read(path: str) -> dict[str, bytes]:
-    """Return the members of the capture at ``path``, a folder or a tar.gz.
+    """Return the members of the capture at ``path``, a folder or a file.
 
     Raises `CaptureError`.
     """
@@ -66,16 +66,20 @@ def _open_quietly(path: str, flags: int) -> int:
 
 
 def read_stream(name: str, file: BinaryIO) -> dict[str, bytes]:
-    """Return the members of a tar.gz that is read from ``file``.
+    """Return the members of a tar.gz, or a text, that is read from ``file``.
 
     Raises `CaptureError`.
     """
     import zlib
 
+    from vfio_doctor.host.host_file import MARK, members
     from vfio_doctor.host.tar_stream import TarError
 
     try:
-        return _collected(name, _from_tar(name, file))
+        head = file.read(len(MARK))
+        if head == MARK:
+            return _collected(name, members(name, head, file))
+        return _collected(name, _from_tar(name, head, file))
     except (TarError, zlib.error, OSError) as error:
         raise CaptureError(
             f"{name}: not a whole tar.gz of a capture: {error}; "
@@ -152,11 +156,11 @@ def _file(top: str, name: str) -> bytes:
     return data
 
 
-def _from_tar(name: str, file: BinaryIO) -> Iterator[Member]:
+def _from_tar(name: str, head: bytes, file: BinaryIO) -> Iterator[Member]:
     from vfio_doctor.host import tar_stream
 
     # Twice for the headers and the padding that small members bring along.
-    stream = tar_stream.Unpacked(file, 2 * ALL_BYTES, RATIO_AT_MOST, RATIO_FREE)
+    stream = tar_stream.Unpacked(head, file, 2 * ALL_BYTES, RATIO_AT_MOST, RATIO_FREE)
     stored = tar_stream.members(stream, MEMBER_BYTES)
     for count, (found, data) in enumerate(stored):
         if count >= MEMBERS_AT_MOST:

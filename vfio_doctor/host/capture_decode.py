@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 JSON_BYTES = 12 << 20
 JSON_VALUES = 400_000
 NUMBER_AT_MOST = 1 << 63
-MANIFEST_TEXTS = ("modelled_on", "schema")
+MANIFEST_TEXTS = ("like", "modelled_on", "schema")
 
 
 def decode(name: str, held: dict[str, bytes]) -> Capture:
@@ -253,8 +253,13 @@ def _add_command(capture: Capture, row: dict[str, Any]) -> None:
         capture.commands[argv] = Missing(" ".join(argv), why, detail)
         return
     capture.commands[argv] = CommandResult(
-        argv, _number(row["status"]), _text(row["stdout"]), _text(row["stderr"])
+        argv, _number(row["status"]), _output(row["stdout"]), _output(row["stderr"])
     )
+
+
+def _output(value: object) -> str:
+    """Return a command's output, which may be a list of its lines."""
+    return "".join(_texts(value)) if isinstance(value, list) else _text(value)
 
 
 def _devices(subsystem: str, value: Any) -> tuple[UdevDevice, ...] | Missing:

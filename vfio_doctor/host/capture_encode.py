@@ -17,7 +17,7 @@ from vfio_doctor.host.reader import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from vfio_doctor.host.captured import Capture
 
@@ -45,11 +45,12 @@ def members(capture: Capture) -> dict[str, bytes]:
             "read": _missing(capture.files),
             "lstat": _missing(capture.stats),
             "list": _missing(capture.lists),
-        }
+        },
+        laid_open=("read", "lstat", "list"),
     )
     for argv in sorted(capture.commands):
         row = _command(argv, capture.commands[argv])
-        found[_free_name(argv, found)] = _json(row)
+        found[_free_name(argv, found)] = _json(row, laid_open=("stdout", "stderr"))
     for subsystem, devices in capture.udev.items():
         found[f"udev/{quoted(subsystem)}.json"] = _json(_devices(devices))
     found["probes.json"] = _json(
@@ -120,10 +121,34 @@ def _free_name(argv: tuple[str, ...], taken: Mapping[str, object]) -> str:
     return name
 
 
-def _json(value: object) -> bytes:
+def _json(value: object, laid_open: tuple[str, ...] = ()) -> bytes:
+    """Return JSON with an entry a line; also of the values ``laid_open`` names."""
     import json
 
-    return f"{json.dumps(value, indent=1, sort_keys=True)}\n".encode()
+    encode = json.JSONEncoder(sort_keys=True).encode
+    if not isinstance(value, dict):
+        return f"{_rows(value, encode, 1)}\n".encode()
+    rows = (
+        f"{encode(key)}: {_rows(value[key], encode, 2 if key in laid_open else 0)}"
+        for key in sorted(value)
+    )
+    return f"{_bracketed('{}', rows, 1)}\n".encode()
+
+
+def _rows(value: object, encode: Callable[[object], str], depth: int) -> str:
+    """Return JSON, with the entries a line each where ``depth`` is not 0."""
+    if depth and isinstance(value, dict):
+        rows = (f"{encode(key)}: {encode(value[key])}" for key in sorted(value))
+        return _bracketed("{}", rows, depth)
+    if depth and isinstance(value, list | tuple):
+        return _bracketed("[]", map(encode, value), depth)
+    return encode(value)
+
+
+def _bracketed(pair: str, rows: Iterable[str], depth: int) -> str:
+    indent = "\n" + " " * depth
+    inner = f",{indent}".join(rows)
+    return f"{pair[0]}{indent}{inner}{indent[:-1]}{pair[1]}" if inner else pair
 
 
 def _manifest(capture: Capture) -> dict[str, object]:
@@ -167,7 +192,20 @@ def _command(
 ) -> dict[str, object]:
     if isinstance(result, Missing):
         return {"argv": argv, "missing": result.why.value, "detail": result.detail}
-    return {**result._asdict(), "argv": argv}
+    return {
+        "argv": argv,
+        "status": result.status,
+        "stdout": _lines(result.stdout),
+        "stderr": _lines(result.stderr),
+    }
+
+
+def _lines(text: str) -> str | list[str]:
+    """Return a text of several lines as a list of them, ends included."""
+    lines = text.split("\n")
+    if len(lines) < 3:
+        return text
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def _devices(devices: tuple[UdevDevice, ...] | Missing) -> object:

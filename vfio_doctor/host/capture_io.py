@@ -1,11 +1,11 @@
-"""Captures on disk: a folder, or a tar.gz of it (docs/capture-format.md)."""
+"""Captures on disk: a folder, a tar.gz of it, or a text (docs/capture-format.md)."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host import archive
+from vfio_doctor.host import archive, host_file
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_decode import check_json, decode
 from vfio_doctor.host.capture_encode import members
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaptureError",
+    "as_text",
     "decode",
     "load",
     "members",
     "pack",
     "save",
     "save_archive",
+    "save_text",
 ]
 
 
 def load(source: str | os.PathLike[str] | BinaryIO, name: str = "") -> Capture:
-    """Return the capture in a folder, a tar.gz or a binary stream of one.
+    """Return the capture in a folder, a tar.gz, a text, or a stream of one of these.
 
     ``-`` is standard input. ``name`` is what the capture calls itself in reports;
     without it that is the path. Raises `CaptureError` naming the file, the reason
@@ -80,6 +82,28 @@ def save_archive(
     held = {**(extras or {}), **_checked(capture)}
     top = f"{folder}/" if folder else ""
     pack({f"{top}{name}": data for name, data in held.items()}, file)
+
+
+def save_text(capture: Capture, path: str | os.PathLike[str]) -> None:
+    """Write a capture as a new text file, ``NAME.host``.
+
+    Raises `CaptureError` as `save` does, and if the file is there.
+    """
+    text = as_text(capture)
+    try:
+        with open(path, "xb") as file:
+            file.write(text)
+    except OSError as error:
+        name = os.fspath(path)
+        raise CaptureError(f"{name}: {error.strerror}; choose another place") from error
+
+
+def as_text(capture: Capture) -> bytes:
+    """Return a capture as a text; equal captures give equal bytes.
+
+    Raises `CaptureError` if `load` would not read it again.
+    """
+    return host_file.spelt(capture.name, _checked(capture))
 
 
 def pack(held: Mapping[str, bytes], file: BinaryIO) -> None:

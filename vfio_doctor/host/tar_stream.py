@@ -35,14 +35,16 @@ class Unpacked:
     than ``free`` bytes came out.
     """
 
-    def __init__(self, file: BinaryIO, most: int, ratio: int, free: int) -> None:
-        """Take a binary file that holds gzip; read nothing yet."""
+    def __init__(
+        self, head: bytes, file: BinaryIO, most: int, ratio: int, free: int
+    ) -> None:
+        """Take a binary file that holds gzip, and what was read of it already."""
         self._file = file
         self._most, self._ratio, self._free = most, ratio, free
         self._inflate = zlib.decompressobj(wbits=31)
-        self._waiting = b""
+        self._waiting = head
         self._ready = bytearray()
-        self._taken = self._given = 0
+        self._taken, self._given = len(head), 0
 
     def read(self, size: int) -> bytes:
         """Return exactly ``size`` bytes, fewer only at the end of the stream.
