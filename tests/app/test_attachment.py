@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
-from pathlib import Path
 
 import pytest
 
-from support.planted import HOSTS, SECRETS, planted
+from support.fixture_hosts import catalogue
+from support.planted import SECRETS, planted
 from vfio_doctor.app.attachment import Attachment, build
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as registry
@@ -18,7 +18,7 @@ from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import RunInfo
 
-NAMES = sorted(p.name for p in Path(HOSTS).iterdir())
+NAMES = catalogue.names()
 RUN = RunInfo("2025-01-01T00:00:00Z", 0, "the captured host")
 
 
@@ -84,7 +84,7 @@ def whole() -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_verdicts(name: str) -> None:
-    host = CapturedHost(load(HOSTS / name))
+    host = catalogue.host(name)
     made = reported(host)
     assert verdicts(opened(made)) == verdicts(host)
     assert made.changed == ()

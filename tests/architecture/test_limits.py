@@ -25,7 +25,8 @@ class Function(NamedTuple):
 
 def files() -> list[Path]:
     found = (p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
-    return sorted(p for p in found if not {"__pycache__", "fixtures"} & set(p.parts))
+    skipped = {"__pycache__", "fixtures"}
+    return sorted(p for p in found if not skipped & set(p.relative_to(ROOT).parts))
 
 
 def scripts() -> list[Path]:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from support.planted import HOSTS, SECRETS, planted
+from support.fixture_hosts import catalogue, verdicts
+from support.planted import SECRETS, planted
 from vfio_doctor.app.new_file import owner_of_output, write_new
 from vfio_doctor.cli import status
 from vfio_doctor.host.capture_io import load, save
 
-HOST = str(HOSTS / "bluefin-dx-2121")
+HOST = str(catalogue.path("bluefin-dx-2121"))
 ESCAPES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -129,21 +130,24 @@ def test_triage_has_a_row_for_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(tmp_path)
-    shutil.copytree(HOSTS / "healthy-bazzite", tmp_path / "b" / "healthy")
+    save(catalogue.capture("healthy-bazzite"), tmp_path / "b" / "healthy")
+    shutil.copy(HOST, tmp_path / "b" / "text.host")
     (tmp_path / "bad.tar.gz").write_bytes(b"\x1b[2Jno")
     assert status(["triage", str(tmp_path)]) == 3
     text = capsys.readouterr().out
     assert "report.tar.gz" in text
     assert "healthy" in text
+    assert "text.host" in text
     assert "(could not be read)" in text
     assert not ESCAPES.search(text)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_triage_as_json_lines(capsys: pytest.CaptureFixture[str], jobs: str) -> None:
-    assert status(["triage", "--format", "jsonl", "--jobs", jobs, str(HOSTS)]) == 0
+    hosts = catalogue.folder()
+    assert status(["triage", "--format", "jsonl", "--jobs", jobs, str(hosts)]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [Path(row["file"]).name for row in rows] == sorted(os.listdir(HOSTS))
+    assert [Path(row["file"]).name for row in rows] == sorted(os.listdir(hosts))
     assert any(row["root_causes"] for row in rows)
 
 
@@ -153,7 +157,8 @@ def test_triage_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_diff_names_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    old, new = str(HOSTS / "healthy-bazzite"), str(HOSTS / "bazzite-no-size")
+    names = ("healthy-bazzite", "bazzite-no-size")
+    old, new = (str(catalogue.path(name)) for name in names)
     assert status(["diff", old, new]) == 1
     assert "kvmfr.static_size_mb=128" in capsys.readouterr().out
     assert status(["diff", "--format", "json", old, new]) == 1
@@ -169,12 +174,12 @@ def test_diff_names_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_diff_of_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("healthy-bazzite", "bluefin-dx-2121"):
-        words = ["--capture", str(HOSTS / name), "--format", "json"]
+        words = ["--capture", str(catalogue.path(name)), "--format", "json"]
         status([*words, "-o", str(tmp_path / f"{name}.json")])
     paths = [str(p) for p in sorted(tmp_path.iterdir())]
     assert status(["diff", *paths]) == 1
     assert "kernel" in capsys.readouterr().out
-    assert status(["diff", paths[0], str(HOSTS / "bluefin-dx-2121")]) == 0
+    assert status(["diff", paths[0], HOST]) == 0
 
 
 @pytest.mark.parametrize(
@@ -189,19 +194,27 @@ def test_diff_of_what_is_no_report(
     assert "give a capture or a report" in capsys.readouterr().err
 
 
-def test_a_fixture_is_written_with_its_verdicts(tmp_path: Path) -> None:
+def test_a_fixture_is_written_and_its_verdicts_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save(planted("bluefin-dx-2121").capture, tmp_path / "in")
     words = ["fixture", "new-host", str(tmp_path / "in"), "--into", str(tmp_path)]
-    assert status(words) == 0
-    expected = json.loads((tmp_path / "new-host/expected.json").read_bytes())
-    assert expected == json.loads((Path(HOST) / "expected.json").read_bytes())
-    assert load(tmp_path / "new-host").manifest["redacted"] is True
+    assert status([*words, "--like", "healthy-bluefin"]) == 0
+    *shown, last = capsys.readouterr().out.splitlines()
+    expected = verdicts.judged("bluefin-dx-2121").items()
+    assert shown == [f"{end} {rule}" for rule, end in expected if end != "pass"]
+    assert last == f"Written: {tmp_path}/new-host.host"
+    written = load(tmp_path / "new-host.host")
+    assert written.manifest["redacted"] is True
+    assert written.manifest["like"] == "healthy-bluefin"
     assert status(words) == 2
 
 
 @pytest.mark.parametrize("name", ["../x", "", "A", ".hidden"])
 def test_a_fixture_of_an_odd_name(tmp_path: Path, name: str) -> None:
-    assert status(["fixture", name, HOST, "--into", str(tmp_path)]) == 2
+    words = ["fixture", HOST, "--into", str(tmp_path)]
+    assert status([*words[:1], name, *words[1:]]) == 2
+    assert status([*words[:1], "good", *words[1:], "--like", name or "-"]) == 2
     assert os.listdir(tmp_path) == []
 
 

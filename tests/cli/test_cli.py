@@ -12,7 +12,8 @@ import pytest
 from click.testing import Result
 
 from support.click_runner import runner
-from support.reports import HOSTS, NAMES
+from support.fixture_hosts import catalogue
+from support.reports import NAMES
 from vfio_doctor import __version__
 from vfio_doctor.cli import COMMANDS, cli
 from vfio_doctor.diagnosis.registry import load
@@ -22,8 +23,8 @@ from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller
 from vfio_doctor.report.json import SCHEMA_FILE
 
-SICK = str(HOSTS / "bluefin-dx-2121")
-HEALTHY = str(HOSTS / "healthy-bazzite")
+SICK = str(catalogue.path("bluefin-dx-2121"))
+HEALTHY = str(catalogue.path("healthy-bazzite"))
 PACKAGE = Path(__file__).resolve().parents[2] / "vfio_doctor"
 SCHEMA = json.loads((PACKAGE / "report" / SCHEMA_FILE).read_text(encoding="utf-8"))
 
@@ -46,7 +47,7 @@ def test_schema_is_a_schema() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_report_is_valid(name: str) -> None:
-    jsonschema.validate(report(str(HOSTS / name)), SCHEMA)
+    jsonschema.validate(report(str(catalogue.path(name))), SCHEMA)
 
 
 def test_version_and_help() -> None:
@@ -83,6 +84,8 @@ def test_every_option_says_what_it_is_for() -> None:
         (SICK, ("--output", "/"), 2),
         (SICK, ("--output", "/nowhere/at/all"), 2),
     ],
+    # A host's path is another one in each process.
+    ids=lambda value: Path(value).stem if isinstance(value, str) else str(value),
 )
 def test_exit_status(host: str, words: tuple[str, ...], status: int) -> None:
     assert on(host, *words).exit_code == status
@@ -127,7 +130,7 @@ def test_user_is_taken() -> None:
 
 
 def test_with_asks_for_an_area() -> None:
-    host = str(HOSTS / "healthy-fedora-no-looking-glass")
+    host = str(catalogue.path("healthy-fedora-no-looking-glass"))
     plain = report(host)["summary"]["statuses"]
     asked = report(host, "--with", "kvmfr")["summary"]["statuses"]
     assert asked["not-applicable"] < plain["not-applicable"]

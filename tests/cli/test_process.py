@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from support.fixture_hosts import catalogue
 from vfio_doctor.host import commands
 
 ROOT = Path(__file__).resolve().parents[2]
-SICK = "tests/fixtures/hosts/bluefin-dx-2121"
+SICK = str(catalogue.path("bluefin-dx-2121"))
 pytestmark = pytest.mark.runs("python", "setpriv")
 # All that a diagnosis may start, whatever this machine is.
 LISTED = sorted({argv[0] for argv in commands.LISTED})

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from support.click_runner import runner
-from support.reports import HOSTS
+from support.fixture_hosts import catalogue
 from vfio_doctor.cli import cli
 
-SICK = str(HOSTS / "bluefin-dx-2121")
+SICK = str(catalogue.path("bluefin-dx-2121"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -77,7 +77,7 @@ def test_a_report_that_cannot_be_printed(redirect: str, said: str) -> None:
 
 
 def test_a_healthy_host_has_nothing_to_repair() -> None:
-    host = str(HOSTS / "healthy-bazzite")
+    host = str(catalogue.path("healthy-bazzite"))
     result = runner().invoke(cli, ("--capture", host, "--fix", "--dry-run"))
     assert result.stdout == "Nothing is wrong: there is nothing to repair.\n"
     assert result.exit_code == 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.fixture_hosts import catalogue, verdicts
+from support.fixture_hosts.writing import different
 from vfio_doctor.api import (
     Check,
     Facts,
@@ -19,19 +19,14 @@ from vfio_doctor.api import (
     Severity,
     Why,
 )
-from vfio_doctor.diagnosis.judge import diagnose, judge
+from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.docs.page import CODE, SECTIONS, read
 from vfio_doctor.facts.base import known
-from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.model import CheckResult, Status
 
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
-EXPECTED = {
-    path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted(HOSTS.glob("*/expected.json"))
-}
+NAMES = catalogue.names()
 REGISTRY = load()
 RULES = [pytest.param(check, id=check.id) for check in REGISTRY.checks]
 FIXES = [pytest.param(fix, id=fix.id) for fix in REGISTRY.fixes]
@@ -59,7 +54,7 @@ class RecordingFacts(Facts):
 
 
 def host(name: str) -> CapturedHost:
-    return CapturedHost(load_capture(str(HOSTS / name)))
+    return catalogue.host(name)
 
 
 def closed(name: str) -> CapturedHost:
@@ -81,17 +76,30 @@ def closed(name: str) -> CapturedHost:
 
 
 def hosts_with(check: type[Check], status: str) -> list[str]:
-    return [name for name, ends in EXPECTED.items() if ends.get(check.id) == status]
+    return verdicts.hosts_where(check.id, status)
 
 
 def test_there_are_fixtures() -> None:
-    assert len(EXPECTED) >= 8
+    assert len(NAMES) >= 60
+    assert len(catalogue.files()) >= 24
+    assert {name.split("-")[0] for name in NAMES} >= {"healthy", "real"}
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_host_is_judged_as_expected(name: str) -> None:
-    results = diagnose(Facts(host(name)), REGISTRY)
-    assert {r.id: r.status.value for r in results} == EXPECTED[name]
+    expected = {
+        check.id: verdicts.expected(check.id, name) for check in REGISTRY.checks
+    }
+    assert verdicts.judged(name) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_host_is_like_is_a_host(name: str) -> None:
+    assert catalogue.like(name) in ("", *NAMES)
+
+
+def test_verdicts_are_written_as_scripts_fixtures_would() -> None:
+    assert different(verdicts.FOLDER) == {}, "run scripts/fixtures and read the diff"
 
 
 def test_ids_are_unique_among_checks_and_fixes() -> None:
@@ -135,7 +143,7 @@ def test_requirements_have_no_circle() -> None:
 
 @pytest.mark.parametrize("check", RULES)
 def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
-    for name in EXPECTED:
+    for name in NAMES:
         facts = RecordingFacts(host(name))
         judge(check, facts, Registry((check,), ()))
         assert facts.asked, f"judged {name} without asking anything"

@@ -10,13 +10,13 @@ import pytest
 
 from support import engine_trees as trees
 from support import played_machine as played
+from support.fixture_hosts import catalogue, verdicts
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
-from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import CheckResult, FileStep, Status
@@ -26,7 +26,6 @@ from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.values import Effect, Ending, Plan
 from vfio_doctor.repair.verify import verify
 
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 REGISTRY = load()
 # What is wrong on them only the firmware can change.
 NOTHING_TO_DO = ("debian12-x2apic-opt-out",)
@@ -38,24 +37,19 @@ MADE = ("boot/grub/grub.cfg", "boot/loader/entries/")
 
 def sick() -> list[str]:
     """The hosts on which a finding has a fix that can be made."""
-    names = []
-    for path in sorted(HOSTS.glob("*/expected.json")):
-        # Repaired by a real kernel, not by a played one: see test_real_pairs.py.
-        if path.parent.name.startswith("real-"):
-            continue
-        ends = json.loads(path.read_text())
-        solved = {c for fix in REGISTRY.fixes for c in fix.solves}
-        manifest = json.loads(path.with_name("manifest.json").read_text())
-        if manifest["uid"]:
-            continue
-        if any(ends[c] == "fail" for c in solved if c in ends):
-            names.append(path.parent.name)
-    return names
+    solved = {c for fix in REGISTRY.fixes for c in fix.solves}
+    # Those in files were repaired by a real kernel: see test_real_pairs.py.
+    return [
+        name
+        for name, recipe in sorted(catalogue.recipes().items())
+        if not recipe.caller.uid
+        and any(verdicts.expected(rule, name) == "fail" for rule in solved)
+    ]
 
 
 @pytest.fixture
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> played.PlayedHost:
-    capture = load_capture(str(HOSTS / request.param))
+    capture = catalogue.capture(request.param)
     made = played.PlayedHost(tmp_path, capture)
     kargs = capture.commands.get(("rpm-ostree", "kargs"))
     staged = (tmp_path / "run/ostree/staged-deployment").exists()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from support.fixture_hosts import catalogue
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import CannotFix, Facts
-from vfio_doctor.host.capture_io import load as load_capture
-from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import Status
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.values import Plan
 
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 REGISTRY = load()
 CURED = "-cured"
-PAIRS = sorted(path.name.removesuffix(CURED) for path in HOSTS.glob(f"real-*{CURED}"))
+PAIRS = [
+    name.removesuffix(CURED)
+    for name in catalogue.files()
+    if name.startswith("real-") and name.endswith(CURED)
+]
 # A matter of taste: the repair leaves it to --ignore-msrs.
 LEFT = {"kvm-msrs-not-ignored"}
 # What the firmware, or the machine outside, has to switch on.
@@ -28,7 +28,7 @@ NO_FIX = ("real-cpu-virtualization-off", "real-iommu-firmware-off")
 
 def judged(name: str) -> tuple[set[str], Plan]:
     """Return the checks that fail on a host, and the plan that is made for it."""
-    host = CapturedHost(load_capture(str(HOSTS / name)))
+    host = catalogue.host(name)
     facts = Facts(host)
     results = diagnose(facts, REGISTRY)
     assert not [r.id for r in results if r.status is Status.ERROR]

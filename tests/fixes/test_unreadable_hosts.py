@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from support import hosts
+from support.fixture_hosts import catalogue
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.host.capture_io import load as load_capture
-from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.values import Plan
 
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 REGISTRY = load()
 
 
 def plan_of(name: str, denied: tuple[str, ...]) -> Plan:
-    whole = CapturedHost(load_capture(str(HOSTS / name)))
-    host = hosts.changed(whole, files={path: hosts.denied(path) for path in denied})
+    host = hosts.changed(
+        catalogue.host(name), files={path: hosts.denied(path) for path in denied}
+    )
     facts = Facts(host)
     backend = choose(host, facts)
     return make_plan(host, facts, diagnose(facts, REGISTRY), backend)
@@ -40,7 +37,7 @@ def test_the_file_that_could_not_be_read_is_named(name: str, denied: str) -> Non
     plan = plan_of(name, (denied,))
     seen = {getattr(step.step, "path", "") for step in plan.steps}
     assert denied not in seen
-    facts = Facts(CapturedHost(load_capture(str(HOSTS / name))))
+    facts = Facts(catalogue.host(name))
     known = {r.id for r in diagnose(facts, REGISTRY) if r.diagnoses}
     served = {s.check for fix in plan.fixes for s in fix.findings}
     told = [refused for refused in plan.refused if denied in refused.why]

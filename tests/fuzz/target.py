@@ -1,7 +1,7 @@
 """Fuzz the capture reader and all that lies behind it: run by scripts/fuzz.
 
-An input is a tar.gz, or, where it is none, members of a capture: a line with
-``=== name`` starts each, so that a mutated seed still reaches the parsers.
+An input is a tar.gz or the text of a capture. A changed text is seldom read as it is:
+so it is also taken apart at every ``=== name``, and then reaches the parsers.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vfio_doctor.host.captured import Capture
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
-MARK = re.compile(rb"^=== ([A-Za-z0-9._/+:@,=%-]{1,200})\n", re.MULTILINE)
+MARK = re.compile(
+    rb"^=== ([A-Za-z0-9._/+:@,=%-]{1,200})(?: [a-z0-9]+)?\n", re.MULTILINE
+)
 NEEDED = {
     "manifest.json": b'{"schema": "vfio-doctor/capture/1", "uid": 1000}',
     "stat.json": b"{}",
@@ -33,11 +41,20 @@ def members(data: bytes) -> dict[str, bytes]:
 
 def one_input(data: bytes) -> None:
     """Load, judge, print and redact; only a refusal may be raised."""
+    from vfio_doctor.host.capture_io import decode, load
+
+    judged(lambda: load(io.BytesIO(data), "it"))
+    if data[:2] != b"\x1f\x8b":
+        judged(lambda: decode("it", members(data)))
+
+
+def judged(read: Callable[[], Capture]) -> None:
+    """Do all that is done with a capture."""
     from vfio_doctor.diagnosis.judge import diagnose
     from vfio_doctor.diagnosis.registry import load as registry
     from vfio_doctor.diagnosis.report import assemble
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.host.capture_io import CaptureError, decode, load
+    from vfio_doctor.host.capture_io import CaptureError
     from vfio_doctor.host.captured import CapturedHost
     from vfio_doctor.host.redaction.redact import redact
     from vfio_doctor.model import RunInfo, Status
@@ -46,10 +63,7 @@ def one_input(data: bytes) -> None:
     from vfio_doctor.report.style import Look
 
     try:
-        if data[:2] == b"\x1f\x8b":
-            capture = load(io.BytesIO(data), "it")
-        else:
-            capture = decode("it", members(data))
+        capture = read()
     except CaptureError as refused:
         said = str(refused)
         if not (said.isascii() and said.isprintable()):
@@ -65,17 +79,6 @@ def one_input(data: bytes) -> None:
     assert all(char.isprintable() or char == "\n" for char in shown)
     json.loads(report_json.render(report))
     redact(capture)
-
-
-def seeds(folder: Path) -> None:
-    """Write the fixture hosts as seeds, a file each."""
-    for host in sorted((ROOT / "tests" / "fixtures" / "hosts").iterdir()):
-        parts = [
-            b"=== %s\n%s" % (str(p.relative_to(host)).encode(), p.read_bytes())
-            for p in sorted(host.rglob("*"))
-            if p.is_file() and p.name != "expected.json" and p.stat().st_size < 9000
-        ]
-        (folder / f"{host.name}.seed").write_bytes(b"\n".join(parts))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The saved seeds, and what changes them, without the fuzzer."""
+"""The fixture hosts as the fuzzer's seeds, and what changes them, without it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.fixture_hosts import catalogue
 
 HERE = Path(__file__).resolve().parent
-SEEDS = sorted((HERE / "seeds").iterdir())
+SEEDS = sorted(catalogue.recipes())
 
 
 def target() -> ModuleType:
@@ -28,10 +29,14 @@ def target() -> ModuleType:
 TARGET = target()
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.name)
-def test_a_seed(seed: Path) -> None:
-    assert "proc/cmdline" in "".join(TARGET.members(seed.read_bytes()))
-    TARGET.one_input(seed.read_bytes())
+def text(seed: str) -> bytes:
+    return catalogue.path(seed).read_bytes()
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, *catalogue.files()])
+def test_a_seed(seed: str) -> None:
+    assert "proc/cmdline" in "".join(TARGET.members(text(seed)))
+    TARGET.one_input(text(seed))
 
 
 @examples(60)
@@ -43,7 +48,7 @@ def test_a_seed(seed: Path) -> None:
     ),
     st.integers(0, 200),
 )
-def test_a_changed_seed(seed: Path, at: int, data: bytes, gone: int) -> None:
-    whole = seed.read_bytes()
+def test_a_changed_seed(seed: str, at: int, data: bytes, gone: int) -> None:
+    whole = text(seed)
     place = at % len(whole)
     TARGET.one_input(whole[:place] + data + whole[place + gone :])

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from support import hosts
+from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.host.recorder import Recorder
 from vfio_doctor.model import Status
 
 NAMES = ["bluefin-dx-2121", "debian12-grub", "arch-systemd-boot"]
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures/hosts"
 # What LiveHost answers for each: see test_live.py.
 UNREADABLE = {
     "100-mb": (Why.FAILED, "more than 1048576 bytes"),
@@ -61,7 +59,7 @@ def files_read(host: CapturedHost, rules: Registry) -> list[str]:
 def test_a_bad_file_is_never_our_fault_nor_good_news(
     name: str, kind: str, rules: Registry
 ) -> None:
-    host = CapturedHost(load(HOSTS / name))
+    host = catalogue.host(name)
     good = statuses(host, rules)
     moved = 0
     for path in files_read(host, rules):

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from support.archives import as_written_by, small
 from support.captures import captures, same
 from support.effort import examples
+from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.capture_encode import quoted
 from vfio_doctor.host.capture_io import (
     CaptureError,
+    as_text,
     load,
     members,
     save,
@@ -33,8 +35,6 @@ from vfio_doctor.host.reader import (
     Caller,
 )
 from vfio_doctor.host.recorder import Recorder
-
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures/hosts"
 
 
 @given(captures())
@@ -119,15 +119,11 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in HOSTS.iterdir()))
+@pytest.mark.parametrize("name", catalogue.files())
 def test_fixture_hosts_are_as_they_would_be_written(name: str) -> None:
-    held = members(load(HOSTS / name))
-    files = {
-        str(p.relative_to(HOSTS / name))
-        for p in (HOSTS / name).rglob("*")
-        if p.is_file()
-    }
-    assert set(held) == files - {"expected.json"}
+    path = catalogue.path(name)
+    assert path.name == f"{name}.host"
+    assert as_text(load(path)) == path.read_bytes()
 
 
 @pytest.mark.runs("getent", "modinfo", "dmesg", "systemctl", "virsh", "ldconfig")
@@ -146,9 +142,9 @@ def test_this_machine_recorded_gives_the_same_verdicts() -> None:
     assert len(file.getvalue()) < 1 << 20
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in HOSTS.iterdir()))
+@pytest.mark.parametrize("name", catalogue.names())
 def test_a_recorded_fixture_host_gives_the_same_verdicts(name: str) -> None:
-    host, rules = CapturedHost(load(HOSTS / name)), load_rules()
+    host, rules = catalogue.host(name), load_rules()
     recorder = Recorder(host)
     expected = diagnose(Facts(host), rules)
     assert diagnose(Facts(recorder), rules) == expected

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.fixture_hosts import catalogue
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # Every archive through the whole program; the peak so far bounds each one's.
@@ -91,6 +93,6 @@ def test_no_hostile_archive_costs_much(tmp_path: Path) -> None:
 
 @pytest.mark.runs("python")
 def test_opening_one_reads_nothing_of_this_machine() -> None:
-    host = ROOT / "tests" / "fixtures" / "hosts" / "bluefin-dx-2121"
+    host = catalogue.path("bluefin-dx-2121")
     done = run(WATCHED, str(host), str(ROOT))
     assert done.stderr.splitlines()[-1] == "SEEN "

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from support import hosts
+from support.fixture_hosts import catalogue
 from support.hosts import CHAR_NODE, changed, link
-from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, UdevDevice, Why
-
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
 
 # What is searched for, by what it is. "alice" is who lives in every fixture host.
 SECRETS = {
@@ -192,7 +188,7 @@ UDEV = (
 
 def planted(name: str) -> CapturedHost:
     """Return a fixture host with every secret put into it."""
-    host = CapturedHost(load(HOSTS / name))
+    host = catalogue.host(name)
     files = host.capture.files
     passwd = _text(files.get("/etc/passwd")) + (
         f"{S['user-second']}:x:1001:1001:{S['full-name']},{S['room']}:"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.diagnosis.report import assemble, summarise
 from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.host.capture_io import load as load_capture
-from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import (
     BootInfo,
     CheckResult,
@@ -19,14 +16,13 @@ from vfio_doctor.model import (
     ToolInfo,
 )
 
-HOSTS = Path(__file__).resolve().parents[1] / "fixtures" / "hosts"
-NAMES = sorted(path.parent.name for path in HOSTS.glob("*/expected.json"))
+NAMES = catalogue.names()
 RUN = RunInfo("2026-01-02T03:04:05Z", 42, "this host")
 
 
 def of_fixture(name: str, registry: Registry | None = None) -> Report:
     """The report of a fixture host, as if it were this host."""
-    host = CapturedHost(load_capture(str(HOSTS / name)))
+    host = catalogue.host(name)
     facts, rules = Facts(host, Options()), registry or load()
     return assemble(host, facts, diagnose(facts, rules), RUN, rules.problems)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 INTO = "tests/fixtures/hosts"
+NAME = r"[a-z0-9][a-z0-9.-]{0,60}"
 
 
 @click.command(name="fixture")
@@ -22,53 +27,60 @@ INTO = "tests/fixtures/hosts"
     show_default=True,
     help="The folder that holds the fixture hosts.",
 )
+@click.option(
+    "--like",
+    metavar="HOST",
+    default="",
+    help="A fixture host on which most rules end in the same way.",
+)
 @with_examples
-def command(name: str, capture: str, into: str) -> None:
-    """Turn a capture into a fixture host of the tests (for developers).
+def command(name: str, capture: str, into: str, like: str) -> None:
+    """Turn a capture into a fixture host of the tests, NAME.host (for developers).
 
-    Private values are replaced where they were not yet. Beside the capture stands
-    expected.json: how every check ends. Read it before you commit it.
+    Private values are replaced where they were not yet. What the rules say of the
+    host is printed; scripts/fixtures writes it down.
 
     Examples:
       vfio-doctor fixture bluefin-dx-2200 bug.tar.gz
+      vfio-doctor fixture --like healthy-bluefin bluefin-dx-2200 bug.tar.gz
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", name):
-        raise click.UsageError(f"{name!r}: use small letters, digits and dashes")
+    for word in (name, like or name):
+        if not re.fullmatch(NAME, word):
+            raise click.UsageError(f"{word!r}: use small letters, digits and dashes")
     from vfio_doctor.app.output import emit
     from vfio_doctor.host.archive import CaptureError
 
     try:
-        folder = write(name, capture, into)
+        path = write(name, capture, into, like)
     except CaptureError as error:
         raise Failure(str(error), 2) from error
-    emit(f"Written: {folder}\nNow read {folder}/expected.json.\n")
+    emit("".join(f"{line}\n" for line in (*ends(path), f"Written: {path}")))
 
 
-def write(name: str, capture: str, into: str) -> str:
-    """Write the folder and return its path; raises `CaptureError`."""
-    from vfio_doctor.host.capture_io import load, save
+def write(name: str, capture: str, into: str, like: str = "") -> str:
+    """Write the file and return its path; raises `CaptureError`."""
+    from vfio_doctor.host.capture_io import load, save_text
     from vfio_doctor.host.redaction.redact import redact
 
     held = load(capture)
     if held.manifest.get("redacted") is not True:
         held = redact(held).capture
     held.manifest.setdefault("modelled_on", "a host of a bug report")
-    folder = os.path.join(into, name)
-    save(held, folder)
-    with open(os.path.join(folder, "expected.json"), "x", encoding="utf-8") as file:
-        file.write(expected(folder))
-    return folder
+    if like:
+        held.manifest["like"] = like
+    path = os.path.join(into, f"{name}.host")
+    save_text(held, path)
+    return path
 
 
-def expected(folder: str) -> str:
-    """Return how every check ends on a written capture, as JSON."""
-    import json
-
+def ends(path: str) -> Iterator[str]:
+    """Yield how each check ends on a written capture that does not pass."""
     from vfio_doctor.diagnosis.judge import diagnose
     from vfio_doctor.diagnosis.registry import load as registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.capture_io import load
     from vfio_doctor.host.captured import CapturedHost
 
-    results = diagnose(Facts(CapturedHost(load(folder))), registry())
-    return json.dumps({r.id: r.status.value for r in results}, indent=1) + "\n"
+    for result in diagnose(Facts(CapturedHost(load(path))), registry()):
+        if result.status.value != "pass":
+            yield f"{result.status.value} {result.id}"

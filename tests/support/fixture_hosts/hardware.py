@@ -193,3 +193,19 @@ def kvm(ignore: str = "N", report: str = "N", vendor_module: str = "kvm_amd") ->
         folders=(f"/sys/module/{vendor_module}",),
         probes={("kvm", "/dev/kvm"): KVM_WORKS},
     )
+
+
+def instead(board: tuple[Parts, ...]) -> tuple[Parts, ...]:
+    """Return a board to go where there was another one, or the same set up anew."""
+    homes = ("/sys/bus/pci", "/sys/kernel/iommu_groups", "/sys/class/iommu")
+    return (Parts(gone=(*homes, "/sys/firmware/acpi")), *board)
+
+
+def kvm_not_loaded() -> Parts:
+    """Neither kvm nor the processor's module is loaded, so there is no node."""
+    modules = ("/sys/module/kvm", "/sys/module/kvm_amd", "/sys/module/kvm_intel")
+    return Parts(
+        files={"/proc/modules": "vfio 45056 0 - Live 0x0000000000000000\n"},
+        folders=("/sys/module",),
+        gone=(*modules, "/dev/kvm"),
+    )

@@ -10,6 +10,7 @@ RULES_99_ROOT = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="qemu", MODE="0660"\n'
 RULES_99_ALICE = 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="qemu", MODE="0660"\n'
 RULES_UACCESS = 'SUBSYSTEM=="kvmfr", GROUP="{}", MODE="0660", TAG+="uaccess"\n'
 RULES_GROUP = 'SUBSYSTEM=="kvmfr", GROUP="{}", MODE="0660"\n'
+RULE_NAME = "70-kvmfr.rules"
 SEAT_ACL = (
     AclEntry("user_obj", -1, 6),
     AclEntry("user", 1000, 6),
@@ -81,6 +82,20 @@ def loaded(node: Stat | None, size_mib: int = 128, tags: tuple[str, ...] = ()) -
     return parts
 
 
+def not_loaded() -> Parts:
+    """The module of `loaded` is not there any more, nor anything that it made."""
+    return Parts(
+        files={"/proc/modules": "kvm 1191936 0 - Live 0x0000000000000000\n"},
+        udev={"kvmfr": ()},
+        gone=("/sys/module/kvmfr", "/sys/class/kvmfr", "/dev/kvmfr0"),
+    )
+
+
+def no_device() -> Parts:
+    """The module runs, and has made no device: nobody gave a size."""
+    return Parts(udev={"kvmfr": ()}, gone=("/sys/class/kvmfr/kvmfr0", "/dev/kvmfr0"))
+
+
 def node(
     user: str, uid: int, group: str, gid: int, mode: int = 0o660, acl: bool = False
 ) -> Stat:
@@ -90,8 +105,16 @@ def node(
 
 
 def rules(name: str, text: str) -> Parts:
-    """A rule file of the administrator."""
-    return Parts(files={f"/etc/udev/rules.d/{name}": text})
+    """A rule file of the administrator, and no other one for kvmfr."""
+    return Parts(
+        files={f"/etc/udev/rules.d/{name}": text},
+        gone=(f"/etc/udev/rules.d/{RULE_NAME}",),
+    )
+
+
+def no_rule() -> Parts:
+    """Nobody wrote a rule."""
+    return Parts(gone=(f"/etc/udev/rules.d/{RULE_NAME}",))
 
 
 def at_boot(size_mib: int = 0) -> Parts:

@@ -15,9 +15,15 @@ from vfio_doctor.host.reader import (
     UdevDevice,
 )
 
+ROOT = Caller(0, 1000)
+
 
 class Parts(NamedTuple):
-    """Tables as `hosts.build` takes them; a later part wins over an earlier one."""
+    """Tables as `hosts.build` takes them; a later part wins over an earlier one.
+
+    ``gone`` are paths that earlier parts have named: they and all below them are
+    taken away again.
+    """
 
     files: dict[str, str | bytes | Missing] = {}
     stats: dict[str, Stat | Missing] = {}
@@ -25,35 +31,83 @@ class Parts(NamedTuple):
     commands: dict[tuple[str, ...], CommandResult | Missing] = {}
     udev: dict[str, tuple[UdevDevice, ...] | Missing] = {}
     probes: dict[tuple[str, str], ProbeResult | Missing] = {}
+    gone: tuple[str, ...] = ()
+
+    def without(self, gone: tuple[str, ...]) -> Parts:
+        """Return what is left where these paths are not there."""
+
+        def kept(path: str) -> bool:
+            return not any(path == g or path.startswith(f"{g}/") for g in gone)
+
+        return self._replace(
+            files={path: v for path, v in self.files.items() if kept(path)},
+            stats={path: v for path, v in self.stats.items() if kept(path)},
+            folders=tuple(filter(kept, self.folders)),
+            probes={key: v for key, v in self.probes.items() if kept(key[1])},
+        )
+
+    def and_then(self, part: Parts) -> Parts:
+        """Return both; of what both name, that of the later part."""
+        left = self.without(part.gone) if part.gone else self
+        return Parts(
+            {**left.files, **part.files},
+            {**left.stats, **part.stats},
+            (*left.folders, *part.folders),
+            {**left.commands, **part.commands},
+            {**left.udev, **part.udev},
+            {**left.probes, **part.probes},
+        )
 
 
 class Recipe(NamedTuple):
-    """One fixture host: its name, the real host it is modelled on, its parts."""
+    """One fixture host: its name, the real host it is modelled on, its parts.
+
+    ``like`` is the host that it was made from: where nothing else is written down, a
+    rule ends on both in the same way. Paths in ``denied`` are there but unreadable.
+    """
 
     name: str
     modelled_on: str
     parts: tuple[Parts, ...]
-    caller: Caller = Caller(0, 1000)
+    caller: Caller = ROOT
     denied: tuple[str, ...] = ()
+    like: str = ""
+
+    def but(
+        self,
+        name: str,
+        modelled_on: str,
+        *parts: Parts,
+        caller: Caller = ROOT,
+        denied: tuple[str, ...] = (),
+    ) -> Recipe:
+        """Return this host with something else about it."""
+        whole = (*self.parts, *parts)
+        return Recipe(name, modelled_on, whole, caller, denied, self.name)
 
 
 def capture(recipe: Recipe) -> Capture:
-    """Put the parts together; paths in ``denied`` are there but unreadable."""
-    whole = Parts({}, {}, (), {}, {}, {})
+    """Put the parts together."""
+    whole = Parts()
     for part in recipe.parts:
-        whole = Parts(
-            {**whole.files, **part.files},
-            {**whole.stats, **part.stats},
-            (*whole.folders, *part.folders),
-            {**whole.commands, **part.commands},
-            {**whole.udev, **part.udev},
-            {**whole.probes, **part.probes},
-        )
-    for path in recipe.denied:
-        whole.files[path] = hosts.denied(path)
-    built = hosts.build(*whole, caller=recipe.caller, name=recipe.name).capture
+        whole = whole.and_then(part)
+    files = whole.files | {path: hosts.denied(path) for path in recipe.denied}
+    tables = whole._replace(files=files)[:-1]
+    built = hosts.build(*tables, caller=recipe.caller, name=recipe.name).capture
     built.manifest["modelled_on"] = recipe.modelled_on
+    if recipe.like:
+        built.manifest["like"] = recipe.like
     return built
+
+
+def gone(*paths: str) -> Parts:
+    """Return that these paths, and all below them, are not there."""
+    return Parts(gone=paths)
+
+
+def file(path: str, content: str | bytes) -> Parts:
+    """Return one file."""
+    return Parts(files={path: content})
 
 
 def group_file(**members: tuple[int, str]) -> str:

@@ -13,6 +13,17 @@ SEAT_RULES = {
     "70-uaccess.rules": 'SUBSYSTEM=="drm", KERNEL=="card*", TAG+="uaccess"\n',
     "73-seat-late.rules": 'TAG=="uaccess", ENV{MAJOR}!="", RUN{builtin}+="uaccess"\n',
 }
+MSRS = "kvm.ignore_msrs=1 kvm.report_ignored_msrs=0"
+FEDORA_GROUPS = {
+    "kvm": (36, "qemu"),
+    "qemu": (107, ""),
+    "libvirt": (986, "alice"),
+}
+DEBIAN_GROUPS = {
+    "kvm": (104, "libvirt-qemu"),
+    "libvirt-qemu": (64055, ""),
+    "libvirt": (121, "alice"),
+}
 ROOT_ID = "UUID=0f1e2d3c-0001-4000-8000-000000000001"
 MODULES = (
     "{kvm} 167936 0 - Live 0x0000000000000000\n"
