@@ -1,0 +1,98 @@
+"""A rule costs few files: one is made by CONTRIBUTING.md's commands, and counted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RULE, MODULE = "toy-rule", "toy_rule"
+FILES_AT_MOST = 8
+# What looks at every rule, and what looks at all that is written for one.
+TESTS = (
+    "tests/conformance/test_rules.py",
+    "tests/architecture/test_messages.py",
+    "tests/docs",
+    "tests/fixes/test_every_fix.py",
+    "tests/report/test_goldens.py",
+    f"tests/checks/test_{MODULE}.py",
+)
+SELECT = ("-q", "-k", f"{RULE} or {MODULE} or written_as or up_to_date or unique")
+pytestmark = pytest.mark.runs("python", "git")
+
+
+def commands() -> list[list[str]]:
+    """Return the commands for a new rule, without the one that tests everything."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## Add a check with its fix")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    (\S.*)$", section.partition("\n1. ")[0], re.MULTILINE)
+    assert lines[0] == "scripts/test --quick"
+    assert lines[-1] == f'.venv/bin/pytest -q -k "{RULE} or {MODULE}"'
+    return [line.split() for line in lines[1:-1]]
+
+
+def copy_of_the_checkout(tree: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is no clone: git does not say which files are the project's")
+    for name in listed.stdout.decode().split("\0"):
+        source, target = ROOT / name, tree / name
+        if name and (source.is_file() or source.is_symlink()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target, follow_symlinks=False)
+
+
+def content(tree: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(tree)): path.read_bytes()
+        for path in tree.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def run(tree: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_new_rule_touches_few_files(tmp_path: Path) -> None:
+    tree = tmp_path / "clone"
+    copy_of_the_checkout(tree)
+    before = content(tree)
+    for words in commands():
+        run(tree, *words)
+    after = content(tree)
+    assert before.keys() <= after.keys()
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert len(changed) <= FILES_AT_MOST, changed
+    assert changed & before.keys() == {"docs/rules.md"}
+    assert {name for name in changed if "verdicts/" in name} == {
+        f"tests/fixtures/verdicts/{RULE}"
+    }
+    run(tree, "-m", "ruff", "format", "--check", "--quiet", *python(changed))
+    run(tree, "-m", "ruff", "check", "--quiet", *python(changed))
+    said = run(tree, "-m", "pytest", "-p", "no:cacheprovider", *TESTS, *SELECT)
+    assert int(re.findall(r"(\d+) passed", said)[-1]) >= 30
+
+
+def python(names: set[str]) -> list[str]:
+    return sorted(name for name in names if name.endswith(".py"))
