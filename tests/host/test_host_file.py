@@ -8,11 +8,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.archives import small
 from support.captures import captures, same
+from support.effort import examples
 from vfio_doctor.host.archive import ALL_BYTES, read_stream
 from vfio_doctor.host.capture_io import (
     CaptureError,
@@ -44,7 +45,7 @@ def read(text: bytes) -> dict[str, bytes]:
     return read_stream("the file", io.BytesIO(text))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(MEMBERS)
 def test_any_members_survive(held: dict[str, bytes]) -> None:
     text = spelt("the host", held)
@@ -54,7 +55,7 @@ def test_any_members_survive(held: dict[str, bytes]) -> None:
     assert spelt("the host", dict(reversed(held.items()))) == text
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(captures())
 def test_a_capture_is_the_same_in_all_three_spellings(capture: Capture) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -70,7 +71,7 @@ def test_a_capture_is_the_same_in_all_three_spellings(capture: Capture) -> None:
     assert as_text(loaded[0]) == text
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(MEMBERS, st.integers(0, 1 << 16), PIECE, st.integers(0, 3))
 def test_whatever_is_read_has_only_that_spelling(
     held: dict[str, bytes], at: int, piece: bytes, gone: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from support.fixture_hosts import catalogue, verdicts
@@ -29,7 +30,8 @@ def check(folder: Path) -> int:
     """Say which files are not as the diagnoses of today make them."""
     wrong = different(folder)
     count = f"{len(verdicts.rules())} rules on {len(catalogue.names())} hosts"
-    print("\n".join(f"{folder}/{n}" for n in wrong) or f"{count} end as written")
+    shown = [f"{os.path.relpath(folder / name)}: not as it ends" for name in wrong]
+    print("\n".join(shown) or f"{count} end as written")
     return 1 if wrong else 0
 
 
@@ -41,7 +43,8 @@ def write(folder: Path) -> int:
             (folder / name).unlink()
         else:
             (folder / name).write_text(text, encoding="utf-8")
-        print(f"{'Deleted' if text is None else 'Written'}: {folder}/{name}")
+        done = "Deleted" if text is None else "Written"
+        print(f"{done}: {os.path.relpath(folder / name)}")
     return 0
 
 
