@@ -78,12 +78,18 @@ class Recipe(NamedTuple):
         name: str,
         modelled_on: str,
         *parts: Parts,
-        caller: Caller = ROOT,
+        caller: Caller | None = None,
         denied: tuple[str, ...] = (),
     ) -> Recipe:
         """Return this host with something else about it."""
-        whole = (*self.parts, *parts)
-        return Recipe(name, modelled_on, whole, caller, denied, self.name)
+        return Recipe(
+            name,
+            modelled_on,
+            (*self.parts, *parts),
+            caller or self.caller,
+            (*self.denied, *denied),
+            self.name,
+        )
 
 
 def capture(recipe: Recipe) -> Capture:
