@@ -139,7 +139,7 @@ def test_our_exact_words_arrive(
 
 def test_words_for_init_stop_the_plan(tmp_path: Path) -> None:
     host = machine_with(tmp_path, "ro quiet -- single")
-    with pytest.raises(CannotFix, match=" -- "):
+    with pytest.raises(CannotFix, match="contain `--`"):
         plan_for(host, RpmOstree())
 
 

@@ -194,7 +194,7 @@ def test_explain_prints_the_page_and_how_it_ended_here() -> None:
     assert here.startswith(page)
     assert "ERROR" in here
     well = on(SICK, "explain", "kvm-device-missing", "--here").stdout
-    assert well.endswith("pass\n")
+    assert well.endswith("passed\n")
 
 
 def test_explain_knows_fixes() -> None:

@@ -308,7 +308,7 @@ def test_history_tells_runs_and_their_effect_since_the_reboot(root: Path) -> Non
     trees.put(root, trees.BOOT_ID, "second-boot")
     trees.put(root, "/proc/cmdline", " ".join(trees.AFTER))
     [note] = journal_notes.notes(machine)
-    assert note.startswith("All 5 changes")
+    assert str(note).startswith("All 5 changes")
     trees.put(root, "/proc/cmdline", "ro quiet")
     trees.put(root, trees.PARAMETER, "Y\n")
     trees.put(root, trees.OPTIONS, "mine\n")
@@ -324,7 +324,7 @@ def test_history_and_notes_tell_of_an_interrupted_run(root: Path) -> None:
     interrupted(root)
     machine = trees.machine(root)
     assert "interrupted" in history.history_lines(machine)[0]
-    assert "was interrupted" in journal_notes.notes(machine)[0]
+    assert "was interrupted" in str(journal_notes.notes(machine)[0])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.live import LiveHost
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     Change,
     CheckResult,
@@ -31,6 +32,7 @@ from vfio_doctor.model import (
     Finding,
     KernelArguments,
     LoadModule,
+    Message,
     NodeStep,
     ParameterStep,
     RuntimeParameter,
@@ -39,9 +41,19 @@ from vfio_doctor.model import (
     UdevTrigger,
     WriteFile,
 )
+from vfio_doctor.places import (
+    ArgumentPlace,
+    FilePlace,
+    GroupPlace,
+    HostPlace,
+    NodePlace,
+    VmPlace,
+)
+from vfio_doctor.repair.guards import NoVm, Unheld, Unused
 from vfio_doctor.repair.journal import runs
 from vfio_doctor.repair.journal_lines import (
     Beginning,
+    RunFix,
     RunState,
     begin_value,
     line,
@@ -53,7 +65,7 @@ from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.resume import undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.syscalls import Filesystem, Held
-from vfio_doctor.repair.values import Ending, Plan, PlannedStep, StepState
+from vfio_doctor.repair.values import Ending, Plan, PlannedStep, Served, StepState
 
 NAMES = st.sampled_from(("/etc/a", "/etc/b.d/b", "/var/c/d/e", "/boot/f", "/etc/a b"))
 LINES = st.sampled_from(("one", "two", "# three", "four=4", "\u202e", "é"))
@@ -63,7 +75,7 @@ WORDS = st.sampled_from(("a=1", "a=2", "b", "c.d=e", "quiet"))
 CHANGES = st.one_of(
     st.builds(WriteFile, NAMES, ENDED, st.sampled_from((0o600, 0o644))),
     st.builds(EditLine, NAMES, LINES | st.just(""), LINES | st.none()),
-    st.builds(DeleteFile, NAMES, st.just("why")),
+    st.builds(DeleteFile, NAMES, st.just(verbatim("why"))),
     st.builds(KernelArguments, st.tuples(WORDS), st.tuples(WORDS)),
     st.builds(RuntimeParameter, st.just(trees.PARAMETER), st.sampled_from("YN")),
     st.just(UdevTrigger("kvmfr")),
@@ -140,6 +152,43 @@ def test_applied_then_undone_is_as_before(
 
 
 ANY_TEXT = st.text(max_size=8) | st.just("\udcff")
+PLAIN = st.builds(
+    Message,
+    st.just("an-id"),
+    ANY_TEXT,
+    st.lists(st.tuples(ANY_TEXT, ANY_TEXT | st.integers()), max_size=2).map(tuple),
+)
+MESSAGES = st.builds(
+    Message,
+    st.just("another-id"),
+    ANY_TEXT,
+    st.lists(
+        st.tuples(ANY_TEXT, PLAIN | st.lists(PLAIN | ANY_TEXT, max_size=2).map(tuple)),
+        max_size=2,
+    ).map(tuple),
+)
+GUARDS = st.lists(
+    st.just(NoVm()) | st.builds(Unused, ANY_TEXT) | st.builds(Unheld, ANY_TEXT),
+    max_size=2,
+).map(tuple)
+PLACES = st.one_of(
+    st.just(HostPlace()),
+    st.builds(FilePlace, ANY_TEXT, st.integers(0)),
+    st.builds(NodePlace, ANY_TEXT),
+    st.builds(ArgumentPlace, ANY_TEXT, ANY_TEXT),
+    st.builds(GroupPlace, st.integers(0)),
+    st.builds(VmPlace, ANY_TEXT, ANY_TEXT, st.integers(0), st.integers(0)),
+)
+FIXES = st.lists(
+    st.builds(
+        RunFix,
+        ANY_TEXT,
+        MESSAGES,
+        st.booleans(),
+        st.lists(st.builds(Served, ANY_TEXT, PLACES), max_size=2).map(tuple),
+    ),
+    max_size=2,
+).map(tuple)
 STEPS = st.one_of(
     st.builds(FileStep, ANY_TEXT, st.none() | st.binary(), st.none() | st.binary()),
     st.builds(NodeStep, ANY_TEXT, st.integers(0)),
@@ -150,6 +199,7 @@ STEPS = st.one_of(
         st.just((0, 77)),
         ANY_TEXT,
         st.booleans(),
+        st.none() | MESSAGES,
     ),
     st.builds(ParameterStep, ANY_TEXT, ANY_TEXT, ANY_TEXT),
 )
@@ -164,13 +214,19 @@ HELD = st.builds(
 
 
 @examples(60)
-@given(st.lists(STEPS, min_size=1, max_size=3), HELD | st.none(), st.data())
+@given(
+    st.lists(st.builds(PlannedStep, STEPS, st.just(("f",)), GUARDS), min_size=1),
+    FIXES,
+    HELD | st.none(),
+    st.data(),
+)
 def test_a_journal_cut_anywhere_tells_its_sound_part(
-    steps: list[FileStep], old: Held | None, data: st.DataObject
+    steps: list[PlannedStep],
+    fixes: tuple[RunFix, ...],
+    old: Held | None,
+    data: st.DataObject,
 ) -> None:
-    beginning = Beginning(
-        "run", "2026", "boot", tuple(PlannedStep(s, ("f",)) for s in steps)
-    )
+    beginning = Beginning("run", "2026", "boot", tuple(steps), fixes)
     act = {"is": "act", "n": 0, "old": pack_held(old), "folders": ["/etc/x"]}
     values = [begin_value(beginning), act, {"is": "done", "n": 0, "why": ""}]
     lines = [line(value) for value in values]

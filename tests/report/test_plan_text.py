@@ -117,7 +117,7 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
     [
         ("rpm-ostree", "sudo rpm-ostree rollback"),
         ("bootc", "sudo bootc rollback"),
-        ("GRUB", "press e, take out a=1 and put old back, start it"),
+        ("GRUB", "press e, remove a=1 and put old back, start it"),
         ("", "To take it back: sudo vfio-doctor undo"),
     ],
 )
@@ -128,7 +128,7 @@ def test_the_way_back(tool: str, said: str) -> None:
 
 
 def test_an_empty_plan_says_so() -> None:
-    assert plan_lines(Plan(())) == [NOTHING]
+    assert plan_lines(Plan(())) == [str(NOTHING)]
     assert plan_document(Plan(()))["way_back"] == []
 
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say, verbatim
+
 if TYPE_CHECKING:
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
 
 JOURNAL = "/var/lib/vfio-doctor/journal"
+ALL = say("note-all-in-effect", "All {count} changes of the last repair are in effect.")
+THE_ONE = say("note-one-in-effect", "The one change of the last repair is in effect.")
+NOT = say(
+    "note-not-in-effect", "A change of the last repair is not in effect: {what}: {why}."
+)
+MAYBE_NOT = say(
+    "note-maybe-not-in-effect",
+    "A change of the last repair may not be in effect: {what}: {why}.",
+)
 
 
 def tell() -> None:
@@ -22,15 +34,19 @@ def tell() -> None:
         to_stderr(line)
 
 
-def notes(machine: Machine) -> list[str]:
+def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
     from vfio_doctor.repair.resume import history
     from vfio_doctor.repair.verify import after_reboot
 
     runs = history(machine)
     lines = [
-        f"The repair {run.id} was interrupted: `vfio-doctor --fix` finishes it, "
-        f"`vfio-doctor undo {run.id}` takes it back."
+        say(
+            "note-interrupted",
+            "The repair {run} was interrupted: `vfio-doctor --fix` finishes it, "
+            "`vfio-doctor undo {run}` takes it back.",
+            run=run.id,
+        )
         for run in runs
         if run.state.value == "open"
     ]
@@ -39,8 +55,8 @@ def notes(machine: Machine) -> list[str]:
         return lines
     bad = [one for one in lasting if one.in_effect is not True]
     if not bad:
-        lines.append(f"All {len(lasting)} changes of the last repair are in effect.")
+        lines.append(ALL.filled(count=len(lasting)) if len(lasting) > 1 else THE_ONE)
     for one in bad:
-        word = "is not in effect" if one.in_effect is False else "may not be in effect"
-        lines.append(f"Of the last repair, {one.what} {word}: {one.why}.")
+        said = NOT if one.in_effect is False else MAYBE_NOT
+        lines.append(said.filled(what=one.what, why=one.why or verbatim("")))
     return lines

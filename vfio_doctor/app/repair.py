@@ -10,8 +10,16 @@ import click
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.app.output import emit
 from vfio_doctor.app.place import Place
-from vfio_doctor.app.repair_machine import boot_tool, lines_of, root_command, to_stderr
+from vfio_doctor.app.repair_machine import (
+    NO_TERMINAL,
+    NOTHING_CHANGED,
+    boot_tool,
+    lines_of,
+    root_command,
+    to_stderr,
+)
 from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.messages import say
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
 
@@ -21,6 +29,10 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
 
+LEFT = say(
+    "repair-left-interrupted",
+    "Nothing was changed. `vfio-doctor undo` takes it back; add --yes to finish it.",
+)
 FAILED = 4
 USAGE = 2
 
@@ -41,12 +53,12 @@ def run(chosen: Chosen, place: Place | None = None) -> int:
         return _not_root(done, plan, chosen)
     if not chosen.yes and not place.is_terminal():
         _show(done, plan, chosen)
-        to_stderr("Nothing was changed: there is no terminal to ask on; add --yes.")
+        to_stderr(NO_TERMINAL)
         return USAGE
     if not chosen.yes:
         _tell_plan(done, plan, chosen)
-        if not place.ask("Do this?"):
-            to_stderr("Nothing was changed.")
+        if not place.ask(str(say("ask-repair", "Do this?"))):
+            to_stderr(NOTHING_CHANGED)
             return _status(done.report, chosen)
     return _repair(done, plan, backend, chosen, place)
 
@@ -115,13 +127,14 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
     if not open_now:
         return None
     run = open_now[-1]
-    to_stderr(f"The repair {run.id} was interrupted.")
+    interrupted = say("repair-was-interrupted", "The repair {run} was interrupted.")
+    to_stderr(interrupted.filled(run=run.id))
     way = "finish" if chosen.yes else "leave"
     if not chosen.yes and place.is_terminal():
-        way = place.choose("Finish it, undo it, or leave it?")
+        ask = say("ask-interrupted", "Finish it, undo it, or leave it?")
+        way = place.choose(str(ask))
     if way == "leave":
-        to_stderr("Nothing was changed. `vfio-doctor undo` takes it back; add --yes to")
-        to_stderr("finish it.")
+        to_stderr(LEFT)
         return USAGE
     if run.beginning.tool:
         machine = machine._replace(backend=boot_tool(machine.host))
@@ -134,7 +147,12 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
 
 def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
     _show(done, plan, chosen)
-    to_stderr("Nothing was changed: repairing needs root. Run this:")
+    to_stderr(
+        say(
+            "repair-needs-root",
+            "Nothing was changed: repairing needs root. Run this:",
+        )
+    )
     to_stderr(f"  {root_command(done.facts, sys.argv)}")
     return USAGE
 

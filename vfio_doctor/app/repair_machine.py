@@ -10,6 +10,7 @@ import click
 
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import BootBackend
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Outcome
+
+NOTHING_CHANGED = say("nothing-changed", "Nothing was changed.")
+NO_TERMINAL = say(
+    "nothing-changed-no-terminal",
+    "Nothing was changed: there is no terminal to ask on; add --yes.",
+)
 
 
 def live_machine(host: Reader, backend: BootBackend | None) -> Machine:

@@ -10,7 +10,8 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.model import Actor, RunInfo
+from vfio_doctor.messages import say
+from vfio_doctor.model import Actor, Applicability, RunInfo
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.triage import Row
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Options
     from vfio_doctor.model import Report
 
+BY_HAND = say("triage-by-hand", "by hand")
 ACTORS = {
-    Actor.TOOL: "by hand",
-    Actor.USER: "by hand",
-    Actor.FIRMWARE: "firmware setup",
-    Actor.VENDOR: "ask the maker",
+    Actor.TOOL: BY_HAND,
+    Actor.USER: BY_HAND,
+    Actor.FIRMWARE: say("triage-firmware", "firmware setup"),
+    Actor.VENDOR: say("triage-vendor", "ask the maker"),
 }
 
 
@@ -49,7 +51,7 @@ def _row(path: str, report: Report) -> Row:
         report.host.image or report.host.os,
         report.host.kernel,
         report.summary.root_causes,
-        next(iter(next_steps(report)), ""),
+        str(next(iter(next_steps(report)), "")),
         _who(report),
         counts["unknown"] + counts["error"],
     )
@@ -62,5 +64,5 @@ def _who(report: Report) -> str:
     first = report.summary.root_causes[0]
     held = next(d for r in report.checks if r.id == first for d in r.diagnoses)
     if held.fix is None or held.fix.cannot:
-        return ACTORS[held.finding.who_acts]
-    return "--fix --risky" if held.fix.applicability.value == "risky" else "--fix"
+        return str(ACTORS[held.finding.who_acts])
+    return "--fix --risky" if held.fix.applicability is Applicability.RISKY else "--fix"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import with_examples
+from vfio_doctor.messages import say
+from vfio_doctor.repair.journal_lines import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,14 +19,26 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.verify import Lasting
 
+STATES = {
+    RunState.OPEN: say("history-open", "interrupted"),
+    RunState.DONE: say("history-done", "done"),
+    RunState.UNDONE: say("history-undone", "undone"),
+}
+DAMAGED = say("history-damaged", "{count} lines of this journal are damaged.")
+EFFECTS = {
+    True: say("history-in-effect", "in effect"),
+    False: say("history-not-in-effect", "NOT in effect"),
+    None: say("history-effect-unknown", "not known"),
+}
+
 
 @click.command("history", short_help="Every repair made here, oldest first.")
 @with_examples
 def command() -> None:
     """List every repair of this host: when, what, and where it stands.
 
-    After a reboot it is said of each change of the last repair whether it took
-    effect. Needs root, since old file contents may be private.
+    After a reboot it also says whether each change of the last repair took effect.
+    Needs root, because old file contents may be private.
 
     Examples:
       vfio-doctor history
@@ -40,7 +54,9 @@ def show(place: Place) -> int:
     from vfio_doctor.app.repair_machine import root_command, to_stderr
 
     if not place.is_root():
-        to_stderr("Only root may read what was repaired. Run this:")
+        to_stderr(
+            say("history-needs-root", "Only root may read what was repaired. Run this:")
+        )
         to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
     emit("\n".join(history_lines(place.machine(place.host(), None))) + "\n")
@@ -54,17 +70,17 @@ def history_lines(machine: Machine) -> list[str]:
 
     runs = history(machine)
     if not runs:
-        return ["Nothing was repaired here yet."]
+        return [str(say("history-empty", "Nothing was repaired here yet."))]
     lines = [line for run in runs for line in _run(run)]
     return [*lines, *effect_lines(after_reboot(machine.host, runs))]
 
 
 def _run(run: Run) -> Iterator[str]:
+    from vfio_doctor.report.plan import STATES as STEP_STATES
     from vfio_doctor.report.plan import headline
     from vfio_doctor.report.untrusted import clean
 
-    state = "interrupted" if run.state.value == "open" else run.state.value
-    yield f"{run.id}  {run.beginning.started}  {state}"
+    yield f"{run.id}  {run.beginning.started}  {STATES[run.state]}"
     for fix in run.beginning.fixes:
         yield f"  {clean(fix.id)}: {clean(fix.summary)}"
     for entry in run.entries:
@@ -72,9 +88,11 @@ def _run(run: Run) -> Iterator[str]:
         if not getattr(step, "argv", True):
             continue
         why = f" ({clean(entry.why)})" if entry.why else ""
-        yield f"    {entry.state.value}: {headline(step)}{why}"
-    if run.damaged:
-        yield f"  {run.damaged} lines of this journal cannot be read."
+        yield f"    {STEP_STATES[entry.state]}: {headline(step)}{why}"
+    if run.damaged == 1:
+        yield f"  {say('history-one-damaged', '1 line of this journal is damaged.')}"
+    elif run.damaged:
+        yield f"  {DAMAGED.filled(count=run.damaged)}"
 
 
 def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
@@ -83,10 +101,10 @@ def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
 
     if not lasting:
         return []
-    words = {True: "in effect", False: "NOT in effect", None: "not known"}
     told = [
-        f"  {words[one.in_effect]}: {clean(one.what)}"
+        f"  {EFFECTS[one.in_effect]}: {clean(one.what)}"
         + (f" ({clean(one.why)})" if one.why else "")
         for one in lasting
     ]
-    return ["", "Since the reboot, of the last repair:", *told]
+    head = say("history-since", "Changes of the last repair, since the reboot:")
+    return ["", str(head), *told]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import with_examples
+from vfio_doctor.messages import say
 from vfio_doctor.repair.values import Ending, StepState
 
 if TYPE_CHECKING:
@@ -38,22 +39,28 @@ def take_back(run: str, yes: bool, place: Place) -> int:
     """Ask, take a run back, print what became of it; return the exit status."""
     from vfio_doctor.app.output import emit
     from vfio_doctor.app.repair_machine import (
+        NO_TERMINAL,
+        NOTHING_CHANGED,
         boot_tool,
         lines_of,
         root_command,
         to_stderr,
     )
     from vfio_doctor.repair.resume import undo_run
+    from vfio_doctor.report.untrusted import clean
 
     if not place.is_root():
-        to_stderr("Taking a repair back needs root. Run this:")
+        to_stderr(say("undo-needs-root", "Taking a repair back needs root. Run this:"))
         to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
     if not yes and not place.is_terminal():
-        to_stderr("Nothing was changed: there is no terminal to ask on; add --yes.")
+        to_stderr(NO_TERMINAL)
         return 2
-    if not yes and not place.ask(f"Take back {run or 'the last repair'}?"):
-        to_stderr("Nothing was changed.")
+    question = say("ask-undo-last", "Take back the last repair?")
+    if run:
+        question = say("ask-undo", "Take back {run}?", run=run)
+    if not yes and not place.ask(clean(question)):
+        to_stderr(NOTHING_CHANGED)
         return 0
     host = place.host()
     outcome = undo_run(place.machine(host, boot_tool(host)), run)

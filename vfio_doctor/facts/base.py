@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
 
 T = TypeVar("T")
+ROOT_SEES_IT = say("root-sees-it", "{why}; run as root to see it")
 
 
 class Said(Exception):
@@ -115,5 +116,4 @@ def missing_fact(missing: Missing) -> MissingFact:
     """Return the exception for a reading without a value, to be raised."""
     if missing.why is not Why.DENIED:
         return MissingFact(missing.message, missing.why)
-    said = say("root-sees-it", "{why}; run as root to see it", why=missing.message)
-    return MissingFact(said, missing.why)
+    return MissingFact(ROOT_SEES_IT.filled(why=missing.message), missing.why)

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.model import Status
 from vfio_doctor.report.steps import next_steps
-from vfio_doctor.report.text import cautions, cure, failed, verdict
+from vfio_doctor.report.text import (
+    ALSO,
+    EVIDENCE,
+    NEXT,
+    NOTE,
+    cautions,
+    cure,
+    failed,
+    not_all_seen,
+    verdict,
+)
 from vfio_doctor.report.untrusted import code, html, markdown
 
 if TYPE_CHECKING:
@@ -25,12 +36,12 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield markdown(verdict(report))
     for line in cautions(report):
-        yield f"\n> Note: {markdown(line)}"
+        yield f"\n> {markdown(NOTE.filled(note=line))}"
     for result in failed(report):
         yield from _failure(result, report)
     yield from _steps(report)
-    yield from _fold("The host", _host(report))
-    yield from _fold("All checks", _checks(report))
+    yield from _fold(say("fold-host", "The host"), _host(report))
+    yield from _fold(say("fold-checks", "All checks"), _checks(report))
 
 
 def _failure(result: CheckResult, report: Report) -> Iterator[str]:
@@ -39,12 +50,13 @@ def _failure(result: CheckResult, report: Report) -> Iterator[str]:
     for diagnosis in result.diagnoses:
         yield f"\n{markdown(diagnosis.finding.message)}"
         yield from (f"\n- {markdown(line)}" for line in cure(diagnosis))
-        yield from _fold("Evidence", _evidence(diagnosis.finding.evidence))
+        evidence = _evidence(diagnosis.finding.evidence)
+        yield from _fold(say("fold-evidence", "Evidence"), evidence)
     if result.reason:
-        yield f"\nNot everything could be seen: {markdown(result.reason)}"
-    waiting = [code(r.id) for r in report.checks if result.id in r.blocked_by]
+        yield f"\n{markdown(not_all_seen(result.reason))}"
+    waiting = [f"`{r.id}`" for r in report.checks if result.id in r.blocked_by]
     if waiting:
-        yield f"\nAlso affects: {', '.join(waiting)}"
+        yield f"\n{markdown(ALSO.filled(checks=', '.join(waiting)))}"
 
 
 def _evidence(rows: tuple[Evidence, ...]) -> list[str]:
@@ -53,13 +65,17 @@ def _evidence(rows: tuple[Evidence, ...]) -> list[str]:
     cells = [
         f"| {code(r.source)} | {code(r.observed)} | {code(r.expected)} |" for r in rows
     ]
-    return ["| Where | Seen | Expected |", "| --- | --- | --- |", *cells]
+    return [_row(*EVIDENCE), "| --- | --- | --- |", *cells]
+
+
+def _row(*cells: Message) -> str:
+    return f"| {' | '.join(map(markdown, cells))} |"
 
 
 def _steps(report: Report) -> Iterator[str]:
     steps = next_steps(report)
     if steps:
-        yield "\n### What to do next\n"
+        yield f"\n### {markdown(NEXT)}\n"
     for number, step in enumerate(steps, 1):
         yield f"{number}. {markdown(step)}"
 
@@ -67,19 +83,19 @@ def _steps(report: Report) -> Iterator[str]:
 def _host(report: Report) -> list[str]:
     host, boot = report.host, report.boot
     rows = (
-        ("read", report.run.source),
-        ("system", host.os),
-        ("image", host.image),
-        ("kernel", host.kernel),
-        ("machine", host.machine),
-        ("cpu", host.cpu),
-        ("container", host.container),
-        ("VM user", host.user),
-        ("boot", boot.stack),
-        ("arguments now", boot.now),
-        ("arguments at the next boot", boot.next),
+        (say("row-read", "read"), report.run.source),
+        (say("row-system", "system"), host.os),
+        (say("row-image", "image"), host.image),
+        (say("row-kernel", "kernel"), host.kernel),
+        (say("row-machine", "machine"), host.machine),
+        (say("row-cpu", "CPU"), host.cpu),
+        (say("row-container", "container"), host.container),
+        (say("row-user", "VM user"), host.user),
+        (say("row-boot", "boot"), boot.stack),
+        (say("row-arguments-now", "arguments now"), boot.now),
+        (say("row-arguments", "arguments at the next boot"), boot.next),
     )
-    shown = [f"| {name} | {code(value)} |" for name, value in rows if value]
+    shown = [f"| {markdown(name)} | {code(value)} |" for name, value in rows if value]
     return ["| | |", "| --- | --- |", *shown]
 
 
@@ -88,13 +104,19 @@ def _checks(report: Report) -> list[str]:
     for result in report.checks:
         why: str | Message = result.reason or ""
         if result.status is Status.BLOCKED:
-            why = f"waits for {', '.join(result.blocked_by)}"
+            waits = say("row-waits", "waits for {checks}")
+            why = waits.filled(checks=", ".join(result.blocked_by))
         rows.append(f"| {code(result.id)} | {result.status.value} | {code(why)} |")
-    return ["| Check | Result | Why |", "| --- | --- | --- |", *rows]
+    heads = (
+        say("table-check", "Check"),
+        say("table-result", "Result"),
+        say("table-why", "Why"),
+    )
+    return [_row(*heads), "| --- | --- | --- |", *rows]
 
 
-def _fold(summary: str, lines: list[str]) -> Iterator[str]:
+def _fold(summary: Message, lines: list[str]) -> Iterator[str]:
     if lines:
-        yield f"\n<details><summary>{html(summary)}</summary>\n"
+        yield f"\n<details><summary>{html(str(summary))}</summary>\n"
         yield from lines
         yield "\n</details>"

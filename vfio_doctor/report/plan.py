@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.selection import named
 from vfio_doctor.boot.words import added, removed
-from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, Status
+from vfio_doctor.facts.base import ROOT_SEES_IT as ROOT
+from vfio_doctor.messages import in_order, say, verbatim
+from vfio_doctor.model import (
+    Applicability,
+    CommandStep,
+    FileStep,
+    Message,
+    NodeStep,
+    ParameterStep,
+    Status,
+)
 from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.untrusted import clean
 
@@ -28,83 +37,8 @@ NOTHING = say(
     "plan-nothing", "There is nothing to repair here that this program can repair."
 )
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
-BY_HAND = say("plan-by-hand", "By hand:")
-DOES = say("plan-does", "This is what will be done:")
-SAFE_FIX = say("plan-fix-safe", "{fix} (safe): {summary}")
-RISKY_FIX = say("plan-fix-risky", "{fix} (risky): {summary}")
-SERVES = say("plan-fix-serves", "for {check}: {place}")
-ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
-BEFORE = say("plan-arguments-before", "before: {arguments}")
-AFTER = say("plan-arguments-after", "after:  {arguments}")
-UNTOLD = say("plan-untold", "Left out, because nobody could tell: {checks}")
-WRITE = say("step-write", "Write {path}")
-CHANGE = say("step-change", "Change {path}")
-DELETE = say("step-delete", "Delete {path}")
-LEFTOVER = say(
-    "step-leftover", "Remove the leftover file {path} ({size} bytes; cannot be undone)"
-)
-SET = say("step-set", "Set {path} from {before} to {after}, now")
-RUN = say("step-run", "Run {command}")
-MODE = say("step-mode", "mode {mode}")
-TO = say("step-purpose", "to {purpose}")
-TO_LATE = say(
-    "step-purpose-or-late",
-    "to {purpose}; otherwise it takes effect at the next boot",
-)
-LINE_END = say("diff-line-end", "the line end at the end of the file differs")
-LEFT_RISKY = say("plan-left-risky", "Not done: {fix}, asked for with --risky: {summary}")
-LEFT_MANUAL = say("plan-left-manual", "Not done: {fix}, to be done by hand: {summary}")
-REFUSED = say("plan-refused", "Cannot be done: {fixes}, for {found}")
-FOUND = say("plan-refused-finding", "{check} ({place})")
-UNSEEN = say("plan-refused-unseen", "{why}; run as root to see it")
-REBOOT = say("plan-reboot", "A reboot is needed for {fixes}.")
-NO_REBOOT = say("plan-no-reboot", "No reboot is needed.")
-UNDO = say("plan-undo", "To take it back: {command}")
-IF_FAILS = say("way-back", "If the next boot fails:")
-ENTRY_BEFORE = say(
-    "way-back-entry",
-    "In the boot menu choose the entry before the newest, then run:",
-)
-EDIT_OUT = say(
-    "way-back-remove", "In the boot menu press e, remove {new}, start it, then run:"
-)
-EDIT_IN = say(
-    "way-back-restore",
-    "In the boot menu press e, put {gone} back, start it, then run:",
-)
-EDIT_BOTH = say(
-    "way-back-remove-and-restore",
-    "In the boot menu press e, remove {new} and put {gone} back, start it, then run:",
-)
-UNDO_COMMAND = "sudo vfio-doctor undo"
-NOTHING_DONE = say("outcome-nothing", "Nothing was changed.")
-NOTHING_WHY = say("outcome-nothing-why", "Nothing was changed: {why}.")
-DONE = say("outcome-done", "Done. Run {run}. To take it back: {command}")
-DONE_WHY = say("outcome-done-why", "Done: {why}. Run {run}. To take it back: {command}")
-ROLLED_BACK = say(
-    "outcome-rolled-back",
-    "A step failed: {why}. What was done was taken back. Run {run}.",
-)
-UNDONE = say("outcome-undone", "Taken back. Run {run}.")
-UNDONE_WHY = say("outcome-undone-why", "Taken back: {why}. Run {run}.")
-STUCK = say(
-    "outcome-stuck",
-    "A step failed. Not all could be taken back. Run {run}. Run {command} when the "
-    "cause is gone.",
-)
-STUCK_WHY = say(
-    "outcome-stuck-why",
-    "A step failed: {why}. Not all could be taken back. Run {run}. Run {command} "
-    "when the cause is gone.",
-)
-AGAIN = say("outcome-looked-again", "Looked at again:")
-SEEN = say("outcome-finding", "{effect}: {check}, {place}")
-SEEN_WHY = say("outcome-finding-why", "{effect}: {check}, {place} ({why})")
-REBOOT_NOW = say("outcome-reboot", "Reboot, then run vfio-doctor again.")
-STEP = say("outcome-step", "{state}: {step}")
-STEP_WHY = say("outcome-step-why", "{state}: {step} ({why})")
-WE_LEFT = say("kept-we-left", "we left: {text}")
-NOW = say("kept-now", "now:     {text}")
+FINE = (Status.PASS, Status.NOT_APPLICABLE)
+UNDO = "sudo vfio-doctor undo"
 STATES = {
     StepState.WAITING: say("state-waiting", "not made"),
     StepState.DONE: say("state-done", "done"),
@@ -113,13 +47,40 @@ STATES = {
     StepState.UNDONE: say("state-undone", "undone"),
     StepState.KEPT: say("state-kept", "not undone"),
 }
+# How it ended, and what is to be said after the run's id.
+ENDINGS: dict[Ending, tuple[Message, Message | None]] = {
+    Ending.NOTHING: (say("outcome-nothing", "Nothing was changed."), None),
+    Ending.REFUSED: (say("outcome-refused", "Nothing was changed."), None),
+    Ending.DONE: (
+        say("outcome-done", "Done."),
+        say("outcome-undo", "To take it back: {command}", command=UNDO),
+    ),
+    Ending.ROLLED_BACK: (
+        say("outcome-rolled-back", "A step failed."),
+        say("outcome-all-back", "What was done was taken back."),
+    ),
+    Ending.UNDONE: (say("outcome-undone", "Taken back."), None),
+    Ending.STUCK: (
+        say("outcome-stuck", "A step failed. Not all could be taken back."),
+        say("outcome-try-again", "Run {command} when the cause is gone.", command=UNDO),
+    ),
+}
+BECAUSE = {
+    Ending.NOTHING: say("outcome-nothing-why", "Nothing was changed: {why}."),
+    Ending.REFUSED: say("outcome-refused-why", "Nothing was changed: {why}."),
+    Ending.DONE: say("outcome-done-why", "Done: {why}."),
+    Ending.ROLLED_BACK: say("outcome-rolled-back-why", "A step failed: {why}."),
+    Ending.UNDONE: say("outcome-undone-why", "Taken back: {why}."),
+    Ending.STUCK: say(
+        "outcome-stuck-why", "A step failed: {why}. Not all could be taken back."
+    ),
+}
 EFFECTS = {
     Effect.RESOLVED: say("effect-resolved", "resolved"),
     Effect.AFTER_REBOOT: say("effect-after-reboot", "resolved after reboot"),
     Effect.FAILING: say("effect-failing", "still failing"),
     Effect.UNKNOWN: say("effect-unknown", "could not be told"),
 }
-FINE = (Status.PASS, Status.NOT_APPLICABLE)
 
 
 def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
@@ -133,9 +94,7 @@ def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
         lines += ["", f"{number}. {headline(planned)}"]
         lines += [f"   {line}" for line in detail(planned)]
     if plan.arguments is not None:
-        lines += ["", "Kernel arguments of the next boot"]
-        lines += [f"  before: {_words(plan.arguments.before)}"]
-        lines += [f"  after:  {_words(plan.arguments.after)}"]
+        lines += ["", *_arguments(plan.arguments)]
     lines += [*_left(plan), *_refused(plan), *_untold(report)]
     if plan.steps:
         lines += ["", *_reboot(plan), "", *way_back(plan)]
@@ -145,24 +104,33 @@ def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
 def _nothing(report: Report | None) -> list[str]:
     """Return that nothing is wrong, or what is to be done by hand."""
     if report is None:
-        return [NOTHING]
+        return [str(NOTHING)]
     found = [(r.id, d.finding) for r in report.checks for d in r.diagnoses]
     if not found:
         fine = all(r.status in FINE for r in report.checks)
-        return [HEALTHY if fine else NOTHING]
+        return [str(HEALTHY if fine else NOTHING)]
     said = [f"  {name}: {clean(f.advice)}" for name, f in found if f.advice]
-    return [NOTHING, *(["By hand:", *said] if said else [])]
+    by_hand = say("plan-by-hand", "By hand:")
+    return [str(NOTHING), *([str(by_hand), *said] if said else [])]
+
+
+def _arguments(edit: ArgumentEdit) -> Iterator[str]:
+    yield str(say("plan-arguments", "Kernel arguments of the next boot"))
+    before, after = _words(edit.before), _words(edit.after)
+    yield f"  {say('plan-arguments-before', 'before: {line}', line=before)}"
+    yield f"  {say('plan-arguments-after', 'after:  {line}', line=after)}"
 
 
 def _untold(report: Report | None) -> Iterator[str]:
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[Message | None, list[str]] = {}
     for result in report.checks if report is not None else ():
         if result.status is Status.UNKNOWN:
-            reasons.setdefault(str(result.reason), []).append(result.id)
+            reasons.setdefault(result.reason, []).append(result.id)
+    left_out = say("plan-untold", "Left out, because it could not be decided: {checks}")
     for reason, ids in reasons.items():
         yield ""
-        yield f"Left out, as it could not be told: {', '.join(ids)}"
-        yield f"  {clean(reason)}"
+        yield str(left_out.filled(checks=", ".join(ids)))
+        yield f"  {clean(reason or '')}"
 
 
 def _shown(plan: Plan) -> list[Step]:
@@ -172,26 +140,39 @@ def _shown(plan: Plan) -> list[Step]:
 
 
 def _fixes(plan: Plan) -> Iterator[str]:
-    yield "This is what will be done:"
+    yield str(say("plan-does", "This is what will be done:"))
+    serves = say("plan-fix-serves", "for {check}: {place}")
     for fix in plan.fixes:
         yield f"  {fix.id} ({fix.applicability.value}): {clean(fix.summary)}"
         for found in fix.findings:
-            yield f"    for {found.check}: {clean(found.subject)}"
+            filled = serves.filled(check=found.check, place=found.subject)
+            yield f"    {clean(filled)}"
 
 
 def headline(step: Step) -> str:
-    """Return one line that says what a step does."""
+    """Return one line that says what a step does, made safe."""
+    return clean(headline_message(step))
+
+
+def headline_message(step: Step) -> Message:
+    """Return what a step does."""
     if isinstance(step, FileStep):
-        verb = "Write" if step.before is None else "Change"
-        verb = "Delete" if step.after is None else verb
-        return f"{verb} {clean(step.path)}"
+        if step.after is None:
+            return say("step-delete", "Delete {path}", path=step.path)
+        if step.before is None:
+            return say("step-write", "Write {path}", path=step.path)
+        return say("step-change", "Change {path}", path=step.path)
     if isinstance(step, NodeStep):
-        size = f"{step.size} bytes"
-        return f"Remove the leftover file {clean(step.path)} ({size}; cannot be undone)"
+        return say(
+            "step-remove-leftover",
+            "Remove the leftover file {path} ({size} bytes; cannot be undone)",
+            path=step.path,
+            size=step.size,
+        )
     if isinstance(step, ParameterStep):
-        path, before, after = map(clean, step)
-        return f"Set {path} from {before} to {after}, now"
-    return f"Run {command(step.argv or step.inverse)}"
+        set_ = say("step-set", "Set {path} from {before} to {after}, now")
+        return set_.filled(**step._asdict())
+    return say("step-run", "Run {command}", command=command(step.argv or step.inverse))
 
 
 def command(argv: tuple[str, ...]) -> str:
@@ -206,10 +187,19 @@ def detail(step: Step) -> Iterator[str]:
     if isinstance(step, FileStep):
         yield from difference(_text(step.before), _text(step.after), step.path)
         if step.before is None:
-            yield f"mode {step.mode:04o}"
+            yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
     elif isinstance(step, CommandStep) and step.why:
-        end = "; otherwise it takes effect at the next boot"
-        yield f"to {clean(step.why)}{end if step.brings_forward else ''}"
+        yield clean(_purpose(step.brings_forward, step.why))
+
+
+def _purpose(brings_forward: bool, why: Message) -> Message:
+    if not brings_forward:
+        return say("step-purpose", "to {purpose}", purpose=why)
+    return say(
+        "step-purpose-now",
+        "to {purpose}; otherwise it takes effect at the next boot",
+        purpose=why,
+    )
 
 
 def difference(before: str, after: str, name: str = "") -> Iterator[str]:
@@ -220,68 +210,85 @@ def difference(before: str, after: str, name: str = "") -> Iterator[str]:
     for line in unified_diff(old, new, f"{name} (now)", f"{name} (after)", lineterm=""):
         yield line[:1] + clean(line[1:]) if line[:1] in "+- @" else clean(line)
     if bool(before) and bool(after) and before.endswith("\n") != after.endswith("\n"):
-        yield "\\ the line end at the end of the file differs"
+        differs = say("diff-line-end", "the line end at the end of the file differs")
+        yield f"\\ {differs}"
 
 
 def _left(plan: Plan) -> Iterator[str]:
     for fix in plan.left:
-        why = (
-            "asked for with --risky"
-            if fix.applicability.value == "risky"
-            else ("to be done by hand")
-        )
+        said = say("plan-left-manual", "Not done: {fix}, to be done by hand: {summary}")
+        if fix.applicability is Applicability.RISKY:
+            said = say("plan-left-risky", "Not done without --risky: {fix}: {summary}")
         yield ""
-        yield f"Not done: {fix.id}, {why}: {clean(fix.summary)}"
+        yield clean(said.filled(fix=fix.id, summary=fix.summary))
         yield from (f"  {line}" for line in _wishes(fix))
 
 
 def _wishes(fix: PlannedFix) -> Iterator[str]:
     for change in fix.changes:
-        fields = (f"{n}={v!r}" for n, v in change._asdict().items() if v)
+        held = change._asdict().items()
+        plain = ((n, str(v) if isinstance(v, Message) else v) for n, v in held if v)
+        fields = (f"{name}={value!r}" for name, value in plain)
         yield clean(f"{type(change).__name__}: {', '.join(fields)}")
 
 
 def _refused(plan: Plan) -> Iterator[str]:
+    cannot = say("plan-refused", "Cannot be done: {fixes}, for {findings}")
     for refused in plan.refused:
         found = ", ".join(f"{f.check} ({f.subject})" for f in refused.findings)
-        more = "; run as root to see it" if refused.unseen else ""
         yield ""
-        yield f"Cannot be done: {', '.join(refused.fixes)}, for {clean(found)}"
-        yield f"  {clean(refused.why)}{more}"
+        yield clean(cannot.filled(fixes=", ".join(refused.fixes), findings=found))
+        yield f"  {clean(root_sees(refused.why) if refused.unseen else refused.why)}"
 
 
 def _reboot(plan: Plan) -> Iterator[str]:
     if plan.reboot:
-        names = ", ".join(fix.id for fix in plan.fixes if fix.reboot)
-        yield f"A reboot is needed for {names}."
+        names = tuple(fix.id for fix in plan.fixes if fix.reboot)
+        yield str(say("plan-reboot", "A reboot is needed for {fixes}.", fixes=names))
     else:
-        yield "No reboot is needed."
+        yield str(say("plan-no-reboot", "No reboot is needed."))
 
 
 def way_back(plan: Plan) -> list[str]:
     """Return the two commands to get back if the next boot fails."""
     if plan.arguments is None:
-        return ["To take it back: sudo vfio-doctor undo"]
-    first = "In the boot menu choose the entry before the newest, then run:"
+        undo = say("plan-undo", "To take it back: {command}", command=UNDO)
+        return [str(undo)]
     back = named(plan.tool).rollback
-    if not back:
-        back = "vfio-doctor undo"
-        press = _edited_back(plan.arguments)
-        first = f"In the boot menu press e, {press}, start it, then run:"
+    first = say(
+        "way-back-entry",
+        "In the boot menu choose the entry before the newest, then run:",
+    )
     return [
-        "If the next boot fails:",
-        f"  {first}",
-        f"    sudo {back}",
+        str(say("way-back", "If the next boot fails:")),
+        f"  {clean(first if back else _edited_back(plan.arguments))}",
+        f"    {f'sudo {back}' if back else UNDO}",
         "    sudo systemctl reboot",
     ]
 
 
-def _edited_back(edit: ArgumentEdit) -> str:
+def _edited_back(edit: ArgumentEdit) -> Message:
     """Return what to do by hand to the next boot's words, as they were before."""
-    new, gone = added(edit), removed(edit)
-    out = [f"take out {_words(new)}"] if new else []
-    back = [f"put {_words(gone)} back"] if gone else []
-    return " and ".join((*out, *back))
+    new, gone = " ".join(added(edit)), " ".join(removed(edit))
+    if new and gone:
+        return say(
+            "way-back-both",
+            "In the boot menu press e, remove {new} and put {gone} back, start it, "
+            "then run:",
+            new=new,
+            gone=gone,
+        )
+    if gone:
+        return say(
+            "way-back-put-back",
+            "In the boot menu press e, put {gone} back, start it, then run:",
+            gone=gone,
+        )
+    return say(
+        "way-back-remove",
+        "In the boot menu press e, remove {new}, start it, then run:",
+        new=new,
+    )
 
 
 def outcome_lines(outcome: Outcome, verdicts: tuple[Verdict, ...] = ()) -> list[str]:
@@ -290,29 +297,29 @@ def outcome_lines(outcome: Outcome, verdicts: tuple[Verdict, ...] = ()) -> list[
     for result in outcome.steps:
         lines += _result(result)
     if verdicts:
-        lines += ["", "Looked at again:"]
+        lines += ["", str(say("outcome-looked-again", "Looked at again:"))]
     for verdict in verdicts:
         why = f" ({clean(verdict.why)})" if verdict.why else ""
         found = f"{verdict.finding.check}, {clean(verdict.finding.subject)}"
-        lines.append(f"  {verdict.effect.value}: {found}{why}")
+        lines.append(f"  {EFFECTS[verdict.effect]}: {found}{why}")
     if any(verdict.effect is Effect.AFTER_REBOOT for verdict in verdicts):
-        lines.append("Reboot, then run vfio-doctor again.")
+        again = say("outcome-reboot", "Reboot, then run vfio-doctor again.")
+        lines.append(str(again))
     return lines
 
 
 def _ending(outcome: Outcome) -> str:
-    why = f": {clean(outcome.why)}" if outcome.why else ""
-    run = f" Run {outcome.run}." if outcome.run else ""
-    said = {
-        Ending.NOTHING: f"Nothing was changed{why}.",
-        Ending.DONE: f"Done{why}.{run} To take it back: sudo vfio-doctor undo",
-        Ending.REFUSED: f"Nothing was changed{why}.",
-        Ending.ROLLED_BACK: f"A step failed{why}. What was done was taken back.{run}",
-        Ending.UNDONE: f"Taken back{why}.{run}",
-        Ending.STUCK: f"A step failed{why}. Not all could be taken back.{run} "
-        "Run sudo vfio-doctor undo when the cause is gone.",
-    }
-    return said[outcome.ending]
+    run = say("outcome-run", "Run {run}.", run=outcome.run) if outcome.run else None
+    what, more = ENDINGS[outcome.ending]
+    parts = [what if outcome.why is None else _because(outcome), run, more]
+    if outcome.ending is Ending.ROLLED_BACK:
+        parts = [parts[0], more, run]
+    return clean(in_order(*parts))
+
+
+def _because(outcome: Outcome) -> Message:
+    """Return how it ended, with the reason that every such outcome has."""
+    return BECAUSE[outcome.ending].filled(why=outcome.why or verbatim(""))
 
 
 def _result(result: StepResult) -> list[str]:
@@ -323,7 +330,7 @@ def _result(result: StepResult) -> list[str]:
     elif result.state is StepState.WAITING:
         return []
     why = f" ({clean(result.why)})" if result.why else ""
-    lines = [f"  {result.state.value}: {headline(step)}{why}"]
+    lines = [f"  {STATES[result.state]}: {headline(step)}{why}"]
     if any(result.both):
         lines += [f"    {line}" for line in _both(*result.both)]
     return lines
@@ -331,13 +338,20 @@ def _result(result: StepResult) -> list[str]:
 
 def _both(ours: str, now: str) -> Iterator[str]:
     if "\n" not in ours + now:
-        yield f"we left: {clean(ours)}"
-        yield f"now:     {clean(now)}"
+        yield clean(say("kept-left", "we left: {text}", text=ours))
+        yield clean(say("kept-now", "now:     {text}", text=now))
         return
     from difflib import unified_diff
 
-    lines = (ours.splitlines(), now.splitlines(), "as we left it", "as it is now")
-    yield from (clean(line) for line in unified_diff(*lines, lineterm=""))
+    old, new = ours.splitlines(), now.splitlines()
+    left = str(say("kept-diff-left", "as we left it"))
+    is_ = str(say("kept-diff-now", "as it is now"))
+    yield from map(clean, unified_diff(old, new, left, is_, lineterm=""))
+
+
+def root_sees(why: Message) -> Message:
+    """Return the reason with what root would change about it, said once."""
+    return why if why.id == ROOT.id else ROOT.filled(why=why)
 
 
 def _words(words: tuple[str, ...]) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.model import FileStep, NodeStep, ParameterStep
-from vfio_doctor.report.json import plain
-from vfio_doctor.report.plan import detail, headline, way_back
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair.values import OldPlace
+from vfio_doctor.report.json import location, message, plain, said
+from vfio_doctor.report.plan import detail, headline, headline_message, way_back
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Step
-    from vfio_doctor.repair.values import Outcome, Plan, PlannedFix, Verdict
+    from vfio_doctor.repair.values import (
+        Outcome,
+        Plan,
+        PlannedFix,
+        Refused,
+        Served,
+        StepResult,
+        Verdict,
+    )
 
 
 def plan_document(plan: Plan) -> dict[str, object]:
@@ -25,7 +34,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "tool": plan.tool,
         "reboot": plan.reboot,
         "left": [_fix(fix) for fix in plan.left],
-        "refused": plain(plan.refused),
+        "refused": [_refused(refused) for refused in plan.refused],
         "basis": plain(plan.basis),
         "way_back": way_back(plan) if plan.steps else [],
     }
@@ -37,11 +46,37 @@ def _fix(fix: PlannedFix) -> dict[str, object]:
         "summary": str(fix.summary),
         "applicability": fix.applicability.value,
         "reboot": fix.reboot,
-        "findings": plain(fix.findings),
+        "findings": [_served(found) for found in fix.findings],
         "changes": [
             {"kind": type(change).__name__, "wish": plain(change)}
             for change in fix.changes
         ],
+        "may_be_lost": said(fix.may_be_lost),
+        "messages": {
+            "summary": message(fix.summary),
+            "may_be_lost": message(fix.may_be_lost),
+        },
+    }
+
+
+def _served(found: Served) -> dict[str, object]:
+    """Return a finding that a repair is for; old journals know no location."""
+    return {
+        "check": found.check,
+        "subject": found.subject,
+        "location": None
+        if isinstance(found.place, OldPlace)
+        else location(found.place),
+    }
+
+
+def _refused(refused: Refused) -> dict[str, object]:
+    return {
+        "fixes": list(refused.fixes),
+        "findings": [_served(found) for found in refused.findings],
+        "why": str(refused.why),
+        "unseen": refused.unseen,
+        "messages": {"why": message(refused.why)},
     }
 
 
@@ -51,11 +86,16 @@ def step_document(step: Step) -> dict[str, object]:
     fields = plain(step)
     assert isinstance(fields, dict)
     lines = list(detail(step)) if isinstance(step, FileStep) else []
+    messages = {"what": message(headline_message(step))}
+    if isinstance(step, CommandStep):
+        fields["why"] = said(step.why)
+        messages["why"] = message(step.why)
     return {
         "kind": kinds.get(type(step), "command"),
         "what": headline(step),
         "diff": lines,
         **fields,
+        "messages": messages,
     }
 
 
@@ -63,18 +103,32 @@ def results_document(
     outcome: Outcome, verdicts: tuple[Verdict, ...]
 ) -> list[dict[str, object]]:
     """Return the report's field ``results``: the run, its steps, the findings."""
-    run = {"ending": outcome.ending.value, "run": outcome.run, "why": outcome.why}
-    steps = [
-        {"step": headline(r.step), "state": r.state.value, "why": r.why}
-        for r in outcome.steps
-    ]
-    findings = [
+    return [
         {
-            "check": v.finding.check,
-            "subject": v.finding.subject,
-            "effect": v.effect.value,
-            "why": v.why,
+            "ending": outcome.ending.value,
+            "run": outcome.run,
+            "why": said(outcome.why),
+            "steps": [_result(result) for result in outcome.steps],
+            "findings": [_verdict(verdict) for verdict in verdicts],
+            "messages": {"why": message(outcome.why)},
         }
-        for v in verdicts
     ]
-    return [{**run, "steps": steps, "findings": findings}]
+
+
+def _result(result: StepResult) -> dict[str, object]:
+    what = headline_message(result.step)
+    return {
+        "step": headline(result.step),
+        "state": result.state.value,
+        "why": said(result.why),
+        "messages": {"step": message(what), "why": message(result.why)},
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {
+        **_served(verdict.finding),
+        "effect": verdict.effect.value,
+        "why": said(verdict.why),
+        "messages": {"why": message(verdict.why)},
+    }

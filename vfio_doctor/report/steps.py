@@ -4,23 +4,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Diagnosis, Report
+    from vfio_doctor.model import Diagnosis, Message, Report
 
 REBOOT = "reboot-pending"
-PLACES = (
-    (Actor.FIRMWARE, "In the firmware setup, do what is said at"),
-    (Actor.USER, "By hand, do what is said at"),
-    (Actor.TOOL, "By hand, do what is said at"),
-    (Actor.VENDOR, "Ask the maker or the image's maintainers, as said at"),
+BY_HAND = say("next-by-hand", "By hand, do what is said at {checks} above.")
+ACTORS = (
+    (
+        Actor.FIRMWARE,
+        say(
+            "next-firmware", "In the firmware setup, do what is said at {checks} above."
+        ),
+    ),
+    (Actor.USER, BY_HAND),
+    (Actor.TOOL, BY_HAND),
+    (
+        Actor.VENDOR,
+        say(
+            "next-vendor",
+            "Ask the maker or the image's maintainers, as said at {checks} above.",
+        ),
+    ),
+)
+# One problem, and more of them.
+REPAIRS = (
+    (
+        Applicability.SAFE,
+        say(
+            "next-fix-one",
+            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
+            "`sudo vfio-doctor --fix` to repair 1 problem.",
+        ),
+        say(
+            "next-fix",
+            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
+            "`sudo vfio-doctor --fix` to repair {count} problems.",
+        ),
+    ),
+    (
+        Applicability.RISKY,
+        say(
+            "next-fix-risky-one",
+            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
+            "`sudo vfio-doctor --fix --risky` to repair 1 problem.",
+        ),
+        say(
+            "next-fix-risky",
+            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
+            "`sudo vfio-doctor --fix --risky` to repair {count} problems.",
+        ),
+    ),
 )
 
 
-def next_steps(report: Report) -> list[str]:
+def next_steps(report: Report) -> list[Message]:
     """Return numbered steps without their numbers; each once.
 
     First what the tool repairs, then the firmware, then the person, then
@@ -29,14 +71,22 @@ def next_steps(report: Report) -> list[str]:
     found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
     steps = list(dict.fromkeys([*_repairs(found), *_by_hand(report)]))
     if _needs_reboot(report, found):
-        steps.append("Reboot, so that what was changed takes effect.")
+        reboot = say("next-reboot", "Reboot, so that the changes take effect.")
+        steps.append(reboot)
     if steps:
-        steps.append("Run `vfio-doctor` again.")
+        steps.append(say("next-again", "Run `vfio-doctor` again."))
     if report.host.uid != 0 and _has_unknown(report):
-        steps.append("Run `sudo vfio-doctor` to decide what could not be told.")
+        root = say(
+            "next-root", "Run `sudo vfio-doctor` to decide what could not be decided."
+        )
+        steps.append(root)
     if report.summary.root_causes:
-        first = report.summary.root_causes[0]
-        steps.append(f"Read more: `vfio-doctor explain {first}`, or evidence: `-v`.")
+        more = say(
+            "next-explain",
+            "Read more: `vfio-doctor explain {check}`, or evidence: `-v`.",
+            check=report.summary.root_causes[0],
+        )
+        steps.append(more)
     return steps
 
 
@@ -45,31 +95,24 @@ def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
     return fix is not None and not fix.cannot and fix.applicability is applicability
 
 
-def _repairs(found: list[Diagnosis]) -> Iterator[str]:
-    for applicability, flag in (
-        (Applicability.SAFE, ""),
-        (Applicability.RISKY, " --risky"),
-    ):
-        made = [d for d in found if _made(d, applicability)]
-        if made:
-            what = "problem" if len(made) == 1 else "problems"
-            yield (
-                f"Run `vfio-doctor --fix{flag} --dry-run` to see, then "
-                f"`sudo vfio-doctor --fix{flag}` to repair {len(made)} {what}."
-            )
+def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
+    for applicability, one, several in REPAIRS:
+        count = sum(_made(d, applicability) for d in found)
+        if count:
+            yield one if count == 1 else several.filled(count=count)
 
 
-def _by_hand(report: Report) -> Iterator[str]:
+def _by_hand(report: Report) -> Iterator[Message]:
     """Yield one step an actor, naming the checks whose advice says the rest."""
-    for actor, place in PLACES:
-        ids = [
+    for actor, said in ACTORS:
+        ids = tuple(
             result.id
             for result in report.checks
             if result.id != REBOOT
             and any(_asks(diagnosis, actor) for diagnosis in result.diagnoses)
-        ]
+        )
         if ids:
-            yield f"{place} {', '.join(ids)} above."
+            yield said.filled(checks=ids)
 
 
 def _asks(diagnosis: Diagnosis, actor: Actor) -> bool:

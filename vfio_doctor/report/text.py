@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.report import UNKNOWN, worst
+from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.untrusted import ascii_only, clean
@@ -13,20 +14,75 @@ from vfio_doctor.report.wrap import wrap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Message, Report
+    from vfio_doctor.model import (
+        BootInfo,
+        CheckResult,
+        Diagnosis,
+        FixOffer,
+        Message,
+        Report,
+    )
     from vfio_doctor.report.style import Look
 
 # A line a finding, for grep and for mail.
 UNBROKEN = 1 << 20
 # What the live reader calls itself.
 THIS_HOST = "this host"
+# How one check ended, and how several did.
 ENDS = (
-    ("pass", "passed", "passed"),
-    ("not-applicable", "does not apply", "do not apply"),
-    ("blocked", "waits for another", "wait for another"),
-    ("unknown", "could not be decided", "could not be decided"),
-    ("error", "failed itself", "failed themselves"),
+    ("pass", say("end-pass-one", "1 passed"), say("end-pass", "{count} passed")),
+    (
+        "not-applicable",
+        say("end-not-applicable-one", "1 does not apply"),
+        say("end-not-applicable", "{count} do not apply"),
+    ),
+    (
+        "blocked",
+        say("end-blocked-one", "1 waits for another"),
+        say("end-blocked", "{count} wait for others"),
+    ),
+    (
+        "unknown",
+        say("end-unknown-one", "1 could not be decided"),
+        say("end-unknown", "{count} could not be decided"),
+    ),
+    (
+        "error",
+        say("end-error-one", "1 failed itself"),
+        say("end-error", "{count} failed themselves"),
+    ),
 )
+REPAIRS = {
+    Applicability.SAFE: say("repair-safe", "`vfio-doctor --fix`: {summary}."),
+    Applicability.RISKY: say("repair-risky", "`vfio-doctor --fix --risky`: {summary}."),
+    Applicability.MANUAL: say("repair-by-hand", "By hand: {summary}."),
+}
+EVIDENCE = (
+    say("table-where", "Where"),
+    say("table-seen", "Seen"),
+    say("table-expected", "Expected"),
+)
+ALSO = say("also-affects", "Also affects: {checks}")
+NEXT = say("heading-next", "What to do next")
+NOTE = say("note", "Note: {note}")
+# As wide as the mark of a note.
+NOTE_INDENT = " " * 8
+FOUND = {
+    "error": (say("count-error", "1 error"), say("count-errors", "{count} errors")),
+    "warning": (
+        say("count-warning", "1 warning"),
+        say("count-warnings", "{count} warnings"),
+    ),
+    "info": (say("count-note", "1 note"), say("count-notes", "{count} notes")),
+}
+STATUSES = {
+    Status.PASS: say("status-pass", "passed"),
+    Status.FAIL: say("status-fail", "failed"),
+    Status.NOT_APPLICABLE: say("status-not-applicable", "does not apply"),
+    Status.BLOCKED: say("status-blocked", "blocked"),
+    Status.UNKNOWN: say("status-unknown", "unknown"),
+    Status.ERROR: say("status-error", "error"),
+}
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -97,13 +153,14 @@ class Page:
 def render_one(report: Report, look: Look) -> str:
     """Return how the only check of a report ended, with its evidence."""
     page = Page(look)
-    page.heading(f"On {clean(report.run.source)}")
+    page.heading(str(say("one-heading", "On {source}", source=report.run.source)))
     for result in report.checks:
         if result.status is Status.FAIL:
             _failure(result, report, page)
         else:
             why = ", ".join(result.blocked_by) or result.reason
-            page.say(f"{result.status.value}: {why}" if why else result.status.value)
+            end = STATUSES[result.status]
+            page.say(f"{end}: {why}" if why else end)
     return page.text()
 
 
@@ -133,76 +190,123 @@ def _whole(report: Report, page: Page) -> None:
 
 def _head(report: Report, page: Page) -> None:
     host, boot = report.host, report.boot
-    page.say(f"{report.tool.name} {report.tool.version} looked at {report.run.source}")
-    rows = [("System", host.os), ("Image", host.image), ("Kernel", host.kernel)]
-    rows += [("Machine", host.machine), ("CPU", host.cpu), ("VM user", host.user)]
-    rows += [("Boot", boot.stack)]
-    if page.look.verbosity > 0:
-        rows += [(f"Arguments now ({boot.now_source})", boot.now)]
-        rows += [(f"Arguments at the next boot ({boot.next_source})", boot.next)]
-    for name, value in rows:
+    looked = say("head", "{tool} {version} looked at {source}")
+    tool, version = report.tool.name, report.tool.version
+    page.say(looked.filled(tool=tool, version=version, source=report.run.source))
+    rows = [
+        (say("head-system", "System: {value}"), host.os),
+        (say("head-image", "Image: {value}"), host.image),
+        (say("head-kernel", "Kernel: {value}"), host.kernel),
+        (say("head-machine", "Machine: {value}"), host.machine),
+        (say("head-cpu", "CPU: {value}"), host.cpu),
+        (say("head-user", "VM user: {value}"), host.user),
+        (say("head-boot", "Boot: {value}"), boot.stack),
+    ]
+    for line, value in rows:
         if value:
-            page.say(f"{name}: {value}", "  ", "    ")
-    for line in cautions(report):
-        page.say(line, "  Note: ")
+            page.say(line.filled(value=value), "  ", "    ")
+    if page.look.verbosity > 0:
+        for line in _arguments(boot):
+            page.say(line, "  ", "    ")
+    for caution in cautions(report):
+        page.say(NOTE.filled(note=caution), "  ", NOTE_INDENT)
 
 
-def cautions(report: Report) -> Iterator[str]:
+def _arguments(boot: BootInfo) -> Iterator[Message]:
+    now = say("head-arguments-now", "Arguments now ({source}): {value}")
+    following = say("head-arguments", "Arguments at the next boot ({source}): {value}")
+    if boot.now:
+        yield now.filled(source=boot.now_source, value=boot.now)
+    if boot.next:
+        yield following.filled(source=boot.next_source, value=boot.next)
+
+
+def cautions(report: Report) -> Iterator[Message]:
     """Yield what limits this report: a container, no root, a broken plug-in."""
     if report.run.source != THIS_HOST:
-        yield "this is a capture: the steps are for the host it was made on."
+        yield say(
+            "note-capture",
+            "this is a capture: the steps are for the host it was made on.",
+        )
     container = report.host.container
     if container and not container.startswith(UNKNOWN):
-        yield (
-            f"this runs inside a container ({container}); it sees the container, "
-            "and of the host only what is shared. Run it on the host."
+        yield say(
+            "note-container",
+            "this runs inside a container ({container}); it sees the container, and of "
+            "the host only what is shared. Run it on the host.",
+            container=container,
         )
-    untold = sum(r.status is Status.UNKNOWN for r in report.checks)
     if report.host.uid != 0:
-        seen = (
-            "everything asked could be seen"
-            if not untold
-            else (f"{_count(untold, 'check')} could not be decided, see below")
-        )
-        yield f"not run as root; {seen}."
+        yield _without_root(sum(r.status is Status.UNKNOWN for r in report.checks))
     for problem in report.tool.problems:
-        yield f"{problem}; its rules are missing here."
+        yield say(
+            "note-plug-in",
+            "{problem}; its rules are missing here.",
+            problem=verbatim(problem),
+        )
 
 
-def verdict(report: Report) -> str:
+def _without_root(untold: int) -> Message:
+    if not untold:
+        return say("note-no-root", "not run as root; everything asked could be seen.")
+    if untold == 1:
+        return say(
+            "note-no-root-one",
+            "not run as root; 1 check could not be decided, see below.",
+        )
+    return say(
+        "note-no-root-several",
+        "not run as root; {count} checks could not be decided, see below.",
+        count=untold,
+    )
+
+
+def verdict(report: Report) -> Message:
     """Return one line: how many findings, by severity, and how the rest ended."""
-    severities = dict(report.summary.severities)
-    found = [_count(n, word) for word, n in severities.items() if n and word != "info"]
-    if severities["info"]:
-        found.append(f"{severities['info']} for information")
     statuses = dict(report.summary.statuses)
-    ends = [
-        f"{statuses[key]} {one if statuses[key] == 1 else more}"
-        for key, one, more in ENDS
-        if statuses[key]
-    ]
-    rest = f"Of {_count(len(report.checks), 'check')}: {', '.join(ends)}."
-    what = f"Found: {', '.join(found)}." if found else "Found nothing wrong."
-    if not found and statuses["unknown"] + statuses["error"]:
-        what = "Found nothing wrong in what could be seen."
-    if statuses["blocked"] and not found:
-        what = "Not all could be judged."
-    parts = [what, *_blocked(report), *([rest] if ends else [])]
-    return " ".join(parts)
+    ends = [_counted(statuses[key], one, more) for key, one, more in ENDS]
+    told = tuple(end for end in ends if end is not None)
+    of = say("verdict-of-one", "Of 1 check: {ends}.", ends=told)
+    if len(report.checks) != 1:
+        of = say("verdict-of", "Of {count} checks: {ends}.").filled(
+            count=len(report.checks), ends=told
+        )
+    return in_order(_what(report), *_blocked(report), of if told else None)
 
 
-def _blocked(report: Report) -> Iterator[str]:
+def _what(report: Report) -> Message:
+    severities = dict(report.summary.severities)
+    counts = [_counted(severities[word], *FOUND[word]) for word in severities]
+    found = tuple(count for count in counts if count is not None)
+    if found:
+        return say("verdict-found", "Found: {found}.", found=found)
+    statuses = dict(report.summary.statuses)
+    if statuses["blocked"]:
+        return say("verdict-blocked", "Not all could be judged.")
+    if statuses["unknown"] + statuses["error"]:
+        return say("verdict-seen", "Found nothing wrong in what could be seen.")
+    return say("verdict-nothing", "Found nothing wrong.")
+
+
+def _counted(number: int, one: Message, more: Message) -> Message | None:
+    """Return the message for that many, None for none."""
+    if not number:
+        return None
+    return one if number == 1 else more.filled(count=number)
+
+
+def _blocked(report: Report) -> Iterator[Message]:
     """Yield a sentence on what waits for checks that this report leaves out."""
     shown = {result.id for result in report.checks}
+    one = say("verdict-waits", "{check} is blocked by {others} (select it too).")
+    more = say(
+        "verdict-waits-more", "{check} is blocked by {others} (select them too)."
+    )
     for result in report.checks:
-        unseen = [name for name in result.blocked_by if name not in shown]
+        unseen = tuple(name for name in result.blocked_by if name not in shown)
         if unseen:
-            it = "it" if len(unseen) == 1 else "them"
-            yield f"{result.id} is blocked by {', '.join(unseen)} (select {it} too)."
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+            said = one if len(unseen) == 1 else more
+            yield said.filled(check=result.id, others=unseen)
 
 
 def failed(report: Report) -> list[CheckResult]:
@@ -223,13 +327,18 @@ def _failure(result: CheckResult, report: Report, page: Page) -> None:
         if page.look.verbosity > 0:
             _evidence(diagnosis, page)
     if result.reason:
-        page.say(f"Not everything could be seen: {result.reason}", "  ")
+        page.say(not_all_seen(result.reason), "  ")
     waiting = [r.id for r in report.checks if result.id in r.blocked_by]
     if waiting:
-        page.say(f"Also affects: {', '.join(waiting)}", "  ", "    ")
+        page.say(ALSO.filled(checks=", ".join(waiting)), "  ", "    ")
 
 
-def cure(diagnosis: Diagnosis) -> Iterator[str | Message]:
+def not_all_seen(reason: Message) -> Message:
+    """Return what a failed check could not see besides what it found."""
+    return say("not-all-seen", "Not everything could be seen: {reason}", reason=reason)
+
+
+def cure(diagnosis: Diagnosis) -> Iterator[Message]:
     """Yield what to do about a finding: the repair, or by hand and why not it."""
     fix = diagnosis.fix
     if fix is not None and not fix.cannot:
@@ -238,52 +347,52 @@ def cure(diagnosis: Diagnosis) -> Iterator[str | Message]:
         if diagnosis.finding.advice:
             yield diagnosis.finding.advice
         if fix is not None and fix.cannot:
-            yield f"No automatic repair here: {fix.cannot}"
+            yield say(
+                "no-repair", "No automatic repair here: {reason}", reason=fix.cannot
+            )
 
 
-def repair(fix: FixOffer) -> str:
+def repair(fix: FixOffer) -> Message:
     """Return what to type for a fix, and when it takes effect."""
-    end = " It takes effect at the next reboot." if fix.reboot else ""
-    command = {
-        Applicability.SAFE: "`vfio-doctor --fix`: ",
-        Applicability.RISKY: "`vfio-doctor --fix --risky`: ",
-        Applicability.MANUAL: "By hand: ",
-    }[fix.applicability]
-    lost = f" {fix.may_be_lost}" if fix.may_be_lost else ""
-    return f"{command}{str(fix.summary).rstrip('.')}.{end}{lost}"
+    reboot = say("repair-at-reboot", "It takes effect at the next reboot.")
+    return in_order(
+        REPAIRS[fix.applicability].filled(summary=fix.summary),
+        reboot if fix.reboot else None,
+        fix.may_be_lost,
+    )
 
 
 def _evidence(diagnosis: Diagnosis, page: Page) -> None:
     rows = diagnosis.finding.evidence
     if rows:
-        page.table(("Where", "Seen", "Expected"), rows)
+        page.table(tuple(map(str, EVIDENCE)), rows)
 
 
 def _untold(report: Report, page: Page) -> None:
     """List what could not be told, checks with the same reason together."""
     for status, heading in (
-        (Status.UNKNOWN, "Could not tell"),
-        (Status.ERROR, "Broken rules (please report these)"),
+        (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
+        (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
     ):
-        reasons: dict[str, list[str]] = {}
+        reasons: dict[Message | None, list[str]] = {}
         for result in report.checks:
             if result.status is status:
-                reasons.setdefault(str(result.reason), []).append(result.id)
+                reasons.setdefault(result.reason, []).append(result.id)
         if reasons:
-            page.heading(heading)
+            page.heading(str(heading))
         for reason, ids in reasons.items():
-            page.say(f"{', '.join(ids)}: {reason}", "  ", "    ")
+            page.say(f"{', '.join(ids)}: {reason or ''}", "  ", "    ")
 
 
 def _quiet_ends(report: Report, page: Page) -> None:
     """List what passed, does not apply or waits: asked for with ``-v``."""
     passed = [r.id for r in report.checks if r.status is Status.PASS]
     if passed:
-        page.heading("Passed")
+        page.heading(str(say("heading-passed", "Passed")))
         page.say(", ".join(passed), "  ")
     skipped = [r for r in report.checks if r.status is Status.NOT_APPLICABLE]
     if skipped:
-        page.heading("Does not apply")
+        page.heading(str(say("heading-not-applicable", "Does not apply")))
     for result in skipped:
         page.say(f"{result.id}: {result.reason}", "  ", "    ")
 
@@ -291,6 +400,6 @@ def _quiet_ends(report: Report, page: Page) -> None:
 def _steps(report: Report, page: Page) -> None:
     steps = next_steps(report)
     if steps:
-        page.heading("What to do next")
+        page.heading(str(NEXT))
     for number, step in enumerate(steps, 1):
         page.say(step, f" {number:>2}. ")

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.report.untrusted import clean
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vfio_doctor.model import Message
+
+ROOT_CAUSE = say("triage-cause", "Root cause")
+HEADS = (
+    say("triage-capture", "Capture"),
+    say("triage-host", "Host"),
+    say("triage-kernel", "Kernel"),
+    ROOT_CAUSE,
+    say("triage-next", "Next step"),
+)
+CAUSE_HEADS = (ROOT_CAUSE, say("triage-captures", "Captures"))
+
 
 class Row(NamedTuple):
     """One capture: what host, what is wrong there, what to do first.
 
-    ``who`` is the next step in a word or two. Where ``error`` says why the capture
+    ``who`` is the next step in a word or two. If ``error`` says why the capture
     could not be judged, all else is "".
     """
 
@@ -47,14 +60,15 @@ def render(rows: list[Row], width: int) -> str:
     from vfio_doctor.report.table import table
 
     shown = [(_short(r.file), r.host, r.kernel, _causes(r), r.who) for r in rows]
-    heads = ("Capture", "Host", "Kernel", "Root cause", "Next step")
-    lines = table(heads, shown, width)
+    lines = table(tuple(map(str, HEADS)), shown, width)
     counted = [(cause, str(number)) for cause, number in frequency(rows)]
     healthy = sum(not (r.root_causes or r.error) for r in rows)
     broken = sum(bool(r.error) for r in rows)
-    counted += [("(no root cause)", str(healthy))] if healthy else []
-    counted += [("(could not be read)", str(broken))] if broken else []
-    lines += ["", *table(("Root cause", "Captures"), counted, width)]
+    none = str(say("triage-no-cause", "(no root cause)"))
+    unread = str(say("triage-unread", "(could not be read)"))
+    counted += [(none, str(healthy))] if healthy else []
+    counted += [(unread, str(broken))] if broken else []
+    lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
     return "\n".join(lines) + "\n"
 
 
@@ -62,9 +76,13 @@ def _short(path: str) -> str:
     return clean(path).rstrip("/").rpartition("/")[2]
 
 
-def _causes(one: Row) -> str:
+def _causes(one: Row) -> str | Message:
     if one.error:
-        return f"cannot be read: {one.error}"
-    none = "none" if not one.undecided else f"none, {one.undecided} undecided"
-    more = len(one.root_causes) - 1
-    return f"{one.root_causes[0]}{f' +{more}' if more else ''}" if more >= 0 else none
+        why = verbatim(one.error)
+        return say("triage-error", "cannot be read: {why}", why=why)
+    if one.root_causes:
+        more = len(one.root_causes) - 1
+        return f"{one.root_causes[0]}{f' +{more}' if more else ''}"
+    if not one.undecided:
+        return say("triage-none", "none")
+    return say("triage-undecided", "none, {count} undecided", count=one.undecided)
