@@ -118,7 +118,8 @@ def test_passthrough_mode_keeps_the_rest_of_the_list() -> None:
 def test_only_what_turns_this_iommu_off_goes(
     vendor: str, table: str, line: str, after: str
 ) -> None:
-    word = next(word for word in line.split() if "=off" in word and word not in after)
+    gone = set(line.split()) - set(after.split())
+    (word,) = (word for word in gone if "=off" in word)
     at = ArgumentPlace(word, "/proc/cmdline")
     (change,) = asked(RemoveIommuOff, host(line, vendor, table), at)
     assert isinstance(change, KernelArguments)
