@@ -170,6 +170,7 @@ class Fix:
     def propose(self, finding: Finding, facts: Facts) -> Iterable[Change | Terms]:
         """Yield what is wanted; raise `CannotFix` if this host cannot have it.
 
+        A fix that yields nothing is not offered: what it does was not asked for.
         `Terms` among them say what the class does not say for every finding: the
         summary, whether it is risky, what may be lost.
         """

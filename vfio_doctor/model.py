@@ -338,34 +338,38 @@ class RunInfo(NamedTuple):
     source: str
 
 
+# Something told of the host, as data; or a message: in words, or why it is not known.
+Told = str | Message
+
+
 class HostInfo(NamedTuple):
-    """The host in words; a text that starts with ``unknown: `` says why.
+    """The host, part by part.
 
     ``uid`` is the account that read the host, ``user`` the person who will run
     the VM, ``container`` is "" outside of one.
     """
 
-    os: str
-    image: str
-    kernel: str
-    cpu: str
-    machine: str
-    container: str
-    user: str
+    os: Told
+    image: Told
+    kernel: Told
+    cpu: Told
+    machine: Told
+    container: Told
+    user: Told
     uid: int
 
 
 class BootInfo(NamedTuple):
     """How the host boots, and its kernel arguments now and next time.
 
-    Arguments are one line each, as spelt; ``unknown: ...`` says why not.
+    Arguments are one line each, as spelt.
     """
 
-    stack: str
-    now: str
-    now_source: str
-    next: str
-    next_source: str
+    stack: Told
+    now: Told
+    now_source: Told
+    next: Told
+    next_source: Told
 
 
 class Summary(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     Actor,
+    ArgumentPlace,
     BootArguments,
     Check,
     CommandLine,
@@ -11,23 +12,31 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Idle,
     Iommu,
     IommuMaker,
     Iterator,
     KernelCmdline,
+    Message,
     MissingFact,
     NotApplicable,
     Severity,
     disabling,
-    old_finding,
+    say,
     without_effect,
 )
 
-X86_ONLY = "these arguments exist on x86 machines only"
-FIX = (
-    "Run `sudo vfio-doctor --fix`, which takes {word} out of the next boot, and restart"
-    " the computer."
+BOOTED = "/proc/cmdline"
+X86_ONLY = say("argument-on-x86-only", "these arguments exist on x86 machines only")
+NO_WORD = say("argument-not-wanted", "no {word}")
+FIX = say(
+    "argument-iommu-off-fix",
+    "Run `sudo vfio-doctor --fix`, which takes {word} out of the next boot, then"
+    " reboot.",
 )
+REBOOT = say("argument-iommu-off-reboot", "Reboot the computer.")
+# Each source of the next boot's arguments, and whether it has the word.
+Rows = tuple[tuple[str, bool], ...]
 
 
 class IommuDisabledByArgument(Check):
@@ -37,23 +46,23 @@ class IommuDisabledByArgument(Check):
     Looks through the arguments of the running kernel and of the next boot for
     iommu=off, and for intel_iommu=off or amd_iommu=off on a machine of that
     maker, inside lists such as intel_iommu=off,sm_on too. An intel_iommu=on that
-    comes later undoes intel_iommu=off; the other two cannot be undone. Where the
-    kernel has IOMMU groups now, only the next boot is spoken of.
+    comes later undoes intel_iommu=off; the other two cannot be undone. If the
+    kernel has IOMMU groups now, only the next boot is judged.
 
     Why is this bad?
     Without the IOMMU no device can be passed to a virtual machine, whatever the
     firmware setup says. Such an argument is mostly left over from hunting another
-    fault; on some handhelds the image sets it for the hardware's sake.
+    fault; on some handhelds the image sets it because the hardware needs it.
 
     How it is repaired:
-    The argument is taken out of the next boot. On Intel intel_iommu=on takes its
+    The argument is taken out of the next boot. On Intel, intel_iommu=on takes its
     place, since many kernels leave the IOMMU off without it.
 
     See it yourself:
         grep -o '[a-z_]*iommu=[^ ]*' /proc/cmdline
 
     False alarms:
-    None are known. On Valve hardware, the ROG Ally and some Lenovo devices Bazzite
+    None are known. On Valve hardware, the ROG Ally and some Lenovo devices, Bazzite
     sets amd_iommu=off by itself and may set it again.
     """
 
@@ -92,64 +101,79 @@ def _works(facts: Facts) -> bool:
         return False
 
 
-def _not_yet(word: str, rows: tuple[tuple[str, bool], ...]) -> Finding:
+def _not_yet(word: str, rows: Rows) -> Finding:
     """Return the finding on a word that the running kernel has, without effect."""
-    evidence = [
-        Evidence("/proc/cmdline", word, f"no {word}"),
-        Evidence("/sys/kernel/iommu_groups", "groups exist: the IOMMU is on now"),
-    ]
-    for source, has in rows:
-        if has and source != "/proc/cmdline":
-            evidence.append(Evidence(source, word, f"no {word}"))
-    return old_finding(
-        "host",
-        "{word} is among the next boot's arguments and turns the IOMMU off there;"
-        " now the IOMMU is on.",
-        (("word", word),),
-        tuple(evidence),
+    works = say("iommu-groups-exist", "groups exist: the IOMMU is on now")
+    return Finding(
+        ArgumentPlace(word, next(source for source, has in rows if has)),
+        say(
+            "argument-iommu-off-not-yet",
+            "{word} is among the next boot's arguments and turns the IOMMU off there;"
+            " the IOMMU is on now.",
+            word=word,
+        ),
+        (
+            Evidence(BOOTED, word, NO_WORD.filled(word=word)),
+            Evidence("/sys/kernel/iommu_groups", works),
+            *(row for row in _evidence(word, rows) if row.observed == word),
+        ),
         Severity.WARNING,
-        FIX.format(word=word),
+        FIX.filled(word=word),
         Actor.TOOL,
     )
 
 
-def _disabled(
-    word: str, now: bool, rows: tuple[tuple[str, bool], ...] | None
-) -> Finding:
+def _evidence(word: str, rows: Rows) -> Iterator[Evidence]:
+    absent = NO_WORD.filled(word=word)
+    for source, has in rows:
+        if source != BOOTED:
+            yield Evidence(source, word if has else absent, absent)
+
+
+def _disabled(word: str, now: bool, rows: Rows | None) -> Finding:
     """Return the finding; ``rows`` tell where the next boot's line has the word."""
-    then = None if rows is None else any(held for _, held in rows)
-    advice, actor = FIX.format(word=word), Actor.TOOL
-    if now and then is False:
-        when = "until the next boot, which no longer has it"
-        advice, actor = "Restart the computer.", Actor.USER
-    elif now:
-        when = "now and at every boot" if then else "now"
-    else:
-        when = "from the next boot on"
-    held = {True: word, False: f"no {word}"}
-    evidence = [Evidence("/proc/cmdline", held[now], held[False])]
-    for source, has in rows or ():
-        if source != "/proc/cmdline":
-            evidence.append(Evidence(source, held[has], held[False]))
-    return old_finding(
-        "host",
-        "{word} turns the IOMMU off, {when}.",
-        (("word", word), ("when", when)),
-        tuple(evidence),
-        advice=advice,
-        who_acts=actor,
+    absent = NO_WORD.filled(word=word)
+    sources = [source for source, has in rows or () if has]
+    goes = now and rows is not None and not sources
+    return Finding(
+        ArgumentPlace(word, BOOTED if now else sources[0]),
+        _when(now, bool(sources), goes).filled(word=word),
+        (
+            Evidence(BOOTED, word if now else absent, absent),
+            *_evidence(word, rows or ()),
+        ),
+        advice=REBOOT if goes else FIX.filled(word=word),
+        who_acts=Actor.USER if goes else Actor.TOOL,
+    )
+
+
+def _when(now: bool, then: bool, goes: bool) -> Message:
+    if goes:
+        return say(
+            "argument-iommu-off-until-reboot",
+            "{word} turns the IOMMU off, until the next boot, which no longer has it.",
+        )
+    if now and then:
+        return say(
+            "argument-iommu-off-always",
+            "{word} turns the IOMMU off, now and at every boot.",
+        )
+    if now:
+        return say("argument-iommu-off-now", "{word} turns the IOMMU off now.")
+    return say(
+        "argument-iommu-off-next", "{word} turns the IOMMU off from the next boot on."
     )
 
 
 class IommuArgumentWithoutEffect(Check):
-    """A kernel argument looks like it sets up passthrough and does nothing.
+    """A kernel argument looks as if it set up passthrough, and does nothing.
 
     What it does:
-    Looks through the arguments of the running kernel, and of the next boot where
+    Looks through the arguments of the running kernel, and of the next boot if
     they are known, for values that the kernel does not know (amd_iommu=on,
     iommu=on, intel_iommu=pt), for arguments of the other maker's IOMMU, for
-    vfio.pci… written with a dot, for bus addresses in place of ids, and for usual
-    misspellings.
+    vfio.pci… written with a dot, for bus addresses in place of ids, and for
+    common misspellings.
 
     Why is this bad?
     It does no harm by itself. But you may think that something is set which is
@@ -181,7 +205,7 @@ class IommuArgumentWithoutEffect(Check):
             for idle in without_effect(line, facts[IommuMaker].amd):
                 if idle.word not in told:
                     told.add(idle.word)
-                    yield _idle(idle.word, idle.why, idle.meant, source)
+                    yield _idle(idle, source)
 
 
 def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
@@ -192,14 +216,25 @@ def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
         return ()
 
 
-def _idle(word: str, why: str, meant: str, source: str) -> Finding:
-    advice = "Leave it out when you next change the kernel arguments."
-    if meant:
-        advice = f"Probably meant: {meant}. Write that, or leave it out."
-    return old_finding(
-        "host",
-        "{word} has no effect: {why}.",
-        (("word", word), ("why", why)),
-        (Evidence(source, word, meant),),
+def _idle(idle: Idle, source: str) -> Finding:
+    advice = say(
+        "argument-idle-leave-out",
+        "Leave it out when you next change the kernel arguments.",
+    )
+    if idle.meant:
+        advice = say(
+            "argument-idle-meant",
+            "Probably meant: {meant}. Write that, or leave it out.",
+            meant=idle.meant,
+        )
+    return Finding(
+        ArgumentPlace(idle.word, source),
+        say(
+            "argument-idle",
+            "{word} has no effect: {why}.",
+            word=idle.word,
+            why=idle.why,
+        ),
+        (Evidence(source, idle.word, idle.meant),),
         advice=advice,
     )

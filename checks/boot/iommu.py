@@ -11,43 +11,28 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    HostPlace,
     InterruptRemapping,
     Iommu,
+    IommuMaker,
     Iterator,
     KernelCmdline,
+    Message,
     Missing,
     MissingFact,
     NotApplicable,
     Severity,
-    old_finding,
+    in_order,
+    missing_fact,
     say,
-    verbatim,
 )
 
 GROUPS = "/sys/kernel/iommu_groups"
 UNITS = "/sys/class/iommu"
-XEN = "Xen runs below this system and keeps the IOMMU for itself"
-# Where the kernel has an IOMMU it was told to use, or a virtual one.
-ADVICE_INTEL = (
-    "Add the kernel argument intel_iommu=on with the tool of your system and restart:"
-    " `rpm-ostree kargs --append-if-missing=intel_iommu=on`, or"
-    " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
-    " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`."
-)
-ADVICE_AMD = (
-    "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why not:"
-    " `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a firmware"
-    " update of the board."
-)
-ADVICE_GIVEN = (
-    "intel_iommu=on was booted and changed nothing. Read why:"
-    " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
-    " update of the board."
-)
-ADVICE_PRETENDED = (
-    "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no"
-    " virtual machine can use them. Take enable_unsafe_noiommu_mode out of the"
-    " options of the module vfio. "
+TABLES = "/sys/firmware/acpi/tables"
+INTERRUPTS = "/proc/interrupts"
+XEN = say(
+    "iommu-under-xen", "Xen runs below this system and keeps the IOMMU for itself"
 )
 
 
@@ -56,7 +41,7 @@ class IommuFirmwareOff(Check):
 
     What it does:
     Lists the firmware's ACPI tables. DMAR describes Intel VT-d, IVRS describes
-    AMD-Vi. Where the kernel already uses an IOMMU, all is well without looking.
+    AMD-Vi. If the kernel already uses an IOMMU, all is well without looking.
 
     Why is this bad?
     The IOMMU keeps a passed-through device inside its virtual machine. Without
@@ -65,7 +50,7 @@ class IommuFirmwareOff(Check):
 
     How it is repaired:
     By you, in the firmware setup of the computer: VT-d on Intel, IOMMU on AMD
-    (where Auto means off on many boards, choose Enabled).
+    (Auto means off on many boards: choose Enabled).
 
     See it yourself:
         ls /sys/firmware/acpi/tables
@@ -80,10 +65,15 @@ class IommuFirmwareOff(Check):
     title = "The IOMMU is off in the firmware"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where no group and no table of an IOMMU exists."""
+        """Yield one finding if no group and no table of an IOMMU exists."""
         cpu = facts[Cpu]
         if not cpu.x86:
-            raise NotApplicable("the tables DMAR and IVRS exist on x86 machines only")
+            raise NotApplicable(
+                say(
+                    "iommu-tables-on-x86-only",
+                    "the tables DMAR and IVRS exist on x86 machines only",
+                )
+            )
         if facts[Iommu].on:
             return
         tables = facts[AcpiTables]
@@ -91,66 +81,77 @@ class IommuFirmwareOff(Check):
             return
         if cpu.xen:
             raise MissingFact(XEN)
-        finding = _no_table(tables, facts[Iommu])
+        evidence = (_no_table(tables), _no_group(facts[Iommu]))
         if cpu.hypervisor:
-            yield finding._replace(
-                message=say(
-                    "no-iommu-in-guest",
-                    "This system is itself a virtual machine, and the machine outside"
-                    " gives it no virtual IOMMU.",
-                ),
-                advice=verbatim(_advice_guest(cpu)),
-                who_acts=Actor.USER,
-            )
+            yield _not_given(cpu, evidence)
         else:
-            yield finding._replace(advice=verbatim(_advice_board(cpu, facts[Board])))
+            yield _not_offered(cpu, facts[Board], evidence)
 
 
-def _no_table(tables: AcpiTables, iommu: Iommu) -> Finding:
-    return old_finding(
-        "host",
-        "The firmware offers the kernel no IOMMU.",
-        (),
-        (
-            Evidence(
-                "/sys/firmware/acpi/tables",
-                f"neither DMAR nor IVRS among {len(tables.names)} tables",
-                "DMAR (Intel) or IVRS (AMD)",
-            ),
-            _no_group(iommu),
-        ),
-        who_acts=Actor.FIRMWARE,
+def _no_table(tables: AcpiTables) -> Evidence:
+    seen = say(
+        "iommu-no-table",
+        "neither DMAR nor IVRS among {count} tables",
+        count=len(tables.names),
     )
+    wanted = say("iommu-table-wanted", "DMAR (Intel) or IVRS (AMD)")
+    return Evidence(TABLES, seen, wanted)
 
 
 def _no_group(iommu: Iommu) -> Evidence:
-    seen = "no group"
+    seen = say("iommu-no-group", "no group")
     if iommu.pretended:
-        seen = f"only {len(iommu.pretended)} of VFIO's no-IOMMU mode"
-    return Evidence(GROUPS, seen, "at least one group")
+        seen = say(
+            "iommu-groups-pretended",
+            "only {count} of VFIO's no-IOMMU mode",
+            count=len(iommu.pretended),
+        )
+    return Evidence(GROUPS, seen, say("iommu-group-wanted", "at least one group"))
 
 
-def _advice_guest(cpu: Cpu) -> str:
-    model = "amd" if cpu.amd else "intel"
-    return (
-        "On the machine outside, add a virtual IOMMU to this virtual machine (libvirt,"
-        f" machine type q35: `<iommu model='{model}'><driver intremap='on'/></iommu>`"
-        " and `<ioapic driver='qemu'/>` among the features). If you did not mean to"
-        " pass devices on from inside a virtual machine, run vfio-doctor outside."
+def _not_given(cpu: Cpu, evidence: tuple[Evidence, ...]) -> Finding:
+    return Finding(
+        HostPlace(),
+        say(
+            "iommu-not-given-to-guest",
+            "This system is itself a virtual machine, and its hypervisor's host gives"
+            " it no virtual IOMMU.",
+        ),
+        evidence,
+        advice=say(
+            "iommu-give-to-guest",
+            "On the hypervisor's host, add a virtual IOMMU to this virtual machine"
+            " (libvirt, machine type q35: `<iommu model='{model}'><driver"
+            " intremap='on'/></iommu>` and `<ioapic driver='qemu'/>` among the"
+            " features). If you did not mean to pass devices on from inside a virtual"
+            " machine, run vfio-doctor on that host.",
+            model="amd" if cpu.amd else "intel",
+        ),
     )
 
 
-def _advice_board(cpu: Cpu, board: Board) -> str:
+def _not_offered(cpu: Cpu, board: Board, evidence: tuple[Evidence, ...]) -> Finding:
+    advice = say(
+        "iommu-enable-in-firmware",
+        "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of"
+        " {board} and enable {switch}. If there is no such entry, turn CPU"
+        " virtualization on first and CSM (legacy boot) off, and look for a firmware"
+        " update.",
+        board=board.title,
+        switch=board.iommu_switch(cpu.amd),
+    )
     if "Apple" in (board.vendor or board.system_vendor):
-        return (
+        advice = say(
+            "iommu-none-on-a-mac",
             "This Mac shows no IOMMU to Linux, and its firmware has no menu for it:"
-            " passthrough will not work on it."
+            " passthrough will not work on it.",
         )
-    return (
-        "Restart into the firmware setup (`systemctl reboot --firmware-setup`) of"
-        f" {board.title} and enable {board.iommu_switch(cpu.amd)}. If there is no such"
-        " entry, turn CPU virtualization on first and CSM (legacy boot) off, and look"
-        " for a firmware update."
+    return Finding(
+        HostPlace(),
+        say("iommu-not-offered", "The firmware offers the kernel no IOMMU."),
+        evidence,
+        advice=advice,
+        who_acts=Actor.FIRMWARE,
     )
 
 
@@ -168,7 +169,7 @@ class IommuOff(Check):
 
     How it is repaired:
     On Intel, with the kernel argument intel_iommu=on. On AMD the kernel uses the
-    IOMMU by itself; where it does not, its log says why.
+    IOMMU by itself; if it does not, its log says why.
 
     See it yourself:
         ls /sys/kernel/iommu_groups
@@ -185,7 +186,7 @@ class IommuOff(Check):
     requires = ("iommu-firmware-off", "iommu-disabled-by-argument")
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where the kernel has put no device into a group."""
+        """Yield one finding if the kernel has put no device into a group."""
         iommu = facts[Iommu]
         if iommu.on:
             return
@@ -194,37 +195,65 @@ class IommuOff(Check):
             raise MissingFact(XEN)
         if not cpu.x86:
             raise MissingFact(
-                "there is no IOMMU group, and on this architecture nothing tells"
-                " whether the machine has an IOMMU (SMMU) at all"
+                say(
+                    "iommu-smmu-unknown",
+                    "there is no IOMMU group, and on this architecture nothing tells"
+                    " whether the machine has an IOMMU (SMMU) at all",
+                )
             )
-        yield _not_used(iommu, cpu, facts)
+        yield _not_used(iommu, facts)
 
 
-def _not_used(iommu: Iommu, cpu: Cpu, facts: Facts) -> Finding:
-    amd = _is_amd_vi(cpu, facts)
-    pretended = ADVICE_PRETENDED if iommu.pretended else ""
+def _not_used(iommu: Iommu, facts: Facts) -> Finding:
+    amd = facts[IommuMaker].amd
     given = not amd and _booted(facts, "intel_iommu", "on")
-    advice = ADVICE_AMD if amd else ADVICE_GIVEN if given else ADVICE_INTEL
-    return old_finding(
-        "host",
-        "The kernel has put no device into an IOMMU group.",
-        (),
-        (
-            _no_group(iommu),
-            Evidence(UNITS, ", ".join(iommu.units) or "empty", "dmar0 or ivhd0"),
-        ),
-        advice=pretended + advice,
+    advice = _read_amd_log() if amd else _read_log() if given else _add_argument()
+    none = say("iommu-no-unit", "empty")
+    wanted = say("iommu-unit-wanted", "dmar0 or ivhd0")
+    return Finding(
+        HostPlace(),
+        say("iommu-not-used", "The kernel has put no device into an IOMMU group."),
+        (_no_group(iommu), Evidence(UNITS, ", ".join(iommu.units) or none, wanted)),
+        advice=in_order(_end_pretence() if iommu.pretended else None, advice),
         who_acts=Actor.USER if amd or given else Actor.TOOL,
     )
 
 
-def _is_amd_vi(cpu: Cpu, facts: Facts) -> bool:
-    """Tell by the table whose IOMMU it is, else by the processor."""
-    try:
-        tables = facts[AcpiTables]
-    except MissingFact:
-        return cpu.amd
-    return tables.ivrs if tables.ivrs != tables.dmar else cpu.amd
+def _add_argument() -> Message:
+    return say(
+        "iommu-add-argument",
+        "Add the kernel argument intel_iommu=on with the tool of your system, then"
+        " reboot: `rpm-ostree kargs --append-if-missing=intel_iommu=on`, or"
+        " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
+        " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",
+    )
+
+
+def _read_amd_log() -> Message:
+    return say(
+        "iommu-read-amd-log",
+        "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why it"
+        " does not: `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a"
+        " firmware update of the board.",
+    )
+
+
+def _read_log() -> Message:
+    return say(
+        "iommu-read-log",
+        "intel_iommu=on was booted and changed nothing. Read why:"
+        " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
+        " update of the board.",
+    )
+
+
+def _end_pretence() -> Message:
+    return say(
+        "iommu-end-no-iommu-mode",
+        "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no"
+        " virtual machine can use them. Take enable_unsafe_noiommu_mode out of the"
+        " options of the module vfio.",
+    )
 
 
 class InterruptRemappingOff(Check):
@@ -232,7 +261,7 @@ class InterruptRemappingOff(Check):
 
     What it does:
     Looks for interrupt controllers called IR-… in /proc/interrupts: Intel and AMD
-    machines that remap interrupts name them so. Where none is named so, the VT-d
+    machines that remap interrupts name them so. If none has such a name, the VT-d
     units' own capabilities are looked at too.
 
     Why is this bad?
@@ -241,8 +270,8 @@ class InterruptRemappingOff(Check):
     interrupts to its host.
 
     How it is repaired:
-    Take intremap=off away if somebody set it. Else turn x2APIC and VT-d on in the
-    firmware setup, or update the firmware.
+    If somebody set intremap=off, take it away. Otherwise turn x2APIC and VT-d on
+    in the firmware setup, or update the firmware.
 
     See it yourself:
         grep -c IR- /proc/interrupts
@@ -258,43 +287,54 @@ class InterruptRemappingOff(Check):
     requires = ("iommu-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where interrupts surely go unmapped."""
-        cpu = facts[Cpu]
-        if not cpu.x86:
-            raise NotApplicable("other processors do without interrupt remapping")
+        """Yield one finding if interrupts surely go unmapped."""
+        if not facts[Cpu].x86:
+            raise NotApplicable(
+                say(
+                    "remapping-on-x86-only",
+                    "other processors do without interrupt remapping",
+                )
+            )
         if not facts[Iommu].on:
-            raise NotApplicable("no IOMMU is in use")
+            raise NotApplicable(say("remapping-without-iommu", "no IOMMU is in use"))
         remapping = facts[InterruptRemapping]
         if remapping.on:
             return
         if remapping.on is None and not remapping.incapable:
-            raise MissingFact(_untold(remapping))
+            if isinstance(remapping.chips, Missing):
+                raise missing_fact(remapping.chips)
+            raise MissingFact(
+                say(
+                    "remapping-no-controller",
+                    "{path} names no controller that could be remapped",
+                    path=INTERRUPTS,
+                )
+            )
         yield _not_remapped(remapping, facts)
 
 
-def _untold(remapping: InterruptRemapping) -> str:
-    if isinstance(remapping.chips, Missing):
-        return str(remapping.chips)
-    return "/proc/interrupts names no controller that could be remapped"
-
-
 def _not_remapped(remapping: InterruptRemapping, facts: Facts) -> Finding:
-    chips = remapping.chips
-    seen = "not readable" if isinstance(chips, Missing) else ", ".join(sorted(chips))
-    units = ", ".join(remapping.incapable)
-    said = _argument(facts)
-    evidence = [Evidence("/proc/interrupts", seen, "controllers called IR-…")]
+    chips, units = remapping.chips, remapping.incapable
+    seen: str | Message = say("remapping-unread", "not readable")
+    if not isinstance(chips, Missing):
+        seen = ", ".join(sorted(chips))
+    wanted = say("remapping-wanted", "controllers called IR-…")
+    evidence = [Evidence(INTERRUPTS, seen, wanted)]
     if units:
-        evidence.append(Evidence(f"{UNITS}: ecap bit 3 of {units}", "0", "1"))
-    if said:
-        evidence.append(Evidence("/proc/cmdline", said, "no such argument"))
-    return old_finding(
-        "host",
-        "The IOMMU is on, but interrupts are not remapped.",
-        (),
+        bit = say(
+            "remapping-ecap", "{units}: ecap bit 3 of {names}", units=UNITS, names=units
+        )
+        evidence.append(Evidence(bit, "0", "1"))
+    argument = _argument(facts)
+    if argument:
+        absent = say("remapping-argument-unwanted", "no such argument")
+        evidence.append(Evidence("/proc/cmdline", argument, absent))
+    return Finding(
+        HostPlace(),
+        say("remapping-off", "The IOMMU is on, but interrupts are not remapped."),
         tuple(evidence),
-        advice=_remapping_advice(said, units, facts),
-        who_acts=Actor.USER if said else Actor.FIRMWARE,
+        advice=_remapping_advice(argument, bool(units), facts),
+        who_acts=Actor.USER if argument else Actor.FIRMWARE,
     )
 
 
@@ -314,19 +354,30 @@ def _argument(facts: Facts) -> str:
     return "nointremap" if _booted(facts, "nointremap", "") else ""
 
 
-def _remapping_advice(said: str, units: str, facts: Facts) -> str:
-    if said:
-        return f"Remove the kernel argument {said} and restart."
-    if units:
-        return (
-            "This chipset cannot remap interrupts. VFIO works only with the module"
-            " option allow_unsafe_interrupts=1 of vfio_iommu_type1: then trust every"
-            " virtual machine that gets a device."
+def _remapping_advice(argument: str, incapable: bool, facts: Facts) -> Message:
+    if argument:
+        return say(
+            "remapping-remove-argument",
+            "Remove the kernel argument {argument}, then reboot.",
+            argument=argument,
         )
-    cpu, board = facts[Cpu], facts[Board]
-    tail = "" if cpu.amd else " If that does not help, try intremap=no_x2apic_optout."
-    return (
-        f"In the firmware setup of {board.title} enable"
-        f" {board.iommu_switch(cpu.amd)}, and x2APIC where there is such an entry;"
-        f" look for a firmware update.{tail}"
+    if incapable:
+        return say(
+            "remapping-chipset-cannot",
+            "This chipset cannot remap interrupts. VFIO works only with the module"
+            " option allow_unsafe_interrupts=1 of vfio_iommu_type1: with that, trust"
+            " every virtual machine that gets a device.",
+        )
+    amd, board = facts[Cpu].amd, facts[Board]
+    enable = say(
+        "remapping-enable-in-firmware",
+        "In the firmware setup of {board} enable {switch}, and x2APIC if there is such"
+        " an entry; look for a firmware update.",
+        board=board.title,
+        switch=board.iommu_switch(amd),
     )
+    optout = say(
+        "remapping-try-no-optout",
+        "If that does not help, try the kernel argument intremap=no_x2apic_optout.",
+    )
+    return in_order(enable, None if amd else optout)

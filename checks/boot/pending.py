@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    Actor,
     BootArguments,
     BootKind,
     BootStack,
@@ -11,12 +10,17 @@ from vfio_doctor.api import (
     CommandLine,
     Evidence,
     Facts,
+    FilePlace,
     Finding,
+    HostPlace,
     Iterator,
+    Message,
     Missing,
     Severity,
-    old_finding,
+    say,
 )
+
+BOOTED = "/proc/cmdline"
 
 # Parameters whose change is this tool's business; root= and the like are not.
 OURS = (
@@ -47,19 +51,6 @@ OURS = (
 PREFIXES = ("iommu.", "kvm.", "kvm_intel.", "kvm_amd.", "kvmfr.", "vfio", "rd.driver.")
 # A word without its quotes, in the spelling that compares equal; as it stands.
 Word = tuple[tuple[str, str | None], str]
-RESTART = (
-    "Restart the computer when it suits you; on an image-based system before the next"
-    " update, which may drop it."
-)
-MENU = (
-    "Make the boot menu anew (`sudo update-grub`, `sudo grub-mkconfig -o"
-    " /boot/grub/grub.cfg` or `sudo limine-update`, whichever your system has), then"
-    " restart the computer."
-)
-LATER = (
-    "Nothing is wrong until the next kernel is installed. Put into {source} what the"
-    " boot entry has, or the other way round, whichever you want."
-)
 
 
 def is_ours(key: str) -> bool:
@@ -78,14 +69,14 @@ class RebootPending(Check):
     deployment too.
 
     Why is this bad?
-    It is not a fault: it is the state between setting and restarting. But while
+    It is not a fault: it is the state between setting and rebooting. But while
     it lasts, everything that rests on those arguments looks broken, and most long
-    support threads come from it. Where a boot menu was not made from its
-    configuration, a restart alone changes nothing.
+    support threads come from it. If a boot menu was not regenerated from its
+    configuration, a reboot alone changes nothing.
 
     How it is repaired:
-    Restart the computer. Where only the configuration has changed, run the boot
-    tool first: the finding names it.
+    Reboot the computer. If only the configuration has changed, run the boot tool
+    first: the finding names it.
 
     See it yourself:
         cat /proc/cmdline
@@ -99,11 +90,11 @@ class RebootPending(Check):
 
     id = "reboot-pending"
     severity = Severity.INFO
-    title = "A restart is pending"
+    title = "A reboot is pending"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the next boot, one for what is only configured."""
-        boot, kind = facts[BootArguments], facts[BootStack].kind
+        boot = facts[BootArguments]
         now = _ours(boot.now)
         (line, source), *_ = boot.candidates()
         then = _ours(line)
@@ -114,13 +105,11 @@ class RebootPending(Check):
             yield _difference(now, then, source, boot.staged)
         elif boot.staged:
             yield _staged(boot.staged)
-        if not isinstance(boot.next, Missing) and not isinstance(
-            boot.configured, Missing
-        ):
-            wanted = _ours(boot.configured)
-            if _keys(wanted) != _keys(then):
-                sources = (boot.configured_source, boot.next_source)
-                yield _not_made(then, wanted, sources, kind)
+        if isinstance(boot.next, Missing) or isinstance(boot.configured, Missing):
+            return
+        wanted = _ours(boot.configured)
+        if _keys(wanted) != _keys(then):
+            yield _not_made(then, wanted, boot, facts[BootStack].kind)
 
 
 def _ours(line: CommandLine) -> tuple[Word, ...]:
@@ -148,81 +137,125 @@ def _without(words: tuple[Word, ...], others: tuple[Word, ...]) -> str:
     return " ".join(found)
 
 
-def _said(words: tuple[Word, ...]) -> str:
-    return " ".join(raw for _, raw in words) or "none of these"
+def _row(source: str, words: tuple[Word, ...]) -> Evidence:
+    none = say("pending-none-of-these", "none of these")
+    return Evidence(source, " ".join(raw for _, raw in words) or none)
 
 
-def _changes(old: tuple[Word, ...], new: tuple[Word, ...]) -> tuple[str, str, str]:
-    """Return (gained, lost, a clause that names both)."""
+def _change(old: tuple[Word, ...], new: tuple[Word, ...]) -> Message:
+    """Return the clause that names what comes and what goes."""
     gained, lost = _without(new, old), _without(old, new)
-    parts = [f"adds {gained}"] if gained else []
-    parts += [f"no longer has {lost}"] if lost else []
-    return gained, lost, " and ".join(parts)
+    if not lost:
+        return say("pending-adds", "adds {gained}", gained=gained)
+    if not gained:
+        return say("pending-loses", "no longer has {lost}", lost=lost)
+    return say(
+        "pending-adds-and-loses",
+        "adds {gained} and no longer has {lost}",
+        gained=gained,
+        lost=lost,
+    )
 
 
 def _difference(
     now: tuple[Word, ...], then: tuple[Word, ...], source: str, staged: str
 ) -> Finding:
-    gained, lost, said = _changes(now, then)
-    rows = [Evidence("/proc/cmdline", _said(now)), Evidence(source, _said(then))]
+    rows = [_row(BOOTED, now), _row(source, then)]
     if staged:
-        rows.append(Evidence(staged, "a deployment is staged"))
-    return old_finding(
-        "host",
-        "The next boot {said}.",
-        (("said", said), ("gained", gained), ("lost", lost)),
+        there = say("pending-deployment-staged", "a deployment is staged")
+        rows.append(Evidence(staged, there))
+    return Finding(
+        HostPlace(),
+        say("pending-next-boot", "The next boot {change}.", change=_change(now, then)),
         tuple(rows),
-        advice=RESTART,
+        advice=say(
+            "pending-reboot",
+            "Reboot the computer when it suits you; on an image-based system before"
+            " the next update, which may drop the change.",
+        ),
     )
 
 
 def _configured(
     now: tuple[Word, ...], then: tuple[Word, ...], source: str, why: Missing
 ) -> Finding:
-    """Return the finding where only the configuration could be read."""
-    gained, lost, said = _changes(now, then)
-    return old_finding(
-        "host",
-        "Against the running kernel, the configuration {said}.",
-        (("said", said), ("gained", gained), ("lost", lost)),
-        (
-            Evidence("/proc/cmdline", _said(now)),
-            Evidence(source, _said(then)),
-            Evidence("next boot", str(why)),
+    """Return the finding if only the configuration could be read."""
+    next_boot = say("pending-evidence-next-boot", "next boot")
+    return Finding(
+        HostPlace(),
+        say(
+            "pending-configured",
+            "Compared with the running kernel, the configuration {change}.",
+            change=_change(now, then),
         ),
-        advice="Run vfio-doctor as root to see whether the next boot gets it; if so,"
-        " restart the computer.",
+        (_row(BOOTED, now), _row(source, then), Evidence(next_boot, why.message)),
+        advice=say(
+            "pending-run-as-root",
+            "Run vfio-doctor as root to see whether the next boot gets it; if so,"
+            " reboot the computer.",
+        ),
     )
 
 
 def _staged(mark: str) -> Finding:
-    return old_finding(
-        "host",
-        "An update of the system is staged; the next boot starts it.",
-        (),
-        (Evidence(mark, "there", "absent"),),
-        advice="Restart the computer when it suits you. Its kernel arguments are the"
-        " same as now.",
+    there = say("pending-mark-there", "there")
+    return Finding(
+        HostPlace(),
+        say(
+            "pending-update-staged",
+            "An update of the system is staged; the next boot starts it.",
+        ),
+        (Evidence(mark, there, say("pending-mark-absent", "absent")),),
+        advice=say(
+            "pending-reboot-into-update",
+            "Reboot the computer when it suits you. The kernel arguments of the update"
+            " are the same as now.",
+        ),
     )
 
 
 def _not_made(
     then: tuple[Word, ...],
     wanted: tuple[Word, ...],
-    sources: tuple[str, str],
+    boot: BootArguments,
     kind: BootKind,
 ) -> Finding:
     """Return the finding for a configuration that the next boot does not get."""
-    gained, lost, said = _changes(then, wanted)
-    source, entry = sources
-    params = (("source", source), ("said", said), ("gained", gained), ("lost", lost))
-    rows = (Evidence(source, _said(wanted)), Evidence(entry, _said(then)))
+    source, change = boot.configured_source, _change(then, wanted)
+    place = FilePlace(boot.configured_in[0])
+    rows = (_row(source, wanted), _row(boot.next_source, then))
     if kind in (BootKind.GRUB, BootKind.LIMINE):
-        text = (
-            "{source} was changed, but the boot menu was not made from it: it {said}."
+        return Finding(
+            place,
+            say(
+                "pending-menu-not-regenerated",
+                "{source} was changed, but the boot menu was not regenerated from it:"
+                " it {change}.",
+                source=source,
+                change=change,
+            ),
+            rows,
+            Severity.WARNING,
+            say(
+                "pending-regenerate-menu",
+                "Regenerate the boot menu (`sudo update-grub`, `sudo grub-mkconfig -o"
+                " /boot/grub/grub.cfg` or `sudo limine-update`, whichever your system"
+                " has), then reboot the computer.",
+            ),
         )
-        return old_finding(
-            source, text, params, rows, Severity.WARNING, MENU, Actor.USER
-        )
-    text = "Kernels installed later are not started like this one: {source} {said}."
-    return old_finding(source, text, params, rows, None, LATER.format(source=source))
+    return Finding(
+        place,
+        say(
+            "pending-later-kernels",
+            "Kernels installed later are not started like this one: {source} {change}.",
+            source=source,
+            change=change,
+        ),
+        rows,
+        advice=say(
+            "pending-make-equal",
+            "Nothing is wrong until the next kernel is installed. Put into {source}"
+            " what the boot entry has, or the other way round, whichever you want.",
+            source=source,
+        ),
+    )

@@ -11,12 +11,13 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    HostPlace,
     Iterator,
     KvmDevice,
     MissingFact,
     NotApplicable,
     Severity,
-    old_finding,
+    say,
 )
 
 
@@ -24,8 +25,8 @@ class CpuVirtualizationOff(Check):
     """The processor's virtualization is switched off.
 
     What it does:
-    Looks for vmx (Intel) or svm (AMD) among the processor's flags. Where neither
-    is there, it asks /dev/kvm itself: if that makes a virtual machine, all is well.
+    Looks for vmx (Intel) or svm (AMD) among the processor's flags. If neither is
+    there, it asks /dev/kvm itself: if that makes a virtual machine, all is well.
 
     Why is this bad?
     Without it there is no KVM, and no virtual machine with a passed-through
@@ -34,7 +35,7 @@ class CpuVirtualizationOff(Check):
     How it is repaired:
     By you, in the firmware setup of the computer (press Del, F2, F10 or F12 while
     it starts). Nothing inside Linux can turn it on. In a virtual machine, the
-    machine outside has to allow it (nested virtualization).
+    hypervisor's host has to allow it (nested virtualization).
 
     See it yourself:
         grep -m1 -o -w -E 'vmx|svm' /proc/cpuinfo
@@ -49,62 +50,90 @@ class CpuVirtualizationOff(Check):
     title = "CPU virtualization (VT-x or AMD-V) is off"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where neither the flags nor KVM show virtualization."""
+        """Yield one finding if neither the flags nor KVM show virtualization."""
         cpu = facts[Cpu]
         if not cpu.x86:
-            raise NotApplicable("vmx and svm exist on x86 processors only")
+            raise NotApplicable(
+                say("cpu-flags-on-x86-only", "vmx and svm exist on x86 processors only")
+            )
         if cpu.virtualization:
             return
         kvm = facts[KvmDevice]
         if kvm.works:
             return
-        if cpu.xen:
-            raise MissingFact("Xen runs below this system and hides the processor")
-        if kvm.is_node and kvm.refusal:
-            raise MissingFact(
-                "the processor shows neither vmx nor svm, yet /dev/kvm is there and"
-                f" could not be tried ({kvm.refusal}); run as root to try it"
-            )
-        if facts[Container].kind:
-            raise MissingFact("a container does not show whether /dev/kvm works")
+        _must_be_seen(cpu, kvm, facts)
         yield _nested_off(cpu) if cpu.hypervisor else _firmware_off(cpu, facts[Board])
 
 
+def _must_be_seen(cpu: Cpu, kvm: KvmDevice, facts: Facts) -> None:
+    """Raise if flags and node are not the machine's own or could not be tried."""
+    if cpu.xen:
+        raise MissingFact(
+            say("cpu-under-xen", "Xen runs below this system and hides the processor")
+        )
+    if kvm.is_node and kvm.refusal:
+        raise MissingFact(
+            say(
+                "cpu-kvm-untried",
+                "the processor shows neither vmx nor svm, yet /dev/kvm is there and"
+                " could not be tried ({why}); run as root to try it",
+                why=kvm.refusal,
+            )
+        )
+    if facts[Container].kind:
+        raise MissingFact(
+            say("cpu-in-container", "a container does not show whether /dev/kvm works")
+        )
+
+
 def _evidence(cpu: Cpu) -> tuple[Evidence, ...]:
-    wanted = "svm" if cpu.amd else "vmx"
-    flags = "neither vmx nor svm" + (", but hypervisor" if cpu.hypervisor else "")
+    flags = say("cpu-no-flag", "neither vmx nor svm")
+    if cpu.hypervisor:
+        flags = say("cpu-no-flag-in-guest", "neither vmx nor svm, but hypervisor")
     return (
-        Evidence("/proc/cpuinfo flags", flags, wanted),
+        Evidence("/proc/cpuinfo flags", flags, "svm" if cpu.amd else "vmx"),
         Evidence("/proc/cpuinfo model name", cpu.model or cpu.vendor),
     )
 
 
 def _firmware_off(cpu: Cpu, board: Board) -> Finding:
-    return old_finding(
-        "host",
-        "The processor ({model}) offers no virtualization.",
-        (("model", cpu.model or cpu.vendor or "unnamed"),),
+    unnamed = say("cpu-unnamed", "unnamed")
+    return Finding(
+        HostPlace(),
+        say(
+            "cpu-offers-no-virtualization",
+            "The processor ({model}) offers no virtualization.",
+            model=cpu.model or cpu.vendor or unnamed,
+        ),
         _evidence(cpu),
-        advice=f"Restart into the firmware setup (`systemctl reboot --firmware-setup`)"
-        f" of {board.title} and enable {board.cpu_switch(cpu.amd)}. Save, then switch"
-        " the computer off and on again. A processor that has no virtualization"
-        " cannot be helped.",
+        advice=say(
+            "cpu-enable-in-firmware",
+            "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of"
+            " {board} and enable {switch}. Save, then switch the computer off and on"
+            " again. A processor that has no virtualization cannot be helped.",
+            board=board.title,
+            switch=board.cpu_switch(cpu.amd),
+        ),
         who_acts=Actor.FIRMWARE,
     )
 
 
 def _nested_off(cpu: Cpu) -> Finding:
-    module = "kvm_amd" if cpu.amd else "kvm_intel"
-    return old_finding(
-        "host",
-        "This system is itself a virtual machine, and the machine outside does not"
-        " let it use virtualization.",
-        (),
+    return Finding(
+        HostPlace(),
+        say(
+            "cpu-nested-off",
+            "This system is itself a virtual machine, and its hypervisor's host does"
+            " not let it use virtualization.",
+        ),
         _evidence(cpu),
-        advice="On the machine outside, let"
-        f" `cat /sys/module/{module}/parameters/nested` print Y or 1, and give this"
-        " virtual machine the real processor (libvirt:"
-        " `<cpu mode='host-passthrough'/>`). In a cloud, choose a machine type with"
-        " nested virtualization.",
-        who_acts=Actor.USER,
+        advice=say(
+            "cpu-allow-nested",
+            "On the hypervisor's host, make"
+            " `cat /sys/module/{module}/parameters/nested` print Y or 1, and give this"
+            " virtual machine the real processor (libvirt:"
+            " `<cpu mode='host-passthrough'/>`). In a cloud, choose a machine type"
+            " with nested virtualization.",
+            module="kvm_amd" if cpu.amd else "kvm_intel",
+        ),
     )

@@ -13,45 +13,47 @@ from vfio_doctor.api import (
     Kind,
     KvmAccess,
     KvmDevice,
+    Message,
     Missing,
     MissingFact,
+    NodePlace,
     ProbeResult,
     Severity,
     Stat,
     Why,
+    in_order,
     known,
-    old_finding,
+    say,
 )
 
+NODE = "/dev/kvm"
 API_VERSION = 12
-BUSY = "Another program keeps the processor's virtualization for itself."
-ADVICE_BUSY = (
-    "Stop VirtualBox or VMware with all their virtual machines"
-    " (`lsmod | grep -e vboxdrv -e vmmon` shows them), then try again."
-)
-ADVICE_LOG = (
-    "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
-    " `disabled by BIOS` means that the firmware setup has to allow it."
-)
-ADVICE_MODULE = (
-    "Load the module that belongs to it: `sudo modprobe kvm_intel` or"
-    " `sudo modprobe kvm_amd`. "
-)
+
+
+def read_log() -> Message:
+    """Return the advice to read the kernel log."""
+    return say(
+        "kvm-read-log",
+        "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
+        " `disabled by BIOS` means that the firmware setup has to allow it.",
+    )
 
 
 class KvmDeviceMissing(Check):
     """The KVM device /dev/kvm is missing.
 
     What it does:
-    Looks whether /dev/kvm is there and is the character device 10:232.
+    Checks that /dev/kvm is there and is the character device 10:232.
 
     Why is this bad?
-    Without it QEMU can only emulate a processor: far too slow, and passthrough is
-    refused. It appears when the module kvm_intel or kvm_amd is loaded.
+    Without it QEMU can only emulate a processor: that is far too slow, and
+    passthrough is refused. It appears when the module kvm_intel or kvm_amd is
+    loaded.
 
     How it is repaired:
-    Load the module. Where it does not load, the kernel log says why; mostly the
-    firmware setup keeps virtualization off.
+    Load the module. If it does not load, the kernel log says why; mostly the
+    firmware setup keeps virtualization off. If somebody keeps the module out on
+    purpose, the report names the line, and nothing is changed.
 
     See it yourself:
         ls -l /dev/kvm
@@ -67,7 +69,7 @@ class KvmDeviceMissing(Check):
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where /dev/kvm is not KVM's device."""
+        """Yield one finding if /dev/kvm is not KVM's device."""
         kvm = facts[KvmDevice]
         if kvm.is_node:
             return
@@ -76,32 +78,47 @@ class KvmDeviceMissing(Check):
             return
         kind = facts[Container].kind
         if kind:
-            raise MissingFact(f"this is a container ({kind}); its /dev is its own")
+            raise MissingFact(
+                say(
+                    "kvm-in-container",
+                    "this is a container ({kind}); its /dev is its own",
+                    kind=kind,
+                )
+            )
         yield _absent(kvm, facts[Cpu])
 
 
 def _absent(kvm: KvmDevice, cpu: Cpu) -> Finding:
-    loaded = ", ".join(kvm.modules) or "none"
-    if not cpu.x86:
-        advice = ADVICE_LOG
-    elif set(kvm.modules) & {"kvm_intel", "kvm_amd"}:
-        advice = (
-            "The module is there but the node is not: run"
-            " `sudo udevadm trigger --action=add --name-match=kvm`, else restart the"
-            " computer."
-        )
-    else:
-        module = "kvm_amd" if cpu.amd else "kvm_intel"
-        advice = f"Run `sudo modprobe {module}`. If that is refused: {ADVICE_LOG}"
-    return old_finding(
-        "/dev/kvm",
-        "/dev/kvm does not exist.",
-        (),
+    absent = say("kvm-node-absent", "absent")
+    return Finding(
+        NodePlace(NODE),
+        say("kvm-missing", "/dev/kvm does not exist."),
         (
-            Evidence("lstat /dev/kvm", "absent", "char device 10:232"),
-            Evidence("KVM modules in /sys/module", loaded),
+            Evidence("lstat /dev/kvm", absent, "char device 10:232"),
+            Evidence(
+                say("kvm-modules-in-sysfs", "KVM modules in /sys/module"),
+                ", ".join(kvm.modules) or say("kvm-no-modules", "none"),
+            ),
         ),
-        advice=advice,
+        advice=_how_to_load(kvm, cpu),
+    )
+
+
+def _how_to_load(kvm: KvmDevice, cpu: Cpu) -> Message:
+    if not cpu.x86:
+        return read_log()
+    if set(kvm.modules) & {"kvm_intel", "kvm_amd"}:
+        return say(
+            "kvm-module-without-node",
+            "The module is there but the node is not: run"
+            " `sudo udevadm trigger --action=add --name-match=kvm`. If that does not"
+            " help, reboot the computer.",
+        )
+    return say(
+        "kvm-load-module",
+        "Run `sudo modprobe {module}`. If that is refused: {advice}",
+        module="kvm_amd" if cpu.amd else "kvm_intel",
+        advice=read_log(),
     )
 
 
@@ -109,13 +126,15 @@ def _not_kvm(stat: Stat) -> Finding:
     seen = stat.kind.value
     if stat.kind is Kind.CHAR:
         seen = f"{seen} {stat.rdev[0]}:{stat.rdev[1]}"
-    return old_finding(
-        "/dev/kvm",
-        "/dev/kvm is a {seen}, not the KVM device.",
-        (("seen", seen),),
+    return Finding(
+        NodePlace(NODE),
+        say("kvm-not-kvm", "/dev/kvm is a {seen}, not the KVM device.", seen=seen),
         (Evidence("lstat /dev/kvm", seen, "char device 10:232"),),
-        advice="Look at it with `ls -l /dev/kvm`; if nobody needs it, remove it with"
-        " `sudo rm /dev/kvm` and restart the computer, which makes the real device.",
+        advice=say(
+            "kvm-remove-impostor",
+            "Look at it with `ls -l /dev/kvm`. If nobody needs it, remove it with"
+            " `sudo rm /dev/kvm` and reboot the computer, which makes the real device.",
+        ),
     )
 
 
@@ -131,8 +150,8 @@ class KvmUnusable(Check):
     A virtual machine does not start: "Could not access KVM kernel module".
 
     How it is repaired:
-    By what the finding says: another virtualization program has to stop, or an
-    account has to join the group kvm.
+    As the finding says: another virtualization program has to stop, or an account
+    has to join the group kvm.
 
     See it yourself:
         ls -l /dev/kvm
@@ -141,9 +160,9 @@ class KvmUnusable(Check):
 
     False alarms:
     Groups count as the account files say; a group that you joined just now counts
-    from your next login. Where libvirt's account may open the device and you may
-    not, nothing is reported: only VMs of your own session (qemu:///session) need
-    your access.
+    from your next login. If libvirt's account may open the device and you may not,
+    nothing is reported: only VMs of your own session (qemu:///session) need your
+    access.
     """
 
     id = "kvm-unusable"
@@ -152,10 +171,12 @@ class KvmUnusable(Check):
     requires = ("kvm-device-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield a finding where KVM fails, another where an account is kept out."""
+        """Yield a finding if KVM fails, another if an account is kept out."""
         kvm = facts[KvmDevice]
         if not kvm.is_node:
-            raise MissingFact("there is no /dev/kvm that could be tried")
+            raise MissingFact(
+                say("kvm-nothing-to-try", "there is no /dev/kvm that could be tried")
+            )
         broken = not (kvm.works or kvm.refusal)
         if broken:
             yield _broken(kvm.probe)
@@ -163,51 +184,102 @@ class KvmUnusable(Check):
         yield from _kept_out(access, bool(kvm.refusal))
         if kvm.refusal:
             raise MissingFact(
-                f"KVM could not be tried by this account ({kvm.refusal}; the node is"
-                f" {access.looks}); run as root to try it"
+                say(
+                    "kvm-untried",
+                    "KVM could not be tried by this account ({why}; the node is"
+                    " {looks}); run as root to try it",
+                    why=kvm.refusal,
+                    looks=access.looks,
+                )
             )
         if not broken:
             _must_know(access)
 
 
 def _broken(probe: ProbeResult | Missing) -> Finding:
+    did: str | Message = say("kvm-tried-to-open", "tried to open /dev/kvm")
     if isinstance(probe, Missing):
-        probe = ProbeResult("kvm", ("tried to open /dev/kvm",), (), probe.detail)
-    version = probe.value("api_version")
-    problem, advice = _problem(version, probe.error or "no error given")
-    return old_finding(
-        "/dev/kvm",
-        "{problem}",
-        (("problem", problem),),
+        version, error = None, probe.detail
+    else:
+        did, version = "; ".join(probe.did), probe.value("api_version")
+        error = probe.error
+    message, advice = _problem(version, error)
+    return Finding(
+        NodePlace(NODE),
+        message,
         (
-            Evidence("probe of /dev/kvm", "; ".join(probe.did), "a VM is made"),
-            Evidence("API version", str(version or "no answer"), str(API_VERSION)),
-            Evidence("error", probe.error or "none"),
+            Evidence(
+                say("kvm-probe", "probe of /dev/kvm"),
+                did,
+                say("kvm-probe-wanted", "a VM is made"),
+            ),
+            Evidence(
+                say("kvm-api-version", "API version"),
+                str(version) if version else say("kvm-no-answer", "no answer"),
+                str(API_VERSION),
+            ),
+            Evidence(say("kvm-error", "error"), error or say("kvm-no-error", "none")),
         ),
         advice=advice,
     )
 
 
-def _problem(version: int | None, error: str) -> tuple[str, str]:
+def _problem(version: int | None, error: str | Message) -> tuple[Message, Message]:
     """Return what does not work and what to do about it."""
+    error = error or say("kvm-error-not-given", "no error given")
     if version is None:
-        return f"/dev/kvm does not answer ({error}).", ADVICE_MODULE + ADVICE_LOG
-    if version != API_VERSION:
-        problem = f"KVM answers API version {version}; QEMU needs {API_VERSION}."
         return (
-            problem,
-            "Start a current kernel: none has had another version for years.",
+            say("kvm-silent", "/dev/kvm does not answer ({error}).", error=error),
+            in_order(_load_its_module(), read_log()),
+        )
+    if version != API_VERSION:
+        return (
+            say(
+                "kvm-other-version",
+                "KVM answers API version {version}; QEMU needs {wanted}.",
+                version=version,
+                wanted=API_VERSION,
+            ),
+            say(
+                "kvm-start-current-kernel",
+                "Start a current kernel: none has had another version for years.",
+            ),
         )
     if error == "EBUSY":
-        return BUSY, ADVICE_BUSY
-    return f"KVM cannot make a virtual machine ({error}).", ADVICE_LOG
+        return _busy()
+    return (
+        say("kvm-no-vm", "KVM cannot make a virtual machine ({error}).", error=error),
+        read_log(),
+    )
+
+
+def _load_its_module() -> Message:
+    return say(
+        "kvm-load-its-module",
+        "Load the module that belongs to it: `sudo modprobe kvm_intel` or"
+        " `sudo modprobe kvm_amd`.",
+    )
+
+
+def _busy() -> tuple[Message, Message]:
+    return (
+        say(
+            "kvm-busy",
+            "Another program keeps the processor's virtualization for itself.",
+        ),
+        say(
+            "kvm-stop-the-other",
+            "Stop VirtualBox or VMware with all their virtual machines"
+            " (`lsmod | grep -e vboxdrv -e vmmon` shows them), then try again.",
+        ),
+    )
 
 
 def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
-    """Yield a finding where nobody who could start QEMU may open the node.
+    """Yield a finding if nobody who could start QEMU may open the node.
 
-    QEMU's usual account may not be the one in use, and where the doctor itself
-    was refused that alone says nothing: both stay unknown.
+    QEMU's usual account may not be the one in use, and if the doctor itself was
+    refused that alone says nothing: both stay unknown.
     """
     if access.qemu_may is False and not access.assumed:
         weaker = Severity.WARNING if access.human_may else None
@@ -217,29 +289,47 @@ def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
 
 
 def _no_access(access: KvmAccess, name: str, severity: Severity | None) -> Finding:
-    return old_finding(
-        "/dev/kvm",
-        "The account {name}, which starts QEMU, may not open /dev/kvm.",
-        (("name", name),),
+    wanted = say("kvm-access-wanted", "read and write for {name}", name=name)
+    barred = say("kvm-account-barred", "not let in by owner, group, mode or ACL")
+    return Finding(
+        NodePlace(NODE),
+        say(
+            "kvm-no-access",
+            "The account {name}, which starts QEMU, may not open /dev/kvm.",
+            name=name,
+        ),
         (
-            Evidence("/dev/kvm", access.looks, f"read and write for {name}"),
-            Evidence(f"account {name}", "not let in by owner, group, mode or ACL"),
+            Evidence(NODE, access.looks, wanted),
+            Evidence(say("kvm-account", "account {name}", name=name), barred),
         ),
         severity,
-        f"Let {name} join the group of the device: `sudo usermod -aG kvm {name}`;"
-        " then log in again, or restart libvirt for its own account.",
+        say(
+            "kvm-join-group",
+            "Let {name} join the group of the device: `sudo usermod -aG kvm {name}`."
+            " Then log in again or, for libvirt's own account, restart libvirt.",
+            name=name,
+        ),
     )
 
 
 def _must_know(access: KvmAccess) -> None:
-    """Raise where the node is not open to all and no account could be judged."""
+    """Raise if the node is not open to all and no account could be judged."""
     if access.qemu_may is False and access.assumed:
         raise MissingFact(
-            f"/dev/kvm is {access.looks} and {access.qemu} may not open it, but"
-            " qemu.conf, which may name another account, cannot be read; run as root"
+            say(
+                "kvm-account-assumed",
+                "/dev/kvm is {looks} and {name} may not open it, but qemu.conf, which"
+                " may name another account, cannot be read; run as root",
+                looks=access.looks,
+                name=access.qemu,
+            )
         )
     if access.qemu_may is None and access.human_may is None:
         raise MissingFact(
-            f"/dev/kvm is {access.looks}, and who will run the VM is not known;"
-            " name the account with --user"
+            say(
+                "kvm-account-unknown",
+                "/dev/kvm is {looks}, and who will run the VM is not known; name the"
+                " account with --user",
+                looks=access.looks,
+            )
         )

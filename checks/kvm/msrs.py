@@ -11,8 +11,10 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    HostPlace,
     Iterator,
     KvmParameters,
+    Message,
     Missing,
     MissingFact,
     ModuleConfig,
@@ -20,25 +22,22 @@ from vfio_doctor.api import (
     Severity,
     Why,
     known,
-    old_finding,
     say,
 )
 
 PARAMETERS = "/sys/module/kvm/parameters"
-FIX = "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 "
-FIX_BOOT = f"{FIX}for every boot."
-FIX_BOTH = f"{FIX}for every boot and tells the running kernel at once."
-NOTHING = "no kernel argument and no file in modprobe.d sets it"
 
 
 class Following(NamedTuple):
     """A boolean parameter of kvm at the next boot, and why it has that value.
 
-    ``value`` is None where it is given a text that the kernel refuses.
+    ``value`` is None if the kernel refuses the text that is given; ``given`` is
+    false if nothing sets the parameter.
     """
 
     value: bool | None
-    why: str
+    why: Message
+    given: bool
 
 
 def boolean(text: str | None) -> bool | None:
@@ -70,12 +69,17 @@ def following(facts: Facts, name: str, default: bool) -> Following:
     for line, source in facts[BootArguments].candidates():
         option = facts[ModuleConfig].effective("kvm", name, line)
         if option is None:
-            found.append(Following(default, NOTHING))
+            unset = say(
+                "kvm-parameter-unset",
+                "no kernel argument and no file in modprobe.d sets it",
+            )
+            found.append(Following(default, unset, False))
             continue
         in_file = "/" in option.source
         where, word = (option.source, name) if in_file else (source, f"kvm.{name}")
-        given = "" if option.value is None else f"={option.value}"
-        found.append(Following(boolean(option.value), f"{where} has {word}{given}"))
+        given = word if option.value is None else f"{word}={option.value}"
+        why = say("kvm-parameter-set", "{where} has {word}", where=where, word=given)
+        found.append(Following(boolean(option.value), why, True))
     if len({one.value for one in found}) > 1:
         known(facts[BootArguments].next)
     return found[0]
@@ -107,8 +111,9 @@ class KvmReportsIgnoredMsrs(Check):
 
     False alarms:
     A host that runs only Linux guests hardly writes such lines, and current
-    kernels write none while kvm.ignore_msrs is off. Who is hunting a guest's MSR
-    problem wants them: skip this check with `--skip kvm-reports-ignored-msrs`.
+    kernels write none while kvm.ignore_msrs is off. If you are hunting a guest's
+    MSR problem you want them: skip this check with
+    `--skip kvm-reports-ignored-msrs`.
     """
 
     id = "kvm-reports-ignored-msrs"
@@ -123,61 +128,86 @@ class KvmReportsIgnoredMsrs(Check):
             then = following(facts, "report_ignored_msrs", default=True)
         except MissingFact:
             if now:
-                text = "KVM reports every ignored MSR access now."
-                yield _reports(text, now, None, FIX_BOTH)
+                text = say(
+                    "msrs-reported-now", "KVM reports every ignored MSR access now."
+                )
+                yield _reports(text, now, None)
             raise
         if then.value is None:
-            text = "{why}: the kernel takes that for no yes or no, and refuses it."
-            yield _reports(text, now, then, FIX_BOOT)
+            text = say(
+                "msrs-report-refused",
+                "{why}: that is not a valid boolean, and the kernel refuses it.",
+                why=then.why,
+            )
+            yield _reports(text, now, then)
         elif then.value:
-            yield _reports(_when(now), now, then, FIX_BOTH if now else FIX_BOOT)
+            yield _reports(_when(now).filled(why=then.why), now, then)
         elif now:
             yield _pending(now, then)
 
 
-def _when(now: bool | None) -> str:
+def _when(now: bool | None) -> Message:
     """Return the sentence for a parameter that is true at the next boot."""
     if now is None:
-        return "KVM will report every ignored MSR access once it is loaded: {why}."
+        return say(
+            "msrs-reported-once-loaded",
+            "KVM will report every ignored MSR access once it is loaded: {why}.",
+        )
     if now:
-        return "KVM reports every ignored MSR access, now and after a restart: {why}."
-    return (
+        return say(
+            "msrs-reported-always",
+            "KVM reports every ignored MSR access, now and after a reboot: {why}.",
+        )
+    return say(
+        "msrs-reported-next",
         "KVM is silent about ignored MSR accesses now, but will report them after the"
-        " next restart: {why}."
+        " next reboot: {why}.",
     )
 
 
 def _pending(now: bool | None, then: Following) -> Finding:
-    text = "KVM still reports every ignored MSR access; it is set right ({why}), which"
-    found = _reports(f"{text} takes effect at the next restart.", now, then, "")
-    return found._replace(
+    text = say(
+        "msrs-reported-until-reboot",
+        "KVM still reports every ignored MSR access; it is set right ({why}), which"
+        " takes effect at the next reboot.",
+        why=then.why,
+    )
+    return _reports(text, now, then)._replace(
         severity=Severity.INFO,
         advice=say(
-            "restart-when-it-suits",
-            "Nothing more is to be set: reboot when it suits you.",
+            "msrs-reboot-when-it-suits",
+            "Nothing more has to be set: reboot when it suits you.",
         ),
         who_acts=Actor.USER,
     )
 
 
-def _reports(
-    template: str, now: bool | None, then: Following | None, advice: str
-) -> Finding:
+def _reports(text: Message, now: bool | None, then: Following | None) -> Finding:
     rows = [_row("report_ignored_msrs", now, "N")]
     if then is not None:
-        rows.append(Evidence("next boot", then.why, "report_ignored_msrs=0"))
-    return old_finding(
-        "host",
-        template,
-        (("why", then.why),) if then else (),
-        tuple(rows),
-        advice=advice,
-        who_acts=Actor.TOOL,
+        rows.append(Evidence(_next_boot(), then.why, "report_ignored_msrs=0"))
+    silence = say(
+        "msrs-silence-next",
+        "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every"
+        " boot.",
     )
+    if now and (then is None or then.value):
+        silence = say(
+            "msrs-silence-now",
+            "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for"
+            " every boot and tells the running kernel at once.",
+        )
+    return Finding(HostPlace(), text, tuple(rows), None, silence, Actor.TOOL)
 
 
-def _row(name: str, now: bool | None, wanted: str) -> Evidence:
-    seen = {None: "kvm is not loaded", True: "Y", False: "N"}[now]
+def _next_boot() -> Message:
+    return say("msrs-evidence-next-boot", "next boot")
+
+
+def _row(name: str, now: bool | None, wanted: str | Message) -> Evidence:
+    seen: str | Message = "Y" if now else "N"
+    if now is None:
+        seen = say("kvm-not-loaded", "kvm is not loaded")
     return Evidence(f"{PARAMETERS}/{name}", seen, wanted)
 
 
@@ -190,18 +220,19 @@ class KvmMsrsNotIgnored(Check):
 
     Why is this bad?
     Mostly it is not: this is the kernel's default. But Windows with host-passthrough
-    and some games stop with a blue screen where a register is missing, and macOS
+    and some games stop with a blue screen if a register is missing, and macOS
     guests do not start.
 
     How it is repaired:
     Only if your guest shows such faults, set kvm.ignore_msrs=1:
-    `sudo vfio-doctor --fix --ignore-msrs`. It hides real errors from the guest.
+    `sudo vfio-doctor --fix --risky --ignore-msrs`. It hides real errors from the
+    guest, so it has to be asked for twice.
 
     See it yourself:
         cat /sys/module/kvm/parameters/ignore_msrs
 
     False alarms:
-    Always, where the guest runs well. It is only information.
+    Always, if the guest runs well. It is only information.
     """
 
     id = "kvm-msrs-not-ignored"
@@ -210,33 +241,46 @@ class KvmMsrsNotIgnored(Check):
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where unknown MSRs are not ignored now or next time."""
+        """Yield one finding if unknown MSRs are not ignored now or next time."""
         now = running(facts[KvmParameters].ignore_msrs)
         then = following(facts, "ignore_msrs", default=False)
-        if now is None and then.why == NOTHING:
-            raise NotApplicable("the kvm module is not loaded and nothing sets it")
+        if now is None and not then.given:
+            raise NotApplicable(
+                say("msrs-not-set", "the kvm module is not loaded and nothing sets it")
+            )
         if then.value:
             return
         rows = (
-            _row("ignore_msrs", now, "N or Y"),
-            Evidence("next boot", then.why, "either"),
+            _row("ignore_msrs", now, say("msrs-either-flag", "N or Y")),
+            Evidence(_next_boot(), then.why, say("msrs-either", "either")),
         )
         text, advice = _faults(now)
-        yield old_finding("host", text, (("why", then.why),), rows, advice=advice)
+        yield Finding(HostPlace(), text.filled(why=then.why), rows, advice=advice)
 
 
-def _faults(now: bool | None) -> tuple[str, str]:
-    choice = (
-        "if Windows stops with a blue screen or a game does not start, run"
-        " `sudo vfio-doctor --fix --ignore-msrs`."
-    )
+def _faults(now: bool | None) -> tuple[Message, Message]:
     if now:
         return (
-            "KVM ignores unknown MSR accesses now, but no longer after the next"
-            " restart: {why}.",
-            f"If your guest needs it, keep it: {choice}",
+            say(
+                "msrs-ignored-until-reboot",
+                "KVM ignores unknown MSR accesses now, but no longer after the next"
+                " reboot: {why}.",
+            ),
+            say(
+                "msrs-keep-ignoring",
+                "If your guest needs it, keep it: if Windows stops with a blue screen"
+                " or a game does not start, run"
+                " `sudo vfio-doctor --fix --risky --ignore-msrs`.",
+            ),
         )
     return (
-        "A guest that asks for an MSR which KVM does not know gets a fault: {why}.",
-        f"Leave it as it is; {choice}",
+        say(
+            "msrs-not-ignored",
+            "A guest that asks for an MSR which KVM does not know gets a fault: {why}.",
+        ),
+        say(
+            "msrs-leave-it",
+            "Leave it as it is; if Windows stops with a blue screen or a game does not"
+            " start, run `sudo vfio-doctor --fix --risky --ignore-msrs`.",
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     AcpiTables,
+    ArgumentPlace,
     BootArguments,
     CannotFix,
     Change,
@@ -18,6 +19,7 @@ from vfio_doctor.api import (
     Missing,
     MissingFact,
     disabling,
+    say,
 )
 
 ON = ("intel_iommu", "on")
@@ -29,7 +31,7 @@ Items = tuple[tuple[str, str], ...]
 
 
 def _wish(facts: Facts, add: Items, remove: Items = ()) -> KernelArguments:
-    """Return the edit inside the lists, with ``iommu=pt`` where it is asked for."""
+    """Return the edit inside the lists, with ``iommu=pt`` if it is asked for."""
     if facts.options.passthrough_mode:
         add, remove = (*add, PASSTHROUGH), (*remove, TRANSLATED)
     return KernelArguments(add_items=add, remove_items=remove)
@@ -38,7 +40,14 @@ def _wish(facts: Facts, add: Items, remove: Items = ()) -> KernelArguments:
 def _following(facts: Facts) -> CommandLine:
     line = facts[BootArguments].next
     if isinstance(line, Missing):
-        raise CannotFix(f"the next boot's arguments are not known: {line}")
+        raise CannotFix(
+            say(
+                "iommu-next-boot-unknown",
+                "the next boot's arguments are not known: {why}",
+                why=line.message,
+            ),
+            line.why,
+        )
     return line
 
 
@@ -59,7 +68,7 @@ def _off_items(line: CommandLine, keys: tuple[str, ...]) -> Items:
 class EnableIommu(Fix):
     """Asks for `intel_iommu=on` at the next boot.
 
-    Where the firmware offers Intel's IOMMU the kernel may leave it off until this
+    If the firmware offers Intel's IOMMU, the kernel may leave it off until this
     argument is given. On AMD no argument turns the IOMMU on: the kernel uses it
     whenever the firmware offers it. `iommu=pt` is added only with `--iommu-pt`: it
     can make the host's own devices faster and does not matter for the guest's.
@@ -71,24 +80,44 @@ class EnableIommu(Fix):
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the argument; decline where none helps."""
-        if facts[IommuMaker].amd:
-            raise CannotFix(
-                "AMD-Vi: no kernel argument turns this IOMMU on; the firmware setup "
-                "does (AMD-Vi, or IOMMU: Enabled instead of Auto)"
-            )
-        if _offered(facts) is False:
-            raise CannotFix("the firmware offers no IOMMU (no DMAR table)")
-        if "on" in (facts[KernelCmdline].line.last("intel_iommu") or "").split(","):
-            raise CannotFix("intel_iommu=on was booted already and changed nothing")
-        following = facts[BootArguments].next
-        if not isinstance(following, Missing) and "on" in (
-            following.last("intel_iommu") or ""
-        ).split(","):
-            raise CannotFix(
-                "intel_iommu=on is set and takes effect at the next boot: restart"
-            )
+        """Yield the argument; decline if none helps."""
+        _must_help(facts)
         yield _wish(facts, (ON,))
+
+
+def _must_help(facts: Facts) -> None:
+    """Raise `CannotFix` if the argument would change nothing."""
+    if facts[IommuMaker].amd:
+        raise CannotFix(
+            say(
+                "iommu-amd-needs-no-argument",
+                "AMD-Vi: no kernel argument turns this IOMMU on; the firmware setup"
+                " does (AMD-Vi, or IOMMU: Enabled instead of Auto)",
+            )
+        )
+    if _offered(facts) is False:
+        raise CannotFix(
+            say("iommu-no-dmar", "the firmware offers no IOMMU (no DMAR table)")
+        )
+    if _is_on(facts[KernelCmdline].line):
+        raise CannotFix(
+            say(
+                "iommu-on-in-vain",
+                "intel_iommu=on was booted already and changed nothing",
+            )
+        )
+    following = facts[BootArguments].next
+    if not isinstance(following, Missing) and _is_on(following):
+        raise CannotFix(
+            say(
+                "iommu-on-next-boot",
+                "intel_iommu=on is set and takes effect at the next boot: reboot",
+            )
+        )
+
+
+def _is_on(line: CommandLine) -> bool:
+    return "on" in (line.last("intel_iommu") or "").split(",")
 
 
 def _offered(facts: Facts) -> bool | None:
@@ -102,7 +131,7 @@ def _offered(facts: Facts) -> bool | None:
 class RemoveIommuOff(Fix):
     """Takes the arguments that turn the IOMMU off out of the next boot.
 
-    These are `iommu=off`, and `intel_iommu=off` or `amd_iommu=off` where the
+    These are `iommu=off`, and `intel_iommu=off` or `amd_iommu=off` if the
     firmware offers that maker's IOMMU, inside a list such as
     `intel_iommu=off,sm_on` too. For Intel's IOMMU `intel_iommu=on` is asked for in
     their place, since many kernels leave it off without that.
@@ -116,11 +145,17 @@ class RemoveIommuOff(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the words to take out, and what Intel needs instead."""
         line, amd = _following(facts), facts[IommuMaker].amd
-        words = disabling(line, amd)
-        if not words:
-            raise CannotFix("the next boot's arguments no longer have it: reboot")
-        keys = tuple(key for key in KEYS if any(_is_of(key, word) for word in words))
-        yield _wish(facts, () if amd else (ON,), _off_items(line, keys))
+        match finding.place:
+            case ArgumentPlace(word) if word in disabling(line, amd):
+                keys = tuple(key for key in KEYS if _is_of(key, word))
+                yield _wish(facts, () if amd else (ON,), _off_items(line, keys))
+            case _:
+                raise CannotFix(
+                    say(
+                        "iommu-word-gone",
+                        "the next boot's arguments no longer have it: reboot",
+                    )
+                )
 
 
 def _is_of(key: str, word: str) -> bool:
@@ -130,8 +165,8 @@ def _is_of(key: str, word: str) -> bool:
 class RemoveIntremapOff(Fix):
     """Takes `intremap=off` and `nointremap` out of the next boot's arguments.
 
-    Where interrupt remapping is off for another reason (firmware, chipset) no
-    argument of ours helps; the finding says what to look for.
+    If interrupt remapping is off for another reason (firmware, chipset), no
+    argument helps; the finding says what to look for.
     """
 
     id = "remove-intremap-off"
@@ -140,10 +175,15 @@ class RemoveIntremapOff(Fix):
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the words to take out; decline where there are none."""
+        """Yield the words to take out; decline if there are none."""
         line = _following(facts)
         words = tuple(a.raw for a in line.arguments if a.key == "nointremap")
         items = _off_items(line, ("intremap",))
         if not words and not items:
-            raise CannotFix("no argument turns interrupt remapping off on this host")
+            raise CannotFix(
+                say(
+                    "remapping-no-argument",
+                    "no argument turns interrupt remapping off on this host",
+                )
+            )
         yield KernelArguments(remove=words, remove_items=items)

@@ -1,8 +1,9 @@
-"""Keep KVM from reporting ignored MSR accesses."""
+"""Keep KVM from reporting ignored MSR accesses, or have it ignore them."""
 
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    Applicability,
     Change,
     Facts,
     Finding,
@@ -12,11 +13,11 @@ from vfio_doctor.api import (
     KvmParameters,
     Missing,
     RuntimeParameter,
+    Terms,
+    say,
 )
 
-REPORT = "kvm.report_ignored_msrs"
-IGNORE = "kvm.ignore_msrs"
-RUNTIME = "/sys/module/kvm/parameters/report_ignored_msrs"
+PARAMETERS = "/sys/module/kvm/parameters"
 
 
 class SilenceIgnoredMsrs(Fix):
@@ -24,9 +25,6 @@ class SilenceIgnoredMsrs(Fix):
 
     The running kernel's parameter is written at once, so that no reboot is needed
     to benefit.
-
-    `kvm.ignore_msrs=1` is set along with it only with `--ignore-msrs`: it changes
-    what a guest sees, and is not needed to quiet the log.
     """
 
     id = "silence-ignored-msrs"
@@ -34,9 +32,36 @@ class SilenceIgnoredMsrs(Fix):
     summary = "Set kvm.report_ignored_msrs=0, for the next boot and now"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the argument, and the parameter where KVM is loaded."""
-        also = (f"{IGNORE}=1",) if facts.options.ignore_msrs else ()
-        yield KernelArguments(set_=(f"{REPORT}=0", *also))
+        """Yield the argument, and the parameter if KVM is loaded."""
+        yield KernelArguments(set_=("kvm.report_ignored_msrs=0",))
         now = facts[KvmParameters].report_ignored_msrs
         if not isinstance(now, Missing) and now != "N":
-            yield RuntimeParameter(RUNTIME, "N")
+            yield RuntimeParameter(f"{PARAMETERS}/report_ignored_msrs", "N")
+
+
+class IgnoreUnknownMsrs(Fix):
+    """Sets `kvm.ignore_msrs=1`, for the next boot and now.
+
+    It is offered with `--ignore-msrs` only, and made with `--risky` only: it
+    changes what every guest sees, and most guests run well without it.
+    """
+
+    id = "ignore-unknown-msrs"
+    solves = ("kvm-msrs-not-ignored",)
+    applicability = Applicability.RISKY
+    summary = "Set kvm.ignore_msrs=1, for the next boot and now"
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
+        """Yield nothing unless it is asked for; else the argument and parameter."""
+        if not facts.options.ignore_msrs:
+            return
+        yield Terms(
+            may_be_lost=say(
+                "msrs-hidden-errors",
+                "A guest then no longer sees real errors: a program or driver in it may"
+                " go on with a wrong value.",
+            )
+        )
+        yield KernelArguments(set_=("kvm.ignore_msrs=1",))
+        if facts[KvmParameters].ignore_msrs == "N":
+            yield RuntimeParameter(f"{PARAMETERS}/ignore_msrs", "Y")

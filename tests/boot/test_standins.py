@@ -185,7 +185,7 @@ def test_a_service_that_does_not_answer_is_told_before_and_at_apply(
     host.moved()
     words = RpmOstree().read(host)
     assert isinstance(words, Missing)
-    assert "rpm-ostreed" in words.detail
+    assert "rpm-ostreed" in str(words.detail)
     outcome = apply_plan(plan, played.machine(host, RpmOstree()))
     assert outcome.ending is Ending.REFUSED
     assert "rpm-ostreed" in str(outcome.why)

@@ -10,6 +10,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Stat
 from vfio_doctor.model import CheckResult, Severity, Status
+from vfio_doctor.places import ArgumentPlace
 
 REGISTRY = load()
 GOOD = "quiet kvm.ignore_msrs=1 kvm.report_ignored_msrs=0"
@@ -52,38 +53,35 @@ def one(check_id: str, on: CapturedHost) -> tuple[str, Severity]:
     return str(diagnosis.finding.message), diagnosis.severity
 
 
+def said(check_id: str, on: CapturedHost) -> str:
+    """The id of the only finding's message."""
+    (diagnosis,) = ended(check_id, on).diagnoses
+    return diagnosis.finding.message.id
+
+
 def test_silent_kvm_passes() -> None:
     assert ended("kvm-reports-ignored-msrs", host(GOOD)).status is Status.PASS
     assert ended("kvm-msrs-not-ignored", host(GOOD)).status is Status.PASS
 
 
 REPORTING = [
+    pytest.param("quiet", None, "Y", "always", Severity.WARNING, id="both"),
+    pytest.param("quiet", GOOD, "Y", "until-reboot", Severity.INFO, id="pending"),
+    pytest.param("quiet", None, "N", "next", Severity.WARNING, id="runtime only"),
+    pytest.param(GOOD, "quiet", "N", "next", Severity.WARNING, id="lost"),
     pytest.param(
-        "quiet", None, "Y", "now and after a restart", Severity.WARNING, id="both"
-    ),
-    pytest.param("quiet", GOOD, "Y", "is set right", Severity.INFO, id="pending"),
-    pytest.param(
-        "quiet", None, "N", "will report", Severity.WARNING, id="runtime only"
-    ),
-    pytest.param(GOOD, "quiet", "N", "will report", Severity.WARNING, id="lost"),
-    pytest.param(
-        "kvm.report_ignored_msrs",
-        None,
-        "Y",
-        "now and after a restart",
-        Severity.WARNING,
-        id="bare",
+        "kvm.report_ignored_msrs", None, "Y", "always", Severity.WARNING, id="bare"
     ),
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "value", "says", "severity"), REPORTING)
+@pytest.mark.parametrize(("now", "then", "value", "when", "severity"), REPORTING)
 def test_reporting_kvm(
-    now: str, then: str | None, value: str, says: str, severity: Severity
+    now: str, then: str | None, value: str, when: str, severity: Severity
 ) -> None:
-    message, how_bad = one("kvm-reports-ignored-msrs", host(now, then, report=value))
-    assert says in message
-    assert how_bad is severity
+    on = host(now, then, report=value)
+    assert said("kvm-reports-ignored-msrs", on) == f"msrs-reported-{when}"
+    assert one("kvm-reports-ignored-msrs", on)[1] is severity
 
 
 @pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
@@ -144,8 +142,11 @@ OFF = [
 
 @pytest.mark.parametrize(("word", "amd"), OFF)
 def test_iommu_off(word: str, amd: bool) -> None:
-    message, _ = one("iommu-disabled-by-argument", host(f"quiet {word}", amd=amd))
-    assert message == f"{word} turns the IOMMU off, now and at every boot."
+    on = host(f"quiet {word}", amd=amd)
+    (diagnosis,) = ended("iommu-disabled-by-argument", on).diagnoses
+    assert diagnosis.finding.place == ArgumentPlace(word, "/proc/cmdline")
+    message = f"{word} turns the IOMMU off, now and at every boot."
+    assert str(diagnosis.finding.message) == message
     clean = host("quiet", amd=amd)
     assert ended("iommu-disabled-by-argument", clean).status is Status.PASS
 
@@ -167,7 +168,7 @@ def test_iommu_off_beside_groups_counts_for_the_next_boot_only() -> None:
     group = {"/sys/kernel/iommu_groups/0/type": "DMA\n", units: ""}
     stays = hosts.changed(host("iommu=off"), files=dict(group))
     message, how_bad = one("iommu-disabled-by-argument", stays)
-    assert "now the IOMMU is on" in message
+    assert message.endswith("turns the IOMMU off there; the IOMMU is on now.")
     assert how_bad is Severity.WARNING
     goes = hosts.changed(host("iommu=off", "quiet"), files=dict(group))
     assert ended("iommu-disabled-by-argument", goes).status is Status.PASS
@@ -246,5 +247,7 @@ def test_configured_but_the_menu_was_not_made() -> None:
     text = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet iommu=pt"\n'
     on = hosts.changed(host("quiet"), files={GRUB: text})
     message, _ = one("reboot-pending", on)
-    assert "boot menu was not made" in message
-    assert "iommu=pt" in message
+    assert message == (
+        "/etc/default/grub was changed, but the boot menu was not regenerated from it:"
+        " it adds iommu=pt."
+    )

@@ -206,7 +206,8 @@ def failing(fix: type[Fix]) -> list[tuple[type[Check], str]]:
 
 
 def offer_of(fix: type[Fix], check: type[Check], name: str) -> bool:
-    result: CheckResult = judge(check, Facts(host(name)), Registry((check,), (fix,)))
+    facts = Facts(host(name), Options(ignore_msrs=True))
+    result: CheckResult = judge(check, facts, Registry((check,), (fix,)))
     return any(d.fix is not None and not d.fix.cannot for d in result.diagnoses)
 
 

@@ -9,7 +9,7 @@ from support.fixture_hosts.hardware import KVM_WORKS, kvm
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import whole
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.kvm import KvmAccess, KvmDevice, KvmParameters
+from vfio_doctor.facts.kvm import NO_FLAG, KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, ProbeResult, Stat, Why
 
 NODE = "/dev/kvm"
@@ -36,7 +36,7 @@ def test_a_working_device() -> None:
     found = Facts(whole(kvm()))[KvmDevice]
     assert found.works
     assert found.is_node
-    assert found.refusal == ""
+    assert found.refusal is None
     assert found.modules == ()
 
 
@@ -100,7 +100,7 @@ def test_what_a_probe_means(probe: Any, works: bool, refused: bool) -> None:
     [
         ("Y\n", "Y"),
         ("N\n", "N"),
-        ("", Missing(f"{PARAMETERS}/ignore_msrs", Why.FAILED, "neither Y nor N")),
+        ("", Missing(f"{PARAMETERS}/ignore_msrs", Why.FAILED, NO_FLAG)),
         (hosts.denied("p"), hosts.denied("p")),
     ],
     ids=["Y", "N", "empty", "denied"],

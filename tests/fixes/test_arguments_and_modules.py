@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
-from support.findings import finding
+from support.findings import place
 from vfio_doctor.api import Fix
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.fixes.boot.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
@@ -18,14 +18,17 @@ from vfio_doctor.fixes.kvmfr.module import (
 )
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, ProbeResult, Why
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
     Change,
     EditLine,
+    Finding,
     KernelArguments,
     LoadModule,
     Terms,
 )
 from vfio_doctor.parse import cmdline
+from vfio_doctor.places import ArgumentPlace, Place
 
 TABLES = "/sys/firmware/acpi/tables"
 OPTIONS = "/etc/modprobe.d/kvmfr.conf"
@@ -61,11 +64,12 @@ def host(
 def asked(
     fix: type[Fix],
     sick: CapturedHost,
-    subject: str = "host",
+    subject: str | Place = "host",
     options: Options | None = None,
 ) -> tuple[Change, ...]:
     facts = Facts(sick, options)
-    said = fix().propose(finding(subject), facts)
+    at = place(subject) if isinstance(subject, str) else subject
+    said = fix().propose(Finding(at, verbatim("bad")), facts)
     return tuple(each for each in said if not isinstance(each, Terms))
 
 
@@ -114,15 +118,19 @@ def test_passthrough_mode_keeps_the_rest_of_the_list() -> None:
 def test_only_what_turns_this_iommu_off_goes(
     vendor: str, table: str, line: str, after: str
 ) -> None:
-    (change,) = asked(RemoveIommuOff, host(line, vendor, table))
+    gone = set(line.split()) - set(after.split())
+    (word,) = (word for word in gone if "=off" in word)
+    at = ArgumentPlace(word, "/proc/cmdline")
+    (change,) = asked(RemoveIommuOff, host(line, vendor, table), at)
     assert isinstance(change, KernelArguments)
     assert cmdline.apply(tuple(line.split()), change) == tuple(after.split())
 
 
 @pytest.mark.parametrize("line", ["amd_iommu=off", "quiet"])
 def test_nothing_to_take_out_is_said(line: str) -> None:
+    gone = ArgumentPlace("iommu=off", "/proc/cmdline")
     with pytest.raises(CannotFix, match="no longer"):
-        asked(RemoveIommuOff, host(line))
+        asked(RemoveIommuOff, host(line), gone)
 
 
 def test_interrupt_remapping_gets_its_words_back() -> None:
@@ -141,17 +149,16 @@ def test_kvm_is_loaded(vendor: str) -> None:
 @pytest.mark.parametrize(
     ("line", "files", "said"),
     [
-        ("module_blacklist=kvm_intel", {}, "kept out"),
-        ("quiet", {"/etc/modprobe.d/b.conf": "blacklist kvm\n"}, "kept out"),
-        ("quiet", {"/dev/kvm": "x"}, "left alone"),
-        ("quiet", {"/sys/module/kvm_intel/initstate": "live\n"}, "restart"),
+        ("quiet", {"/dev/kvm": "x"}, "load-kvm-occupied"),
+        ("quiet", {"/sys/module/kvm_intel/initstate": "live\n"}, "load-kvm-in-vain"),
     ],
 )
-def test_kvm_is_left_out_where_somebody_wants_it_so(
+def test_kvm_is_not_loaded_if_that_cannot_help(
     line: str, files: dict[str, str | bytes | Missing], said: str
 ) -> None:
-    with pytest.raises(CannotFix, match=said):
+    with pytest.raises(CannotFix) as why:
         asked(LoadKvm, host(line, files=files))
+    assert why.value.message.id == said
 
 
 @pytest.mark.parametrize("value", ["100", "16", "abc", "0", "4096"])

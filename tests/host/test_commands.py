@@ -127,7 +127,7 @@ def test_half_an_answer_is_none(tmp_path: Path, stream: str) -> None:
     answer = run(program(tmp_path, body), ("program",), 30)
     assert isinstance(answer, Missing)
     assert answer.why is Why.FAILED
-    assert str(OUTPUT_LIMIT) in answer.detail
+    assert str(OUTPUT_LIMIT) in str(answer.detail)
 
 
 @pytest.mark.runs("program")

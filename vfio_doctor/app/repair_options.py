@@ -68,7 +68,7 @@ OPTIONS = (
     click.option(
         "--ignore-msrs",
         is_flag=True,
-        help="With --fix: set kvm.ignore_msrs=1 along with report_ignored_msrs=0.",
+        help="With --fix --risky: set kvm.ignore_msrs=1.",
     ),
 )
 

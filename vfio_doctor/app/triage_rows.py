@@ -48,8 +48,8 @@ def _row(path: str, report: Report) -> Row:
     return Row(
         path,
         "",
-        report.host.image or report.host.os,
-        report.host.kernel,
+        str(report.host.image or report.host.os),
+        str(report.host.kernel),
         report.summary.root_causes,
         str(next(iter(next_steps(report)), "")),
         _who(report),

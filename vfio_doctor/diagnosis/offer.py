@@ -22,14 +22,14 @@ def offer(
     declined: FixOffer | None = None
     for fix in registry.fixes_for(check_id):
         made = proposed(fix, finding, facts)
-        if made.cannot is None:
+        if made is not None and made.cannot is None:
             return made
-        declined = made
+        declined = made or declined
     return declined
 
 
-def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer:
-    """Return what one fix would do, whatever happens in it."""
+def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer | None:
+    """Return what one fix would do, whatever happens in it; None: nothing said."""
     summary = Message(f"{fix.id}.summary", fix.summary)
     made = FixOffer(fix.id, fix.applicability, summary, fix.reboot)
     try:
@@ -44,6 +44,8 @@ def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer:
             error=str(error),
         )
         return made._replace(cannot=why)
+    if not said:
+        return None
     changes = tuple(each for each in said if not isinstance(each, Terms))
     made = made._replace(changes=changes)
     terms = next((each for each in said if isinstance(each, Terms)), Terms())

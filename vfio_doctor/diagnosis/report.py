@@ -14,9 +14,11 @@ from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
 from vfio_doctor.model import (
     BootInfo,
     HostInfo,
+    Message,
     Report,
     RunInfo,
     Severity,
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Told
     from vfio_doctor.parse.cmdline import CommandLine
 
 NAME = "vfio-doctor"
-UNKNOWN = "unknown: "
+UNKNOWN = say("host-unknown", "unknown: {why}")
+NAMELESS = say("host-nameless", "unknown: {path} gives no names")
+PERSON = say("host-vm-user", "{name} (uid {uid}, {how})")
+MACHINE = say("host-machine", "{machine}, board {board}")
 
 
 def assemble(
@@ -127,34 +132,37 @@ def _untold(result: CheckResult, fail_on: Severity) -> bool:
     return result.status in (Status.UNKNOWN, Status.ERROR)
 
 
-def _told(ask: Callable[[], str]) -> str:
+def _told(ask: Callable[[], Told]) -> Told:
     try:
         return ask()
     except MissingFact as missing:
-        return f"{UNKNOWN}{missing}"
+        return UNKNOWN.filled(why=missing.message)
 
 
-def _line(line: CommandLine | Missing) -> str:
-    return f"{UNKNOWN}{line}" if isinstance(line, Missing) else " ".join(line.words)
+def _line(line: CommandLine | Missing) -> Told:
+    if isinstance(line, Missing):
+        return UNKNOWN.filled(why=line.message)
+    return " ".join(line.words)
 
 
-def _person(user: HumanUser) -> str:
-    return f"{user.name} (uid {user.uid}, {user.how})"
+def _person(user: HumanUser) -> Message:
+    return PERSON.filled(name=user.name, uid=user.uid, how=user.how)
 
 
-def _machine(board: Board) -> str:
+def _machine(board: Board) -> Told:
     whole = f"{board.system_vendor} {board.product}".strip()
     inside = f"{board.vendor} {board.name}".strip()
     if not whole or not inside or whole == inside:
-        return whole or inside or f"{UNKNOWN}{DMI} gives no names"
-    return f"{whole}, board {inside}"
+        return whole or inside or NAMELESS.filled(path=DMI)
+    return MACHINE.filled(machine=whole, board=inside)
 
 
-def _image(facts: Facts) -> str:
+def _image(facts: Facts) -> Told:
     """Return the image's name; "" where the host is no Universal Blue image."""
     try:
         image = facts[ImageInfo]
     except MissingFact as missing:
-        absent = f": {Why.ABSENT.value}" in str(missing)
-        return "" if absent else f"{UNKNOWN}{missing}"
+        if missing.why is Why.ABSENT:
+            return ""
+        return UNKNOWN.filled(why=missing.message)
     return f"{image.name}:{image.tag}" if image.tag else image.name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.base import MissingFact, known, missing_fact
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
 from vfio_doctor.value import NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 # nss-altfiles: image-based hosts keep the image's accounts below /usr/lib.
 PASSWD_FILES = ("/etc/passwd", "/usr/lib/passwd")
@@ -23,7 +25,20 @@ SEAT = "/run/systemd/seats/seat0"
 # 60514 on greeters and dynamic users; above 65535 directory services.
 FIRST_PERSON = 1000
 NOT_PEOPLE = range(60514, 65536)
-ASK = "give the account that runs the VM with --user NAME"
+NOBODY = say(
+    "vm-user-unknown",
+    "who will run the VM is not known: give the account with --user NAME",
+)
+NO_ACCOUNT = say("vm-user-no-account", "--user {asked}: this host has no such account")
+IS_ROOT = say(
+    "vm-user-is-root",
+    "--user {asked}: root is not the person at the desktop: give the account that"
+    " runs the VM",
+)
+CALLED_SUDO = say("vm-user-called-sudo", "who called sudo")
+CALLED_PKEXEC = say("vm-user-called-pkexec", "who called pkexec")
+STARTED = say("vm-user-started-this", "who started vfio-doctor")
+AT_SEAT = say("vm-user-at-the-seat", "owner of the active session on seat0")
 
 
 class User(NamedTuple):
@@ -101,7 +116,7 @@ def _texts(host: Reader, paths: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if isinstance(text, str):
             yield path, text
         elif path == paths[0] or text.why is not Why.ABSENT:
-            raise MissingFact(str(text))
+            raise missing_fact(text)
 
 
 class ActiveSeat(NamedTuple):
@@ -127,13 +142,13 @@ class HumanUser(NamedTuple):
     """The person who will run the VM (DESIGN section 5); never root.
 
     ``gids`` are the primary and all supplementary groups by the account files;
-    ``how`` says how the person was found.
+    ``how`` says how the person was found, an option as it was given.
     """
 
     name: str
     uid: int
     gids: tuple[int, ...]
-    how: str
+    how: str | Message
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HumanUser:
@@ -146,10 +161,10 @@ class HumanUser(NamedTuple):
             user = accounts.user_by_uid(uid) or _from_nss(host, str(uid))
             if user is not None:
                 return cls._of(user, accounts, how)
-        raise MissingFact(f"who will run the VM is not known: {ASK}")
+        raise MissingFact(NOBODY)
 
     @classmethod
-    def _of(cls, user: User, accounts: Accounts, how: str) -> HumanUser:
+    def _of(cls, user: User, accounts: Accounts, how: str | Message) -> HumanUser:
         gids = accounts.gids(user.name, user.gid)
         return cls(user.name, user.uid, gids, how)
 
@@ -160,28 +175,26 @@ def _asked(host: Reader, accounts: Accounts, asked: str) -> User:
         user = accounts.user_by_uid(int(asked))
     user = user or _from_nss(host, asked)
     if user is None:
-        raise MissingFact(f"--user {asked}: this host has no such account")
+        raise MissingFact(NO_ACCOUNT.filled(asked=asked))
     if user.uid == 0:
-        raise MissingFact(
-            f"--user {asked}: root is not the person at the desktop; {ASK}"
-        )
+        raise MissingFact(IS_ROOT.filled(asked=asked))
     return user
 
 
-def _candidates(host: Reader, facts: Facts) -> Iterator[tuple[int, str]]:
+def _candidates(host: Reader, facts: Facts) -> Iterator[tuple[int, Message]]:
     caller = host.caller()
     if caller.sudo_uid > 0:
-        yield caller.sudo_uid, "who called sudo"
+        yield caller.sudo_uid, CALLED_SUDO
     if caller.pkexec_uid > 0:
-        yield caller.pkexec_uid, "who called pkexec"
+        yield caller.pkexec_uid, CALLED_PKEXEC
     if caller.uid > 0:
-        yield caller.uid, "who started vfio-doctor"
+        yield caller.uid, STARTED
     try:
         uid = facts[ActiveSeat].uid
     except MissingFact:
         return
     if uid >= FIRST_PERSON and uid not in NOT_PEOPLE:
-        yield uid, "owner of the active session on seat0"
+        yield uid, AT_SEAT
 
 
 def _from_nss(host: Reader, key: str) -> User | None:

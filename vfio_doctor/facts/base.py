@@ -59,7 +59,7 @@ class Options(NamedTuple):
     ``user`` is "" where not given; ``areas`` come from ``--with``; ``size_mib``
     is 0 where the doctor is to choose; ``access`` is ``auto``, ``owner``,
     ``uaccess`` or ``group``; ``passthrough_mode`` asks for ``iommu=pt``;
-    ``ignore_msrs`` asks for ``kvm.ignore_msrs=1`` as well.
+    ``ignore_msrs`` asks for ``kvm.ignore_msrs=1``.
     """
 
     user: str = ""

@@ -5,31 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 DMI = "/sys/class/dmi/id"
 CPU_INTEL = "Intel Virtualization Technology (VT-x, VMX)"
 CPU_AMD = "SVM Mode (AMD-V, Secure Virtual Machine)"
 IOMMU_INTEL = "VT-d (Intel VT for Directed I/O)"
-IOMMU_AMD = "IOMMU (AMD-Vi; set it to Enabled, not Auto)"
+IOMMU_AMD = "IOMMU"
+
+SWITCHES: dict[str, str | Message] = {
+    IOMMU_AMD: say("firmware-iommu-amd", "IOMMU (AMD-Vi; set it to Enabled, not Auto)")
+}
+IN_ONE = say("firmware-switch", "{switch}, mostly below {menu}")
+IN_EITHER = say("firmware-switch-either", "{switch}, mostly below {menu} or {other}")
+ANYWHERE = say(
+    "firmware-switch-anywhere",
+    "{switch}, mostly below Advanced, Chipset, Security or Processor",
+)
+NAMELESS = say("board-nameless", "this board")
 
 # Menus as the vendors' manuals name them; boards of one vendor differ.
-MENUS = {
+MENUS: dict[str, dict[str, str | tuple[str, str]]] = {
     "asus": {
         CPU_INTEL: "Advanced > CPU Configuration",
         CPU_AMD: "Advanced > CPU Configuration",
         IOMMU_INTEL: "Advanced > System Agent (SA) Configuration",
-        IOMMU_AMD: "Advanced > AMD CBS (on newer boards below NBIO)",
+        IOMMU_AMD: ("Advanced > AMD CBS", "Advanced > AMD CBS > NBIO"),
     },
     "gigabyte": {
         CPU_INTEL: "Tweaker > Advanced CPU Settings",
         CPU_AMD: "Tweaker > Advanced CPU Settings",
         IOMMU_INTEL: "Settings > Miscellaneous",
-        IOMMU_AMD: "Settings > Miscellaneous, or AMD CBS > NBIO Common Options",
+        IOMMU_AMD: ("Settings > Miscellaneous", "AMD CBS > NBIO Common Options"),
     },
     "micro-star": {
         CPU_INTEL: "OC > CPU Features",
@@ -56,10 +69,10 @@ MENUS = {
         IOMMU_AMD: "Security > Virtualization",
     },
     "hp": {
-        CPU_INTEL: "Security > System Security, or System Options",
-        CPU_AMD: "Security > System Security, or System Options",
-        IOMMU_INTEL: "Security > System Security, or System Options",
-        IOMMU_AMD: "Security > System Security, or System Options",
+        CPU_INTEL: ("Security > System Security", "System Options"),
+        CPU_AMD: ("Security > System Security", "System Options"),
+        IOMMU_INTEL: ("Security > System Security", "System Options"),
+        IOMMU_AMD: ("Security > System Security", "System Options"),
     },
 }
 MENUS["msi"] = MENUS["micro-star"]
@@ -81,24 +94,28 @@ class Board(NamedTuple):
         return cls(*(_text(host, f"{DMI}/{name}") for name in names))
 
     @property
-    def title(self) -> str:
+    def title(self) -> str | Message:
         """Return vendor and name of the board, or words that fit in their place."""
-        return f"{self.vendor} {self.name}".strip() or "this board"
+        return f"{self.vendor} {self.name}".strip() or NAMELESS
 
-    def cpu_switch(self, amd: bool) -> str:
+    def cpu_switch(self, amd: bool) -> Message:
         """Return what turns CPU virtualization on, and the menu it is mostly in."""
         return self._switch(CPU_AMD if amd else CPU_INTEL)
 
-    def iommu_switch(self, amd: bool) -> str:
+    def iommu_switch(self, amd: bool) -> Message:
         """Return what turns the IOMMU on, and the menu it is mostly in."""
         return self._switch(IOMMU_AMD if amd else IOMMU_INTEL)
 
-    def _switch(self, word: str) -> str:
+    def _switch(self, switch: str) -> Message:
         maker = (self.vendor or self.system_vendor).lower()
+        shown = SWITCHES.get(switch, switch)
         for name, menus in MENUS.items():
             if maker.startswith(name):
-                return f"{word}, mostly below {menus[word]}"
-        return f"{word}, mostly below Advanced, Chipset, Security or Processor"
+                menu = menus[switch]
+                if isinstance(menu, str):
+                    return IN_ONE.filled(switch=shown, menu=menu)
+                return IN_EITHER.filled(switch=shown, menu=menu[0], other=menu[1])
+        return ANYWHERE.filled(switch=shown)
 
 
 def _text(host: Reader, path: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import cpuinfo
 from vfio_doctor.value import NamedTuple
 
@@ -17,6 +18,7 @@ CPUINFO = "/proc/cpuinfo"
 # About 1.5 KiB a processor; a machine with 4,096 of them still fits.
 CPUINFO_LIMIT = 8 << 20
 XEN = "/sys/hypervisor/type"
+UNDESCRIBED = say("cpu-not-described", "{path}: does not describe a processor")
 
 
 class Cpu(NamedTuple):
@@ -41,7 +43,7 @@ class Cpu(NamedTuple):
         """Read ``/proc/cpuinfo`` and ``/sys/hypervisor/type``."""
         info = cpuinfo.parse(known(read_text(host, CPUINFO, CPUINFO_LIMIT)))
         if info is None:
-            raise MissingFact(f"{CPUINFO}: does not describe a processor")
+            raise MissingFact(UNDESCRIBED.filled(path=CPUINFO))
         return cls(
             info.vendor,
             info.model,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
-from vfio_doctor.facts.cpu import Cpu
+from vfio_doctor.facts.cpu import CPUINFO, Cpu
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 from vfio_doctor.parse.interrupts import chips
 from vfio_doctor.value import NamedTuple
@@ -27,6 +28,8 @@ NO_IOMMU = "vfio-noiommu"
 ECAP_INTERRUPT_REMAPPING = 1 << 3
 # Every ACPI machine has these; a listing without them is a container's mask.
 ALWAYS = frozenset(("FACP", "DSDT", "APIC"))
+NO_DMAR = say("dmar-not-a-table", "{path}: not a DMAR table")
+MASKED = say("acpi-listing-masked", "{path}: the listing is not the firmware's")
 
 
 class Iommu(NamedTuple):
@@ -99,7 +102,7 @@ class AcpiTables(NamedTuple):
         """List ``/sys/firmware/acpi/tables``; the contents need root."""
         names = known(host.list(TABLES))
         if not ALWAYS.intersection(names):
-            raise MissingFact(f"{TABLES}: the listing is not the firmware's")
+            raise MissingFact(MASKED.filled(path=TABLES))
         return cls(names)
 
     def has(self, signature: str) -> bool:
@@ -125,7 +128,7 @@ class AcpiTables(NamedTuple):
 class IommuMaker(NamedTuple):
     """Whose IOMMU the kernel drives here, and so whose arguments count.
 
-    ``amd`` is true for AMD-Vi, false for Intel VT-d; ``source`` says what told.
+    ``amd`` is true for AMD-Vi, false for Intel VT-d; ``source`` is the path that told.
     """
 
     amd: bool
@@ -140,10 +143,10 @@ class IommuMaker(NamedTuple):
         try:
             tables = facts[AcpiTables]
         except MissingFact:
-            return cls(facts[Cpu].amd, "the processor")
+            return cls(facts[Cpu].amd, CPUINFO)
         if tables.ivrs == tables.dmar:
-            return cls(facts[Cpu].amd, "the processor")
-        return cls(tables.ivrs, "IVRS table" if tables.ivrs else "DMAR table")
+            return cls(facts[Cpu].amd, CPUINFO)
+        return cls(tables.ivrs, f"{TABLES}/{'IVRS' if tables.ivrs else 'DMAR'}")
 
 
 class DmarTable(NamedTuple):
@@ -157,7 +160,7 @@ class DmarTable(NamedTuple):
         path = f"{TABLES}/DMAR"
         table = parse_dmar(known(host.read_bytes(path)))
         if table is None:
-            raise MissingFact(f"{path}: not a DMAR table")
+            raise MissingFact(NO_DMAR.filled(path=path))
         return cls(table)
 
 

@@ -9,11 +9,13 @@ from vfio_doctor.facts.base import C, MissingFact, known
 from vfio_doctor.facts.node import looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader, Stat
+    from vfio_doctor.model import Message
 
 NODE = "/dev/kvm"
 # include/linux/miscdevice.h: MISC_MAJOR, KVM_MINOR; uapi/linux/kvm.h.
@@ -22,6 +24,9 @@ API_VERSION = 12
 OPEN_TO_ALL = 0o666
 PARAMETERS = "/sys/module/kvm/parameters"
 VENDOR_MODULES = ("kvm_intel", "kvm_amd")
+NO_DEVICE = say("kvm-no-such-device", "no such device")
+NO_FLAG = say("kvm-parameter-no-flag", "neither Y nor N")
+REFUSED = say("kvm-refused", "{node}: {error}")
 
 
 class KvmDevice(NamedTuple):
@@ -46,7 +51,7 @@ class KvmDevice(NamedTuple):
             for name in ("kvm", *VENDOR_MODULES)
             if not isinstance(host.lstat(f"/sys/module/{name}"), Missing)
         )
-        untried = Missing(f"probe kvm of {NODE}", Why.ABSENT, "no such device")
+        untried = Missing(f"probe kvm of {NODE}", Why.ABSENT, NO_DEVICE)
         return cls(stat, untried, loaded)
 
     @property
@@ -66,18 +71,18 @@ class KvmDevice(NamedTuple):
         return is_kvm_node(self.stat)
 
     @property
-    def refusal(self) -> str:
-        """Return why the node could not be tried; "" where it was.
+    def refusal(self) -> Message | None:
+        """Return why the node could not be tried; None where it was.
 
         Says nothing about KVM: another account may well be let in. A node that is
         there and yet absent to open(2) has no module behind it: that was tried.
         """
         if isinstance(self.probe, Missing):
             tried = self.is_node and self.probe.why is Why.ABSENT
-            return "" if tried else str(self.probe)
+            return None if tried else self.probe.message
         opened = self.probe.value("api_version") is not None
         barred = not opened and self.probe.error in ("EACCES", "EPERM")
-        return f"{NODE}: {self.probe.error}" if barred else ""
+        return REFUSED.filled(node=NODE, error=self.probe.error) if barred else None
 
 
 def is_kvm_node(stat: Stat | Missing) -> bool:
@@ -147,4 +152,4 @@ def _flag(host: Reader, name: str) -> str | Missing:
     text = read_text(host, path)
     if isinstance(text, Missing) or text.strip() in ("Y", "N"):
         return text if isinstance(text, Missing) else text.strip()
-    return Missing(path, Why.FAILED, "neither Y nor N")
+    return Missing(path, Why.FAILED, NO_FLAG)

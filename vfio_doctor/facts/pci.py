@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.iommu import GROUPS, Iommu
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import pci
 from vfio_doctor.value import NamedTuple
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 DEVICES = "/sys/bus/pci/devices"
+NO_FUNCTION = say("pci-uevent-no-function", "not a PCI function's uevent")
+NO_GROUP = say("pci-link-no-group", "does not lead to a group")
+NAMELESS = say("pci-names-unknown", "no names of devices: {why}")
 
 
 class PciDevice(NamedTuple):
@@ -85,7 +90,7 @@ def _device(host: Reader, bdf: str, grouped: bool) -> PciDevice | Missing:
         return text
     said = pci.parse_uevent(text)
     if said is None:
-        return Missing(path, Why.FAILED, "not a PCI function's uevent")
+        return Missing(path, Why.FAILED, NO_FUNCTION)
     group = _group(host, bdf) if grouped else None
     if isinstance(group, Missing):
         return group
@@ -110,7 +115,7 @@ def _group(host: Reader, bdf: str) -> int | None | Missing:
         return None if target.why is Why.ABSENT else target
     number = target.rpartition("/")[2]
     if not (number.isascii() and number.isdigit()):
-        return Missing(path, Why.FAILED, "does not lead to a group")
+        return Missing(path, Why.FAILED, NO_GROUP)
     return int(number)
 
 
@@ -195,7 +200,7 @@ class DeviceTable(NamedTuple):
     """What ``vfio-doctor devices`` shows; ``notes`` say what could not be read."""
 
     rows: tuple[DeviceRow, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> DeviceTable:
@@ -206,7 +211,7 @@ class DeviceTable(NamedTuple):
         rows = tuple(
             _row(host, one, by_group, names.get(one.bdf, "")) for one in found.devices
         )
-        return cls(rows, (*notes, *map(str, found.unread)))
+        return cls(rows, (*notes, *(one.message for one in found.unread)))
 
 
 def device_table(facts: Facts) -> tuple[DeviceRow, ...]:
@@ -267,10 +272,10 @@ def _reset_methods(host: Reader, bdf: str) -> tuple[str, ...] | Missing:
     return tuple(text.split())
 
 
-def _database_names(host: Reader) -> tuple[dict[str, str], tuple[str, ...]]:
+def _database_names(host: Reader) -> tuple[dict[str, str], tuple[Message, ...]]:
     found = host.udev_devices("pci")
     if isinstance(found, Missing):
-        return {}, (f"no names of devices: {found}",)
+        return {}, (NAMELESS.filled(why=found.message),)
     return {one.sys_name: _database_name(dict(one.properties)) for one in found}, ()
 
 

@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.accounts import Accounts
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 # NixOS writes the second one.
 QEMU_CONF = ("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf")
 USUAL = ("libvirt-qemu", "qemu", "qemu-libvirtd")
 # Debian and Ubuntu build libvirt with the group kvm; elsewhere it is the account's.
 USUAL_GROUP = {"libvirt-qemu": "kvm"}
+NO_ACCOUNT = say(
+    "qemu-account-missing",
+    "this host has no account for QEMU (libvirt is not installed)",
+)
+STRANGER = say(
+    "qemu-account-in-no-file", "{path}: user {name} is in no account file of this host"
+)
+UNSAID = say("qemu-account-usual", "the usual account ({path} does not say)")
+UNREAD = say("qemu-account-usual-unread", "the usual account ({why})")
 
 
 class QemuUser(NamedTuple):
@@ -35,7 +46,7 @@ class QemuUser(NamedTuple):
     gids: tuple[int, ...]
     group: str
     assumed: bool
-    source: str
+    source: str | Message
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> QemuUser:
@@ -54,7 +65,7 @@ class QemuUser(NamedTuple):
         group = settings.text("group") or settings.default("group")
         gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
         gids = tuple(sorted({*accounts.gids(name, gid), gid}))
-        source = path if not assumed else _why_assumed(path, conf)
+        source = _why_assumed(path, conf) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
 
 
@@ -72,7 +83,7 @@ def _usual(accounts: Accounts) -> str:
     for name in USUAL:
         if accounts.user(name) is not None:
             return name
-    raise MissingFact("this host has no account for QEMU (libvirt is not installed)")
+    raise MissingFact(NO_ACCOUNT)
 
 
 def _account(accounts: Accounts, name: str, path: str) -> tuple[str, int, int]:
@@ -84,7 +95,7 @@ def _account(accounts: Accounts, name: str, path: str) -> tuple[str, int, int]:
         if user is None:
             return number, int(number), -1
     if user is None:
-        raise MissingFact(f"{path}: user {name} is in no account file of this host")
+        raise MissingFact(STRANGER.filled(path=path, name=name))
     return user.name, user.uid, user.gid
 
 
@@ -99,6 +110,7 @@ def _group(accounts: Accounts, name: str, primary: int) -> tuple[int, str]:
     return (group.gid, group.name) if group else (primary, str(primary))
 
 
-def _why_assumed(path: str, conf: LibvirtConf | Missing) -> str:
-    why = str(conf) if isinstance(conf, Missing) else f"{path} does not say"
-    return f"the usual account ({why})"
+def _why_assumed(path: str, conf: LibvirtConf | Missing) -> Message:
+    if isinstance(conf, Missing):
+        return UNREAD.filled(why=conf.message)
+    return UNSAID.filled(path=path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import os_release
 from vfio_doctor.value import NamedTuple
 
@@ -36,6 +37,8 @@ CGROUP_HINTS = (
 )
 OSRELEASE = "/proc/sys/kernel/osrelease"
 HOST = "/run/host"
+NOT_JSON = say("image-info-not-json", "{path}: not JSON ({error})")
+NO_OBJECT = say("image-info-no-object", "{path}: not a JSON object")
 
 
 class OsRelease(NamedTuple):
@@ -85,9 +88,10 @@ class ImageInfo(NamedTuple):
         try:
             held = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise MissingFact(f"{IMAGE_INFO}: not JSON ({error})") from error
+            why = NOT_JSON.filled(path=IMAGE_INFO, error=str(error))
+            raise MissingFact(why) from error
         if not isinstance(held, dict):
-            raise MissingFact(f"{IMAGE_INFO}: not a JSON object")
+            raise MissingFact(NO_OBJECT.filled(path=IMAGE_INFO))
         names = ("image-name", "image-flavor", "image-vendor", "image-tag")
         return cls(*(str(held.get(name, "")) for name in names))
 

@@ -173,7 +173,7 @@ def _manifest(capture: Capture) -> dict[str, object]:
 
 def _missing(table: Mapping[str, object]) -> dict[str, list[str]]:
     return {
-        path: [value.why.value, value.detail]
+        path: [value.why.value, str(value.detail)]
         for path, value in table.items()
         if isinstance(value, Missing)
     }
@@ -191,7 +191,7 @@ def _command(
     argv: tuple[str, ...], result: CommandResult | Missing
 ) -> dict[str, object]:
     if isinstance(result, Missing):
-        return {"argv": argv, "missing": result.why.value, "detail": result.detail}
+        return {"argv": argv, "missing": result.why.value, "detail": str(result.detail)}
     return {
         "argv": argv,
         "status": result.status,
@@ -210,12 +210,12 @@ def _lines(text: str) -> str | list[str]:
 
 def _devices(devices: tuple[UdevDevice, ...] | Missing) -> object:
     if isinstance(devices, Missing):
-        return {"missing": devices.why.value, "detail": devices.detail}
+        return {"missing": devices.why.value, "detail": str(devices.detail)}
     return [device._asdict() for device in devices]
 
 
 def _probe(kind: str, path: str, value: ProbeResult | Missing) -> object:
     row: dict[str, object] = {"probe": kind, "path": path}
     if isinstance(value, Missing):
-        return {**row, "missing": value.why.value, "detail": value.detail}
+        return {**row, "missing": value.why.value, "detail": str(value.detail)}
     return {**row, "did": value.did, "values": value.values, "error": value.error}

@@ -42,11 +42,14 @@ _DETAILED = {
 
 
 class Missing(NamedTuple):
-    """A reading without a value: what was asked, why there is none."""
+    """A reading without a value: what was asked, why there is none.
+
+    ``detail`` is a tool's or the system's own words, or what a fact says of it.
+    """
 
     source: str
     why: Why
-    detail: str = ""
+    detail: str | Message = ""
 
     def __str__(self) -> str:
         """Return one line for reports: ``/dev/kvm: denied (needs root)``."""

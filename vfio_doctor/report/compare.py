@@ -10,6 +10,8 @@ from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.pci import PciDevices
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
+from vfio_doctor.model import Told
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -22,8 +24,16 @@ if TYPE_CHECKING:
 STATUS = ("rpm-ostree", "status", "--json")
 BOOTC = ("bootc", "status", "--format", "json")
 ABSENT = "-"
+THERE = say("compare-there", "there")
+REPEATED = say("compare-there-again", "there, more than once")
+NOT_KNOWN = say("compare-not-known", "not known")
+NONE = say("compare-none", "none")
+DEVICE = say("compare-device", "{ids}, driver {driver}, group {group}")
+NOW, NEXT = "arguments now", "arguments at the next boot"
+# What a report writes before the reason (docs/json.md).
+UNKNOWN = "unknown: "
 # A section that one side does not know is not compared.
-Snapshot = dict[str, dict[str, str]]
+Snapshot = dict[str, dict[str, Told]]
 
 
 class Difference(NamedTuple):
@@ -31,8 +41,8 @@ class Difference(NamedTuple):
 
     section: str
     name: str
-    old: str
-    new: str
+    old: Told
+    new: Told
 
 
 def of_host(host: Reader, facts: Facts, report: Report) -> Snapshot:
@@ -47,27 +57,30 @@ def of_host(host: Reader, facts: Facts, report: Report) -> Snapshot:
         shot[section] = words
     with suppress(MissingFact):
         shot["devices"] = {
-            device.bdf: f"{device.ids}, driver {device.driver or 'none'}, "
-            f"group {'none' if device.group is None else device.group}"
+            device.bdf: DEVICE.filled(
+                ids=device.ids,
+                driver=device.driver or NONE,
+                group=NONE if device.group is None else device.group,
+            )
             for device in facts[PciDevices].devices
         }
     return shot
 
 
-def _words(facts: Facts) -> Iterator[tuple[str, dict[str, str]]]:
+def _words(facts: Facts) -> Iterator[tuple[str, dict[str, Told]]]:
     try:
-        yield "arguments now", _counted(facts[KernelCmdline].line.words)
+        yield NOW, _counted(facts[KernelCmdline].line.words)
         following = facts[BootArguments].next
     except MissingFact:
         return
     if not isinstance(following, Missing):
-        yield "arguments at the next boot", _counted(following.words)
+        yield NEXT, _counted(following.words)
 
 
-def _counted(words: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _counted(words: tuple[str, ...]) -> dict[str, Told]:
+    found: dict[str, Told] = {}
     for word in words:
-        found[word] = "there" if word not in found else "there, more than once"
+        found[word] = THERE if word not in found else REPEATED
     return found
 
 
@@ -79,15 +92,27 @@ def of_document(document: dict[str, Any]) -> Snapshot:
     try:
         boot, host = document["boot"], document["host"]
         names = ("os", "image", "kernel", "machine", "cpu", "container", "user")
-        return {
-            "system": {name: str(host[name]) for name in names}
-            | {"boot": str(boot["stack"]), "doctor": str(document["tool"]["version"])},
-            "arguments now": _counted(tuple(str(boot["now"]).split())),
-            "arguments at the next boot": _counted(tuple(str(boot["next"]).split())),
-            "verdicts": {str(c["id"]): str(c["status"]) for c in document["checks"]},
+        shot: Snapshot = {
+            "system": {name: _value(host, name) for name in names}
+            | {
+                "boot": _value(boot, "stack"),
+                "doctor": str(document["tool"]["version"]),
+            },
         }
+        for section, name in ((NOW, "now"), (NEXT, "next")):
+            words = _value(boot, name)
+            if isinstance(words, str):
+                shot[section] = _counted(tuple(words.split()))
+        shot["verdicts"] = {str(c["id"]): str(c["status"]) for c in document["checks"]}
+        return shot
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("neither a capture nor a report of vfio-doctor") from error
+
+
+def _value(part: dict[str, Any], name: str) -> Told:
+    """Return a field of a report; why it is not known is not compared."""
+    text = str(part[name])
+    return NOT_KNOWN if text.startswith(UNKNOWN) else text
 
 
 def differences(old: Snapshot, new: Snapshot) -> Iterator[Difference]:

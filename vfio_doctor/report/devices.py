@@ -37,7 +37,7 @@ def as_json(held: DeviceTable) -> str:
         {
             "schema": SCHEMA,
             "devices": [_object(row) for row in _ordered(held)],
-            "notes": list(held.notes),
+            "notes": [str(note) for note in held.notes],
         }
     )
 

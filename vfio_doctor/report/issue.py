@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.report import UNKNOWN
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.model import Report
+    from vfio_doctor.model import Report, Told
 
 BLANK = "_please fill in_"
 GUEST = (
@@ -81,11 +82,11 @@ def _guest() -> Iterator[str]:
     yield "```text\n\n```\n"
 
 
-def _told(ask: Callable[[], str]) -> str:
+def _told(ask: Callable[[], str]) -> Told:
     try:
         return clean(ask())
     except MissingFact as missing:
-        return f"unknown: {missing}"
+        return UNKNOWN.filled(why=missing.message)
 
 
 def _groups(facts: Facts) -> str:
@@ -101,11 +102,11 @@ def _kvmfr(facts: Facts) -> str:
     return ", ".join(f"/dev/{node.name}" for node in nodes) or "no device"
 
 
-def _cards(facts: Facts) -> list[str]:
+def _cards(facts: Facts) -> list[Told]:
     try:
         rows = facts[DeviceTable].rows
     except MissingFact as missing:
-        return [f"unknown: {missing}"]
+        return [UNKNOWN.filled(why=missing.message)]
     shown = (row for row in rows if row.device.is_display)
     return [
         f"{row.device.bdf} {row.name or row.device.ids} [{row.device.ids}], "

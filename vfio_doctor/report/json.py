@@ -15,7 +15,15 @@ from vfio_doctor.places import as_fields
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import CheckResult, Diagnosis, FixOffer, Report, Value
+    from vfio_doctor.model import (
+        BootInfo,
+        CheckResult,
+        Diagnosis,
+        FixOffer,
+        HostInfo,
+        Report,
+        Value,
+    )
     from vfio_doctor.places import Place
 
 SCHEMA = "vfio-doctor/report/1"
@@ -44,8 +52,8 @@ def document(report: Report) -> dict[str, object]:
         "schema": SCHEMA,
         "tool": plain(report.tool),
         "run": plain(report.run),
-        "host": plain(report.host),
-        "boot": plain(report.boot),
+        "host": _part(report.host),
+        "boot": _part(report.boot),
         "summary": {
             "statuses": dict(report.summary.statuses),
             "severities": dict(report.summary.severities),
@@ -55,6 +63,13 @@ def document(report: Report) -> dict[str, object]:
         "plan": plain(report.plan),
         "results": plain(report.results),
     }
+
+
+def _part(part: HostInfo | BootInfo) -> dict[str, object]:
+    """Return a part of the head; ``messages`` holds what is no plain data."""
+    held = part._asdict()
+    said_so = {n: message(v) for n, v in held.items() if isinstance(v, Message)}
+    return {**{n: plain(v) for n, v in held.items()}, "messages": said_so}
 
 
 def _check(result: CheckResult) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.diagnosis.report import UNKNOWN, worst
+from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.steps import next_steps
@@ -229,7 +229,7 @@ def cautions(report: Report) -> Iterator[Message]:
             "this is a capture: the steps are for the host it was made on.",
         )
     container = report.host.container
-    if container and not container.startswith(UNKNOWN):
+    if container and isinstance(container, str):
         yield say(
             "note-container",
             "this runs inside a container ({container}); it sees the container, and of "

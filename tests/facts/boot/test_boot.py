@@ -200,7 +200,7 @@ def test_limine_and_nixos_write_the_next_boot_down() -> None:
 def test_container_has_no_next_boot() -> None:
     line = arguments(hosts.build({**CMDLINE, "/.dockerenv": ""})).next
     assert isinstance(line, Missing)
-    assert "a container (docker)" in line.detail
+    assert "a container (docker)" in str(line.detail)
 
 
 def test_staged_is_told() -> None:

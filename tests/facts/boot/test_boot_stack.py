@@ -5,7 +5,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts import systems
 from vfio_doctor.facts.base import Facts, MissingFact
-from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.facts.boot.stack import COMPOSEFS, IN_CONTAINER, BootKind, BootStack
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Stat, Why
 
@@ -103,7 +103,7 @@ def test_ostree_is_never_left_to_other_tools(
 def test_composefs_is_known_and_not_edited() -> None:
     files = {"/usr/bin/bootc": "", **LOADER}
     found = stack(files, "composefs=0123 rw")
-    assert (found.kind, found.tool) == (BootKind.UNKNOWN, "bootc with composefs")
+    assert (found.kind, found.tool) == (BootKind.UNKNOWN, COMPOSEFS)
     assert stack({**files, **STUB}, "composefs=0123").kind is BootKind.UKI
     unread = hosts.build({**files})
     assert Facts(unread)[BootStack].kind is BootKind.SYSTEMD_BOOT
@@ -124,7 +124,7 @@ def test_behind_closed_doors(files: Files, closed: str, kind: BootKind) -> None:
 
 def test_container_has_no_boot_stack() -> None:
     found = stack({"/run/.containerenv": "", **GRUB})
-    assert found == (BootKind.UNKNOWN, "a container (podman)", ())
+    assert found == (BootKind.UNKNOWN, IN_CONTAINER.filled(kind="podman"), ())
 
 
 def test_unseen_run_is_unknown() -> None:

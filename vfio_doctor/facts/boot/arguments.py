@@ -30,6 +30,7 @@ from vfio_doctor.facts.boot.entries import (
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import cmdline
 from vfio_doctor.value import NamedTuple
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 
 # The newest generation of the system; its boot entry is the default one.
 NIXOS_PARAMETERS = "/nix/var/nix/profiles/system/kernel-params"
+BOOT = "/boot"
+NO_LOADER = say("boot-loader-unknown", "no boot loader that is known here")
+NO_FILE = say(
+    "next-arguments-in-no-file", "{tool}: no file says what the next boot gets"
+)
 
 Words = tuple[str, ...]
 
@@ -83,8 +89,8 @@ def _entry(host: Reader, stack: BootStack) -> Entry | Missing:
             text = read_text(host, NIXOS_PARAMETERS)
             held = text if isinstance(text, Missing) else cmdline.words(text)
             return held if isinstance(held, Missing) else _nixos(held)
-    named = stack.tool or "no boot loader that is known here"
-    return Missing("the next boot", Why.FAILED, f"{named}: no file says what it gets")
+    named = stack.tool or NO_LOADER
+    return Missing(BOOT, Why.FAILED, NO_FILE.filled(tool=named))
 
 
 def _nixos(held: Words) -> Entry:
@@ -97,14 +103,15 @@ class BootArguments(NamedTuple):
     ``next`` is what the machine gets if it is rebooted as it is; ``configured``
     is what the boot tool would write when it runs again, the same as ``next``
     where no such tool stands between. Each source is a path, or the command that
-    was asked. ``staged`` is `NextEntry.staged`.
+    was asked; ``configured_in`` are all files that ``configured`` is written in.
+    ``staged`` is `NextEntry.staged`.
     """
 
     now: cmdline.CommandLine
     next: cmdline.CommandLine | Missing
     next_source: str
     configured: cmdline.CommandLine | Missing
-    configured_source: str
+    configured_in: tuple[str, ...]
     staged: str = ""
 
     @classmethod
@@ -115,17 +122,22 @@ class BootArguments(NamedTuple):
         """
         kind, entry = facts[BootStack].kind, facts[NextEntry]
         following, next_source = _next(host, kind, entry)
-        configured, source = _configured(host, kind)
+        configured, sources = _configured(host, kind)
         if isinstance(configured, Missing) and configured.why is Why.ABSENT:
-            configured, source = following, next_source
+            configured, sources = following, (next_source,)
         return cls(
             facts[KernelCmdline].line,
             _line(following),
             next_source,
             _line(configured),
-            source,
+            sources,
             entry.staged,
         )
+
+    @property
+    def configured_source(self) -> str:
+        """Return ``configured_in`` as one text."""
+        return " + ".join(self.configured_in)
 
     def candidates(self) -> tuple[tuple[cmdline.CommandLine, str], ...]:
         """Return the lines that the next boot may get, each with its source.
@@ -164,13 +176,13 @@ def _next(
     return found, found.source
 
 
-def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, str]:
+def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, Words]:
     if kind is BootKind.GRUB:
-        return grub_words(host), " + ".join(grub_files(host))
+        return grub_words(host), grub_files(host)
     if kind is BootKind.LIMINE:
         return limine_configured(host)
     if kind is BootKind.KERNELSTUB:
-        return kernelstub_words(host), KERNELSTUB
+        return kernelstub_words(host), (KERNELSTUB,)
     if kind in (BootKind.SYSTEMD_BOOT, BootKind.GRUBBY, BootKind.UKI):
         return kernel_cmdline(host)
-    return Missing(GRUB_DEFAULT, Why.ABSENT), kind.value
+    return Missing(GRUB_DEFAULT, Why.ABSENT), ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import shell_assignment as shell
 from vfio_doctor.parse.cmdline import words
 
@@ -27,6 +28,8 @@ LIMINE_FILES = (
 )
 BRANCHES = ("if", "elif", "else", "case", "for", "while", "until")
 CALLS = (".", "source", "eval")
+PROGRAM = say("boot-config-program", "{key} cannot be read without running it")
+NO_OPTIONS = say("kernelstub-no-options", "no user.kernel_options in it")
 
 Words = tuple[str, ...]
 
@@ -61,8 +64,7 @@ def _assigned(
         for key in keys:
             held = _value(text, key, values[key])
             if held is None:
-                why = f"{key} cannot be read without running it"
-                return Missing(path, Why.FAILED, why)
+                return Missing(path, Why.FAILED, PROGRAM.filled(key=key))
             values[key] = held
     return tuple(word for key in keys for word in values[key])
 
@@ -134,7 +136,7 @@ def kernelstub_words(host: Reader) -> tuple[str, ...] | Missing:
         return words(options)
     if isinstance(options, list):
         return tuple(str(word) for word in options)
-    return Missing(KERNELSTUB, Why.FAILED, "no user.kernel_options in it")
+    return Missing(KERNELSTUB, Why.FAILED, NO_OPTIONS)
 
 
 def limine_files(host: Reader) -> Words:
@@ -143,32 +145,32 @@ def limine_files(host: Reader) -> Words:
     return () if isinstance(paths, Missing) else paths
 
 
-def limine_configured(host: Reader) -> tuple[Words | Missing, str]:
+def limine_configured(host: Reader) -> tuple[Words | Missing, Words]:
     """Return the words that the next run of limine-update writes, and their files."""
     paths = _existing(host, LIMINE_FILES)
     if isinstance(paths, Missing):
-        return paths, paths.source
+        return paths, (paths.source,)
     if not paths:
-        return Missing(LIMINE_DEFAULT, Why.ABSENT), LIMINE_DEFAULT
-    return _assigned(host, paths, (LIMINE_KEY,)), " + ".join(paths)
+        return Missing(LIMINE_DEFAULT, Why.ABSENT), ()
+    return _assigned(host, paths, (LIMINE_KEY,)), paths
 
 
-def kernel_cmdline(host: Reader) -> tuple[Words | Missing, str]:
+def kernel_cmdline(host: Reader) -> tuple[Words | Missing, Words]:
     """Return the words that kernels to come get, and the files they come from."""
     for pattern in KERNEL_CMDLINES:
         paths = _existing(host, (pattern,))
         if isinstance(paths, Missing):
-            return paths, paths.source
+            return paths, (paths.source,)
         found: list[str] = []
         for path in paths:
             text = read_text(host, path)
             if isinstance(text, Missing):
-                return text, path
+                return text, (path,)
             for line in text.splitlines():
                 found += () if line.startswith("#") else words(line)
         if paths:
-            return tuple(found), " + ".join(paths)
-    return Missing(KERNEL_CMDLINE, Why.ABSENT), KERNEL_CMDLINE
+            return tuple(found), paths
+    return Missing(KERNEL_CMDLINE, Why.ABSENT), ()
 
 
 def _existing(host: Reader, patterns: tuple[str, ...]) -> tuple[str, ...] | Missing:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.boot.stack import GRUB_MENUS, efi_variable
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import bls, grub
 from vfio_doctor.parse.cmdline import words
 from vfio_doctor.value import NamedTuple
@@ -27,6 +28,16 @@ LIMINE_MENUS = tuple(
 )
 # Set by GRUB's own scripts where grubenv lacks it: the entry does not say all.
 KERNELOPTS = "$kernelopts"
+IN_PROGRAM = say(
+    "boot-entry-in-program", "it starts a program that holds its arguments"
+)
+NOT_IN_GRUBENV = say("boot-variable-not-in-grubenv", "grubenv does not have it")
+STAGED_SILENT = say("staged-without-arguments", "it does not tell its arguments")
+NO_ENTRY_FILE = say("boot-default-no-file", "the loader boots it; it is no entry file")
+DEFAULT_NO_ENTRY = say("boot-default-no-entry", "the default of the loader is no entry")
+EXIT_STATUS = say("boot-tool-exit-status", "exit status {status}")
+NO_KERNEL = say("grub-entry-no-kernel", "its entry {name} loads no kernel")
+LIMINE_SILENT = say("limine-no-default", "it does not tell the default entry")
 
 
 class Entry(NamedTuple):
@@ -52,7 +63,7 @@ def bls_entry(host: Reader, path: str | Missing) -> Entry | Missing:
         return text
     held = bls.entry(text)
     if "options" not in held and ("uki" in held or "efi" in held):
-        return Missing(path, Why.FAILED, "it starts a program that holds its arguments")
+        return Missing(path, Why.FAILED, IN_PROGRAM)
     given = _expanded(host, words(held.get("options", "")))
     if isinstance(given, Missing):
         return given
@@ -73,7 +84,7 @@ def _expanded(host: Reader, given: tuple[str, ...]) -> tuple[str, ...] | Missing
         elif (value := environment.get(word.strip("${}"))) is not None:
             found.extend(words(value))
         elif word == KERNELOPTS:
-            return Missing(word, Why.FAILED, "grubenv does not have it")
+            return Missing(word, Why.FAILED, NOT_IN_GRUBENV)
     return tuple(found)
 
 
@@ -120,7 +131,7 @@ def staged_deployment(host: Reader) -> StagedDeployment | Missing:
         return data
     from vfio_doctor.parse.staged_deployment import parse
 
-    return parse(data) or Missing(STAGED, Why.FAILED, "it does not tell its arguments")
+    return parse(data) or Missing(STAGED, Why.FAILED, STAGED_SILENT)
 
 
 def grubby_default_entry(host: Reader) -> str | Missing:
@@ -194,7 +205,7 @@ def _down(version: str) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
 
 def _chosen(menu: list[str], wanted: str) -> str | Missing:
     if wanted.lower().endswith(".efi") or wanted.startswith("auto-"):
-        return Missing(wanted, Why.FAILED, "the loader boots it; it is no entry file")
+        return Missing(wanted, Why.FAILED, NO_ENTRY_FILE)
     if not menu:
         return Missing(ENTRIES, Why.ABSENT)
     if not wanted:
@@ -205,7 +216,7 @@ def _chosen(menu: list[str], wanted: str) -> str | Missing:
     for path in menu:
         if fnmatchcase(bls.entry_name(path).id.lower(), pattern):
             return path
-    return Missing(wanted, Why.ABSENT, "the default of the loader is no entry")
+    return Missing(wanted, Why.ABSENT, DEFAULT_NO_ENTRY)
 
 
 def _wanted(host: Reader) -> str | Missing:
@@ -238,7 +249,7 @@ def rpm_ostree_kargs(host: Reader) -> tuple[str, ...] | Missing:
     if isinstance(answer, Missing):
         return answer
     if answer.status or not answer.stdout.strip():
-        why = answer.stderr.strip() or f"exit status {answer.status}"
+        why = answer.stderr.strip() or EXIT_STATUS.filled(status=answer.status)
         return Missing(" ".join(RPM_OSTREE_KARGS), Why.FAILED, why)
     return words(answer.stdout)
 
@@ -257,7 +268,7 @@ def grub_menu_entry(host: Reader) -> Entry | Missing:
         name = grub.default(text, environment)
         found = grub.choose(grub.menu(text), name)
         if found is None or not found.kernel:
-            return Missing(path, Why.FAILED, f"its entry {name} loads no kernel")
+            return Missing(path, Why.FAILED, NO_KERNEL.filled(name=name))
         return Entry(path, found.kernel, found.words)
     return Missing(GRUB_MENUS[0], Why.ABSENT)
 
@@ -274,6 +285,6 @@ def limine_entry(host: Reader) -> Entry | Missing:
             return text
         found = limine.default(limine.menu(text))
         if found is None or found.arguments is None:
-            return Missing(path, Why.FAILED, "the default entry is not told by it")
+            return Missing(path, Why.FAILED, LIMINE_SILENT)
         return Entry(path, found.kernel, words(found.arguments))
     return Missing(LIMINE_MENUS[0], Why.ABSENT)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import Argument, CommandLine
 
 INTEL_KNOWN = (
@@ -67,11 +69,32 @@ X86_KNOWN = (
     "leak",
     "calgary",
 )
-AMD_ALREADY = (
-    "the kernel does not know this value, and uses AMD-Vi by itself where the firmware"
-    " offers it"
+AMD_ALREADY = say(
+    "argument-amd-already",
+    "the kernel does not know this value, and uses AMD-Vi by itself if the firmware"
+    " offers it",
 )
-UNKNOWN_VALUE = "the kernel does not know the value {item}"
+UNKNOWN_VALUE = say(
+    "argument-value-unknown", "the kernel does not know the value {item}"
+)
+NO_VALUE = say("argument-value-empty", "the kernel does not know an empty value")
+TURNS_NOTHING_ON = say("argument-turns-nothing-on", "on x86 it turns nothing on")
+NO_PARAMETER = say("argument-name-unknown", "no parameter is called {name}")
+FOR_INTEL = say(
+    "argument-for-intel", "it is for machines with Intel's IOMMU; this is AMD's"
+)
+FOR_AMD = say(
+    "argument-for-amd", "it is for machines with AMD's IOMMU; this is Intel's"
+)
+BUS_ADDRESS = say(
+    "argument-bus-address",
+    "{item} is a bus address; vfio-pci compares vendor:device ids",
+)
+NO_PAIR = say(
+    "argument-no-id-pair",
+    "{item} is no vendor:device pair; vfio-pci compares vendor:device ids",
+)
+PAIR = say("argument-pair-meant", "the pair that `lspci -nn` shows in brackets")
 # (parameter, value): why it does nothing, what was probably meant.
 TOLD = {
     ("amd_iommu", "on"): (AMD_ALREADY, ""),
@@ -124,8 +147,8 @@ class Idle(NamedTuple):
     """
 
     word: str
-    why: str
-    meant: str = ""
+    why: Message
+    meant: str | Message = ""
 
 
 def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
@@ -162,7 +185,8 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
         right = f"vfio-pci.{key.removeprefix('vfio.pci').lstrip('._')}"
     if right:
         value = f"={argument.value}" if argument.value is not None else ""
-        yield Idle(word, f"no parameter is called {argument.key}", f"{right}{value}")
+        why = NO_PARAMETER.filled(name=argument.key)
+        yield Idle(word, why, f"{right}{value}")
     elif key == "vfio_pci.ids":
         yield from _bad_ids(argument)
     elif key == ("intel_iommu" if amd else "amd_iommu"):
@@ -172,11 +196,8 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
 
 
 def _foreign(argument: Argument, amd: bool) -> Iterator[Idle]:
-    own, other = ("AMD", "Intel") if amd else ("Intel", "AMD")
     meant = "iommu=pt" if "pt" in argument.items else ""
-    yield Idle(
-        argument.raw, f"it is for machines with {other}'s IOMMU; this is {own}'s", meant
-    )
+    yield Idle(argument.raw, FOR_INTEL if amd else FOR_AMD, meant)
 
 
 def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
@@ -185,8 +206,10 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
             continue
         why, meant = TOLD.get((key, item), (UNKNOWN_VALUE, ""))
         if (key, item) == ("iommu", "on"):
-            why, meant = "on x86 it turns nothing on", "" if amd else "intel_iommu=on"
-        yield Idle(argument.raw, why.replace("{item}", item or "(none)"), meant)
+            why, meant = TURNS_NOTHING_ON, "" if amd else "intel_iommu=on"
+        if why is UNKNOWN_VALUE:
+            why = UNKNOWN_VALUE.filled(item=item) if item else NO_VALUE
+        yield Idle(argument.raw, why, meant)
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:
@@ -194,6 +217,5 @@ def _bad_ids(argument: Argument) -> Iterator[Idle]:
 
     for item in argument.items:
         if item and re.fullmatch(_ID, item) is None:
-            looks_like = "a bus address" if "." in item else "no vendor:device pair"
-            why = f"{item} is {looks_like}; vfio-pci compares vendor:device ids"
-            yield Idle(argument.raw, why, "the pair that `lspci -nn` shows in brackets")
+            why = BUS_ADDRESS if "." in item else NO_PAIR
+            yield Idle(argument.raw, why.filled(item=item), PAIR)

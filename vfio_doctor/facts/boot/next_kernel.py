@@ -8,6 +8,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import NextEntry
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ RPM_OSTREE_STATUS = ("rpm-ostree", "status", "--json")
 BOOTC_STATUS = ("bootc", "status", "--format", "json")
 NIXOS_MODULES = "/nix/var/nix/profiles/system/kernel-modules/lib/modules"
 PACKAGES = "/usr/lib/modules/*/pkgbase"
+UNREAD = say("next-kernel-unread", "the next boot's kernel: {why}")
+UNNAMED = say(
+    "next-kernel-unnamed", "the next boot's kernel: {source} does not name a release"
+)
+NO_DEPLOYMENT = say(
+    "next-kernel-no-deployment", "{command} does not name the next deployment"
+)
+NOT_ONE = say(
+    "next-kernel-not-one", "the next boot's kernel: {folder} holds {count} releases"
+)
 
 
 class NextKernel(NamedTuple):
@@ -42,7 +53,7 @@ class NextKernel(NamedTuple):
         ):
             return _of_deployment(host, stack)
         if isinstance(entry.found, Missing):
-            raise MissingFact(f"the next boot's kernel: {entry.found}")
+            raise _untold(entry.found)
         named = release_of(entry.found.kernel)
         if named:
             return cls(named, entry.found.source)
@@ -70,7 +81,7 @@ def _of_package(host: Reader, kernel: str, source: str) -> NextKernel:
         name = read_text(host, path)
         if isinstance(name, str) and name.strip() == package:
             return NextKernel(path.split("/")[-2], path)
-    raise MissingFact(f"the next boot's kernel: {source} does not name a release")
+    raise MissingFact(UNNAMED.filled(source=source))
 
 
 def _of_deployment(host: Reader, kind: BootKind) -> NextKernel:
@@ -79,14 +90,14 @@ def _of_deployment(host: Reader, kind: BootKind) -> NextKernel:
     argv = RPM_OSTREE_STATUS if kind is BootKind.RPM_OSTREE else BOOTC_STATUS
     answer = host.run(argv)
     if isinstance(answer, Missing):
-        raise MissingFact(f"the next boot's kernel: {answer}")
+        raise _untold(answer)
     first: Deployment | None = None
     if kind is BootKind.RPM_OSTREE:
         first = next(iter(ostree.rpm_ostree_status(answer.stdout) or ()), None)
     elif status := ostree.bootc_status(answer.stdout):
         first = status.staged
     if first is None or not first.folder:
-        raise MissingFact(f"{' '.join(argv)} does not name the next deployment")
+        raise MissingFact(NO_DEPLOYMENT.filled(command=" ".join(argv)))
     return _only(host, f"{first.folder}/usr/lib/modules")
 
 
@@ -94,8 +105,12 @@ def _only(host: Reader, folder: str) -> NextKernel:
     """Return the one release of an image's module folder."""
     names = host.list(folder)
     if isinstance(names, Missing):
-        raise MissingFact(f"the next boot's kernel: {names}")
+        raise _untold(names)
     releases = [name for name in names if name[:1].isdigit()]
     if len(releases) != 1:
-        raise MissingFact(f"the next boot's kernel: {folder} holds {len(releases)}")
+        raise MissingFact(NOT_ONE.filled(folder=folder, count=len(releases)))
     return NextKernel(releases[0], folder)
+
+
+def _untold(missing: Missing) -> MissingFact:
+    return MissingFact(UNREAD.filled(why=missing.message), missing.why)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KERNELSTUB, LIMINE_DEFAULT
-from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.facts.system import Container
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 OSTREE_BOOTED = "/run/ostree-booted"
 EFI_VARIABLES = "/sys/firmware/efi/efivars"
@@ -25,6 +27,10 @@ LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 KERNELSTUB_TOOL = "/usr/bin/kernelstub"
 GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 ENTRIES = "/boot/loader/entries"
+UNTOLD = say("boot-stack-unread", "how this host boots: {why}")
+IN_CONTAINER = say("boot-stack-container", "a container ({kind})")
+TOOLLESS = say("boot-stack-ostree-without-tools", "ostree without its tools")
+COMPOSEFS = say("boot-stack-composefs", "bootc with composefs")
 
 
 class BootKind(Enum):
@@ -45,12 +51,12 @@ class BootKind(Enum):
 class BootStack(NamedTuple):
     """The kind of boot stack, and what on the host says so.
 
-    ``tool`` names the stack in words, where ``kind`` is UNKNOWN too if something
-    is known of it; ``evidence`` are paths, or ``path: content``.
+    ``tool`` names the stack, "" if nothing is known of it; ``evidence`` are paths,
+    or ``path: content``.
     """
 
     kind: BootKind
-    tool: str
+    tool: str | Message
     evidence: tuple[str, ...]
 
     @classmethod
@@ -61,12 +67,12 @@ class BootStack(NamedTuple):
         """
         container = facts[Container].kind
         if container:
-            return cls(BootKind.UNKNOWN, f"a container ({container})", ())
+            return cls(BootKind.UNKNOWN, IN_CONTAINER.filled(kind=container), ())
         booted = host.lstat(OSTREE_BOOTED)
         if not isinstance(booted, Missing):
             return _ostree(host)
         if booted.why is not Why.ABSENT:
-            raise MissingFact(f"how this host boots: {booted}")
+            raise MissingFact(UNTOLD.filled(why=booted.message), booted.why)
         found = _by_what_booted(host, facts) or _by_files(host)
         return found or cls(BootKind.UNKNOWN, "", ())
 
@@ -83,7 +89,7 @@ def _ostree(host: Reader) -> BootStack:
     ):
         if _is_there(host, tool):
             return _stack(kind, OSTREE_BOOTED, tool)
-    return BootStack(BootKind.UNKNOWN, "ostree without its tools", (OSTREE_BOOTED,))
+    return BootStack(BootKind.UNKNOWN, TOOLLESS, (OSTREE_BOOTED,))
 
 
 def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
@@ -99,8 +105,8 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
     if stub and not entry.endswith(".conf"):
         return _stack(BootKind.UKI, f"{_variable('StubInfo')}: {stub}")
     if _is_composefs(facts) and _is_there(host, "/usr/bin/bootc"):
-        marks = ("/usr/bin/bootc", "composefs= in /proc/cmdline")
-        return BootStack(BootKind.UNKNOWN, "bootc with composefs", marks)
+        marks = ("/usr/bin/bootc", f"{CMDLINE}: composefs=")
+        return BootStack(BootKind.UNKNOWN, COMPOSEFS, marks)
     if not loader.startswith("systemd-boot"):
         return None
     if _is_there(host, KERNELSTUB_TOOL):

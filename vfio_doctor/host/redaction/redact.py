@@ -88,7 +88,7 @@ def _text(value: object, names: Pseudonyms) -> object:
 
 def _missing(value: Missing, names: Pseudonyms) -> Missing:
     return value._replace(
-        source=names.apply(value.source), detail=names.apply(value.detail)
+        source=names.apply(value.source), detail=names.apply(str(value.detail))
     )
 
 
