@@ -52,7 +52,9 @@ TO_LATE = say(
     "to {purpose}; otherwise it takes effect at the next boot",
 )
 LINE_END = say("diff-line-end", "the line end at the end of the file differs")
-LEFT_RISKY = say("plan-left-risky", "Not done: {fix}, asked for with --risky: {summary}")
+LEFT_RISKY = say(
+    "plan-left-risky", "Not done: {fix}, asked for with --risky: {summary}"
+)
 LEFT_MANUAL = say("plan-left-manual", "Not done: {fix}, to be done by hand: {summary}")
 REFUSED = say("plan-refused", "Cannot be done: {fixes}, for {found}")
 FOUND = say("plan-refused-finding", "{check} ({place})")
