@@ -90,7 +90,7 @@ install_into_venv() {
         "Without a network: fill a folder elsewhere with" \
         "  pip download -d FOLDER -r $venv/requirements.txt" \
         "and come back with  PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER"
-    touch "$mark"
+    cp "$root/setup.cfg" "$mark"
 }
 
 # An upgraded system has another Python behind the same link.
@@ -101,7 +101,7 @@ is_made() {
 }
 
 is_installed() {
-    [ -e "$mark" ] && [ ! "$root/setup.cfg" -nt "$mark" ] && is_made
+    [ -e "$mark" ] && [ "$(cat "$mark")" = "$(cat "$root/setup.cfg")" ] && is_made
 }
 
 # A program that is run, not tested, can do with the system's packages.

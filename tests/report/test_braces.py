@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.reports import HOSTS, RUN, of_results
+from support.fixture_hosts import catalogue
+from support.reports import RUN, of_results
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.host.capture_io import load as load_capture
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.model import (
@@ -183,7 +183,7 @@ ODD = "{why}-{path}-{0}"
 @pytest.mark.parametrize("name", ["bluefin-dx-2121", "debian12-grub-unprivileged"])
 def test_a_whole_host_with_braces_is_told_as_it_is(name: str) -> None:
     """The words of the command line and the distribution's name, end to end."""
-    capture = load_capture(str(HOSTS / name))
+    capture = catalogue.capture(name)
     for path, held in list(capture.files.items()):
         if isinstance(held, bytes) and path == "/proc/cmdline":
             capture.files[path] = held.rstrip(b"\n") + f" odd={ODD}\n".encode()

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    Type = click.ParamType[tuple[str, ...]]
-else:
-    # Before click 8.4 it takes no parameter.
-    Type = click.ParamType
-
 F = TypeVar("F", bound="Callable[..., object]")
 
 PROGRAM = "vfio-doctor"
@@ -39,7 +34,8 @@ class Failure(click.ClickException):
         from vfio_doctor.report.untrusted import clean
 
         super().__init__(clean(message))
-        self.exit_code = status  # type: ignore[misc]
+        # Before click 8.4 it was no constant.
+        self.exit_code = status  # type: ignore[misc, unused-ignore]
 
 
 def with_examples(function: F) -> F:
@@ -50,7 +46,8 @@ def with_examples(function: F) -> F:
     return function
 
 
-class CheckNames(Type):
+# Before click 8.4 the base took no parameter.
+class CheckNames(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Check ids and areas, separated by commas."""
 
     name = "ids"
