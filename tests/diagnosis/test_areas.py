@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.areas import DEMANDS, stand_ins
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -93,7 +94,7 @@ def test_a_stand_in_never_says_that_all_is_well() -> None:
     ("options", "wanted"), [((), False), (("kvmfr",), True)], ids=["nobody", "--with"]
 )
 def test_nothing_of_it_is_imported(options: tuple[str, ...], wanted: bool) -> None:
-    host = ROOT / "tests/fixtures/hosts/healthy-fedora-no-looking-glass"
+    host = catalogue.path("healthy-fedora-no-looking-glass")
     done = subprocess.run(
         [sys.executable, "-c", SHOWN, str(host), *options],
         cwd=ROOT,

@@ -11,6 +11,7 @@ from vfio_doctor.model import (
     BootInfo,
     CheckResult,
     HostInfo,
+    Message,
     Report,
     RunInfo,
     ToolInfo,
@@ -27,7 +28,9 @@ def of_fixture(name: str, registry: Registry | None = None) -> Report:
     return assemble(host, facts, diagnose(facts, rules), RUN, rules.problems)
 
 
-def of_results(*results: CheckResult, uid: int = 0, container: str = "") -> Report:
+def of_results(
+    *results: CheckResult, uid: int = 0, container: str | Message = ""
+) -> Report:
     """A report that holds these results of an unnamed host."""
     return Report(
         ToolInfo("vfio-doctor", "0.1.0"),
