@@ -21,6 +21,7 @@ else:
 
     # The C descriptor that namedtuple reads its fields with.
     _getter = type(namedtuple("_One", "field").field)
+    _tuple = tuple.__new__
 
     class _Definition(type):
         """Turn the class statement into a plain class derived from tuple."""
@@ -30,7 +31,9 @@ else:
                 return super().__new__(mcs, name, bases, body)
             fields = tuple(body.get("__annotations__", ()))
             body["_fields"] = body["__match_args__"] = fields
-            body["_field_defaults"] = {f: body[f] for f in fields if f in body}
+            defaults = {f: body[f] for f in fields if f in body}
+            body["_field_defaults"] = defaults
+            body["_size"], body["_tail"] = len(fields), tuple(defaults.values())
             for at, field in enumerate(fields):
                 body[field] = _getter(at, "")
             methods = _METHODS if bases == (NamedTuple,) else _VARIANT_METHODS
@@ -43,13 +46,16 @@ else:
         """What kinds of one thing name as their base: equal only within a kind."""
 
     def _new(cls, *given, **named):
-        fields = cls._fields
-        if len(given) != len(fields):
-            given = (*given, *_rest(cls, fields[len(given) :], named))
-        if named or len(given) != len(fields):
+        missing = cls._size - len(given)
+        if named or missing > len(cls._tail):
+            given = (*given, *_rest(cls, cls._fields[len(given) :], named))
+            missing = cls._size - len(given)
+        elif missing > 0:
+            return _tuple(cls, given + cls._tail[-missing:])
+        if named or missing:
             wrong = f"unexpected {', '.join(named)}" if named else "too many values"
             raise TypeError(f"{cls.__name__}: {wrong}")
-        return tuple.__new__(cls, given)
+        return _tuple(cls, given)
 
     def _rest(cls, fields, named):
         """Take named values and defaults; what is taken leaves ``named``."""
