@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import FORWARD, BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.boot.entries import RPM_OSTREE_KARGS, rpm_ostree_kargs
+from vfio_doctor.facts.boot.next_kernel import RPM_OSTREE_STATUS
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 UNCHANGED = 77
 BUSY = "error: Transaction in progress"
-STATUS = ("rpm-ostree", "status", "--json")
 # Seconds.
 WAIT, PAUSE = 600.0, 2.0
 WAITING = say(
@@ -95,7 +95,7 @@ def _transaction(runner: Runner) -> str | None:
     """
     import json
 
-    answer = runner.run(STATUS, FORWARD)
+    answer = runner.run(RPM_OSTREE_STATUS, FORWARD)
     if isinstance(answer, Missing) or answer.status:
         return None
     try:

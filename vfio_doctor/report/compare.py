@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.next_kernel import BOOTC_STATUS, RPM_OSTREE_STATUS
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.pci import PciDevices
 from vfio_doctor.host.reader import Missing
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Report
 
-STATUS = ("rpm-ostree", "status", "--json")
-BOOTC = ("bootc", "status", "--format", "json")
 ABSENT = "-"
 THERE = say("compare-there", "there")
 REPEATED = say("compare-there-again", "there, more than once")
@@ -127,7 +126,7 @@ def differences(old: Snapshot, new: Snapshot) -> Iterator[Difference]:
 
 def _digest(host: Reader) -> str:
     """Return the booted image's digest, or its commit; "" where none is known."""
-    for argv in (STATUS, BOOTC):
+    for argv in (RPM_OSTREE_STATUS, BOOTC_STATUS):
         answer = host.run(argv)
         if isinstance(answer, Missing) or answer.status != 0:
             continue
