@@ -49,11 +49,21 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import KvmParameters as KvmParameters
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
+    from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE as RULE_FILE
+    from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
+    from vfio_doctor.facts.kvmfr.good_rule import KvmfrLine as KvmfrLine
+    from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
+    from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
     from vfio_doctor.facts.kvmfr.node import KvmfrNode as KvmfrNode
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
+    from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
+    from vfio_doctor.facts.kvmfr.rules import Mention as Mention
+    from vfio_doctor.facts.kvmfr.size import MIB as MIB
+    from vfio_doctor.facts.kvmfr.size import WANTED_SIZE as WANTED_SIZE
     from vfio_doctor.facts.kvmfr.size import ConnectedModes as ConnectedModes
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
@@ -112,10 +122,12 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
+    from vfio_doctor.parse.systemd_versions import Systemd as Systemd
+    from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned
     from vfio_doctor.parse.udev_effects import Effects as Effects
+    from vfio_doctor.parse.udev_effects import Oddity as Oddity
     from vfio_doctor.parse.udev_effects import Remark as Remark
-    from vfio_doctor.parse.udev_effects import is_system_id as is_system_id
     from vfio_doctor.parse.udev_rules import Rule as Rule
     from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
     from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules

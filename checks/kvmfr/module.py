@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    WANTED_SIZE,
     Actor,
     BootKind,
     BootStack,
@@ -10,6 +11,7 @@ from vfio_doctor.api import (
     Conclusion,
     Evidence,
     Facts,
+    FilePlace,
     Finding,
     ImageInfo,
     Iterator,
@@ -20,38 +22,61 @@ from vfio_doctor.api import (
     KvmfrIntent,
     KvmfrLoaded,
     KvmfrSettings,
+    Message,
     Missing,
     MissingFact,
     ModuleInfo,
+    ModulePlace,
     ModuleSigning,
     NotApplicable,
     OsRelease,
     Severity,
     Why,
+    in_order,
     known,
-    old_finding,
+    say,
 )
 
 GUIDE = "https://looking-glass.io/docs (Installation, Kernel module)"
-FROM_SOURCE = "in the folder module/ of the Looking Glass source `sudo dkms install .`"
+FROM_SOURCE = say(
+    "kvmfr-build-from-source",
+    "Then run `sudo dkms install .` in the folder module/ of the Looking Glass source."
+    " See {guide}.",
+    guide=GUIDE,
+)
+FROM_AUR = say(
+    "kvmfr-build-from-aur",
+    "Then install looking-glass-module-dkms from the AUR. See {guide}.",
+    guide=GUIDE,
+)
 # Ids of os-release, how to get the kernel's headers, how to get the module.
 RECIPES = (
     (
         ("debian", "ubuntu"),
-        "Run `sudo apt install dkms linux-headers-RELEASE`",
+        say(
+            "kvmfr-headers-debian",
+            "Run `sudo apt install dkms linux-headers-{release}`.",
+        ),
         FROM_SOURCE,
     ),
     (
         ("fedora", "rhel"),
-        "Run `sudo dnf install dkms kernel-devel-RELEASE`",
+        say(
+            "kvmfr-headers-fedora",
+            "Run `sudo dnf install dkms kernel-devel-{release}`.",
+        ),
         FROM_SOURCE,
     ),
     (
         ("arch",),
-        "Run `sudo pacman -S --needed dkms linux-headers`",
-        "install looking-glass-module-dkms from the AUR",
+        say("kvmfr-headers-arch", "Run `sudo pacman -S --needed dkms linux-headers`."),
+        FROM_AUR,
     ),
-    ((), "Install dkms and the headers of kernel RELEASE", FROM_SOURCE),
+    (
+        (),
+        say("kvmfr-headers", "Install dkms and the headers of kernel {release}."),
+        FROM_SOURCE,
+    ),
 )
 
 
@@ -60,7 +85,7 @@ class KvmfrModuleMissing(Check):
 
     What it does:
     Looks for the file kvmfr.ko (also compressed) among the modules of the running
-    kernel, and where it is not there, among those of the other kernels.
+    kernel and, if it is not there, among those of the other kernels.
 
     Why is this bad?
     Looking Glass gets its fast shared memory from this module. A module is made
@@ -87,7 +112,7 @@ class KvmfrModuleMissing(Check):
     title = "The kvmfr module is not installed for this kernel"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where the running kernel lacks the module."""
+        """Yield one finding if the running kernel lacks the module."""
         facts[KvmfrIntent].demand()
         if facts[KvmfrLoaded].loaded:
             return
@@ -104,52 +129,63 @@ def _is_absent(reading: str | Missing) -> bool:
 
 def _missing(facts: Facts) -> Finding:
     file = facts[KvmfrFile]
-    wanted = "kvmfr.ko for this kernel"
     actor, advice = _how_to_install(facts, file.release, bool(file.elsewhere))
     if isinstance(file.following, str):
-        actor, advice = Actor.USER, "Restart: the next kernel has the module."
-    return old_finding(
-        f"kernel {file.release}",
-        "The running kernel {release} has no kvmfr module.",
-        (("release", file.release),),
-        (
-            Evidence(f"/lib/modules/{file.release}", "no kvmfr.ko", wanted),
-            *(
-                Evidence(f"/lib/modules/{other}", "kvmfr.ko is here")
-                for other in file.elsewhere
-            ),
-            *(
-                Evidence("sign that kvmfr is wanted", reason)
-                for reason in facts[KvmfrIntent].reasons
-            ),
+        actor = Actor.USER
+        advice = say(
+            "kvmfr-module-in-next-kernel", "Reboot: the next kernel has the module."
+        )
+    lacks = say("kvmfr-module-no-file", "no kvmfr.ko")
+    sign = say("kvmfr-module-sign", "sign that kvmfr is wanted")
+    return Finding(
+        ModulePlace("kvmfr", file.release),
+        say(
+            "kvmfr-module-missing",
+            "The running kernel {release} has no kvmfr module.",
+            release=file.release,
         ),
-        None,
-        advice,
-        actor,
+        (
+            Evidence(f"/lib/modules/{file.release}", lacks, "kvmfr.ko"),
+            *(Evidence(f"/lib/modules/{one}", "kvmfr.ko") for one in file.elsewhere),
+            *(Evidence(sign, reason) for reason in facts[KvmfrIntent].reasons),
+        ),
+        advice=advice,
+        who_acts=actor,
     )
 
 
-def _how_to_install(facts: Facts, release: str, elsewhere: bool) -> tuple[Actor, str]:
+def _how_to_install(
+    facts: Facts, release: str, elsewhere: bool
+) -> tuple[Actor, Message]:
     """Return who acts, and what they do on this distribution."""
     if _is_image_based(facts):
-        return Actor.VENDOR, _for_image(facts)
+        return Actor.VENDOR, in_order(_for_image(facts), WITHOUT_MODULE)
     try:
         system = facts[OsRelease]
     except MissingFact:
-        return Actor.USER, f"Install the module for this kernel: {GUIDE}."
-    if system.is_like("nixos"):
-        option = "boot.extraModulePackages = [ config.boot.kernelPackages.kvmfr ];"
-        return Actor.USER, f"Add `{option}` to your configuration and rebuild."
-    recipe = next((r for r in RECIPES if system.is_like(*r[0])), RECIPES[-1])
-    headers = recipe[1].replace("RELEASE", release)
-    if elsewhere:
-        return Actor.USER, (
-            f"It is there for another kernel. {headers}, then"
-            f" `sudo dkms autoinstall -k {release}`; where an akmod built it, run"
-            f" `sudo akmods --kernels {release}`. If the build fails, take a newer"
-            " Looking Glass source: each kernel needs one that is new enough."
+        return Actor.USER, say(
+            "kvmfr-install", "Install the module for this kernel: {guide}.", guide=GUIDE
         )
-    return Actor.USER, f"{headers}, then {recipe[2]}. See {GUIDE}."
+    if system.is_like("nixos"):
+        return Actor.USER, say(
+            "kvmfr-install-nixos",
+            "Add `boot.extraModulePackages = [ config.boot.kernelPackages.kvmfr ];` to"
+            " your configuration and rebuild.",
+        )
+    recipe = next((r for r in RECIPES if system.is_like(*r[0])), RECIPES[-1])
+    headers = recipe[1].filled(release=release)
+    if not elsewhere:
+        return Actor.USER, in_order(headers, recipe[2])
+    there = say("kvmfr-of-other-kernel", "The module is there for another kernel.")
+    return Actor.USER, in_order(there, headers, REBUILD.filled(release=release))
+
+
+REBUILD = say(
+    "kvmfr-rebuild",
+    "Then run `sudo dkms autoinstall -k {release}`; if an akmod built it, run"
+    " `sudo akmods --kernels {release}`. If the build fails, take a newer Looking Glass"
+    " source: each kernel needs one that is new enough.",
+)
 
 
 def _is_image_based(facts: Facts) -> bool:
@@ -159,28 +195,40 @@ def _is_image_based(facts: Facts) -> bool:
         return False
 
 
-def _for_image(facts: Facts) -> str:
+WITHOUT_MODULE = say(
+    "kvmfr-without-module",
+    "Looking Glass also works without the module, over plain shared memory: a"
+    " <shmem name='looking-glass'> device in the VM and /dev/shm/looking-glass on the"
+    " host, at the cost of some processor time.",
+)
+
+
+def _for_image(facts: Facts) -> Message:
     try:
         name = facts[ImageInfo].name
     except MissingFact:
         name = ""
     if "bazzite" in name:
-        first = (
+        return say(
+            "kvmfr-image-bazzite",
             "Bazzite ships kvmfr, but not in every build: update once more, or boot"
             " the previous deployment from the boot menu and keep it with"
-            " `sudo ostree admin pin 1`"
+            " `sudo ostree admin pin 1`.",
         )
-    else:
-        first = (
-            f"The image {name or 'of this host'} does not ship kvmfr, and it cannot"
-            " be built on an image-based host. Bluefin and Aurora dropped it in"
-            " November 2025. Use an image that ships it (Bazzite does), or build"
-            " your own from this one with the module added"
+    if not name:
+        return say(
+            "kvmfr-image-unnamed",
+            "The image of this host does not ship kvmfr, and it cannot be built on an"
+            " image-based host. Use an image that ships it (Bazzite does), or build"
+            " your own from this one with the module added.",
         )
-    return (
-        f"{first}. Without the module Looking Glass also works over plain shared"
-        " memory: a <shmem name='looking-glass'> device in the VM and"
-        " /dev/shm/looking-glass on the host, at the cost of some processor time."
+    return say(
+        "kvmfr-image-without",
+        "The image {image} does not ship kvmfr, and it cannot be built on an"
+        " image-based host. Bluefin and Aurora dropped it in November 2025. Use an"
+        " image that ships it (Bazzite does), or build your own from this one with the"
+        " module added.",
+        image=name,
     )
 
 
@@ -188,9 +236,9 @@ class KvmfrModuleRejected(Check):
     """The kernel does not let the kvmfr module in.
 
     What it does:
-    Where the module is installed and not loaded, reads for which kernel it was
-    built and who signed it, what the kernel demands (lockdown, enforced
-    signatures), and what the kernel log says of refused modules.
+    If the module is installed and not loaded, reads for which kernel it was built
+    and who signed it, what the kernel demands (lockdown, enforced signatures), and
+    what the kernel log says of refused modules.
 
     Why is this bad?
     With Secure Boot the kernel takes only modules signed with a key that you have
@@ -199,7 +247,7 @@ class KvmfrModuleRejected(Check):
 
     How it is repaired:
     By enrolling the key that signed the module, which the firmware asks you to
-    confirm at the next start, or by building the module anew for this kernel.
+    confirm at the next reboot, or by building the module anew for this kernel.
 
     See it yourself:
         modinfo -F signer kvmfr
@@ -220,7 +268,7 @@ class KvmfrModuleRejected(Check):
     requires = ("kvmfr-module-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where it is certain that the module cannot load."""
+        """Yield one finding if it is certain that the module cannot load."""
         facts[KvmfrIntent].demand()
         if facts[KvmfrLoaded].loaded:
             return
@@ -228,23 +276,11 @@ class KvmfrModuleRejected(Check):
         path = known(file.running)
         info = facts[KvmfrInfo].info
         if _is_foreign(info, file.release):
-            if not info.checks_symbols or _log(facts, Conclusion.MODULE_FOREIGN):
-                yield _foreign(facts, path, info)
-                return
-            raise MissingFact(
-                f"kvmfr was built for {info.release}; whether {file.release} takes it"
-                " shows only when it is loaded: sudo modprobe kvmfr"
-            )
-        demand = facts[ModuleSigning].demanded_by()
-        if not demand:
+            yield _foreign(facts, path, info)
             return
-        if info.signed and not _log(facts, Conclusion.MODULE_REFUSED):
-            raise MissingFact(
-                f"kvmfr is signed by {info.signer or 'an unnamed key'} and the kernel"
-                " wants a trusted signature; whether that key is trusted shows"
-                " `mokutil --list-enrolled`, or `sudo modprobe kvmfr`"
-            )
-        yield _unsigned(facts, path, info, demand)
+        demand = facts[ModuleSigning].demanded_by()
+        if demand:
+            yield _untrusted(facts, path, info, demand)
 
 
 def _is_foreign(info: ModuleInfo, release: str) -> bool:
@@ -253,7 +289,7 @@ def _is_foreign(info: ModuleInfo, release: str) -> bool:
 
 
 def _log(facts: Facts, conclusion: Conclusion) -> tuple[Evidence, ...]:
-    """Return what the kernel log has on this, () where it cannot be read."""
+    """Return what the kernel log has on this, () if it cannot be read."""
     try:
         log = facts[KernelMessages].log
     except MissingFact:
@@ -261,57 +297,95 @@ def _log(facts: Facts, conclusion: Conclusion) -> tuple[Evidence, ...]:
     named = log.of(conclusion, module="kvmfr")
     unnamed = [match for match in log.of(conclusion) if not match.module]
     found = dict.fromkeys(match.line for match in (*named, *unnamed))
-    return tuple(Evidence("kernel log", line) for line in found)
+    source = say("kvmfr-module-log", "kernel log")
+    return tuple(Evidence(source, line) for line in found)
 
 
 def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
+    """Return the finding on another kernel's module, unless symbols decide."""
     release = facts[KvmfrFile].release
+    log = _log(facts, Conclusion.MODULE_FOREIGN)
+    if info.checks_symbols and not log:
+        raise MissingFact(
+            say(
+                "kvmfr-module-symbols-decide",
+                "kvmfr was built for {built}; whether {release} takes it shows only"
+                " when it is loaded: `sudo modprobe kvmfr`",
+                built=info.release,
+                release=release,
+            )
+        )
     actor, advice = _how_to_install(facts, release, elsewhere=True)
-    return old_finding(
-        path,
-        "The kvmfr module was built for the kernel {built}, and {release} runs.",
-        (("built", info.release), ("release", release)),
-        (
-            Evidence(f"modinfo {path}", f"vermagic {info.vermagic}", release),
-            *_log(facts, Conclusion.MODULE_FOREIGN),
+    return Finding(
+        FilePlace(path),
+        say(
+            "kvmfr-module-foreign",
+            "The kvmfr module was built for the kernel {built}, and {release} runs.",
+            built=info.release,
+            release=release,
         ),
+        (Evidence(f"modinfo {path}", f"vermagic {info.vermagic}", release), *log),
         advice=advice,
         who_acts=actor,
     )
 
 
-def _unsigned(facts: Facts, path: str, info: ModuleInfo, demand: str) -> Finding:
-    who = f"signed by {info.signer or 'an unnamed key'}" if info.signed else "unsigned"
-    wanted = "a signature that this host trusts"
-    return old_finding(
-        path,
-        "The kernel takes only trusted modules, and kvmfr is {who}.",
-        (("who", who),),
-        (
-            Evidence(f"modinfo {path}", who, wanted),
-            Evidence("what the kernel demands", demand),
-            *_log(facts, Conclusion.MODULE_REFUSED),
-        ),
+def _untrusted(
+    facts: Facts, path: str, info: ModuleInfo, demand: tuple[str, str]
+) -> Finding:
+    """Return the finding on a module whose signature is refused for certain."""
+    log = _log(facts, Conclusion.MODULE_REFUSED)
+    signer = info.signer or say("kvmfr-module-unnamed-key", "an unnamed key")
+    if info.signed and not log:
+        raise MissingFact(
+            say(
+                "kvmfr-module-trust-unknown",
+                "kvmfr is signed by {signer} and the kernel wants a trusted signature;"
+                " `mokutil --list-enrolled` or `sudo modprobe kvmfr` shows whether it"
+                " trusts that key",
+                signer=signer,
+            )
+        )
+    seen = say("kvmfr-module-unsigned", "unsigned")
+    message = say(
+        "kvmfr-module-not-signed",
+        "The kernel takes only trusted modules, and kvmfr is unsigned.",
+    )
+    if info.signed:
+        seen = say("kvmfr-module-signer", "signed by {signer}", signer=signer)
+        message = say(
+            "kvmfr-module-untrusted",
+            "The kernel takes only trusted modules, and kvmfr is signed by {signer}.",
+            signer=signer,
+        )
+    trusted = say("kvmfr-module-trusted", "a signature that this host trusts")
+    return Finding(
+        FilePlace(path),
+        message,
+        (Evidence(f"modinfo {path}", seen, trusted), Evidence(*demand), *log),
         advice=_how_to_enroll(facts, info),
     )
 
 
-def _how_to_enroll(facts: Facts, info: ModuleInfo) -> str:
-    if _is_image_based(facts) and info.signed:
-        return (
-            "Run `ujust enroll-secure-boot-key`, restart, and in the blue screen"
-            " choose Enroll MOK, Continue, Yes and type the password universalblue."
-        )
+def _how_to_enroll(facts: Facts, info: ModuleInfo) -> Message:
     if not info.signed:
-        return (
+        return say(
+            "kvmfr-module-let-dkms-sign",
             "Let DKMS sign it: set a key with `sudo mokutil --import"
-            " /var/lib/dkms/mok.pub`, restart, choose Enroll MOK in the blue screen,"
-            " then build again with `sudo dkms install --force kvmfr/VERSION`."
+            " /var/lib/dkms/mok.pub`, reboot, choose Enroll MOK in the blue screen,"
+            " then build again with `sudo dkms install --force kvmfr/VERSION`.",
         )
-    return (
+    if _is_image_based(facts):
+        return say(
+            "kvmfr-module-enroll-image-key",
+            "Run `ujust enroll-secure-boot-key`, reboot, and in the blue screen choose"
+            " Enroll MOK, Continue, Yes and type the password universalblue.",
+        )
+    return say(
+        "kvmfr-module-enroll-key",
         "Tell the firmware to trust the key: `sudo mokutil --import"
         " /var/lib/dkms/mok.pub` (for an akmod /etc/pki/akmods/certs/public_key.der),"
-        " restart, and choose Enroll MOK, Continue, Yes in the blue screen."
+        " reboot, and choose Enroll MOK, Continue, Yes in the blue screen.",
     )
 
 
@@ -319,8 +393,8 @@ class KvmfrModuleNotLoaded(Check):
     """The kvmfr module is installed but not loaded.
 
     What it does:
-    Looks for /sys/module/kvmfr. Where it is absent, looks for what may have kept
-    the module out: a size it does not take, a blacklist, a missing index.
+    Looks for /sys/module/kvmfr. If it is absent, looks for what may have kept the
+    module out: a size it does not take, a blacklist, a missing index.
 
     Why is this bad?
     Without the module there is no /dev/kvmfr0. A virtual machine that is started
@@ -345,47 +419,76 @@ class KvmfrModuleNotLoaded(Check):
     requires = ("kvmfr-module-rejected",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding where the module could be loaded and is not."""
+        """Yield one finding if the module could be loaded and is not."""
         facts[KvmfrIntent].demand()
         if facts[KvmfrLoaded].loaded:
             return
         if _is_absent(facts[KvmfrFile].running):
-            raise NotApplicable("the module is not installed")
+            raise NotApplicable(
+                say("kvmfr-module-not-installed", "the module is not installed")
+            )
         causes = tuple(_causes(facts))
-        advice = "".join(f"{row.expected}. " for row in causes)
-        yield old_finding(
-            "kvmfr",
-            "The kvmfr module is not loaded, so there is no /dev/kvmfr0.",
-            (),
-            (Evidence("/sys/module/kvmfr", "not there", "there"), *causes),
-            None,
-            f"{advice}Then run `sudo modprobe kvmfr`."
-            if causes
-            else "Run `sudo modprobe kvmfr`.",
-            Actor.TOOL,
+        load = say("kvmfr-module-load", "Run `sudo modprobe kvmfr`.")
+        if causes:
+            load = say("kvmfr-module-then-load", "Then run `sudo modprobe kvmfr`.")
+        yield Finding(
+            ModulePlace("kvmfr"),
+            say(
+                "kvmfr-module-not-loaded",
+                "The kvmfr module is not loaded, so there is no /dev/kvmfr0.",
+            ),
+            (NOT_THERE, *(row for row, _ in causes)),
+            advice=in_order(*(cure for _, cure in causes), load),
+            who_acts=Actor.TOOL,
         )
 
 
-def _causes(facts: Facts) -> Iterator[Evidence]:
-    """Yield what may have kept the module out, with the cure as expected."""
+NOT_THERE = Evidence(
+    "/sys/module/kvmfr",
+    say("kvmfr-module-not-there", "not there"),
+    say("kvmfr-module-there", "there"),
+)
+
+
+def _causes(facts: Facts) -> Iterator[tuple[Evidence, Message]]:
+    """Yield what may have kept the module out, and the cure as a sentence."""
     try:
         settings = facts[KvmfrSettings]
     except MissingFact:
         settings = None
-    if settings and settings.now.option:
-        value, source = settings.now.option
-        for error in settings.now.errors:
-            cure = "Give static_size_mb a power of two from 32 to 1024"
-            yield Evidence(source, f"static_size_mb={value}: {error}", cure)
-    if settings and isinstance(settings.kept_out_by, str):
-        seen = "keeps the module from loading at boot"
-        cure = f"Remove what {settings.kept_out_by} says of kvmfr"
-        yield Evidence(settings.kept_out_by, seen, cure)
+    if settings:
+        yield from _bad_sizes(settings)
+    if settings and isinstance(settings.kept_out_by, str | Message):
+        keeper = settings.kept_out_by
+        seen = say("kvmfr-module-kept-out", "keeps the module from loading at boot")
+        cure = say(
+            "kvmfr-module-let-in", "Remove what {keeper} says of kvmfr.", keeper=keeper
+        )
+        yield Evidence(keeper, seen), cure
     try:
         indexed = facts[KvmfrIndexed].indexed
     except MissingFact:
         indexed = True
     if not indexed:
-        release = facts[KvmfrFile].release
-        source = f"/lib/modules/{release}/modules.dep"
-        yield Evidence(source, "does not list kvmfr", "Run `sudo depmod -a`")
+        index = f"/lib/modules/{facts[KvmfrFile].release}/modules.dep"
+        seen = say("kvmfr-module-not-listed", "does not list kvmfr")
+        yield Evidence(index, seen), say("kvmfr-module-index", "Run `sudo depmod -a`.")
+
+
+def _bad_sizes(settings: KvmfrSettings) -> Iterator[tuple[Evidence, Message]]:
+    option = settings.now.option
+    if option is None:
+        return
+    for error in settings.now.errors:
+        seen = say(
+            "kvmfr-module-size",
+            "static_size_mb={value}: {error}",
+            value=option.value or "",
+            error=error,
+        )
+        cure = say(
+            "kvmfr-module-give-size",
+            "Give static_size_mb {wanted}.",
+            wanted=WANTED_SIZE,
+        )
+        yield Evidence(option.source, seen, WANTED_SIZE), cure

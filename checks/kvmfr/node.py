@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    APPLY_RULES,
     Actor,
     Check,
     Evidence,
     Facts,
+    FilePlace,
     Finding,
+    GoodKvmfrRule,
     HumanUser,
     Iterator,
     Kind,
@@ -16,28 +19,44 @@ from vfio_doctor.api import (
     KvmfrNode,
     KvmfrNodes,
     KvmfrRules,
+    Message,
     Missing,
     MissingFact,
     NodeAccess,
+    NodePlace,
     NotApplicable,
     QemuUser,
     Severity,
     Stat,
     Why,
     known,
-    old_finding,
+    say,
 )
 
-OPEN = "open for both"
+CHAR_DEVICE = say("kvmfr-node-number", "char device {major}:{minor}")
+MODE = say("kvmfr-node-mode", "mode {mode}")
+OTHER_KINDS = {
+    Kind.FILE: say("kvmfr-node-file", "{path} is a file, not a device node."),
+    Kind.DIRECTORY: say(
+        "kvmfr-node-directory", "{path} is a directory, not a device node."
+    ),
+    Kind.LINK: say("kvmfr-node-link", "{path} is a symbolic link, not a device node."),
+    Kind.BLOCK: say(
+        "kvmfr-node-block", "{path} is a block device, not a character device."
+    ),
+    Kind.FIFO: say("kvmfr-node-fifo", "{path} is a FIFO, not a device node."),
+    Kind.SOCKET: say("kvmfr-node-socket", "{path} is a socket, not a device node."),
+}
 
 
-def nodes(facts: Facts) -> tuple[KvmfrNode, ...]:
-    """Return the devices; raise `NotApplicable` where there is none to judge."""
-    if not facts[KvmfrIntent].reasons:
-        raise NotApplicable("nothing on this host asks for Looking Glass (kvmfr)")
+def _nodes(facts: Facts) -> tuple[KvmfrNode, ...]:
+    """Return the devices; raise `NotApplicable` if there is none to judge."""
+    facts[KvmfrIntent].demand()
     found = facts[KvmfrNodes].nodes
     if not found:
-        raise NotApplicable("there is no kvmfr device and no /dev/kvmfr0")
+        raise NotApplicable(
+            say("kvmfr-no-node", "there is no kvmfr device and no /dev/kvmfr0")
+        )
     return found
 
 
@@ -73,58 +92,74 @@ class KvmfrNodeNotADevice(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a node that is not the kernel's device."""
-        unknown = ""
-        for node in nodes(facts):
+        unknown: MissingFact | None = None
+        for node in _nodes(facts):
             try:
                 problem = _problem(node)
             except MissingFact as missing:
-                unknown = unknown or str(missing)
+                unknown = unknown or missing
                 continue
             if problem:
                 yield _not_a_device(node, problem)
         if unknown:
-            raise MissingFact(unknown)
+            raise unknown
 
 
-def _problem(node: KvmfrNode) -> str:
-    """Return what is wrong with a node, or ""."""
+def _problem(node: KvmfrNode) -> Message | None:
+    """Return what is wrong with a node, or None."""
+    path = node.path
     if isinstance(node.stat, Missing) and node.stat.why is Why.ABSENT:
-        return "is missing, though the kernel has the device"
+        return say(
+            "kvmfr-node-missing",
+            "{path} is missing, although the kernel has the device.",
+            path=path,
+        )
     stat = known(node.stat)
     if stat.kind is not Kind.CHAR:
-        return f"is a {stat.kind.value}, not a device node"
+        return OTHER_KINDS[stat.kind].filled(path=path)
     if isinstance(node.number, Missing) and node.number.why is Why.ABSENT:
-        return "belongs to no device that the kernel has now"
-    number = known(node.number)
-    return "" if stat.rdev == number else "belongs to another device"
+        return say(
+            "kvmfr-node-of-no-device",
+            "{path} belongs to no device that the kernel has now.",
+            path=path,
+        )
+    if stat.rdev == known(node.number):
+        return None
+    return say(
+        "kvmfr-node-of-other-device", "{path} belongs to another device.", path=path
+    )
 
 
-def _not_a_device(node: KvmfrNode, problem: str) -> Finding:
-    number = "no such device"
+def _not_a_device(node: KvmfrNode, problem: Message) -> Finding:
+    number = say("kvmfr-node-no-such-device", "no such device")
     if not isinstance(node.number, Missing):
-        number = f"char device {node.number[0]}:{node.number[1]}"
-    return old_finding(
-        node.path,
-        "{path} {problem}.",
-        (("path", node.path), ("problem", problem)),
+        major, minor = node.number
+        number = CHAR_DEVICE.filled(major=major, minor=minor)
+    return Finding(
+        NodePlace(node.path),
+        problem,
         (
             Evidence(f"lstat {node.path}", _seen(node.stat), number),
             Evidence(f"/sys/class/kvmfr/{node.name}/dev", number),
         ),
-        None,
-        "Shut the virtual machine down and close the Looking Glass client, then run"
-        f" `sudo rm -f {node.path}`, `sudo modprobe -r kvmfr` and"
-        " `sudo modprobe kvmfr`.",
-        Actor.TOOL,
+        advice=say(
+            "kvmfr-node-replace",
+            "Shut the virtual machine down and close the Looking Glass client, then run"
+            " `sudo rm -f {path}`, `sudo modprobe -r kvmfr` and `sudo modprobe kvmfr`.",
+            path=node.path,
+        ),
+        who_acts=Actor.TOOL,
     )
 
 
-def _seen(stat: Stat | Missing) -> str:
+def _seen(stat: Stat | Missing) -> str | Message:
     if isinstance(stat, Missing):
         return stat.why.value
     if stat.kind is Kind.CHAR:
-        return f"char device {stat.rdev[0]}:{stat.rdev[1]}"
-    return f"{stat.kind.value}, {stat.size} bytes"
+        return CHAR_DEVICE.filled(major=stat.rdev[0], minor=stat.rdev[1])
+    return say(
+        "kvmfr-node-seen", "{kind}, {size} bytes", kind=stat.kind.value, size=stat.size
+    )
 
 
 class KvmfrDeviceOwner(Check):
@@ -140,12 +175,13 @@ class KvmfrDeviceOwner(Check):
     Why is this bad?
     Without access the client says "Permission denied", or the virtual machine
     does not start. A new node belongs to root alone until a udev rule says more,
-    and what was done by hand is gone after a restart. Where every account gets in,
+    and what was done by hand is gone after a reboot. If every account gets in,
     any program on this computer can see and change the screen of the guest.
 
     How it is repaired:
-    A udev rule in 70-kvmfr.rules gives the node to QEMU's group and lets the
-    person at the screen in.
+    A udev rule gives the node to QEMU's group and lets the person at the screen
+    in. If a rule is there that names an owner, and this systemd accepts a person
+    there, the owner is replaced; otherwise the rule is written to 70-kvmfr.rules.
 
     See it yourself:
         ls -l /dev/kvmfr0
@@ -154,7 +190,7 @@ class KvmfrDeviceOwner(Check):
 
     False alarms:
     Groups count as the account files say; a group that you joined just now counts
-    for your session after the next login only. Virtual machines of the user
+    for your session only after the next login. Virtual machines of the user
     session (qemu:///session) run as yourself: then QEMU's account does not matter.
     SELinux and AppArmor are not looked at here, nor what a service of your own, or
     a program that a udev rule starts, does to the device at boot.
@@ -172,11 +208,11 @@ class KvmfrDeviceOwner(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield findings a node: who is locked out, now or later, and who is let in."""
-        found = nodes(facts)
+        found = _nodes(facts)
         access = facts[KvmfrAccess]
         for node in access.now:
             if not node.nobody_locked_out:
-                yield _closed(facts, node, node)
+                yield _closed_now(facts, node)
         for each in found:
             if isinstance(each.stat, Stat) and each.stat.kind is Kind.CHAR:
                 yield from _open_to_all(facts, each.path, each.stat)
@@ -187,115 +223,150 @@ class KvmfrDeviceOwner(Check):
             known(each.stat)
         if any(node.human is None for node in access.now):
             name = facts[HumanUser].name
-            raise MissingFact(f"whether {name} may open the device cannot be told")
+            raise MissingFact(
+                say(
+                    "kvmfr-node-user-undecided",
+                    "whether {user} may open the device cannot be told",
+                    user=name,
+                )
+            )
 
 
-def _closed(facts: Facts, node: NodeAccess, then: NodeAccess) -> Finding:
-    """Return who cannot open a node by ``then``: as it is, or as rules make it."""
-    path, later = f"/dev/{node.name}", node is not then
-    who, rows, guessed = _locked_out(facts, then)
-    template = "{path} is {looks}: {who} cannot open it."
-    seen: tuple[Evidence, ...] = (Evidence(f"lstat {path}", node.looks, OPEN),)
-    if later:
-        state = "is open now and closed from the next boot on"
-        if node.human is None:
-            state = "is closed from the next boot on"
-        template = (
-            "{path} "
-            + state
-            + ": the udev rules make it {looks}, and {who} cannot open it."
+class _LockedOut:
+    """Who cannot open a node, and how that is known."""
+
+    def __init__(self, facts: Facts, node: NodeAccess) -> None:
+        self.who: tuple[str | Message, ...] = ()
+        self.rows: tuple[Evidence, ...] = ()
+        self.guessed = False
+        if node.human is False:
+            self._add_human(facts[HumanUser])
+        if node.qemu is False:
+            self._add_qemu(facts[QemuUser])
+            self.guessed = facts[QemuUser].assumed and node.human is not False
+
+    def _add_human(self, human: HumanUser) -> None:
+        self.who = (human.name,)
+        person = say("kvmfr-node-person", "who will run the VM")
+        how = say(
+            "kvmfr-node-person-how", "{name} ({how})", name=human.name, how=human.how
         )
-        seen = (Evidence(f"lstat {path} now", node.looks), *_deciding(facts, node.name))
-    return old_finding(
-        path,
-        template,
-        (("path", path), ("looks", then.looks), ("who", " and ".join(who))),
-        (*seen, *rows),
-        Severity.WARNING if guessed or later else None,
-        _advice(facts),
+        self.rows = (Evidence(person, how),)
+
+    def _add_qemu(self, qemu: QemuUser) -> None:
+        name = say("kvmfr-node-qemu", "QEMU's account {name}", name=qemu.name)
+        self.who = (*self.who, name)
+        account = say("kvmfr-node-qemu-account", "QEMU's account")
+        source = say("kvmfr-node-qemu-source", "how that is known")
+        self.rows = (
+            *self.rows,
+            Evidence(account, f"{qemu.name}:{qemu.group}"),
+            Evidence(source, qemu.source),
+        )
+
+
+def _closed_now(facts: Facts, node: NodeAccess) -> Finding:
+    path, out = f"/dev/{node.name}", _LockedOut(facts, node)
+    message = say(
+        "kvmfr-node-closed",
+        "{path} is {looks}: {who} cannot open it.",
+        path=path,
+        looks=node.looks,
+        who=out.who,
+    )
+    both = say("kvmfr-node-open-for-both", "open for both")
+    return Finding(
+        NodePlace(path),
+        message,
+        (Evidence(f"lstat {path}", node.looks, both), *out.rows),
+        Severity.WARNING if out.guessed else None,
+        _advice(facts, node.name),
         Actor.TOOL,
     )
 
 
 def _closed_later(facts: Facts, node: NodeAccess) -> Iterator[Finding]:
-    """Yield a finding where the rules lock somebody out of a node that is open.
+    """Yield a finding if the rules lock somebody out of a node that is open.
 
-    Raises `MissingFact` where a file that was not read may say otherwise.
+    Raises `MissingFact` if a file that was not read may say otherwise.
     """
     ruled = facts[KvmfrAccess].rule(node.name)
-    unreadable = facts[KvmfrRules].unreadable
-    if unreadable:
-        raise MissingFact(f"udev rules: {unreadable[0]}")
-    if not ruled.nobody_locked_out:
-        yield _closed(facts, node, ruled)
-
-
-def _locked_out(
-    facts: Facts, node: NodeAccess
-) -> tuple[list[str], list[Evidence], bool]:
-    """Return the names of those locked out, the evidence, and whether it is a guess."""
-    who: list[str] = []
-    rows: list[Evidence] = []
-    guessed = False
-    if node.human is False:
-        human = facts[HumanUser]
-        who.append(human.name)
-        rows.append(Evidence("who will run the VM", f"{human.name} ({human.how})"))
-    if node.qemu is False:
-        qemu = facts[QemuUser]
-        who.append(f"QEMU's account {qemu.name}")
-        rows.append(Evidence("QEMU's account", f"{qemu.name}:{qemu.group}", ""))
-        rows.append(Evidence("where that is known from", qemu.source))
-        guessed = qemu.assumed and node.human is not False
-    return who, rows, guessed
+    facts[KvmfrRules].all_read()
+    if ruled.nobody_locked_out:
+        return
+    path, out = f"/dev/{node.name}", _LockedOut(facts, ruled)
+    message = say(
+        "kvmfr-node-closed-later",
+        "{path} is open now and closed from the next boot on: the udev rules make it"
+        " {looks}, and {who} cannot open it.",
+    )
+    if node.human is None:
+        message = say(
+            "kvmfr-node-closed-from-next-boot",
+            "{path} is closed from the next boot on: the udev rules make it {looks},"
+            " and {who} cannot open it.",
+        )
+    now = say("kvmfr-node-lstat-now", "lstat {path} now", path=path)
+    yield Finding(
+        NodePlace(path),
+        message.filled(path=path, looks=ruled.looks, who=out.who),
+        (Evidence(now, node.looks), *_deciding(facts, node.name), *out.rows),
+        Severity.WARNING,
+        _advice(facts, node.name),
+        Actor.TOOL,
+    )
 
 
 def _deciding(facts: Facts, name: str) -> tuple[Evidence, ...]:
     """Return the rule lines that decide who may open a device at the next boot."""
     effects = dict(facts[KvmfrRules].devices).get(name)
-    rows: dict[str, Evidence] = {}
+    good = facts[GoodKvmfrRule]
+    lines: dict[FilePlace, str] = {}
     if effects:
         for part in (effects.owner, effects.group, effects.mode):
             if part:
-                place = f"{part.path}:{part.line}"
-                rows[place] = Evidence(place, part.raw.strip(), _rule(facts))
+                lines[FilePlace(part.path, part.line)] = part.raw
         # A tag that was taken away again leaves no effect, so its lines are named.
         for mention in facts[KvmfrRules].mentions:
-            place = f"{mention.path}:{mention.line}"
             if not effects.tag("uaccess") and "uaccess" in mention.raw:
-                rows[place] = Evidence(place, mention.raw.strip(), _rule(facts))
-    nothing = Evidence("udev rules", f"no rule opens {name}", _rule(facts))
-    return tuple(rows.values()) or (nothing,)
+                lines[FilePlace(mention.path, mention.line)] = mention.raw
+    if not lines:
+        rules = say("kvmfr-node-udev-rules", "udev rules")
+        nothing = say("kvmfr-node-no-rule-opens", "no rule opens {node}", node=name)
+        return (Evidence(rules, nothing, good.expected()),)
+    return tuple(
+        Evidence(str(place), raw.strip(), good.expected(place))
+        for place, raw in lines.items()
+    )
 
 
 def _open_to_all(facts: Facts, path: str, stat: Stat) -> Iterator[Finding]:
     if not stat.mode & 0o002:
         return
-    effects = dict(facts[KvmfrRules].devices).get(path.rpartition("/")[2])
+    name, seen = path.rpartition("/")[2], f"{stat.mode & 0o7777:04o}"
+    effects = dict(facts[KvmfrRules].devices).get(name)
     mode = effects.mode if effects else None
-    rows = [Evidence(f"lstat {path}", f"mode {stat.mode & 0o7777:04o}", "mode 0660")]
+    rows = [Evidence(f"lstat {path}", MODE.filled(mode=seen), MODE.filled(mode="0660"))]
     if mode and int(mode.value, 8) & 0o002:
-        rows.append(Evidence(f"{mode.path}:{mode.line}", mode.raw.strip(), "0660"))
-    yield old_finding(
-        path,
-        "{path} has mode {mode}: every local account can open it and write to it.",
-        (("path", path), ("mode", f"{stat.mode & 0o7777:04o}")),
+        place = FilePlace(mode.path, mode.line)
+        wanted = facts[GoodKvmfrRule].expected(place)
+        rows.append(Evidence(str(place), mode.raw.strip(), wanted))
+    yield Finding(
+        NodePlace(path),
+        say(
+            "kvmfr-node-open-to-all",
+            "{path} has mode {mode}: every local account can open it and write to it.",
+            path=path,
+            mode=seen,
+        ),
         tuple(rows),
         Severity.WARNING,
-        _advice(facts),
+        _advice(facts, name),
         Actor.TOOL,
     )
 
 
-def _rule(facts: Facts) -> str:
-    group = facts[KvmfrAccess].group or "kvm"
-    return f'SUBSYSTEM=="kvmfr", GROUP="{group}", MODE="0660", TAG+="uaccess"'
-
-
-def _advice(facts: Facts) -> str:
-    return (
-        "Run `sudo vfio-doctor --fix`, or write the line"
-        f" `{_rule(facts)}` into /etc/udev/rules.d/70-kvmfr.rules and run"
-        " `sudo udevadm control --reload` and"
-        " `sudo udevadm trigger --action=add --subsystem-match=kvmfr`."
-    )
+def _advice(facts: Facts, name: str) -> Message:
+    """Return what to do by hand: write the rule, or only have it applied."""
+    good = facts[GoodKvmfrRule]
+    return APPLY_RULES if name in good.untriggered else good.by_hand()

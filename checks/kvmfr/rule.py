@@ -9,80 +9,87 @@ from vfio_doctor.api import (
     Effects,
     Evidence,
     Facts,
+    FilePlace,
     Finding,
+    GoodKvmfrRule,
     HumanUser,
     Iterator,
     KvmfrAccess,
     KvmfrIntent,
     KvmfrRules,
+    Mention,
+    Message,
     MissingFact,
-    NodeAccess,
     NotApplicable,
+    Oddity,
     Remark,
     Severity,
-    old_finding,
-)
-
-RULE_FILE = "/etc/udev/rules.d/70-kvmfr.rules"
-APPLY = (
-    "Then run `sudo udevadm control --reload` and"
-    " `sudo udevadm trigger --action=add --subsystem-match=kvmfr`."
+    in_order,
+    is_too_late,
+    remark_reason,
+    say,
 )
 
 
-def wanted(facts: Facts) -> KvmfrRules:
-    """Return the rules; raise `NotApplicable` where nobody wants Looking Glass."""
-    if not facts[KvmfrIntent].reasons:
-        raise NotApplicable("nothing on this host asks for Looking Glass (kvmfr)")
+def _wanted(facts: Facts) -> KvmfrRules:
+    """Return the rules; raise `NotApplicable` if nobody wants Looking Glass."""
+    facts[KvmfrIntent].demand()
     rules = facts[KvmfrRules]
     if not rules.mentions and not rules.unread:
-        if rules.unreadable:
-            raise MissingFact(f"udev rules: {rules.unreadable[0]}")
-        raise NotApplicable("no udev rule names kvmfr")
+        rules.all_read()
+        raise NotApplicable(say("kvmfr-no-rule", "no udev rule names kvmfr"))
     return rules
 
 
-def good_rule(access: KvmfrAccess) -> str:
-    """Return the rule line that serves the person and QEMU."""
-    group = access.group or "kvm"
-    return f'SUBSYSTEM=="kvmfr", GROUP="{group}", MODE="0660", TAG+="uaccess"'
-
-
-def advice(access: KvmfrAccess, old: str) -> str:
-    """Return what to do about a line in ``old``."""
-    return (
-        "Run `sudo vfio-doctor --fix`, or do it by hand: take the line out of"
-        f" {old} and write into {RULE_FILE} the line `{good_rule(access)}`. {APPLY}"
-    )
-
-
-def severity(facts: Facts, name: str) -> Severity:
+def _severity(facts: Facts, name: str) -> Severity:
     """Return how bad a line that does nothing is: by who is locked out, and when."""
     access = facts[KvmfrAccess]
-    if works_now(facts, name) and not access.rule(name).nobody_locked_out:
-        return Severity.WARNING
     ruled = access.rule(name)
+    if _works_now(facts, name) and not ruled.nobody_locked_out:
+        return Severity.WARNING
     now = [node for node in access.now if node.name == name]
     if not all(node.nobody_locked_out for node in (ruled, *now)):
         return Severity.ERROR
     return Severity.INFO if ruled.human else Severity.WARNING
 
 
-def works_now(facts: Facts, name: str) -> bool:
+def _works_now(facts: Facts, name: str) -> bool:
     """Tell whether the node that is there now is open to those who need it."""
     now = [node for node in facts[KvmfrAccess].now if node.name == name]
     return any(node.human and node.qemu is not False for node in now)
 
 
-def locked_out(facts: Facts, access: NodeAccess) -> str:
-    """Return who the rules lock out and when, as the end of a sentence, or ""."""
-    who = []
-    if access.human is False:
-        who.append(facts[HumanUser].name)
-    if access.qemu is False:
-        who.append("QEMU's account")
-    when = "from the next boot on " if works_now(facts, access.name) else ""
-    return f"; {when}{' and '.join(who)} cannot open the device" if who else ""
+def _locked_out(facts: Facts, name: str) -> Message | None:
+    """Return who cannot open the device by the rules, and from when on."""
+    ruled = facts[KvmfrAccess].rule(name)
+    who: tuple[str | Message, ...] = ()
+    if ruled.human is False:
+        who = (facts[HumanUser].name,)
+    if ruled.qemu is False:
+        who = (*who, say("kvmfr-rule-qemu-account", "QEMU's account"))
+    if not who:
+        return None
+    if _works_now(facts, name):
+        return say(
+            "kvmfr-rule-locks-out-later",
+            "From the next boot on, the device is closed to {who}.",
+            who=who,
+        )
+    return say("kvmfr-rule-locks-out", "The device is closed to {who}.", who=who)
+
+
+def _about_line(
+    facts: Facts,
+    line: Assigned | Mention | Remark,
+    message: Message,
+    severity: Severity,
+    *rows: Evidence,
+) -> Finding:
+    """Return a finding about one rule line, with the line that should stand there."""
+    place, good = FilePlace(line.path, line.line), facts[GoodKvmfrRule]
+    seen = Evidence(str(place), line.raw.strip(), good.expected(place))
+    advice = good.by_hand(place)
+    return Finding(place, message, (seen, *rows), severity, advice, Actor.TOOL)
 
 
 class KvmfrRuleOwner(Check):
@@ -90,7 +97,7 @@ class KvmfrRuleOwner(Check):
 
     What it does:
     Applies all udev rules of this host to each kvmfr device, as the installed
-    version of systemd does, and looks who may open the device afterwards. It
+    version of systemd does, and checks who can open the device afterwards. It
     reports a rule that makes root or another account the owner, that names a user
     who does not exist, that systemd drops as a whole, or that stands in a file
     udev never reads.
@@ -98,12 +105,13 @@ class KvmfrRuleOwner(Check):
     Why is this bad?
     The rules run again at every boot. Whatever is done to the device by hand is
     gone after that, and the Looking Glass client answers "Permission denied". A
-    setup script that ran under sudo wrote "root" where your name belongs; that
-    is a fault of the script and not yours.
+    setup script that was run through sudo wrote "root" where your name belongs;
+    that is a fault of the script, not yours.
 
     How it is repaired:
-    The faulty line is replaced by one that lets both programs in: the person at
-    the screen through the tag uaccess, QEMU through its group.
+    The faulty line is replaced by one that lets both programs in: QEMU through
+    its group, and you through the tag uaccess, or as the owner if the rule names
+    one and this systemd accepts it.
 
     See it yourself:
         grep -rn kvmfr /etc/udev/rules.d /usr/lib/udev/rules.d
@@ -111,153 +119,171 @@ class KvmfrRuleOwner(Check):
         ls -l /dev/kvmfr0
 
     False alarms:
-    Where the person gets in another way (group, ACL of the active session), a
-    wrong owner is not reported, and a line without effect is only information.
-    Rules that depend on what only the running udev knows are not guessed at.
+    If you get in another way (group, ACL of the active session), a wrong owner is
+    not reported, and a line without effect is only information. Rules that depend
+    on what only the running udev knows are not guessed at.
     """
 
     id = "kvmfr-rule-owner"
     severity = Severity.ERROR
-    title = "The udev rule for kvmfr does not do what it should"
+    title = "The kvmfr udev rule names the wrong user"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a faulty line or unread file."""
-        rules = wanted(facts)
-        told: set[tuple[str, int]] = set()
-        undecided = ""
+        rules = _wanted(facts)
+        told = set()
+        undecided: Message | None = None
         for name, effects in rules.devices:
-            for line, finding in _line_findings(facts, name, effects):
-                if line not in told:
-                    told.add(line)
+            for finding in _line_findings(facts, name, effects):
+                if finding.place not in told:
+                    told.add(finding.place)
                     yield finding
             undecided = undecided or _undecided(facts, name, effects)
         if not told:
             yield from _unread(facts, rules)
         if undecided:
             raise MissingFact(undecided)
-        if rules.unreadable:
-            raise MissingFact(f"udev rules: {rules.unreadable[0]}")
+        rules.all_read()
 
 
-def _line_findings(
-    facts: Facts, name: str, effects: Effects
-) -> Iterator[tuple[tuple[str, int], Finding]]:
+def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Finding]:
     access = facts[KvmfrAccess].rule(name)
     owner = effects.owner
     closed = owner and owner.certain and access.human is False
     if owner and closed and owner.number != facts[HumanUser].uid:
-        yield (owner.path, owner.line), _wrong_owner(facts, name, owner, access)
+        yield _wrong_owner(facts, name, owner)
     for remark in effects.remarks:
-        about = remark.key == "OWNER" or remark.kind in ("syntax", "prefix")
+        of_syntax = remark.kind in (Oddity.SYNTAX, Oddity.PREFIX)
+        about = remark.key == "OWNER" or of_syntax
         if about and remark.certain and "kvmfr" in remark.raw:
-            yield (remark.path, remark.line), _remarked(facts, name, remark)
+            yield _remarked(facts, name, remark)
     if not effects.applied and not effects.remarks and not access.nobody_locked_out:
         for mention in facts[KvmfrRules].mentions:
-            yield (mention.path, mention.line), _never_matches(facts, name, mention)
+            said = say(
+                "kvmfr-rule-never-matches",
+                "The udev rule names kvmfr and never matches /dev/{node}.",
+                node=name,
+            )
+            message = in_order(said, _locked_out(facts, name))
+            yield _about_line(facts, mention, message, _severity(facts, name))
+
+
+def _wrong_owner(facts: Facts, name: str, owner: Assigned) -> Finding:
+    human, later = facts[HumanUser], _works_now(facts, name)
+    message = say(
+        "kvmfr-rule-owner-other",
+        "The udev rule gives /dev/{node} to {owner}; {user} cannot open it.",
+        node=name,
+        owner=owner.value,
+        user=human.name,
+    )
+    if later:
+        message = say(
+            "kvmfr-rule-owner-other-later",
+            "The udev rule gives /dev/{node} to {owner}; from the next boot on, {user}"
+            " cannot open it.",
+            node=name,
+            owner=owner.value,
+            user=human.name,
+        )
+    looks = facts[KvmfrAccess].rule(name).looks
+    by_rules = say("kvmfr-rule-node", "/dev/{node} by the rules", node=name)
+    open_for = say("kvmfr-rule-open-for", "open for {user}", user=human.name)
+    return _about_line(
+        facts,
+        owner,
+        message,
+        Severity.WARNING if later else Severity.ERROR,
+        Evidence(by_rules, looks, open_for),
+        Evidence(
+            say("kvmfr-rule-who-runs", "who will run the VM"),
+            say("kvmfr-rule-user", "{user} ({how})", user=human.name, how=human.how),
+        ),
+    )
 
 
 def _remarked(facts: Facts, name: str, remark: Remark) -> Finding:
-    systemd = str(facts[KvmfrRules].systemd or "unknown")
-    tail = locked_out(facts, facts[KvmfrAccess].rule(name))
-    if remark.kind == "deprecated":
-        template = (
-            "The udev rule gives the device to {value}. systemd {systemd} still does"
-            " that though {reason}; a coming version will not{tail}."
+    message = in_order(_what_udev_does(facts, remark), _locked_out(facts, name))
+    return _about_line(facts, remark, message, _severity(facts, name))
+
+
+def _what_udev_does(facts: Facts, remark: Remark) -> Message:
+    """Return what this udev makes of a line, and why."""
+    systemd, reason = facts[KvmfrRules].systemd, remark_reason(remark)
+    if remark.kind is Oddity.DEPRECATED:
+        return say(
+            "kvmfr-rule-deprecated",
+            "The udev rule gives the device to {name}. systemd {systemd} still does"
+            " that although {reason}; a coming version will not.",
+            name=remark.value,
+            systemd=str(systemd),
+            reason=reason,
         )
-    elif remark.dropped:
-        template = "udev (systemd {systemd}) drops the whole rule: {reason}{tail}."
-    else:
-        template = "udev leaves {key} out of this rule: {reason}{tail}."
-    return old_finding(
-        f"{remark.path}:{remark.line}",
-        template,
-        (
-            ("value", remark.value),
-            ("systemd", systemd),
-            ("key", remark.key),
-            ("reason", remark.reason),
-            ("tail", tail),
-        ),
-        (_seen(facts, remark.path, remark.line, remark.raw),),
-        severity(facts, name),
-        advice(facts[KvmfrAccess], remark.path),
-        Actor.TOOL,
-    )
-
-
-def _wrong_owner(
-    facts: Facts, name: str, owner: Assigned, access: NodeAccess
-) -> Finding:
-    human = facts[HumanUser]
-    when = "from the next boot on " if works_now(facts, name) else ""
-    return old_finding(
-        f"{owner.path}:{owner.line}",
-        "The udev rule gives /dev/{node} to {owner}; {when}{user} cannot open it.",
-        (
-            ("node", name),
-            ("owner", owner.value),
-            ("when", when),
-            ("user", human.name),
-        ),
-        (
-            _seen(facts, owner.path, owner.line, owner.raw),
-            Evidence(
-                f"/dev/{name} by the rules", access.looks, f"open for {human.name}"
-            ),
-            Evidence("who will run the VM", f"{human.name} ({human.how})"),
-        ),
-        Severity.WARNING if when else Severity.ERROR,
-        advice(facts[KvmfrAccess], owner.path),
-        Actor.TOOL,
-    )
-
-
-def _never_matches(facts: Facts, name: str, mention: tuple[str, int, str]) -> Finding:
-    path, line, raw = mention
-    tail = locked_out(facts, facts[KvmfrAccess].rule(name))
-    return old_finding(
-        f"{path}:{line}",
-        "The udev rule names kvmfr and never matches /dev/{node}{tail}.",
-        (("node", name), ("tail", tail)),
-        (_seen(facts, path, line, raw),),
-        severity(facts, name),
-        advice(facts[KvmfrAccess], path),
-        Actor.TOOL,
+    if not remark.dropped:
+        return say(
+            "kvmfr-rule-key-left-out",
+            "udev leaves {key} out of this rule: {reason}.",
+            key=remark.key,
+            reason=reason,
+        )
+    if systemd is None:
+        return say(
+            "kvmfr-rule-dropped", "udev drops the whole rule: {reason}.", reason=reason
+        )
+    return say(
+        "kvmfr-rule-dropped-by",
+        "udev (systemd {systemd}) drops the whole rule: {reason}.",
+        systemd=str(systemd),
+        reason=reason,
     )
 
 
 def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
-    name = rules.devices[0][0]
-    tail = locked_out(facts, facts[KvmfrAccess].rule(name))
+    name, good = rules.devices[0][0], facts[GoodKvmfrRule]
+    said = say(
+        "kvmfr-rule-file-unread",
+        "udev never reads this file: its name does not end in .rules.",
+    )
+    locked_out = _locked_out(facts, name)
     for path, text in rules.unread:
-        yield old_finding(
-            path,
-            "udev never reads this file: its name does not end in .rules{tail}.",
-            (("tail", tail),),
-            (Evidence(path, _first_line(text), f"a line in {RULE_FILE}"),),
-            severity(facts, name),
-            advice(facts[KvmfrAccess], path),
+        place = FilePlace(path)
+        line = next(line.strip() for line in text.splitlines() if "kvmfr" in line)
+        wanted: str | Message = good.expected(place)
+        advice = good.by_hand(place)
+        if locked_out is None:
+            wanted = say("kvmfr-rule-no-such-file", "no such file")
+            advice = say("kvmfr-rule-remove-file", "Remove {path}.", path=path)
+        yield Finding(
+            place,
+            in_order(said, locked_out),
+            (Evidence(path, line, wanted),),
+            _severity(facts, name),
+            advice,
         )
 
 
-def _first_line(text: str) -> str:
-    return next(line.strip() for line in text.splitlines() if "kvmfr" in line)
-
-
-def _undecided(facts: Facts, name: str, effects: Effects) -> str:
+def _undecided(facts: Facts, name: str, effects: Effects) -> Message | None:
     """Return why it cannot be told whether this device's rules are right."""
-    access = facts[KvmfrAccess].rule(name)
-    if access.human is not None:
-        return ""
+    if facts[KvmfrAccess].rule(name).human is not None:
+        return None
     unsure = [r for r in effects.remarks if r.key and not r.certain]
     if unsure:
-        return f"{unsure[0].path}:{unsure[0].line}: {unsure[0].reason}"
-    human = facts[HumanUser]
-    return f"whether the rules let {human.name} open /dev/{name} cannot be told"
+        return _unsure(unsure[0])
+    return say(
+        "kvmfr-rule-undecided",
+        "it cannot be told whether the rules let {user} open /dev/{node}",
+        user=facts[HumanUser].name,
+        node=name,
+    )
 
 
-def _seen(facts: Facts, path: str, line: int, raw: str) -> Evidence:
-    return Evidence(f"{path}:{line}", raw.strip(), good_rule(facts[KvmfrAccess]))
+def _unsure(remark: Remark) -> Message:
+    return say(
+        "kvmfr-rule-unsure",
+        "{place}: {reason}; what systemd makes of it is not known",
+        place=f"{remark.path}:{remark.line}",
+        reason=remark_reason(remark),
+    )
 
 
 class KvmfrRuleTooLate(Check):
@@ -270,7 +296,7 @@ class KvmfrRuleTooLate(Check):
     Why is this bad?
     73-seat-late.rules hands tagged devices to the login manager, which lets the
     person at the screen open them. A tag that is set later comes too late: since
-    systemd 258 nobody gets access by it, before that only from the next login on.
+    systemd 258 it gives access to nobody, before that only from the next login on.
 
     How it is repaired:
     The rule moves to a file that sorts earlier, 70-kvmfr.rules.
@@ -280,52 +306,49 @@ class KvmfrRuleTooLate(Check):
         getfacl /dev/kvmfr0
 
     False alarms:
-    Where the person gets in by the group as well, Looking Glass works all the
-    same, and this is a warning only.
+    If you get in by the group as well, Looking Glass works all the same, and this
+    is only a warning.
     """
 
     id = "kvmfr-rule-too-late"
     severity = Severity.WARNING
-    title = "uaccess is set too late for kvmfr"
+    title = "The kvmfr udev rule sets uaccess too late"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a late line that no early one makes up for."""
-        rules = wanted(facts)
-        told: set[tuple[str, int]] = set()
+        rules = _wanted(facts)
+        told = set()
         for name, effects in rules.devices:
             tag = effects.tag("uaccess")
-            late = tag and tag.path.rpartition("/")[2] >= "73-seat-late.rules"
-            if tag and late and (tag.path, tag.line) not in told:
+            if tag and is_too_late(tag.path) and (tag.path, tag.line) not in told:
                 told.add((tag.path, tag.line))
-                yield self._finding(facts, name, tag.path, tag.line, tag.raw)
-        if rules.unreadable:
-            raise MissingFact(f"udev rules: {rules.unreadable[0]}")
+                yield _late(facts, name, tag)
+        rules.all_read()
 
-    def _finding(
-        self, facts: Facts, name: str, path: str, line: int, raw: str
-    ) -> Finding:
-        access = facts[KvmfrAccess]
-        tail = locked_out(facts, access.rule(name))
-        error = severity(facts, name) is Severity.ERROR
-        version = facts[KvmfrRules].systemd
-        what = "gives no access"
-        if 0 < version < 258:
-            what = "counts from the next login on only"
-        return old_finding(
-            f"{path}:{line}",
+
+def _late(facts: Facts, name: str, tag: Assigned) -> Finding:
+    systemd = facts[KvmfrRules].systemd
+    message = say(
+        "kvmfr-rule-late",
+        "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, too late to"
+        " give access.",
+        node=name,
+    )
+    if systemd and not systemd.ignores_late_tags:
+        message = say(
+            "kvmfr-rule-late-until-login",
             "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, where it"
-            " {what} (systemd {version}){tail}.",
-            (
-                ("node", name),
-                ("what", what),
-                ("version", str(version or "unknown")),
-                ("tail", tail),
-            ),
-            (_seen(facts, path, line, raw),),
-            Severity.ERROR if error else Severity.WARNING,
-            advice(access, path),
-            Actor.TOOL,
+            " counts only from the next login on (systemd {systemd}).",
+            node=name,
+            systemd=str(systemd),
         )
+    error = _severity(facts, name) is Severity.ERROR
+    return _about_line(
+        facts,
+        tag,
+        in_order(message, _locked_out(facts, name)),
+        Severity.ERROR if error else Severity.WARNING,
+    )
 
 
 class KvmfrGroupUnknown(Check):
@@ -356,24 +379,22 @@ class KvmfrGroupUnknown(Check):
 
     id = "kvmfr-group-unknown"
     severity = Severity.ERROR
-    title = "udev rule names a group that does not count"
+    title = "The kvmfr udev rule names an unknown or refused group"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a line whose group is unknown or refused."""
-        rules = wanted(facts)
-        told: set[tuple[str, int]] = set()
-        unsure = ""
+        rules = _wanted(facts)
+        told = set()
+        unsure: Message | None = None
         for name, effects in rules.devices:
             for remark in effects.remarks:
                 if remark.key != "GROUP" or "kvmfr" not in remark.raw:
                     continue
-                place = (remark.path, remark.line)
-                if remark.certain and place not in told:
-                    told.add(place)
+                if not remark.certain:
+                    unsure = _unsure(remark)
+                elif (remark.path, remark.line) not in told:
+                    told.add((remark.path, remark.line))
                     yield _remarked(facts, name, remark)
-                elif not remark.certain:
-                    unsure = f"{remark.path}:{remark.line}: {remark.reason}"
         if unsure:
-            raise MissingFact(f"{unsure}; what systemd makes of it is not known")
-        if rules.unreadable:
-            raise MissingFact(f"udev rules: {rules.unreadable[0]}")
+            raise MissingFact(unsure)
+        rules.all_read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    MIB,
     CannotFix,
     Change,
     DeleteFile,
@@ -16,10 +17,14 @@ from vfio_doctor.api import (
     KvmfrSize,
     KvmfrSizes,
     LoadModule,
+    Message,
     Missing,
     ModuleConfig,
     ModuleOption,
+    ModulePlace,
+    NodePlace,
     Why,
+    is_good_size,
     known,
     say,
 )
@@ -27,50 +32,59 @@ from vfio_doctor.api import (
 MODULE, PARAMETER = "kvmfr", "static_size_mb"
 MODPROBE_FILE = "/etc/modprobe.d/kvmfr.conf"
 LIST_FILE = "/etc/modules-load.d/kvmfr.conf"
-COMMAND_LINE = "kernel command line"
-MIB = 1 << 20
-SMALLEST = 32 * MIB
+NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
 def _size(facts: Facts) -> Iterator[Change]:
-    """Yield what gives the module a size, from one source; nothing where it has.
+    """Yield what gives the module a size, from one source; nothing if it has one.
 
-    A value on the command line beats modprobe.d (libkmod-config.c), so it is that
-    value that is edited where there is one. Every value is parsed, so a bad one
-    that loses is edited too. A size that QEMU does not take, or that is too small
-    for a picture, counts as none. A device that works keeps the size that it has.
+    A value on the command line beats modprobe.d (libkmod-config.c), so if there is
+    one, that is edited. Every value is parsed, so a bad one that loses is edited
+    too. A size that QEMU does not take, or that is too small for a picture, counts
+    as none. A device that works keeps the size that it has.
     """
     setting = facts[KvmfrSettings].following
-    bad = setting.errors or setting.sizes.doubts
-    if not bad and not facts.options.size_mib:
+    if not setting.problems and not facts.options.size_mib:
         return
     wanted = _working(facts) or str(facts[KvmfrSize].mib)
-    given = (*setting.beaten, *((setting.option,) if setting.option else ()))
-    for option in given:
+    for option in setting.given:
         yield _edited(facts, option, wanted)
-    if not given:
+    if not setting.given:
         yield EditLine(MODPROBE_FILE, "", f"options {MODULE} {PARAMETER}={wanted}")
 
 
 def _edited(facts: Facts, option: ModuleOption, wanted: str) -> Change:
-    if option.source == COMMAND_LINE:
+    place = option.place
+    if place is None:
         return KernelArguments(set_=(f"{MODULE}.{PARAMETER}={wanted}",))
-    path, _, number = option.source.rpartition(":")
-    if not path.startswith("/etc/"):
-        raise CannotFix(f"{path} belongs to a package; put a file of that name in /etc")
-    lines = dict(facts[ModuleConfig].options)[path].directives
-    raw = next(item.raw for item in lines if item.line == int(number))
+    if not place.path.startswith("/etc/"):
+        raise CannotFix(
+            say(
+                "size-kvmfr-of-package",
+                "{path} belongs to a package; put a file of that name in /etc",
+                path=place.path,
+            )
+        )
+    lines = dict(facts[ModuleConfig].options)[place.path].directives
+    raw = next(item.raw for item in lines if item.line == place.line)
     old = f"{PARAMETER}={option.value}"
     if option.value is None or raw.count(old) != 1:
-        raise CannotFix(f"{path}:{number}: write {PARAMETER}={wanted} there by hand")
-    return EditLine(path, raw, raw.replace(old, f"{PARAMETER}={wanted}"))
+        raise CannotFix(
+            say(
+                "size-kvmfr-by-hand",
+                "{place}: write {option} there by hand",
+                place=str(place),
+                option=f"{PARAMETER}={wanted}",
+            )
+        )
+    return EditLine(place.path, raw, raw.replace(old, f"{PARAMETER}={wanted}"))
 
 
 def _working(facts: Facts) -> str:
-    """Return the sizes in MiB of devices that all work, "" where one does not.
+    """Return the sizes in MiB of devices that all work, "" if one does not.
 
     The VM definition names that size too, so another one would stop the VM. What
-    `--size` says goes before it. Raises `MissingFact` where there are devices and
+    `--size` says goes before it. Raises `MissingFact` if there are devices and
     their size cannot be asked, as without root.
     """
     if facts.options.size_mib:
@@ -79,11 +93,10 @@ def _working(facts: Facts) -> str:
     for _, answer in facts[KvmfrSizes].sizes:
         if isinstance(answer, Missing) and answer.why is Why.FAILED:
             return ""
-        size = known(answer)
-        # QEMU takes powers of two only; a smaller one holds no picture.
-        if size < SMALLEST or size & (size - 1):
+        mib, rest = divmod(known(answer), MIB)
+        if rest or not is_good_size(mib):
             return ""
-        found.append(str(size // MIB))
+        found.append(str(mib))
     return ",".join(found)
 
 
@@ -94,19 +107,23 @@ def _on_running_line(facts: Facts) -> bool:
     next boot.
     """
     now = facts[KvmfrSettings].now
-    given = (*now.beaten, *((now.option,) if now.option else ()))
-    bad = bool(now.errors or now.sizes.doubts)
-    return bad and any(option.source == COMMAND_LINE for option in given)
+    return bool(now.problems) and any(option.on_command_line for option in now.given)
 
 
 def _not_kept_out(facts: Facts) -> None:
     by = facts[KvmfrSettings].kept_out_by
-    if isinstance(by, str):
-        raise CannotFix(f"kvmfr is kept out by {by}; take that out first")
+    if isinstance(by, str | Message):
+        raise CannotFix(
+            say(
+                "load-kvmfr-kept-out",
+                "kvmfr is kept out by {keeper}; take that out first",
+                keeper=by,
+            )
+        )
 
 
 class LoadKvmfrNow(Fix):
-    """Loads the kvmfr module, and gives it a size where it has none.
+    """Loads the kvmfr module, and gives it a size if it has none.
 
     The size is that of the largest connected output by the larger of the two
     Looking Glass formulas, or what `--size` says.
@@ -134,9 +151,16 @@ class LoadKvmfrAtBoot(Fix):
     summary = "Have systemd load kvmfr at every boot"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the list's line, and a size where there is none."""
-        if finding.subject != MODULE:
-            raise CannotFix(f"{finding.subject} has no kvmfr module to load")
+        """Yield the list's line, and a size if there is none."""
+        match finding.place:
+            case ModulePlace(_, release) if release:
+                raise CannotFix(
+                    say(
+                        "load-kvmfr-no-module",
+                        "kernel {release} has no kvmfr module to load",
+                        release=release,
+                    )
+                )
         _not_kept_out(facts)
         yield from _size(facts)
         yield EditLine(LIST_FILE, "", MODULE)
@@ -146,18 +170,23 @@ class SizeKvmfr(Fix):
     """Gives the kvmfr module a size in modprobe.d, and reloads it.
 
     `/etc/modprobe.d/kvmfr.conf` gets the option, or the line that has one is
-    edited. The module is reloaded only where nothing has its device open. Where
-    the device works now, it keeps its size and nothing is reloaded.
+    edited. The module is reloaded only if nothing has its device open. If the
+    device works now, it keeps its size and nothing is reloaded.
     """
 
     id = "size-kvmfr"
     solves = ("kvmfr-no-device",)
-    summary = "Set static_size_mb for kvmfr, and reload it where it has no device"
+    summary = "Set static_size_mb for kvmfr, and reload it if it has no device"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the size and the reload."""
         if _on_running_line(facts):
-            raise CannotFix(f"the {COMMAND_LINE} gives the size; it has to be edited")
+            raise CannotFix(
+                say(
+                    "size-kvmfr-on-command-line",
+                    "the kernel command line gives the size; it has to be edited",
+                )
+            )
         changes = tuple(_size(facts))
         yield from changes
         if not (changes and _working(facts)):
@@ -165,7 +194,7 @@ class SizeKvmfr(Fix):
 
 
 class SizeKvmfrAtBoot(Fix):
-    """Gives the kvmfr module a size where the kernel command line says a bad one.
+    """Gives the kvmfr module a size if the kernel command line gives a bad one.
 
     That value beats modprobe.d, so it is the one that is edited. It counts from
     the next boot on.
@@ -177,12 +206,22 @@ class SizeKvmfrAtBoot(Fix):
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the size alone; decline where the next boot has a good one."""
+        """Yield the size alone; decline if the next boot has a good one."""
         if not _on_running_line(facts):
-            raise CannotFix(f"the {COMMAND_LINE} does not give the size")
+            raise CannotFix(
+                say(
+                    "size-kvmfr-not-on-command-line",
+                    "the kernel command line does not give the size",
+                )
+            )
         changes = tuple(_size(facts))
         if not changes:
-            raise CannotFix("the next boot's arguments have a good size: reboot")
+            raise CannotFix(
+                say(
+                    "size-kvmfr-good-at-next-boot",
+                    "the next boot's arguments have a good size: reboot",
+                )
+            )
         yield from changes
 
 
@@ -200,10 +239,15 @@ class RemoveStrayKvmfrFile(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the removal and the reload."""
-        if not finding.subject.startswith("/dev/"):
-            raise CannotFix(f"{finding.subject}: not a path in /dev")
-        yield DeleteFile(
-            finding.subject,
-            say("delete-leftover-node", "a regular file where a device belongs"),
-        )
-        yield LoadModule(MODULE, reload=True)
+        match finding.place:
+            case NodePlace(path):
+                yield DeleteFile(path, NO_DEVICE)
+                yield LoadModule(MODULE, reload=True)
+            case place:
+                raise CannotFix(
+                    say(
+                        "remove-stray-kvmfr-not-in-dev",
+                        "{place} is not a path in /dev",
+                        place=str(place),
+                    )
+                )

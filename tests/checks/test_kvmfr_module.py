@@ -130,7 +130,7 @@ def test_there_for_the_next_kernel() -> None:
         "/usr/bin/rpm-ostree": "",
         "/boot/loader/entries/ostree-1.conf": "version 1\nlinux /vmlinuz-6.9.0\n",
     }
-    assert "Restart" in only(host(files), MISSING)
+    assert "Reboot" in only(host(files), MISSING)
 
 
 def test_missing_or_not_cannot_be_told() -> None:

@@ -128,7 +128,7 @@ def test_boot_unknown(files: Files) -> None:
     ("files", "words"),
     [
         ({}, "no size is set"),
-        ({OPTIONS: "# a dummy file\n"}, "the file holds comments only"),
+        ({OPTIONS: "# a dummy file\n"}, "the file holds only comments"),
         ({"/etc/modprobe/k.conf": "options kvmfr a=1"}, "nothing reads files in this"),
         ({OPTIONS: "options kvmfr size=64\n"}, "size=64"),
         ({OPTIONS: "options kvmfr size\n"}, f"{OPTIONS}:1: size"),

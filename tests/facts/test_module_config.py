@@ -7,12 +7,14 @@ import pytest
 from support import corpus
 from support.hosts import build, changed, denied, link
 from vfio_doctor.facts.base import Facts, MissingFact
-from vfio_doctor.facts.module_config import COMMAND_LINE, ModuleConfig
+from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.parse.cmdline import CommandLine, parse
+from vfio_doctor.places import FilePlace
 
 NOTHING = parse("quiet")
+COMMAND_LINE = "kernel command line"
 KVMFR = "options kvmfr static_size_mb={}\n"
 
 
@@ -27,7 +29,7 @@ def of(host: CapturedHost) -> ModuleConfig:
 def size(found: ModuleConfig, line: CommandLine = NOTHING) -> tuple[str | None, str]:
     option = found.effective("kvmfr", "static_size_mb", line)
     assert option is not None
-    return option
+    return option.value, str(option.source)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +99,8 @@ def test_nothing_set() -> None:
 
 def test_spellings_are_one() -> None:
     found = config({"/etc/modprobe.d/a.conf": "options vfio-pci ids=1:2\n"})
-    assert found.effective("vfio_pci", "ids", NOTHING) == (
-        "1:2",
-        "/etc/modprobe.d/a.conf:1",
-    )
+    place = FilePlace("/etc/modprobe.d/a.conf", 1)
+    assert found.effective("vfio_pci", "ids", NOTHING) == ("1:2", place)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,8 @@ def test_loaded_at_boot(
 ) -> None:
     if "/usr/lib/modules-load.d/k.conf" in files:  # masked by an empty file
         files = {**files, "/etc/modules-load.d/k.conf": ""}
-    assert config(files).loaded_at_boot("kvmfr", parse(line)) == expected
+    found = config(files).loaded_at_boot("kvmfr", parse(line))
+    assert (found and str(found)) == expected
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,8 @@ def test_loaded_at_boot(
 )
 def test_blacklisted(text: str, line: str, expected: str | None) -> None:
     found = config({"/etc/modprobe.d/a.conf": text})
-    assert found.blacklisted("kvmfr", parse(line)) == expected
+    by = found.blacklisted("kvmfr", parse(line))
+    assert (by and str(by)) == expected
 
 
 def test_softdep_pulls_in() -> None:
@@ -205,7 +207,7 @@ def test_softdep_pulls_in() -> None:
 def test_notes(path: str, text: str, kinds: list[str]) -> None:
     notes = config({path: text}).notes("kvmfr")
     assert [note.kind for note in notes] == kinds
-    assert all(note.path == path for note in notes)
+    assert all(note.path == path and str(note.said) for note in notes)
 
 
 def bundles() -> list[Any]:

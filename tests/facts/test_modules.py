@@ -198,35 +198,42 @@ def test_dmesg() -> None:
     assert facts(commands={("dmesg",): answer})[KernelMessages].log.matches
 
 
+CONFIDENTIAL = "confidentiality"
 ON, OFF = b"\6\0\0\0\1", b"\6\0\0\0\0"
 
 
 @pytest.mark.parametrize(
     ("files", "demand"),
     [
-        ({LOCKDOWN: "[none] integrity confidentiality\n"}, ""),
-        ({LOCKDOWN: "none [integrity] confidentiality\n"}, "integrity"),
-        ({LOCKDOWN: "none integrity [confidentiality]\n"}, "confidentiality"),
-        ({SIG_ENFORCE: "Y\n", LOCKDOWN: denied(LOCKDOWN)}, SIG_ENFORCE),
-        ({SIG_ENFORCE: "N\n"}, ""),
-        ({SECURE_BOOT: OFF}, ""),
-        ({SECURE_BOOT: ON, LOCKDOWN: "[none] integrity\n"}, ""),
-        ({SECURE_BOOT: ON}, None),
-        ({SECURE_BOOT: b"x"}, None),
-        ({SECURE_BOOT: denied(SECURE_BOOT)}, None),
-        ({LOCKDOWN: denied(LOCKDOWN)}, None),
-        ({LOCKDOWN: "?"}, None),
-        ({SIG_ENFORCE: denied(SIG_ENFORCE)}, None),
+        ({LOCKDOWN: "[none] integrity confidentiality\n"}, None),
+        ({LOCKDOWN: "none [integrity] confidentiality\n"}, (LOCKDOWN, "integrity")),
+        ({LOCKDOWN: "none integrity [confidentiality]\n"}, (LOCKDOWN, CONFIDENTIAL)),
+        ({SIG_ENFORCE: "Y\n", LOCKDOWN: denied(LOCKDOWN)}, (SIG_ENFORCE, "Y")),
+        ({SIG_ENFORCE: "N\n"}, None),
+        ({SECURE_BOOT: OFF}, None),
+        ({SECURE_BOOT: ON, LOCKDOWN: "[none] integrity\n"}, None),
     ],
 )
-def test_signing(files: dict[str, str | bytes | Missing], demand: str | None) -> None:
-    signing = facts(files)[ModuleSigning]
-    if demand is None:
-        with pytest.raises(MissingFact):
-            signing.demanded_by()
-    else:
-        assert demand in signing.demanded_by()
-        assert bool(demand) == bool(signing.demanded_by())
+def test_signing(
+    files: dict[str, str | bytes | Missing], demand: tuple[str, str] | None
+) -> None:
+    assert facts(files)[ModuleSigning].demanded_by() == demand
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {SECURE_BOOT: ON},
+        {SECURE_BOOT: b"x"},
+        {SECURE_BOOT: denied(SECURE_BOOT)},
+        {LOCKDOWN: denied(LOCKDOWN)},
+        {LOCKDOWN: "?"},
+        {SIG_ENFORCE: denied(SIG_ENFORCE)},
+    ],
+)
+def test_signing_unknown(files: dict[str, str | bytes | Missing]) -> None:
+    with pytest.raises(MissingFact):
+        facts(files)[ModuleSigning].demanded_by()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules, touches_kvmfr
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.parse.systemd_versions import Systemd
 
 ETC, RUN = "/etc/udev/rules.d", "/run/udev/rules.d"
 LOCAL, VENDOR = "/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d"
@@ -106,19 +107,19 @@ VERSION = ("systemctl", "--version")
 
 
 @pytest.mark.parametrize(
-    ("path", "number"),
+    ("path", "version"),
     [
-        ("/usr/lib/systemd/libsystemd-shared-258.1-1.fc43.so", 258),
-        ("/usr/lib64/systemd/libsystemd-shared-257.so", 257),
-        ("/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so", 252),
-        ("/usr/lib/systemd/libsystemd-core-260.so", 255),
-        ("/usr/lib/systemd/libsystemd-shared-x.so", 255),
+        ("/usr/lib/systemd/libsystemd-shared-258.1-1.fc43.so", Systemd(258, 1)),
+        ("/usr/lib64/systemd/libsystemd-shared-257.so", Systemd(257)),
+        ("/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so", Systemd(252)),
+        ("/usr/lib/systemd/libsystemd-core-260.so", Systemd(255)),
+        ("/usr/lib/systemd/libsystemd-shared-x.so", Systemd(255)),
     ],
 )
-def test_systemd_version(path: str, number: int) -> None:
+def test_systemd_version(path: str, version: Systemd) -> None:
     answer = hosts.ran(VERSION, "systemd 255 (255.4-1ubuntu8)\n+PAM\n")
     host = hosts.build({path: b""}, commands={VERSION: answer})
-    assert Facts(host)[SystemdVersion].number == number
+    assert Facts(host)[SystemdVersion].version == version
 
 
 @pytest.mark.parametrize("stdout", ["", "runit 2", "systemd", "systemd x"])

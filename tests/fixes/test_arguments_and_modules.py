@@ -28,7 +28,7 @@ from vfio_doctor.model import (
     Terms,
 )
 from vfio_doctor.parse import cmdline
-from vfio_doctor.places import ArgumentPlace, Place
+from vfio_doctor.places import ArgumentPlace, ModulePlace, Place
 
 TABLES = "/sys/firmware/acpi/tables"
 OPTIONS = "/etc/modprobe.d/kvmfr.conf"
@@ -231,7 +231,7 @@ def test_a_size_that_was_asked_for_wins() -> None:
 
 def test_a_kernel_without_the_module_is_not_helped_by_a_list() -> None:
     with pytest.raises(CannotFix, match="no kvmfr module"):
-        asked(LoadKvmfrAtBoot, host(), "kernel 6.1")
+        asked(LoadKvmfrAtBoot, host(), ModulePlace("kvmfr", "6.1"))
 
 
 def test_a_module_that_is_kept_out_is_left_out() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
-from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
+from vfio_doctor.parse.systemd_versions import Systemd
+from vfio_doctor.parse.udev_effects import Device, Effects, Names, Oddity, effects
 from vfio_doctor.parse.udev_rules import parse_udev_rules
 
 VIRTUAL = "/devices/virtual/kvmfr/kvmfr0"
@@ -24,7 +25,8 @@ def run(
     files = [
         (f"/etc/{n}0.rules", parse_udev_rules(text)) for n, text in enumerate(texts)
     ]
-    return effects(files, device, Names(USERS, GROUPS, systemd))
+    version = Systemd(systemd) if systemd else None
+    return effects(files, device, Names(USERS, GROUPS, version))
 
 
 def seen(result: Effects) -> tuple[str | None, str | None, str | None, list[str]]:
@@ -238,7 +240,7 @@ def test_names_by_systemd_version(
 ) -> None:
     result = run(text, systemd=systemd)
     assert seen(result)[:3] == want
-    assert [(r.kind, r.dropped) for r in result.remarks] == (
+    assert [(r.kind.value, r.dropped) for r in result.remarks] == (
         [(kind, dropped)] if kind else []
     )
     if systemd is None:
@@ -257,7 +259,7 @@ def test_a_dropped_line_leaves_the_earlier_one() -> None:
 def test_ignore_case_from_258_on() -> None:
     text = 'KERNEL==i"KVMFR0", TAG+="a"'
     assert run(text, systemd=258).tag("a")
-    assert run(text, systemd=257).remarks[0].kind == "prefix"
+    assert run(text, systemd=257).remarks[0].kind is Oddity.PREFIX
     assert run(text).tag("b") is None
 
 
@@ -266,7 +268,9 @@ def test_every_corpus_rule() -> None:
         want = record["expected"]
         rules = parse_udev_rules(record["text"])
         result = effects(
-            [(record["file"] or "x.rules", rules)], NODE, Names(USERS, GROUPS, 252)
+            [(record["file"] or "x.rules", rules)],
+            NODE,
+            Names(USERS, GROUPS, Systemd(252)),
         )
         wanted = (want["owner"], want["group"], want["mode"], want["tags"])
         assert bool(result.applied) == want["applies_to_kvmfr0"], record["id"]
@@ -277,9 +281,10 @@ def test_every_corpus_rule() -> None:
             assert seen(result) == (None, None, None, []), record["id"]
         _same_terms(record["id"], record["text"], wanted)
         foreign = "owner-not-system-user" in want.get("problems", ())
-        remarks = effects([("x.rules", rules)], NODE, Names(USERS, GROUPS, 258)).remarks
+        names = Names(USERS, GROUPS, Systemd(258))
+        remarks = effects([("x.rules", rules)], NODE, names).remarks
         if result.applied:
-            kinds = [r.kind for r in remarks if r.key == "OWNER"]
+            kinds = [r.kind.value for r in remarks if r.key == "OWNER"]
             placeholder = "placeholder-owner" in want.get("problems", ())
             assert ("not-system" in kinds) == (foreign or placeholder), record["id"]
 

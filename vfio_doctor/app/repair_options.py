@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from vfio_doctor.facts.kvmfr.limits import LARGEST, SMALLEST, is_good_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,13 +16,14 @@ F = TypeVar("F", bound="Callable[..., object]")
 ACCESS = ("auto", "owner", "uaccess", "group")
 
 
-def power_of_two(
+def good_size(
     ctx: click.Context, param: click.Parameter, value: int | None
 ) -> int | None:
-    """Return the size; raise BadParameter for one that QEMU does not take."""
-    if value is not None and value & (value - 1):
+    """Return the size; raise BadParameter for one that the checks would fault."""
+    if value is not None and not is_good_size(value):
         raise click.BadParameter(
-            f"{value} is not a power of two, which QEMU asks for: 32, 64, 128, 256.",
+            f"{value} is no size for kvmfr: it has to be a power of two from {SMALLEST}"
+            f" to {LARGEST}, in MiB.",
             ctx,
             param,
         )
@@ -47,10 +50,10 @@ OPTIONS = (
         "--size",
         "size_mib",
         metavar="MIB",
-        type=click.IntRange(1, 1024),
-        callback=power_of_two,
+        type=click.INT,
+        callback=good_size,
         help="With --fix: the size of kvmfr's shared memory, in MiB: a power of two "
-        "from 1 to 1024.",
+        f"from {SMALLEST} to {LARGEST}.",
     ),
     click.option(
         "--access",

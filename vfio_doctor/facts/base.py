@@ -105,10 +105,12 @@ class Facts:
         return value
 
 
-def known(value: T | Missing) -> T:
+def known(value: T | Missing | MissingFact) -> T:
     """Return a reading's value, or raise `MissingFact` with why there is none."""
     if isinstance(value, Missing):
         raise missing_fact(value)
+    if isinstance(value, MissingFact):
+        raise MissingFact(value.message, value.why)
     return value
 
 

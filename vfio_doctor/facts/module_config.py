@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.parse import modprobe, modules_load
 from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
+from vfio_doctor.places import FilePlace
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -16,10 +18,47 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import CommandLine
     from vfio_doctor.parse.modprobe import Directive
 
-COMMAND_LINE = "kernel command line"
+ON_COMMAND_LINE = say("kernel-command-line", "kernel command line")
+BY_ARGUMENT = say("kernel-command-line-argument", "kernel command line ({key}=)")
+WHY_NOT_READ = {
+    "wrong-directory": say(
+        "module-config-wrong-directory", "nothing reads files in this folder"
+    ),
+    "wrong-suffix": say(
+        "module-config-wrong-suffix", "only files whose name ends in .conf are read"
+    ),
+    "wrong-file-kind": say(
+        "module-config-wrong-file-kind", "such a line does not belong in this file"
+    ),
+    "nothing-in-force": say(
+        "module-config-nothing-in-force", "the file holds only comments"
+    ),
+    "commented-out": say("module-config-commented-out", "the line is a comment"),
+    "unknown-directive": say(
+        "module-config-unknown-directive",
+        "modprobe skips the line: it does not know the first word",
+    ),
+    "missing-words": say(
+        "module-config-missing-words", "modprobe skips the line: words are missing"
+    ),
+    "not-read-any-more": say(
+        "module-config-not-read-any-more", "modprobe no longer reads such lines"
+    ),
+    "stray-quote": say("module-config-stray-quote", "a quote is opened and not closed"),
+    "trailing-comment": say(
+        "module-config-trailing-comment", "a comment needs a line of its own"
+    ),
+    "kernel-parameter-in-module-list": say(
+        "module-config-parameter-in-list", "only names of modules belong here"
+    ),
+    "several-words": say(
+        "module-config-several-words", "one module a line, and no options"
+    ),
+}
 _CONFIGURED = ("/etc/modprobe.d", "/etc/modules-load.d")
 _STRAYS = ("/etc/modprobe", "/etc/modules-load", *_CONFIGURED)
 _LIMIT = 1 << 18
@@ -28,12 +67,22 @@ _LIMIT = 1 << 18
 class ModuleOption(NamedTuple):
     """One value given to a module parameter.
 
-    ``value`` is None where the parameter stands bare (true, for a boolean);
-    ``source`` is ``path:line`` or ``kernel command line``.
+    ``value`` is None if the parameter stands bare (true, for a boolean); ``place``
+    is the line of modprobe.d, None for the kernel command line.
     """
 
     value: str | None
-    source: str
+    place: FilePlace | None
+
+    @property
+    def on_command_line(self) -> bool:
+        """Tell whether a kernel argument gives the value."""
+        return self.place is None
+
+    @property
+    def source(self) -> str | Message:
+        """Return where the value was given, for evidence."""
+        return ON_COMMAND_LINE if self.place is None else str(self.place)
 
 
 class Note(NamedTuple):
@@ -47,6 +96,16 @@ class Note(NamedTuple):
     line: int
     kind: str
     text: str = ""
+
+    @property
+    def place(self) -> FilePlace:
+        """Return the line, or the whole file."""
+        return FilePlace(self.path, self.line)
+
+    @property
+    def said(self) -> Message:
+        """Return why it has no effect, as a clause."""
+        return WHY_NOT_READ[self.kind]
 
 
 class ModuleConfig(NamedTuple):
@@ -103,32 +162,32 @@ class ModuleConfig(NamedTuple):
         """Return the value that a module loaded with ``line`` gets, or None.
 
         The last one wins; an array is parsed again from its first element. Raises
-        `MissingFact` where a file that may say so cannot be read and the command
-        line does not decide.
+        `MissingFact` if a file that may say so cannot be read and the command line
+        does not decide.
         """
         given = self.values(module, parameter, line)
-        if given and given[-1].source == COMMAND_LINE:
+        if given and given[-1].on_command_line:
             return given[-1]
         self._all_read()
         return given[-1] if given else None
 
-    def loaded_at_boot(self, module: str, line: CommandLine) -> str | None:
+    def loaded_at_boot(self, module: str, line: CommandLine) -> str | Message | None:
         """Return what has systemd load the module at boot, or None.
 
-        Raises `MissingFact` where nothing does and a file cannot be read.
+        Raises `MissingFact` if nothing does and a file cannot be read.
         """
         name = module_name(module)
         for key in ("modules-load", "rd.modules-load"):
             for value in line.values(key):
                 if name in modules_load.parse_argument(value or ""):
-                    return f"{COMMAND_LINE} ({key}=)"
+                    return BY_ARGUMENT.filled(key=key)
         for path, listed in self.lists:
             if name in listed.modules:
                 return path
         self._all_read()
         return None
 
-    def blacklisted(self, module: str, line: CommandLine) -> str | None:
+    def blacklisted(self, module: str, line: CommandLine) -> str | Message | None:
         """Return what keeps systemd from loading the module at boot, or None.
 
         ``modprobe MODULE`` by hand overrides ``blacklist``, nothing else here.
@@ -138,11 +197,12 @@ class ModuleConfig(NamedTuple):
         for key in ("module_blacklist", "modprobe.blacklist"):
             for value in line.values(key):
                 if name in modules_load.parse_argument(value or ""):
-                    return f"{COMMAND_LINE} ({key}=)"
+                    return BY_ARGUMENT.filled(key=key)
         for path, file in self.options:
             for item in file.directives:
                 if item.subject == name and _forbids(item):
-                    return f"{path}:{item.line} ({item.word})"
+                    place = FilePlace(path, item.line)
+                    return f"{place} ({item.word})"
         self._all_read()
         return None
 
@@ -185,8 +245,8 @@ def _from_files(
         for item in file.of("options"):
             if item.subject == name:
                 for given in modprobe.parameters(item.rest):
-                    source = f"{path}:{item.line}"
-                    yield given.name, ModuleOption(given.value, source)
+                    place = FilePlace(path, item.line)
+                    yield given.name, ModuleOption(given.value, place)
 
 
 def _from_command_line(
@@ -195,8 +255,7 @@ def _from_command_line(
     for argument in line.arguments:
         module, dot, parameter = argument.key.partition(".")
         if dot and module_name(module) == name:
-            option = ModuleOption(argument.value, COMMAND_LINE)
-            yield parameter.replace("-", "_"), option
+            yield parameter.replace("-", "_"), ModuleOption(argument.value, None)
 
 
 def _forbids(item: Directive) -> bool:
@@ -236,7 +295,7 @@ def _names(host: Reader, folder: str, unread: list[Missing]) -> tuple[str, ...]:
 
 
 def _content(host: Reader, path: str) -> str | Missing | None:
-    """Return the text; None where kmod and systemd pass the name over."""
+    """Return the text; None if kmod and systemd pass the name over."""
     text = read_text(host, path, _LIMIT)
     if isinstance(text, str):
         return text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.base import ROOT_SEES_IT, MissingFact, known
 from vfio_doctor.facts.boot.next_kernel import NextKernel
 from vfio_doctor.facts.kernel import KernelRelease
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.parse import kernel_log, modinfo
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.value import NamedTuple
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.host.reader import CommandResult, Reader
 
 KVMFR = "kvmfr"
 MODULES = "/proc/modules"
 CLASS_FOLDER = "/sys/class/kvmfr"
 LOCKDOWN = "/sys/kernel/security/lockdown"
+INTEGRITY, CONFIDENTIALITY = "integrity", "confidentiality"
 SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
 SECURE_BOOT = (
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -41,6 +43,16 @@ PLACES = (
     "misc",
 )
 _INDEX_LIMIT = 8 << 20
+EXIT_STATUS = say("exit-status", "exit status {status}")
+NO_FILE = say("kvmfr-no-file", "no kvmfr.ko")
+NOT_SEEN = say("next-modules-not-seen", "the next kernel's modules cannot be seen")
+NO_MODE = say("lockdown-no-mode", "no mode is marked")
+NOT_FIVE = say("secure-boot-not-five-bytes", "{bytes} bytes, not 5")
+NO_LOCKDOWN = say(
+    "secure-boot-without-lockdown",
+    "Secure Boot is on and {lockdown} is not there",
+    lockdown=LOCKDOWN,
+)
 
 
 class LoadedModules(NamedTuple):
@@ -50,7 +62,7 @@ class LoadedModules(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LoadedModules:
-        """Read ``/proc/modules``; raise `MissingFact` where it cannot be."""
+        """Read ``/proc/modules``; raise `MissingFact` if it cannot be."""
         text = known(read_text(host, MODULES))
         lines = (line.split(None, 1) for line in text.splitlines())
         return cls(frozenset(words[0] for words in lines if words))
@@ -90,7 +102,7 @@ class KvmfrLoaded(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrLoaded:
-        """Read sysfs; raise `MissingFact` where it does not answer."""
+        """Read sysfs; raise `MissingFact` if it does not answer."""
         home = host.lstat(f"/sys/module/{KVMFR}")
         if isinstance(home, Missing):
             if home.why is not Why.ABSENT:
@@ -110,15 +122,15 @@ class KvmfrLoaded(NamedTuple):
 class KvmfrFile(NamedTuple):
     """The file ``kvmfr.ko*`` for the running kernel and for the next one.
 
-    ``running`` and ``following`` are paths, or `Missing`: ABSENT where it is
-    proven that there is none. ``elsewhere`` are the other kernels that have it,
-    looked for only where the running one does not.
+    ``running`` and ``following`` are paths, or `Missing`: ABSENT if it is proven
+    that there is none. ``elsewhere`` are the other kernels that have it,
+    looked for only if the running one does not.
     """
 
     release: str
     running: str | Missing
-    next_release: str | Missing
-    following: str | Missing
+    next_release: str | Missing | MissingFact
+    following: str | Missing | MissingFact
     elsewhere: tuple[str, ...] = ()
 
     @classmethod
@@ -127,8 +139,8 @@ class KvmfrFile(NamedTuple):
         release = facts[KernelRelease].release
         running = _first_file(host, release)
         next_release = _next_release(facts)
-        following = running
-        if isinstance(next_release, Missing):
+        following: str | Missing | MissingFact = running
+        if isinstance(next_release, MissingFact):
             following = next_release
         elif next_release != release:
             following = _next_file(host, next_release)
@@ -160,13 +172,9 @@ class KvmfrInfo(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrInfo:
-        """Run ``modinfo -k RELEASE kvmfr``; raise `MissingFact` where it fails."""
+        """Run ``modinfo -k RELEASE kvmfr``; raise `MissingFact` if it fails."""
         argv = ("modinfo", "-k", facts[KernelRelease].release, KVMFR)
-        result = known(host.run(argv))
-        if result.status != 0:
-            said = result.stderr.strip() or f"exit status {result.status}"
-            raise MissingFact(f"{' '.join(argv)}: {said}")
-        return cls(modinfo.parse(result.stdout))
+        return cls(modinfo.parse(_output(known(host.run(argv)))))
 
 
 class KernelMessages(NamedTuple):
@@ -176,20 +184,21 @@ class KernelMessages(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KernelMessages:
-        """Run ``dmesg``; raise `MissingFact` where it may not be read."""
+        """Run ``dmesg``; raise `MissingFact` if it may not be read."""
         result = known(host.run(("dmesg",)))
-        if result.status != 0:
-            said = result.stderr.strip() or f"exit status {result.status}"
-            raise MissingFact(f"dmesg: {said}; run as root to see it")
-        return cls(kernel_log.parse(result.stdout))
+        try:
+            return cls(kernel_log.parse(_output(result)))
+        except MissingFact as refused:
+            said = ROOT_SEES_IT.filled(why=refused.message)
+            raise MissingFact(said, Why.DENIED) from None
 
 
 class ModuleSigning(NamedTuple):
     """What the running kernel demands of a module's signature.
 
-    ``lockdown`` is ``none``, ``integrity`` or ``confidentiality``, "" where the
-    kernel does not say;
-    ``secure_boot`` comes from the firmware's variable, false without EFI.
+    ``lockdown`` is ``none``, ``integrity`` or ``confidentiality``, "" if the kernel
+    does not say; ``secure_boot`` comes from the firmware's variable, false without
+    EFI.
     """
 
     sig_enforce: bool | Missing
@@ -201,27 +210,44 @@ class ModuleSigning(NamedTuple):
         """Read the three switches."""
         return cls(_sig_enforce(host), _lockdown(host), _secure_boot(host))
 
-    def demanded_by(self) -> str:
-        """Return what makes the kernel refuse unknown modules, "" where nothing does.
+    def demanded_by(self) -> tuple[str, str] | None:
+        """Return the file, and its value, that has the kernel refuse unknown modules.
 
-        Raises `MissingFact` where one switch cannot be read and the other is off.
+        None if nothing does. Raises `MissingFact` if one switch cannot be read and
+        the other is off.
         Secure Boot alone demands nothing: the kernel acts through lockdown.
         """
         if self.sig_enforce is True:
-            return f"{SIG_ENFORCE} is Y"
-        if self.lockdown in ("integrity", "confidentiality"):
-            return f"{LOCKDOWN} is {self.lockdown}"
+            return SIG_ENFORCE, "Y"
+        if self.lockdown in (INTEGRITY, CONFIDENTIALITY):
+            return LOCKDOWN, str(self.lockdown)
         known(self.sig_enforce)
         if not known(self.lockdown) and known(self.secure_boot):
-            raise MissingFact(f"Secure Boot is on and {LOCKDOWN} is not there")
-        return ""
+            raise MissingFact(NO_LOCKDOWN)
+        return None
 
 
-def _next_release(facts: Facts) -> str | Missing:
+def _next_release(facts: Facts) -> str | MissingFact:
     try:
         return facts[NextKernel].release
     except MissingFact as missing:
-        return Missing("next kernel", Why.FAILED, str(missing))
+        return missing
+
+
+def _output(result: CommandResult) -> str:
+    """Return what a command that must succeed printed."""
+    if result.status == 0:
+        return result.stdout
+    said = result.stderr.strip()
+    why = verbatim(said) if said else EXIT_STATUS.filled(status=result.status)
+    raise MissingFact(
+        say(
+            "command-failed",
+            "{command}: {why}",
+            command=" ".join(result.argv),
+            why=why,
+        )
+    )
 
 
 def _module_of(path: str) -> str:
@@ -255,7 +281,7 @@ def _find(host: Reader, folder: str) -> str | Missing:
         return indexed
     if isinstance(indexed, Missing) and indexed.why is not Why.ABSENT:
         return indexed
-    return doubt or Missing(folder, Why.ABSENT, "no kvmfr.ko")
+    return doubt or Missing(folder, Why.ABSENT, NO_FILE)
 
 
 def _from_index(host: Reader, folder: str) -> str | Missing:
@@ -283,7 +309,7 @@ def _next_file(host: Reader, release: str) -> str | Missing:
             return answer
     if answers:
         return answers[0]
-    return Missing(folder, Why.FAILED, "the next kernel's modules cannot be seen")
+    return Missing(folder, Why.FAILED, NOT_SEEN)
 
 
 def _elsewhere(host: Reader, release: str) -> Iterator[str]:
@@ -305,7 +331,7 @@ def _lockdown(host: Reader) -> str | Missing:
     if isinstance(text, Missing):
         return "" if text.why is Why.ABSENT else text
     chosen = text.partition("[")[2].partition("]")[0]
-    return chosen or Missing(LOCKDOWN, Why.FAILED, "no mode is marked")
+    return chosen or Missing(LOCKDOWN, Why.FAILED, NO_MODE)
 
 
 def _secure_boot(host: Reader) -> bool | Missing:
@@ -313,5 +339,5 @@ def _secure_boot(host: Reader) -> bool | Missing:
     if isinstance(data, Missing):
         return False if data.why is Why.ABSENT else data
     if len(data) != 5:
-        return Missing(SECURE_BOOT, Why.FAILED, f"{len(data)} bytes, not 5")
+        return Missing(SECURE_BOOT, Why.FAILED, NOT_FIVE.filled(bytes=len(data)))
     return data[4] == 1

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.parse.systemd_versions import Systemd, read_version
 from vfio_doctor.parse.udev_rules import RuleFile, parse_udev_rules
 from vfio_doctor.value import NamedTuple
 
@@ -70,9 +72,7 @@ class UdevRules(NamedTuple):
             path = chosen[name][0]
             text = read_text(host, path)
             if isinstance(text, str):
-                rules = (
-                    parse_udev_rules(text) if touches_kvmfr(text) else RuleFile((), ())
-                )
+                rules = parse_udev_rules(text) if touches_kvmfr(text) else RuleFile(())
                 files.append(UdevFile(path, text, rules))
             elif not _is_masked(host, path, text):
                 unreadable.append(text)
@@ -157,9 +157,9 @@ def _texts(host: Reader, paths: list[str]) -> Iterator[tuple[str, str]]:
 
 
 class SystemdVersion(NamedTuple):
-    """The major version of the installed systemd, and where it was read."""
+    """The version of the installed systemd, and where it was read."""
 
-    number: int
+    version: Systemd
     source: str
 
     @classmethod
@@ -171,16 +171,18 @@ class SystemdVersion(NamedTuple):
         for folder in _systemd_folders(host):
             names = host.list(folder)
             for name in () if isinstance(names, Missing) else names:
-                number = _leading_number(name.removeprefix(LIBRARY))
-                if name.startswith(LIBRARY) and number:
-                    return cls(number, f"{folder}/{name}")
+                version = read_version(name.removeprefix(LIBRARY))
+                if name.startswith(LIBRARY) and version:
+                    return cls(version, f"{folder}/{name}")
         argv = ("systemctl", "--version")
         answer = host.run(argv)
         if not isinstance(answer, Missing) and answer.status == 0:
-            number = _leading_number(answer.stdout.removeprefix("systemd "))
-            if answer.stdout.startswith("systemd ") and number:
-                return cls(number, " ".join(argv))
-        raise MissingFact("the version of systemd could not be found out")
+            version = read_version(answer.stdout.removeprefix("systemd "))
+            if answer.stdout.startswith("systemd ") and version:
+                return cls(version, " ".join(argv))
+        raise MissingFact(
+            say("systemd-version-unknown", "the version of systemd is not known")
+        )
 
 
 def _systemd_folders(host: Reader) -> Iterator[str]:
@@ -188,8 +190,3 @@ def _systemd_folders(host: Reader) -> Iterator[str]:
     # Asked last: it lists every folder of /usr/lib.
     multiarch = host.glob("/usr/lib/*/systemd")
     yield from () if isinstance(multiarch, Missing) else multiarch
-
-
-def _leading_number(text: str) -> int:
-    digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    return int(digits) if 0 < len(digits) < 6 else 0

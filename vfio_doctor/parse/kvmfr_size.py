@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
+from vfio_doctor.value import NamedTuple
+
 MOST_DEVICES = 10
+
+
+class FlawKind(Enum):
+    """Why the kernel cannot parse a value."""
+
+    NO_VALUE = "no-value"
+    TOO_MANY = "too-many"
+    NOT_A_NUMBER = "not-a-number"
+
+
+class Flaw(NamedTuple):
+    """One thing that the kernel cannot parse; ``word`` is the part it is about."""
+
+    kind: FlawKind
+    word: str = ""
 
 
 def numbers(value: str) -> tuple[int, ...]:
@@ -11,17 +30,15 @@ def numbers(value: str) -> tuple[int, ...]:
     return tuple(number for number in read if number is not None)
 
 
-def unreadable(value: str | None) -> tuple[str, ...]:
-    """Return why the kernel cannot parse a value at all; () where it can."""
+def unreadable(value: str | None) -> tuple[Flaw, ...]:
+    """Return why the kernel cannot parse a value at all; () if it can."""
     if not value:
-        return ("it has no value",)
+        return (Flaw(FlawKind.NO_VALUE),)
     words = value.split(",")
     if len(words) > MOST_DEVICES:
-        return (f"it lists more than {MOST_DEVICES} sizes",)
+        return (Flaw(FlawKind.TOO_MANY),)
     return tuple(
-        f"{word!r} is not a plain number of MiB"
-        for word in words
-        if _number(word) is None
+        Flaw(FlawKind.NOT_A_NUMBER, word) for word in words if _number(word) is None
     )
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from fnmatch import fnmatchcase
 
-from vfio_doctor.parse.udev_rules import Rule, RuleFile, Term
+from vfio_doctor.parse.systemd_versions import SYSTEM_ID_MAX, Systemd, is_system
+from vfio_doctor.parse.udev_rules import Fault, Rule, RuleFile, Term
 from vfio_doctor.value import NamedTuple
-
-# SYSTEM_UID_MAX as distributions build systemd (login.defs SYS_UID_MAX).
-SYSTEM_ID_MAX = 999
-DROPS_UNRESOLVED = 258
-DROPS_NON_SYSTEM = (258, 259)
-KNOWS_IGNORE_CASE = 258
 
 PARENT_KEYS = {
     "KERNELS": "KERNEL",
@@ -45,7 +41,7 @@ class Names(NamedTuple):
 
     users: Mapping[str, int]
     groups: Mapping[str, int]
-    systemd: int | None
+    systemd: Systemd | None
 
 
 class Assigned(NamedTuple):
@@ -63,23 +59,33 @@ class Assigned(NamedTuple):
     certain: bool
 
 
+class Oddity(Enum):
+    """Why a line does not do what it says."""
+
+    SYNTAX = "syntax"
+    UNKNOWN_NAME = "unknown-name"
+    NOT_SYSTEM = "not-system"
+    DEPRECATED = "deprecated"
+    PREFIX = "prefix"
+
+
 class Remark(NamedTuple):
     """A line that does not do what it says.
 
-    ``kind`` is ``syntax``, ``unknown-name``, ``not-system``, ``deprecated`` or
-    ``prefix``; ``key`` is OWNER, GROUP or "". ``dropped``: the whole line does
-    nothing; else only this assignment is ignored (or, deprecated, still works).
+    ``key`` is OWNER, GROUP, the key with the prefix, or "". ``dropped``: the whole
+    line does nothing; else only this assignment is ignored (or, deprecated, still
+    works). ``fault`` says what is wrong with the syntax, None with other kinds.
     """
 
     path: str
     line: int
     raw: str
-    kind: str
+    kind: Oddity
     key: str
     value: str
     dropped: bool
-    reason: str
     certain: bool = True
+    fault: Fault | None = None
 
 
 class Effects(NamedTuple):
@@ -119,11 +125,6 @@ def effects(
         tuple(event.remarks),
         tuple(event.applied),
     )
-
-
-def is_system_id(number: int) -> bool:
-    """Tell whether systemd takes a uid or gid for a system account's."""
-    return 0 <= number <= SYSTEM_ID_MAX
 
 
 def value_matches(pattern: str, text: str, ignore_case: bool = False) -> bool:
@@ -184,7 +185,7 @@ class _Event:
     def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
         """Apply one rule; return whether its conditions hold, None for unknown."""
         if rule.problem:
-            self.remark(path, rule, "syntax", Term("", "", "", ""), rule.problem)
+            self.remark(path, rule, Oddity.SYNTAX, Term("", "", "", ""))
             return False
         holds = self.conditions(rule)
         certain = certain and holds is True
@@ -250,8 +251,8 @@ class _Event:
         """Note names that do not resolve; tell whether the whole line is dropped."""
         version = self.names.systemd
         for term in rule.terms:
-            if term.ignore_case and version is not None and version < KNOWS_IGNORE_CASE:
-                self.remark(path, rule, "prefix", term, f"systemd {version} has no i")
+            if term.ignore_case and version and not version.knows_ignore_case:
+                self.remark(path, rule, Oddity.PREFIX, term)
                 return True
             if term.key not in ("OWNER", "GROUP") or "$" in term.value:
                 continue
@@ -263,23 +264,20 @@ class _Event:
 
     def bad_name(self, path: str, rule: Rule, term: Term, certain: bool) -> bool:
         number = self.number(term)
-        what = "user" if term.key == "OWNER" else "group"
         version = self.names.systemd
+        certain_here = certain and version is not None
         if number < 0:
-            drop = version is None or version >= DROPS_UNRESOLVED
-            text = f"there is no {what} {term.value}"
-            certain = certain and version is not None
-            self.remark(path, rule, "unknown-name", term, text, drop, certain)
+            drop = version is None or version.drops_unknown_names
+            self.remark(path, rule, Oddity.UNKNOWN_NAME, term, drop, certain_here)
             return drop
-        if is_system_id(number):
+        if is_system(number):
             return False
-        text = f"{term.value} is not a system {what}"
-        if version is None or version in DROPS_NON_SYSTEM:
-            sure = certain and version is not None
-            self.remark(path, rule, "not-system", term, text, version is not None, sure)
-            return version is not None
-        if version > DROPS_NON_SYSTEM[-1]:
-            self.remark(path, rule, "deprecated", term, text, False, certain)
+        if version is None or version.drops_people:
+            drop = version is not None
+            self.remark(path, rule, Oddity.NOT_SYSTEM, term, drop, certain_here)
+            return drop
+        if version.warns_of_people:
+            self.remark(path, rule, Oddity.DEPRECATED, term, False, certain)
         return False
 
     def number(self, term: Term) -> int:
@@ -292,15 +290,13 @@ class _Event:
         self,
         path: str,
         rule: Rule,
-        kind: str,
+        kind: Oddity,
         term: Term,
-        reason: str,
         dropped: bool = True,
         certain: bool = True,
     ) -> None:
-        place = (path, rule.last, rule.raw)
-        made = Remark(*place, kind, term.key, term.value, dropped, reason, certain)
-        self.remarks.append(made)
+        name = (path, rule.last, rule.raw, kind, term.key, term.value)
+        self.remarks.append(Remark(*name, dropped, certain, rule.problem))
 
     def assign(self, path: str, rule: Rule, term: Term, certain: bool) -> None:
         if term.key == "ENV":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
@@ -56,6 +57,28 @@ class Term(NamedTuple):
         return self.op in ("==", "!=") or self.key in ("PROGRAM", "IMPORT")
 
 
+class FaultKind(Enum):
+    """What is wrong with a rule that systemd drops as a whole."""
+
+    UNFINISHED = "unfinished"
+    TOO_LONG = "too-long"
+    NOT_A_TERM = "not-a-term"
+    UNKNOWN_KEY = "unknown-key"
+    NEEDS_ATTRIBUTE = "needs-attribute"
+    TAKES_NO_ATTRIBUTE = "takes-no-attribute"
+    UNKNOWN_ATTRIBUTE = "unknown-attribute"
+    PREFIX_IN_ASSIGNMENT = "prefix-in-assignment"
+    WRONG_OPERATOR = "wrong-operator"
+
+
+class Fault(NamedTuple):
+    """Why systemd drops a rule: the key it is about, and the text that is wrong."""
+
+    kind: FaultKind
+    key: str = ""
+    text: str = ""
+
+
 class Rule(NamedTuple):
     """One rule: line numbers (from 1), the exact text, terms, why it is dropped.
 
@@ -67,14 +90,18 @@ class Rule(NamedTuple):
     last: int
     raw: str
     terms: tuple[Term, ...]
-    problem: str = ""
+    problem: Fault | None = None
 
 
 class RuleFile(NamedTuple):
-    """The rules of one file in order; ``problems`` has one text a dropped rule."""
+    """The rules of one file in order."""
 
     lines: tuple[Rule, ...]
-    problems: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[tuple[int, Fault], ...]:
+        """Return the line and the fault of each rule that is dropped."""
+        return tuple((r.last, r.problem) for r in self.lines if r.problem)
 
 
 class _Found(NamedTuple):
@@ -91,9 +118,7 @@ def parse_udev_rules(text: str) -> RuleFile:
     A rule that systemd drops as a whole is kept with ``problem`` set and without
     terms. Never raises.
     """
-    rules = tuple(_rule(piece) for piece in _logical(text))
-    problems = (f"line {r.last}: {r.problem}" for r in rules if r.problem)
-    return RuleFile(rules, tuple(problems))
+    return RuleFile(tuple(_rule(piece) for piece in _logical(text)))
 
 
 def replace_value(line: str, key: str, new: str) -> str:
@@ -178,28 +203,30 @@ def _joined(raw: str) -> tuple[str, list[int]]:
 def _rule(piece: _Piece) -> Rule:
     text, _ = _joined(piece.raw)
     found: list[_Found] = []
+    problem: Fault | None
     if not piece.complete:
-        problem = "the file ends inside this rule (backslash at the end)"
+        problem = Fault(FaultKind.UNFINISHED)
     elif len(text) >= LINE_SIZE:
-        problem = "the rule is too long"
+        problem = Fault(FaultKind.TOO_LONG)
     else:
         found, problem = _scan(text)
-        problem = problem or next(filter(None, (_fault(f.term) for f in found)), "")
+        faults = (_fault(f.term) for f in found)
+        problem = problem or next((each for each in faults if each), None)
     terms = () if problem else tuple(f.term for f in found)
     return Rule(piece.first, piece.last, piece.raw, terms, problem)
 
 
-def _scan(text: str) -> tuple[list[_Found], str]:
-    """Return the terms of a joined rule, and what stopped the reading or ""."""
+def _scan(text: str) -> tuple[list[_Found], Fault | None]:
+    """Return the terms of a joined rule, and what stopped the reading or None."""
     found: list[_Found] = []
     at = _skip(text, 0, BLANKS + ",")
     while at < len(text):
         one = _term(text, at)
         if one is None:
-            return found, f"not a key with a quoted value: {text[at : at + 40]}"
+            return found, Fault(FaultKind.NOT_A_TERM, "", text[at : at + 40])
         found.append(one)
         at = _skip(text, one.end + 1, BLANKS + ",")
-    return found, ""
+    return found, None
 
 
 def _term(text: str, at: int) -> _Found | None:
@@ -286,22 +313,22 @@ def _skip(text: str, at: int, chars: str) -> int:
     return at
 
 
-def _fault(term: Term) -> str:
-    """Return why systemd drops a line with this term, or ""."""
+def _fault(term: Term) -> Fault | None:
+    """Return why systemd drops a line with this term, or None."""
     key, op = term.key.removesuffix("{}"), term.op
     if key not in MATCH_ONLY | ASSIGN_ONLY | EITHER:
-        return f"invalid key {key}"
+        return Fault(FaultKind.UNKNOWN_KEY, key)
     if key in WANTS_ATTRIBUTE and not term.attribute:
-        return f"{key} needs an attribute in braces"
+        return Fault(FaultKind.NEEDS_ATTRIBUTE, key)
     if key not in MAY_HAVE_ATTRIBUTE and (term.attribute or term.key != key):
-        return f"{key} takes no attribute"
+        return Fault(FaultKind.TAKES_NO_ATTRIBUTE, key)
     if term.ignore_case and op not in ("==", "!="):
-        return f"the prefix i cannot stand in an assignment to {key}"
-    if key == "IMPORT" and term.attribute not in IMPORTS:
-        return f"IMPORT{{{term.attribute}}} does not exist"
-    if key == "CONST" and term.attribute not in ("arch", "virt"):
-        return f"CONST{{{term.attribute}}} does not exist"
-    return f"invalid operator {op} for {key}" if _wrong_operator(key, op) else ""
+        return Fault(FaultKind.PREFIX_IN_ASSIGNMENT, key)
+    unknown = key == "IMPORT" and term.attribute not in IMPORTS
+    if unknown or (key == "CONST" and term.attribute not in ("arch", "virt")):
+        return Fault(FaultKind.UNKNOWN_ATTRIBUTE, f"{key}{{{term.attribute}}}")
+    wrong = _wrong_operator(key, op)
+    return Fault(FaultKind.WRONG_OPERATOR, key, op) if wrong else None
 
 
 def _wrong_operator(key: str, op: str) -> bool:

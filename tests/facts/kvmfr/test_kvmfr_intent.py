@@ -8,6 +8,7 @@ from vfio_doctor.facts.base import Facts, NotApplicable, Options
 from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 
 PEOPLE: dict[str, str | bytes | Missing] = {
     "/etc/passwd": "root:x:0:0::/root:/bin/sh\n"
@@ -19,7 +20,7 @@ CLIENT = "[app]\nshmFile=/dev/kvmfr0\n"
 
 
 def reasons(host: CapturedHost, *areas: str) -> tuple[str, ...]:
-    return Facts(host, Options(areas=areas))[KvmfrIntent].reasons
+    return tuple(map(str, Facts(host, Options(areas=areas))[KvmfrIntent].reasons))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_asked_for() -> None:
 
 
 def test_demand() -> None:
-    KvmfrIntent(("x",)).demand()
+    KvmfrIntent((say("x", "x"),)).demand()
     with pytest.raises(NotApplicable):
         KvmfrIntent(()).demand()
 

@@ -11,16 +11,14 @@ from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.node import READ_WRITE, looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Stat
+from vfio_doctor.messages import say
+from vfio_doctor.parse.systemd_versions import is_too_late
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.udev_effects import Assigned, Effects
-
-SEAT_LATE = "73-seat-late.rules"
-# From this version on logind gives no ACL for tags that come after SEAT_LATE.
-LATE_TAGS_IGNORED = 258
 
 
 class NodeAccess(NamedTuple):
@@ -72,7 +70,9 @@ class KvmfrAccess(NamedTuple):
         for access in self.ruled:
             if access.name == name:
                 return access
-        raise MissingFact(f"{name}: no rules were applied to it")
+        raise MissingFact(
+            say("kvmfr-no-rules-applied", "no rules were applied to {name}", name=name)
+        )
 
 
 class _Plan(NamedTuple):
@@ -118,9 +118,9 @@ class _Judge:
             return False
         if not tag.certain:
             return None
-        if tag.path.rpartition("/")[2] < SEAT_LATE:
+        if not is_too_late(tag.path):
             return True
-        return self.systemd < LATE_TAGS_IGNORED if self.systemd else None
+        return not self.systemd.ignores_late_tags if self.systemd else None
 
     def ruled(self, name: str, plan: _Plan) -> NodeAccess:
         human = self.opens(plan.stat, self.human) if plan.certain else None

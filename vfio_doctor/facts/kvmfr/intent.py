@@ -9,6 +9,7 @@ from vfio_doctor.facts.base import MissingFact, NotApplicable
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 NAME = "kvmfr"
 RULES = "/etc/udev/rules.d"
@@ -26,71 +28,84 @@ OWN_CLIENT_CONFIGS = (
     ".looking-glass-client.ini",
 )
 _LIMIT = 1 << 18
+NOBODY_ASKS = say(
+    "kvmfr-not-asked-for", "nothing on this host asks for Looking Glass (kvmfr)"
+)
+ASKED = say("kvmfr-sign-asked", "--with kvmfr")
+MADE = say("kvmfr-sign-devices", "the kvmfr module has made {devices}")
+LOADED = say("kvmfr-sign-loaded", "the kvmfr module is loaded")
+NODE = say("kvmfr-sign-node", "/dev/kvmfr0 exists")
+ARGUMENT = say("kvmfr-sign-argument", "kernel argument {argument}")
+OPTIONS = say("kvmfr-sign-modprobe", "modprobe.d: {path}")
+LISTED = say("kvmfr-sign-modules-load", "modules-load.d: {path}")
+STRAY = say("kvmfr-sign-stray", "configuration that nothing reads: {path}")
+RULE = say("kvmfr-sign-udev", "udev rule: {path}")
+DOMAIN = say("kvmfr-sign-domain", "VM definition: {path}")
+CLIENT = say("kvmfr-sign-client", "Looking Glass client configuration: {path}")
 
 
 class KvmfrIntent(NamedTuple):
-    """Each reason as a person would say it; () where nothing shows the wish.
+    """Each reason as a person would say it; () if nothing shows the wish.
 
-    What cannot be read is no reason. Looking Glass over plain shared memory, a
-    VM definition or client configuration that does not name kvmfr, is none
-    either: who chose it wants no module.
+    What cannot be read is no reason. A VM definition or client configuration that
+    does not name kvmfr is none either: plain shared memory needs no module.
     """
 
-    reasons: tuple[str, ...]
+    reasons: tuple[Message, ...]
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrIntent:
         """Look where the module, its settings and its users leave traces."""
-        asked = ("--with kvmfr",) if NAME in facts.options.areas else ()
+        asked = (ASKED,) if NAME in facts.options.areas else ()
         return cls(
             (
                 *asked,
                 *_in_use(host, facts),
                 *_configured(facts),
-                *_naming(host, RULES, (".rules", ".conf"), "udev rule"),
-                *_naming(host, DOMAINS, (".xml",), "VM definition"),
+                *_naming(host, RULES, (".rules", ".conf"), RULE),
+                *_naming(host, DOMAINS, (".xml",), DOMAIN),
                 *_client(host, facts),
             )
         )
 
     def demand(self) -> None:
-        """Raise `NotApplicable` where nothing shows the wish."""
+        """Raise `NotApplicable` if nothing shows the wish."""
         if not self.reasons:
-            raise NotApplicable("nothing on this host asks for Looking Glass (kvmfr)")
+            raise NotApplicable(NOBODY_ASKS)
 
 
-def _in_use(host: Reader, facts: Facts) -> Iterator[str]:
+def _in_use(host: Reader, facts: Facts) -> Iterator[Message]:
     """Yield what runs; an image that loads the module for everybody is no wish."""
     devices = host.list("/sys/class/kvmfr")
     if not isinstance(devices, Missing) and devices:
-        yield f"the kvmfr module has made {', '.join(devices)}"
+        yield MADE.filled(devices=devices)
     elif not isinstance(host.lstat("/sys/module/kvmfr"), Missing):
         listed = [p for p, it in facts[ModuleConfig].lists if NAME in it.modules]
         if not any(_is_vendors(path) for path in listed):
-            yield "the kvmfr module is loaded"
+            yield LOADED
     if not isinstance(host.lstat("/dev/kvmfr0"), Missing):
-        yield "/dev/kvmfr0 exists"
+        yield NODE
 
 
-def _configured(facts: Facts) -> Iterator[str]:
+def _configured(facts: Facts) -> Iterator[Message]:
     try:
         line = facts[KernelCmdline].line
     except MissingFact:
         pass
     else:
         words = (w for w in line.words if NAME in w and not _forbidding(w))
-        yield from (f"kernel argument {word}" for word in words)
+        yield from (ARGUMENT.filled(argument=word) for word in words)
     config = facts[ModuleConfig]
     for path, file in config.options:
         meant = NAME in file.modules("options") or f"/{NAME}" in path
         if meant and not _is_vendors(path):
-            yield f"modprobe.d: {path}"
+            yield OPTIONS.filled(path=path)
     for path, listed in config.lists:
         if NAME in listed.modules and not _is_vendors(path):
-            yield f"modules-load.d: {path}"
+            yield LISTED.filled(path=path)
     for path, text in config.strays:
         if NAME in path or NAME in text:
-            yield f"configuration that nothing reads: {path}"
+            yield STRAY.filled(path=path)
 
 
 def _is_vendors(path: str) -> bool:
@@ -102,14 +117,14 @@ def _forbidding(word: str) -> bool:
 
 
 def _naming(
-    host: Reader, folder: str, endings: tuple[str, ...], what: str
-) -> Iterator[str]:
+    host: Reader, folder: str, endings: tuple[str, ...], what: Message
+) -> Iterator[Message]:
     """Yield the files of a folder that name kvmfr, by their name or content."""
     names = host.list(folder)
     for name in () if isinstance(names, Missing) else names:
         path = f"{folder}/{name}"
         if name.endswith(endings) and (NAME in name or _names_it(host, path)):
-            yield f"{what}: {path}"
+            yield what.filled(path=path)
 
 
 def _names_it(host: Reader, path: str) -> bool:
@@ -117,11 +132,11 @@ def _names_it(host: Reader, path: str) -> bool:
     return isinstance(text, str) and NAME in text
 
 
-def _client(host: Reader, facts: Facts) -> Iterator[str]:
+def _client(host: Reader, facts: Facts) -> Iterator[Message]:
     paths = [CLIENT_CONFIG, *_own_client_configs(facts)]
     for path in paths:
         if _names_it(host, path):
-            yield f"Looking Glass client configuration: {path}"
+            yield CLIENT.filled(path=path)
 
 
 def _own_client_configs(facts: Facts) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Missing, Stat, Why, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 
 CLASS_FOLDER = "/sys/class/kvmfr"
 PROBE = "kvmfr-size"
+NO_NUMBER = say("kvmfr-no-device-number", "not MAJOR:MINOR")
 
 
 class KvmfrNode(NamedTuple):
     """One kvmfr device: its sysfs number and what its path in ``/dev`` is.
 
     ``number`` is (major, minor) from ``/sys/class/kvmfr/NAME/dev``, `Missing`
-    where sysfs has no such device and only ``/dev`` has the name.
+    if sysfs has no such device and only ``/dev`` has the name.
     """
 
     name: str
@@ -38,7 +40,7 @@ class KvmfrNodes(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> KvmfrNodes:
         """Read ``/sys/class/kvmfr`` and ``/dev``.
 
-        Raises `MissingFact` where one of the two cannot be listed.
+        Raises `MissingFact` if one of the two cannot be listed.
         """
         kernel = _listed(host, CLASS_FOLDER)
         nodes = [name for name in _listed(host, "/dev") if _is_name(name)]
@@ -63,11 +65,9 @@ class KvmfrSizes(NamedTuple):
 
 def _listed(host: Reader, folder: str) -> tuple[str, ...]:
     names = host.list(folder)
-    if isinstance(names, Missing):
-        if names.why is Why.ABSENT:
-            return ()
-        raise MissingFact(str(names))
-    return names
+    if isinstance(names, Missing) and names.why is Why.ABSENT:
+        return ()
+    return known(names)
 
 
 def _is_name(name: str) -> bool:
@@ -87,7 +87,7 @@ def _number(host: Reader, name: str) -> tuple[int, int] | Missing:
         return text
     major, _, minor = text.strip().partition(":")
     if not (f"{major}{minor}".isascii() and major.isdigit() and minor.isdigit()):
-        return Missing(path, Why.FAILED, "not MAJOR:MINOR")
+        return Missing(path, Why.FAILED, NO_NUMBER)
     return int(major), int(minor)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, is_plain_name
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, missing_fact
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
 from vfio_doctor.facts.udev import SUBSYSTEM, SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.parse.accounts import parse_group, parse_passwd
+from vfio_doctor.parse.systemd_versions import Systemd
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
 from vfio_doctor.value import NamedTuple
 
@@ -33,18 +34,18 @@ class Mention(NamedTuple):
 
 
 class KvmfrRules(NamedTuple):
-    """What the rules do to each kvmfr device; to kvmfr0 where there is none yet.
+    """What the rules do to each kvmfr device; to kvmfr0 if there is none yet.
 
     ``mentions`` are the rules that name kvmfr, ``unread`` (path, text) of files
     that name it and that udev never reads, ``unreadable`` what could not be
-    looked at; ``systemd`` is 0 where its version is not known.
+    looked at; ``systemd`` is None if its version is not known.
     """
 
     devices: tuple[tuple[str, Effects], ...]
     mentions: tuple[Mention, ...]
     unread: tuple[tuple[str, str], ...]
     unreadable: tuple[Missing, ...]
-    systemd: int
+    systemd: Systemd | None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrRules:
@@ -64,8 +65,13 @@ class KvmfrRules(NamedTuple):
             ),
             tuple((path, text) for path, text in rules.unread if _names_kvmfr(text)),
             rules.unreadable,
-            version or 0,
+            version,
         )
+
+    def all_read(self) -> None:
+        """Raise `MissingFact` if a file was not read that may say otherwise."""
+        if self.unreadable:
+            raise missing_fact(self.unreadable[0])
 
 
 def _devices(facts: Facts) -> Iterator[Device]:
@@ -79,9 +85,9 @@ def _devices(facts: Facts) -> Iterator[Device]:
         yield Device(name, SUBSYSTEM, "add", path, PLAIN_ATTRIBUTES)
 
 
-def _version(facts: Facts) -> int | None:
+def _version(facts: Facts) -> Systemd | None:
     try:
-        return facts[SystemdVersion].number
+        return facts[SystemdVersion].version
     except MissingFact:
         return None
 
@@ -91,7 +97,9 @@ def _names_kvmfr(text: str) -> bool:
     return any(SUBSYSTEM in line and not line.startswith("#") for line in lines)
 
 
-def _names(host: Reader, facts: Facts, rules: list[Rule], version: int | None) -> Names:
+def _names(
+    host: Reader, facts: Facts, rules: list[Rule], version: Systemd | None
+) -> Names:
     """Collect the account files; ask the name service for what rules name besides."""
     accounts = facts[Accounts]
     users = {"root": 0} | {u.name: u.uid for u in reversed(accounts.users)}

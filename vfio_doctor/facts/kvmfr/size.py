@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.kvmfr.limits import (
+    LARGEST,
+    SMALLEST,
+    TOO_LARGE,
+    USUAL,
+    is_good_size,
+    is_power_of_two,
+)
 from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
-from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse.kvmfr_size import numbers, unreadable
+from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.parse.kvmfr_size import MOST_DEVICES, FlawKind, numbers, unreadable
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -23,13 +32,36 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import CommandLine
+    from vfio_doctor.parse.kvmfr_size import Flaw
 
 MODULE, PARAMETER = "kvmfr", "static_size_mb"
 DRM = "/sys/class/drm"
 MIB = 1 << 20
-SMALLEST, LARGEST, USUAL = 32, 1024, 128
-TOO_LARGE = 2048
+WANTED_SIZE = say(
+    "kvmfr-size-wanted",
+    "a power of two from {smallest} to {largest}",
+    smallest=SMALLEST,
+    largest=LARGEST,
+)
+NO_MONITOR = say(
+    "kvmfr-size-no-monitor", "no monitor is known; this size holds 3840x2160"
+)
+LARGEST_MODE = say(
+    "kvmfr-size-largest-mode",
+    "holds {width}x{height}, the largest mode of a monitor here",
+)
+NOT_SET = say("kvmfr-size-not-set", "no size is set")
+_FLAWS = {
+    FlawKind.NO_VALUE: say("kvmfr-size-no-value", "it has no value"),
+    FlawKind.TOO_MANY: say(
+        "kvmfr-size-too-many", "it lists more than {most} sizes", most=MOST_DEVICES
+    ),
+    FlawKind.NOT_A_NUMBER: say(
+        "kvmfr-size-not-a-number", "'{word}' is not a plain number of MiB"
+    ),
+}
 
 
 class Sizes(NamedTuple):
@@ -40,14 +72,14 @@ class Sizes(NamedTuple):
     """
 
     mib: tuple[int, ...] = ()
-    errors: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    errors: tuple[Message, ...] = ()
+    doubts: tuple[Message, ...] = ()
 
 
 class SizeSetting(NamedTuple):
     """The size for one command line: what wins, what it makes, what lost.
 
-    ``option`` is None where nothing gives a size. An error in any value, the
+    ``option`` is None if nothing gives a size. An error in any value, the
     lost ones included, keeps the module from loading.
     """
 
@@ -56,25 +88,35 @@ class SizeSetting(NamedTuple):
     beaten: tuple[ModuleOption, ...] = ()
 
     @property
-    def errors(self) -> tuple[str, ...]:
+    def errors(self) -> tuple[Message, ...]:
         """Return why a module loaded with this makes no device; () if it does."""
         return self.sizes.errors
+
+    @property
+    def problems(self) -> tuple[Message, ...]:
+        """Return why this size will not do, for the module, QEMU or the picture."""
+        return self.sizes.errors or self.sizes.doubts
+
+    @property
+    def given(self) -> tuple[ModuleOption, ...]:
+        """Return every value that is given, the lost ones first."""
+        return (*self.beaten, self.option) if self.option else self.beaten
 
 
 class KvmfrSettings(NamedTuple):
     """What the host is set to do about kvmfr.
 
     ``now`` goes by the arguments of the running kernel, ``following`` by those of
-    the next boot, or by the running ones where the next are not known.
-    ``loaded_by`` and ``kept_out_by`` name the file or argument, for the next
-    boot. ``foreign`` are parameters that kvmfr does not have, ``notes`` what seems
-    meant for it and is not read.
+    the next boot, or by the running ones if the next are not known. ``loaded_by``
+    and ``kept_out_by`` name the file or argument, for the next boot. ``foreign`` are
+    parameters that kvmfr does not have, ``notes`` what seems meant for it and is not
+    read.
     """
 
     now: SizeSetting
     following: SizeSetting
-    loaded_by: str | Missing | None
-    kept_out_by: str | Missing | None
+    loaded_by: str | Message | MissingFact | None
+    kept_out_by: str | Message | MissingFact | None
     foreign: tuple[tuple[str, ModuleOption], ...]
     notes: tuple[Note, ...]
 
@@ -93,32 +135,34 @@ class KvmfrSettings(NamedTuple):
             config.notes(MODULE),
         )
 
+    def about(self, family: str) -> tuple[Note, ...]:
+        """Return the notes on one family of folders, ``modprobe`` for one."""
+        return tuple(note for note in self.notes if f"/{family}" in note.path)
+
 
 class KvmfrSize(NamedTuple):
     """The size in MiB that the shared memory should have, and why."""
 
     mib: int
-    why: str
+    why: Message
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrSize:
         """Take ``--size``, else the largest mode of the connected outputs.
 
-        Raises `MissingFact` where ``--size`` is no size that QEMU takes.
+        Raises `MissingFact` if ``--size`` is no size that a device may have.
         """
         asked = facts.options.size_mib
         if asked:
-            if asked & (asked - 1) or not 1 <= asked <= LARGEST:
-                raise MissingFact(
-                    f"--size {asked}: QEMU takes powers of two only, up to {LARGEST}"
-                )
-            return cls(asked, f"--size {asked}")
+            if not is_good_size(asked):
+                raise MissingFact(_refused(asked))
+            return cls(asked, say("kvmfr-size-asked", "--size {mib}", mib=asked))
         modes = facts[ConnectedModes].modes
         mib = recommended_mib(modes)
         if not modes:
-            return cls(mib, "no monitor is known; this size holds 3840x2160")
+            return cls(mib, NO_MONITOR)
         width, height = max(modes, key=lambda mode: idd_bytes(*mode))
-        return cls(mib, f"holds {width}x{height}, the largest mode of a monitor here")
+        return cls(mib, LARGEST_MODE.filled(width=width, height=height))
 
 
 class ConnectedModes(NamedTuple):
@@ -150,14 +194,19 @@ def _modes(host: Reader, names: tuple[str, ...]) -> Iterator[tuple[int, int]]:
 def _setting(config: ModuleConfig, line: CommandLine) -> SizeSetting:
     option = config.effective(MODULE, PARAMETER, line)
     if option is None:
-        return SizeSetting(None, Sizes(errors=("no size is set",)))
+        return SizeSetting(None, Sizes(errors=(NOT_SET,)))
     values = config.values(MODULE, PARAMETER, line)
     sizes = made_of(option.value)
     # The kernel stops at the first value it cannot parse, later good ones or not.
     wrong = tuple(
-        f"{error} ({lost.source})"
+        say(
+            "kvmfr-size-error-at",
+            "{error} ({source})",
+            error=_flaw(flaw),
+            source=lost.source,
+        )
         for lost in values[:-1]
-        for error in unreadable(lost.value)
+        for flaw in unreadable(lost.value)
     )
     return SizeSetting(
         option, sizes._replace(errors=(*wrong, *sizes.errors)), values[:-1]
@@ -171,18 +220,35 @@ def _next_line(facts: Facts) -> CommandLine:
         return facts[KernelCmdline].line
 
 
-def _or_missing(answer: Callable[[], str | None]) -> str | Missing | None:
+def _or_missing(
+    answer: Callable[[], str | Message | None],
+) -> str | Message | MissingFact | None:
     try:
         return answer()
     except MissingFact as missing:
-        return Missing("modules-load.d or modprobe.d", Why.FAILED, str(missing))
+        return missing
+
+
+def _refused(mib: int) -> Message:
+    return say(
+        "kvmfr-size-refused",
+        "--size {mib}: the size has to be {wanted} MiB",
+        mib=mib,
+        wanted=WANTED_SIZE,
+    )
+
+
+def _flaw(flaw: Flaw) -> Message:
+    said = _FLAWS[flaw.kind]
+    named = flaw.kind is FlawKind.NOT_A_NUMBER
+    return said.filled(word=flaw.word) if named else said
 
 
 def made_of(value: str | None) -> Sizes:
     """Return what the module makes of ``static_size_mb=VALUE``; never raises."""
     bad = unreadable(value)
     if bad or value is None:
-        return Sizes(errors=bad)
+        return Sizes(errors=tuple(_flaw(flaw) for flaw in bad))
     mib = numbers(value)
     errors = tuple(error for n in mib for error in (_error(n),) if error)
     return Sizes(mib, errors, () if errors else tuple(_doubts(mib)))
@@ -208,7 +274,7 @@ def recommended_mib(modes: Iterable[tuple[int, int]]) -> int:
     """Return the size for the largest of these modes, 32 to 1024 MiB.
 
     The larger formula counts, since the release in use is not known; without a
-    mode 128 MiB is returned, which holds 4K.
+    mode the usual size is returned.
     """
     needs = [max(idd_bytes(w, h), b7_bytes(w, h)) for w, h in modes]
     if not needs:
@@ -216,17 +282,34 @@ def recommended_mib(modes: Iterable[tuple[int, int]]) -> int:
     return min(max(power_of_two_mib(max(needs)), SMALLEST), LARGEST)
 
 
-def _error(mib: int) -> str:
+def _error(mib: int) -> Message | None:
     if mib <= 0:
-        return f"{mib} MiB: the module cannot make a device of that size"
+        return say(
+            "kvmfr-size-none",
+            "{mib} MiB: the module cannot make a device of that size",
+            mib=mib,
+        )
     if mib >= TOO_LARGE:
-        return f"{mib} MiB: the module can make at most {LARGEST} MiB"
-    return ""
+        return say(
+            "kvmfr-size-too-large",
+            "{mib} MiB: the module can make at most {largest} MiB",
+            mib=mib,
+            largest=LARGEST,
+        )
+    return None
 
 
-def _doubts(sizes: tuple[int, ...]) -> Iterable[str]:
+def _doubts(sizes: tuple[int, ...]) -> Iterable[Message]:
     for mib in sizes:
-        if mib & (mib - 1):
-            yield f"{mib} MiB is no power of two: QEMU stops with an error"
+        if not is_power_of_two(mib):
+            yield say(
+                "kvmfr-size-no-power-of-two",
+                "{mib} MiB is no power of two: QEMU stops with an error",
+                mib=mib,
+            )
         elif mib < SMALLEST:
-            yield f"{mib} MiB holds less than a 1920x1080 picture"
+            yield say(
+                "kvmfr-size-too-small",
+                "{mib} MiB holds less than a 1920x1080 picture",
+                mib=mib,
+            )

@@ -1,0 +1,334 @@
+"""Check of the kvmfr devices that the module makes, and of their size."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    MIB,
+    WANTED_SIZE,
+    Actor,
+    Check,
+    Conclusion,
+    Evidence,
+    Facts,
+    Finding,
+    Iterator,
+    KernelMessages,
+    Kind,
+    KvmfrIntent,
+    KvmfrLoaded,
+    KvmfrNodes,
+    KvmfrSettings,
+    KvmfrSize,
+    KvmfrSizes,
+    Message,
+    Missing,
+    MissingFact,
+    ModuleOption,
+    ModulePlace,
+    NodePlace,
+    NotApplicable,
+    Severity,
+    SizeSetting,
+    Stat,
+    Why,
+    in_order,
+    known,
+    say,
+)
+
+OPTIONS = "/etc/modprobe.d/kvmfr.conf"
+MODULE = ModulePlace("kvmfr")
+RELOAD = say(
+    "kvmfr-size-reload",
+    "With every virtual machine off, run `sudo modprobe -r kvmfr` and"
+    " `sudo modprobe kvmfr`.",
+)
+IN_MIB = say("kvmfr-size-in-mib", "{mib} MiB")
+# What a size answer is: bytes, or why there is none.
+Answer = int | Missing
+
+
+class KvmfrNoDevice(Check):
+    """The kvmfr module is loaded but has no device that can be used.
+
+    What it does:
+    Looks whether the loaded module has a device in /sys/class/kvmfr, asks each
+    device for its size, and reads from modprobe.d and the kernel arguments which
+    size it is given: now and at the next boot. A kernel argument wins over
+    modprobe.d.
+
+    Why is this bad?
+    Without a size in MiB (static_size_mb) the module loads and makes nothing, so
+    there is no /dev/kvmfr0. QEMU stops with an error on a size that is not a
+    power of two. The size in the VM definition must be the same.
+
+    How it is repaired:
+    The size is written to the place that counts, and the module is loaded again
+    while no virtual machine uses it.
+
+    See it yourself:
+        ls /sys/class/kvmfr
+        grep -r kvmfr /etc/modprobe.d; cat /proc/cmdline
+        sudo dmesg | grep 'static devices'
+
+    False alarms:
+    None are known. The parameter cannot be read back from /sys: the module hides
+    it.
+    """
+
+    id = "kvmfr-no-device"
+    severity = Severity.ERROR
+    title = "kvmfr has no usable device"
+    requires = ("kvmfr-module-not-loaded",)
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding if there is no device, or will be none or a bad one."""
+        facts[KvmfrIntent].demand()
+        module = facts[KvmfrLoaded]
+        if not module.loaded:
+            raise NotApplicable(
+                say("kvmfr-size-not-loaded", "the kvmfr module is not loaded")
+            )
+        if not module.devices:
+            yield _no_device(facts)
+            return
+        answers = _answers(facts)
+        for path, answer in answers:
+            if answer == 0 or _refused(answer):
+                yield _useless(path, answer)
+        following = facts[KvmfrSettings].following
+        if following.problems:
+            yield _at_next_boot(facts, following)
+        else:
+            yield from _other_sizes(facts, answers)
+        for _, answer in answers:
+            if not _refused(answer):
+                known(answer)
+
+
+def _answers(facts: Facts) -> tuple[tuple[str, Answer], ...]:
+    """Return the size of each device node.
+
+    If /dev has nothing, or something that is no device node, that is left out:
+    kvmfr-node-not-a-device judges it. Raises `MissingFact` if the nodes cannot be
+    listed.
+    """
+    stats = {node.path: node.stat for node in facts[KvmfrNodes].nodes}
+    return tuple(
+        (path, answer)
+        for path, answer in facts[KvmfrSizes].sizes
+        if _may_be_device(stats[path])
+    )
+
+
+def _may_be_device(stat: Stat | Missing) -> bool:
+    if isinstance(stat, Missing):
+        return stat.why is not Why.ABSENT
+    return stat.kind is Kind.CHAR
+
+
+def _refused(answer: Answer) -> bool:
+    """Tell whether the driver itself answered with an error."""
+    return isinstance(answer, Missing) and answer.why is Why.FAILED
+
+
+def _useless(path: str, answer: Answer) -> Finding:
+    said = say("kvmfr-size-zero", "size 0")
+    if isinstance(answer, Missing):
+        said = say("kvmfr-size-answer", "{answer}", answer=answer.detail)
+    wanted = say("kvmfr-size-above-zero", "a size above 0")
+    return Finding(
+        NodePlace(path),
+        say(
+            "kvmfr-size-useless",
+            "{path} is there and cannot be used: asked for its size, it says {said}.",
+            path=path,
+            said=said,
+        ),
+        (Evidence(f"probe kvmfr-size of {path}", said, wanted),),
+        advice=in_order(
+            RELOAD,
+            say(
+                "kvmfr-size-then-reboot",
+                "If that does not help, reboot, then look into"
+                " `sudo dmesg | grep kvmfr`.",
+            ),
+        ),
+    )
+
+
+def _other_sizes(
+    facts: Facts, answers: tuple[tuple[str, Answer], ...]
+) -> Iterator[Finding]:
+    """Yield a finding a device whose size is not the one that is set."""
+    settings = facts[KvmfrSettings]
+    for path, answer in answers:
+        if isinstance(answer, int) and answer:
+            mib = _set_for(path, settings.following)
+            if answer != mib * MIB:
+                yield _other_size(path, answer, mib, settings)
+
+
+def _set_for(path: str, setting: SizeSetting) -> int:
+    """Return the MiB for a device, the Nth value for the Nth; 0 if none."""
+    number = path.removeprefix("/dev/kvmfr")
+    by_name = {str(index): mib for index, mib in enumerate(setting.sizes.mib)}
+    return by_name.get(number, 0)
+
+
+def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Finding:
+    now = IN_MIB.filled(mib=size // MIB)
+    if size % MIB:
+        now = say("kvmfr-size-in-bytes", "{size} bytes", size=size)
+    then = IN_MIB.filled(mib=mib)
+    if not mib:
+        then = say("kvmfr-size-no-such-device", "no such device")
+    option = settings.following.option
+    source = option.source if option else OPTIONS
+    message = say(
+        "kvmfr-size-other-when-loaded",
+        "{path} has {now} now, and what is set gives {then} when kvmfr is loaded next.",
+    )
+    advice = say(
+        "kvmfr-size-choose-and-reload",
+        "Write the size that you want into the VM definition. If that is {then}, run"
+        " `sudo modprobe -r kvmfr` and `sudo modprobe kvmfr` with every virtual machine"
+        " off; if not, change static_size_mb in {source}.",
+    )
+    if size == _set_for(path, settings.now) * MIB:
+        message = say(
+            "kvmfr-size-other-at-next-boot",
+            "{path} has {now} now, and what is set gives {then} at the next boot.",
+        )
+        advice = say(
+            "kvmfr-size-choose-and-reboot",
+            "Write the size that you want into the VM definition. If that is {then},"
+            " reboot; if not, change static_size_mb in {source}.",
+        )
+    return Finding(
+        NodePlace(path),
+        message.filled(path=path, now=now, then=then),
+        (
+            Evidence(f"probe kvmfr-size of {path}", now, then),
+            *_sources(settings, settings.following),
+        ),
+        Severity.WARNING,
+        advice.filled(then=then, source=source),
+    )
+
+
+def _no_device(facts: Facts) -> Finding:
+    why, rows = _why_none(facts)
+    empty = say("kvmfr-size-empty", "empty")
+    return Finding(
+        MODULE,
+        say(
+            "kvmfr-size-no-device",
+            "kvmfr is loaded and has made no device: {why}.",
+            why=why,
+        ),
+        (Evidence("/sys/class/kvmfr", empty, "kvmfr0"), *rows, *_log(facts)),
+        advice=in_order(_set_size(facts), RELOAD),
+        who_acts=Actor.TOOL,
+    )
+
+
+def _why_none(
+    facts: Facts,
+) -> tuple[Message | tuple[Message, ...], tuple[Evidence, ...]]:
+    """Return why there is no device, and the evidence for it."""
+    try:
+        settings = facts[KvmfrSettings]
+    except MissingFact as missing:
+        unread = say("kvmfr-size-settings-unread", "the settings cannot be read")
+        source = say("kvmfr-size-settings", "settings")
+        return unread, (Evidence(source, missing.message),)
+    late = say("kvmfr-size-set-late", "its size was set after it was loaded")
+    return settings.now.errors or late, _sources(settings, settings.now)
+
+
+def _at_next_boot(facts: Facts, setting: SizeSetting) -> Finding:
+    message = say(
+        "kvmfr-size-will-not-do",
+        "The size given to kvmfr will not do: {why}.",
+        why=setting.problems,
+    )
+    if setting.errors:
+        message = say(
+            "kvmfr-size-none-at-next-boot",
+            "kvmfr works now, but the next boot makes no device: {why}.",
+            why=setting.problems,
+        )
+    return Finding(
+        MODULE,
+        message,
+        _sources(facts[KvmfrSettings], setting),
+        Severity.WARNING,
+        _set_size(facts),
+        Actor.TOOL,
+    )
+
+
+def _sources(settings: KvmfrSettings, setting: SizeSetting) -> tuple[Evidence, ...]:
+    """Return every place that says something of the size, the winner first."""
+    if setting.option:
+        option = setting.option
+        rows = [Evidence(option.source, _given(option), WANTED_SIZE)]
+    else:
+        source = say("kvmfr-size-sources", "modprobe.d, kernel arguments")
+        nothing = say("kvmfr-size-nothing-given", "no size")
+        rows = [Evidence(source, nothing, WANTED_SIZE)]
+    for option in setting.beaten:
+        lost = say(
+            "kvmfr-size-lost", "{option} (a later one wins)", option=_given(option)
+        )
+        rows.append(Evidence(option.source, lost))
+    alone = say("kvmfr-size-only-option", "static_size_mb: kvmfr has nothing else")
+    for name, option in settings.foreign:
+        rows.append(Evidence(option.source, _given(option, name), alone))
+    unread = settings.about("modprobe")
+    return (*rows, *(Evidence(str(note.place), note.said) for note in unread))
+
+
+def _given(option: ModuleOption, name: str = "static_size_mb") -> str:
+    return name if option.value is None else f"{name}={option.value}"
+
+
+def _log(facts: Facts) -> tuple[Evidence, ...]:
+    try:
+        log = facts[KernelMessages].log
+    except MissingFact:
+        return ()
+    telling = (
+        Conclusion.NO_KVMFR_DEVICE,
+        Conclusion.UNKNOWN_PARAMETER,
+        Conclusion.BAD_PARAMETER,
+        Conclusion.KVMFR_MEMORY,
+    )
+    source = say("kvmfr-size-log", "kernel log")
+    found = log.of(*telling, module="kvmfr")
+    return tuple(Evidence(source, match.line) for match in found)
+
+
+def _set_size(facts: Facts) -> Message:
+    """Return the command that sets the size in the place that counts."""
+    mib, why = facts[KvmfrSize]
+    try:
+        option = facts[KvmfrSettings].following.option
+    except MissingFact:
+        option = None
+    if option and option.on_command_line:
+        return say(
+            "kvmfr-size-change-argument",
+            "Change the kernel argument to kvmfr.static_size_mb={mib} ({why}): it wins"
+            " over modprobe.d.",
+            mib=mib,
+            why=why,
+        )
+    return say(
+        "kvmfr-size-write-option",
+        "Run `echo 'options kvmfr static_size_mb={mib}' | sudo tee {file}` ({why}).",
+        mib=mib,
+        file=OPTIONS,
+        why=why,
+    )

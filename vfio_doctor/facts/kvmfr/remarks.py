@@ -1,0 +1,72 @@
+"""Why a udev rule does not do what it says, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.messages import say
+from vfio_doctor.parse.udev_effects import Oddity
+from vfio_doctor.parse.udev_rules import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from vfio_doctor.model import Message
+    from vfio_doctor.parse.udev_effects import Remark
+
+_OF_NAMES = {
+    (Oddity.UNKNOWN_NAME, "OWNER"): say("udev-no-user", "there is no user {name}"),
+    (Oddity.UNKNOWN_NAME, "GROUP"): say("udev-no-group", "there is no group {name}"),
+    (Oddity.NOT_SYSTEM, "OWNER"): say(
+        "udev-user-not-system", "{name} is not a system user"
+    ),
+    (Oddity.NOT_SYSTEM, "GROUP"): say(
+        "udev-group-not-system", "{name} is not a system group"
+    ),
+}
+_OF_SYNTAX = {
+    FaultKind.UNFINISHED: say(
+        "udev-rule-unfinished", "the file ends inside this rule (backslash at the end)"
+    ),
+    FaultKind.TOO_LONG: say("udev-rule-too-long", "the rule is too long"),
+    FaultKind.NOT_A_TERM: say(
+        "udev-rule-not-a-term", "this is not a key with a quoted value: {text}"
+    ),
+    FaultKind.UNKNOWN_KEY: say("udev-rule-unknown-key", "there is no key {key}"),
+    FaultKind.NEEDS_ATTRIBUTE: say(
+        "udev-rule-needs-attribute", "{key} needs an attribute in braces"
+    ),
+    FaultKind.TAKES_NO_ATTRIBUTE: say(
+        "udev-rule-takes-no-attribute", "{key} takes no attribute"
+    ),
+    FaultKind.UNKNOWN_ATTRIBUTE: say(
+        "udev-rule-unknown-attribute", "there is no {key}"
+    ),
+    FaultKind.PREFIX_IN_ASSIGNMENT: say(
+        "udev-rule-prefix-in-assignment",
+        "the prefix i cannot stand in an assignment to {key}",
+    ),
+    FaultKind.WRONG_OPERATOR: say(
+        "udev-rule-wrong-operator", "{key} does not take the operator {text}"
+    ),
+}
+_PREFIX = say("udev-rule-prefix", "this systemd does not know the prefix i")
+
+
+def remark_reason(remark: Remark) -> Message:
+    """Return why the line does not do what it says, as a clause."""
+    if remark.fault:
+        return _of_syntax(remark.fault)
+    if remark.kind is Oddity.PREFIX:
+        return _PREFIX
+    # A deprecated name is one that is not a system account's, too.
+    unknown = remark.kind is Oddity.UNKNOWN_NAME
+    kind = Oddity.UNKNOWN_NAME if unknown else Oddity.NOT_SYSTEM
+    return _OF_NAMES[kind, remark.key].filled(name=remark.value)
+
+
+def _of_syntax(fault: Fault) -> Message:
+    said = _OF_SYNTAX[fault.kind]
+    given = {"key": fault.key, "text": fault.text}
+    used = {
+        name: text for name, text in given.items() if f"{{{name}}}" in said.template
+    }
+    return said.filled(**used) if used else said
