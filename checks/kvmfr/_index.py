@@ -5,13 +5,13 @@
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('kvmfr-device-owner', '/dev/kvmfr0 is not open to the right accounts', 'ERROR', ('kvmfr-group-unknown', 'kvmfr-node-not-a-device', 'kvmfr-rule-owner', 'kvmfr-rule-too-late')),
-    ('kvmfr-group-unknown', 'udev rule names a group that does not count', 'ERROR', ()),
+    ('kvmfr-group-unknown', 'The kvmfr udev rule names an unknown or refused group', 'ERROR', ()),
     ('kvmfr-module-missing', 'The kvmfr module is not installed for this kernel', 'ERROR', ()),
     ('kvmfr-module-not-loaded', 'The kvmfr module is not loaded', 'ERROR', ('kvmfr-module-rejected',)),
     ('kvmfr-module-rejected', 'The kernel refuses the kvmfr module', 'ERROR', ('kvmfr-module-missing',)),
     ('kvmfr-no-device', 'kvmfr has no usable device', 'ERROR', ('kvmfr-module-not-loaded',)),
     ('kvmfr-node-not-a-device', '/dev/kvmfr0 is not the kvmfr device', 'ERROR', ()),
     ('kvmfr-not-loaded-at-boot', 'Nothing loads kvmfr at boot', 'WARNING', ('kvmfr-module-missing',)),
-    ('kvmfr-rule-owner', 'The udev rule for kvmfr does not do what it should', 'ERROR', ()),
-    ('kvmfr-rule-too-late', 'uaccess is set too late for kvmfr', 'WARNING', ()),
+    ('kvmfr-rule-owner', 'The kvmfr udev rule names the wrong user', 'ERROR', ()),
+    ('kvmfr-rule-too-late', 'The kvmfr udev rule sets uaccess too late', 'WARNING', ()),
 )

@@ -242,7 +242,7 @@ def _output(result: CommandResult) -> str:
     why = verbatim(said) if said else EXIT_STATUS.filled(status=result.status)
     raise MissingFact(
         say(
-            "command-failed",
+            "module-command-failed",
             "{command}: {why}",
             command=" ".join(result.argv),
             why=why,
