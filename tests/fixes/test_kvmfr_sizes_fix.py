@@ -36,8 +36,7 @@ def taken(size: str) -> bool:
         context = cli.make_context(
             "vfio-doctor", ["--fix", "--dry-run", "--size", size]
         )
-    except click.BadParameter as refused:
-        assert "a power of two from 32 to 1024" in refused.message
+    except click.BadParameter:
         return False
     return bool(context.params["size_mib"] == int(size))
 
