@@ -56,6 +56,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
+    from vfio_doctor.facts.kvmfr.names import LIST_FILE as LIST_FILE
+    from vfio_doctor.facts.kvmfr.names import MODPROBE_FILE as MODPROBE_FILE
+    from vfio_doctor.facts.kvmfr.names import PARAMETER as PARAMETER
+    from vfio_doctor.facts.kvmfr.names import option_line as option_line
     from vfio_doctor.facts.kvmfr.node import KvmfrNode as KvmfrNode
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
@@ -71,6 +75,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
     from vfio_doctor.facts.module_config import Note as Note
+    from vfio_doctor.facts.modules import KERNEL_LOG as KERNEL_LOG
+    from vfio_doctor.facts.modules import NO_KVMFR_FILE as NO_KVMFR_FILE
     from vfio_doctor.facts.modules import BuiltinModules as BuiltinModules
     from vfio_doctor.facts.modules import KernelMessages as KernelMessages
     from vfio_doctor.facts.modules import KvmfrFile as KvmfrFile
@@ -86,6 +92,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci import IommuGroups as IommuGroups
     from vfio_doctor.facts.pci import PciDevice as PciDevice
     from vfio_doctor.facts.pci import PciDevices as PciDevices
+    from vfio_doctor.facts.qemu_user import QEMU_ACCOUNT as QEMU_ACCOUNT
     from vfio_doctor.facts.qemu_user import QemuUser as QemuUser
     from vfio_doctor.facts.system import Container as Container
     from vfio_doctor.facts.system import ImageInfo as ImageInfo

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    KERNEL_LOG,
+    NO_KVMFR_FILE,
     WANTED_SIZE,
     Actor,
     BootKind,
@@ -135,7 +137,6 @@ def _missing(facts: Facts) -> Finding:
         advice = say(
             "kvmfr-module-in-next-kernel", "Reboot: the next kernel has the module."
         )
-    lacks = say("kvmfr-module-no-file", "no kvmfr.ko")
     sign = say("kvmfr-module-sign", "sign that kvmfr is wanted")
     return Finding(
         ModulePlace("kvmfr", file.release),
@@ -145,7 +146,7 @@ def _missing(facts: Facts) -> Finding:
             release=file.release,
         ),
         (
-            Evidence(f"/lib/modules/{file.release}", lacks, "kvmfr.ko"),
+            Evidence(f"/lib/modules/{file.release}", NO_KVMFR_FILE, "kvmfr.ko"),
             *(Evidence(f"/lib/modules/{one}", "kvmfr.ko") for one in file.elsewhere),
             *(Evidence(sign, reason) for reason in facts[KvmfrIntent].reasons),
         ),
@@ -297,8 +298,7 @@ def _log(facts: Facts, conclusion: Conclusion) -> tuple[Evidence, ...]:
     named = log.of(conclusion, module="kvmfr")
     unnamed = [match for match in log.of(conclusion) if not match.module]
     found = dict.fromkeys(match.line for match in (*named, *unnamed))
-    source = say("kvmfr-module-log", "kernel log")
-    return tuple(Evidence(source, line) for line in found)
+    return tuple(Evidence(KERNEL_LOG, line) for line in found)
 
 
 def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:

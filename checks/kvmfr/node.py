@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     APPLY_RULES,
+    QEMU_ACCOUNT,
     Actor,
     Check,
     Evidence,
@@ -240,29 +241,18 @@ class _LockedOut:
         self.rows: tuple[Evidence, ...] = ()
         self.guessed = False
         if node.human is False:
-            self._add_human(facts[HumanUser])
+            self.who = (facts[HumanUser].name,)
+            self.rows = (facts[HumanUser].row,)
         if node.qemu is False:
             self._add_qemu(facts[QemuUser])
             self.guessed = facts[QemuUser].assumed and node.human is not False
 
-    def _add_human(self, human: HumanUser) -> None:
-        self.who = (human.name,)
-        person = say("kvmfr-node-person", "who will run the VM")
-        how = say(
-            "kvmfr-node-person-how", "{name} ({how})", name=human.name, how=human.how
-        )
-        self.rows = (Evidence(person, how),)
-
     def _add_qemu(self, qemu: QemuUser) -> None:
         name = say("kvmfr-node-qemu", "QEMU's account {name}", name=qemu.name)
-        self.who = (*self.who, name)
-        account = say("kvmfr-node-qemu-account", "QEMU's account")
         source = say("kvmfr-node-qemu-source", "how that is known")
-        self.rows = (
-            *self.rows,
-            Evidence(account, f"{qemu.name}:{qemu.group}"),
-            Evidence(source, qemu.source),
-        )
+        account = Evidence(QEMU_ACCOUNT, f"{qemu.name}:{qemu.group}")
+        self.who = (*self.who, name)
+        self.rows = (*self.rows, account, Evidence(source, qemu.source))
 
 
 def _closed_now(facts: Facts, node: NodeAccess) -> Finding:

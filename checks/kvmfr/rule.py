@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    QEMU_ACCOUNT,
     Actor,
     Assigned,
     Check,
@@ -66,7 +67,7 @@ def _locked_out(facts: Facts, name: str) -> Message | None:
     if ruled.human is False:
         who = (facts[HumanUser].name,)
     if ruled.qemu is False:
-        who = (*who, say("kvmfr-rule-qemu-account", "QEMU's account"))
+        who = (*who, QEMU_ACCOUNT)
     if not who:
         return None
     if _works_now(facts, name):
@@ -195,10 +196,7 @@ def _wrong_owner(facts: Facts, name: str, owner: Assigned) -> Finding:
         message,
         Severity.WARNING if later else Severity.ERROR,
         Evidence(by_rules, looks, open_for),
-        Evidence(
-            say("kvmfr-rule-who-runs", "who will run the VM"),
-            say("kvmfr-rule-user", "{user} ({how})", user=human.name, how=human.how),
-        ),
+        human.row,
     )
 
 

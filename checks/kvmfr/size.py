@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    KERNEL_LOG,
     MIB,
+    MODPROBE_FILE,
+    PARAMETER,
     WANTED_SIZE,
     Actor,
     Check,
@@ -33,10 +36,10 @@ from vfio_doctor.api import (
     Why,
     in_order,
     known,
+    option_line,
     say,
 )
 
-OPTIONS = "/etc/modprobe.d/kvmfr.conf"
 MODULE = ModulePlace("kvmfr")
 RELOAD = say(
     "kvmfr-size-reload",
@@ -184,7 +187,7 @@ def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Find
     if not mib:
         then = say("kvmfr-size-no-such-device", "no such device")
     option = settings.following.option
-    source = option.source if option else OPTIONS
+    source = option.source if option else MODPROBE_FILE
     message = say(
         "kvmfr-size-other-when-loaded",
         "{path} has {now} now, and what is set gives {then} when kvmfr is loaded next.",
@@ -290,7 +293,7 @@ def _sources(settings: KvmfrSettings, setting: SizeSetting) -> tuple[Evidence, .
     return (*rows, *(Evidence(str(note.place), note.said) for note in unread))
 
 
-def _given(option: ModuleOption, name: str = "static_size_mb") -> str:
+def _given(option: ModuleOption, name: str = PARAMETER) -> str:
     return name if option.value is None else f"{name}={option.value}"
 
 
@@ -305,9 +308,8 @@ def _log(facts: Facts) -> tuple[Evidence, ...]:
         Conclusion.BAD_PARAMETER,
         Conclusion.KVMFR_MEMORY,
     )
-    source = say("kvmfr-size-log", "kernel log")
     found = log.of(*telling, module="kvmfr")
-    return tuple(Evidence(source, match.line) for match in found)
+    return tuple(Evidence(KERNEL_LOG, match.line) for match in found)
 
 
 def _set_size(facts: Facts) -> Message:
@@ -327,8 +329,8 @@ def _set_size(facts: Facts) -> Message:
         )
     return say(
         "kvmfr-size-write-option",
-        "Run `echo 'options kvmfr static_size_mb={mib}' | sudo tee {file}` ({why}).",
-        mib=mib,
-        file=OPTIONS,
+        "Run `echo '{line}' | sudo tee {file}` ({why}).",
+        line=option_line(str(mib)),
+        file=MODPROBE_FILE,
         why=why,
     )

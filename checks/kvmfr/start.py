@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    LIST_FILE,
+    NO_KVMFR_FILE,
     Actor,
     Check,
     Evidence,
@@ -24,8 +26,6 @@ from vfio_doctor.api import (
     known,
     say,
 )
-
-LIST = "/etc/modules-load.d/kvmfr.conf"
 
 
 class KvmfrNotLoadedAtBoot(Check):
@@ -89,7 +89,6 @@ def _is_loaded(facts: Facts) -> bool:
 
 def _next_lacks_it(file: KvmfrFile) -> Finding:
     release = str(file.next_release)
-    lacks = say("kvmfr-start-no-file", "no kvmfr.ko")
     return Finding(
         ModulePlace("kvmfr", release),
         say(
@@ -98,7 +97,7 @@ def _next_lacks_it(file: KvmfrFile) -> Finding:
             release=release,
         ),
         (
-            Evidence(f"/lib/modules/{release}", lacks, "kvmfr.ko"),
+            Evidence(f"/lib/modules/{release}", NO_KVMFR_FILE, "kvmfr.ko"),
             Evidence(f"/lib/modules/{file.release}", "kvmfr.ko"),
         ),
         advice=say(
@@ -124,7 +123,7 @@ def _nothing_loads(settings: KvmfrSettings) -> Finding:
             *(Evidence(str(n.place), n.said) for n in settings.about("modules-load")),
         ),
         advice=say(
-            "kvmfr-start-list-it", "Run `echo kvmfr | sudo tee {file}`.", file=LIST
+            "kvmfr-start-list-it", "Run `echo kvmfr | sudo tee {file}`.", file=LIST_FILE
         ),
         who_acts=Actor.TOOL,
     )

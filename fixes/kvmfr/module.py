@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    LIST_FILE,
     MIB,
+    MODPROBE_FILE,
+    PARAMETER,
     CannotFix,
     Change,
     DeleteFile,
@@ -26,12 +29,11 @@ from vfio_doctor.api import (
     Why,
     is_good_size,
     known,
+    option_line,
     say,
 )
 
-MODULE, PARAMETER = "kvmfr", "static_size_mb"
-MODPROBE_FILE = "/etc/modprobe.d/kvmfr.conf"
-LIST_FILE = "/etc/modules-load.d/kvmfr.conf"
+MODULE = "kvmfr"
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
@@ -50,7 +52,7 @@ def _size(facts: Facts) -> Iterator[Change]:
     for option in setting.given:
         yield _edited(facts, option, wanted)
     if not setting.given:
-        yield EditLine(MODPROBE_FILE, "", f"options {MODULE} {PARAMETER}={wanted}")
+        yield EditLine(MODPROBE_FILE, "", option_line(wanted))
 
 
 def _edited(facts: Facts, option: ModuleOption, wanted: str) -> Change:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import MissingFact, known, missing_fact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
+from vfio_doctor.model import Evidence
 from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
 from vfio_doctor.value import NamedTuple
 
@@ -25,6 +26,8 @@ SEAT = "/run/systemd/seats/seat0"
 # 60514 on greeters and dynamic users; above 65535 directory services.
 FIRST_PERSON = 1000
 NOT_PEOPLE = range(60514, 65536)
+WHO_RUNS = say("who-runs-the-vm", "who will run the VM")
+PERSON = say("person-and-how", "{name} ({how})")
 NOBODY = say(
     "vm-user-unknown",
     "who will run the VM is not known: give the account with --user NAME",
@@ -149,6 +152,11 @@ class HumanUser(NamedTuple):
     uid: int
     gids: tuple[int, ...]
     how: str | Message
+
+    @property
+    def row(self) -> Evidence:
+        """Return who the person is and how that is known, as evidence."""
+        return Evidence(WHO_RUNS, PERSON.filled(name=self.name, how=self.how))
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HumanUser:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import ROOT_SEES_IT, MissingFact, known
 from vfio_doctor.facts.boot.next_kernel import NextKernel
 from vfio_doctor.facts.kernel import KernelRelease
+from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.parse import kernel_log, modinfo
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import CommandResult, Reader
 
-KVMFR = "kvmfr"
 MODULES = "/proc/modules"
-CLASS_FOLDER = "/sys/class/kvmfr"
 LOCKDOWN = "/sys/kernel/security/lockdown"
 INTEGRITY, CONFIDENTIALITY = "integrity", "confidentiality"
 SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
@@ -44,7 +43,8 @@ PLACES = (
 )
 _INDEX_LIMIT = 8 << 20
 EXIT_STATUS = say("exit-status", "exit status {status}")
-NO_FILE = say("kvmfr-no-file", "no kvmfr.ko")
+KERNEL_LOG = say("kernel-log", "kernel log")
+NO_KVMFR_FILE = say("kvmfr-no-file", "no kvmfr.ko")
 NOT_SEEN = say("next-modules-not-seen", "the next kernel's modules cannot be seen")
 NO_MODE = say("lockdown-no-mode", "no mode is marked")
 NOT_FIVE = say("secure-boot-not-five-bytes", "{bytes} bytes, not 5")
@@ -281,7 +281,7 @@ def _find(host: Reader, folder: str) -> str | Missing:
         return indexed
     if isinstance(indexed, Missing) and indexed.why is not Why.ABSENT:
         return indexed
-    return doubt or Missing(folder, Why.ABSENT, NO_FILE)
+    return doubt or Missing(folder, Why.ABSENT, NO_KVMFR_FILE)
 
 
 def _from_index(host: Reader, folder: str) -> str | Missing:

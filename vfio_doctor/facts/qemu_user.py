@@ -28,6 +28,7 @@ NO_ACCOUNT = say(
 STRANGER = say(
     "qemu-account-in-no-file", "{path}: user {name} is in no account file of this host"
 )
+QEMU_ACCOUNT = say("qemu-account", "QEMU's account")
 UNSAID = say("qemu-account-usual", "the usual account ({path} does not say)")
 UNREAD = say("qemu-account-usual-unread", "the usual account ({why})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import Systemd, read_version
@@ -26,7 +27,6 @@ FOLDERS = (
     "/usr/lib/udev/rules.d",
     "/lib/udev/rules.d",
 )
-SUBSYSTEM = "kvmfr"
 SYSTEMD_FOLDERS = (
     "/usr/lib/systemd",
     "/usr/lib64/systemd",
@@ -87,7 +87,7 @@ def touches_kvmfr(text: str) -> bool:
     that may match it, such as ``*`` or ``kv*``. Rules without either condition
     ask for attributes and properties that a kvmfr device does not have.
     """
-    if SUBSYSTEM in text:
+    if KVMFR in text:
         return True
     for word in ("KERNEL", "SUBSYSTEM"):
         at = text.find(word)
@@ -108,7 +108,7 @@ def _alternatives(rest: str) -> list[str]:
 
 def _may_match(pattern: str) -> bool:
     stops = [n for n, char in enumerate(pattern) if char in "*?[\\"]
-    return bool(stops) and SUBSYSTEM.startswith(pattern[: stops[0]].lower())
+    return bool(stops) and KVMFR.startswith(pattern[: stops[0]].lower())
 
 
 def _names(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.qemu_user import QemuUser
-from vfio_doctor.facts.udev import ADMIN_FOLDER, SUBSYSTEM, UdevRules
+from vfio_doctor.facts.udev import ADMIN_FOLDER, UdevRules
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import is_system, is_too_late
 from vfio_doctor.parse.udev_rules import has_assignment, replace_value
@@ -134,7 +135,7 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
         KvmfrLine(file, rule)
         for file in facts[UdevRules].files
         for rule in file.rules.lines
-        if SUBSYSTEM in rule.raw
+        if KVMFR in rule.raw
     )
 
 
@@ -239,7 +240,7 @@ def _by_tag(group: str) -> str:
 
 
 def _rule(*terms: str) -> str:
-    return ", ".join([f'SUBSYSTEM=="{SUBSYSTEM}"', *terms, f'MODE="{MODE}"'])
+    return ", ".join([f'SUBSYSTEM=="{KVMFR}"', *terms, f'MODE="{MODE}"'])
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact, NotApplicable
 from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-NAME = "kvmfr"
 RULES = "/etc/udev/rules.d"
 DOMAINS = "/etc/libvirt/qemu"
 CLIENT_CONFIG = "/etc/looking-glass-client.ini"
@@ -56,7 +56,7 @@ class KvmfrIntent(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrIntent:
         """Look where the module, its settings and its users leave traces."""
-        asked = (ASKED,) if NAME in facts.options.areas else ()
+        asked = (ASKED,) if KVMFR in facts.options.areas else ()
         return cls(
             (
                 *asked,
@@ -76,11 +76,11 @@ class KvmfrIntent(NamedTuple):
 
 def _in_use(host: Reader, facts: Facts) -> Iterator[Message]:
     """Yield what runs; an image that loads the module for everybody is no wish."""
-    devices = host.list("/sys/class/kvmfr")
+    devices = host.list(CLASS_FOLDER)
     if not isinstance(devices, Missing) and devices:
         yield MADE.filled(devices=devices)
     elif not isinstance(host.lstat("/sys/module/kvmfr"), Missing):
-        listed = [p for p, it in facts[ModuleConfig].lists if NAME in it.modules]
+        listed = [p for p, it in facts[ModuleConfig].lists if KVMFR in it.modules]
         if not any(_is_vendors(path) for path in listed):
             yield LOADED
     if not isinstance(host.lstat("/dev/kvmfr0"), Missing):
@@ -93,18 +93,18 @@ def _configured(facts: Facts) -> Iterator[Message]:
     except MissingFact:
         pass
     else:
-        words = (w for w in line.words if NAME in w and not _forbidding(w))
+        words = (w for w in line.words if KVMFR in w and not _forbidding(w))
         yield from (ARGUMENT.filled(argument=word) for word in words)
     config = facts[ModuleConfig]
     for path, file in config.options:
-        meant = NAME in file.modules("options") or f"/{NAME}" in path
+        meant = KVMFR in file.modules("options") or f"/{KVMFR}" in path
         if meant and not _is_vendors(path):
             yield OPTIONS.filled(path=path)
     for path, listed in config.lists:
-        if NAME in listed.modules and not _is_vendors(path):
+        if KVMFR in listed.modules and not _is_vendors(path):
             yield LISTED.filled(path=path)
     for path, text in config.strays:
-        if NAME in path or NAME in text:
+        if KVMFR in path or KVMFR in text:
             yield STRAY.filled(path=path)
 
 
@@ -123,13 +123,13 @@ def _naming(
     names = host.list(folder)
     for name in () if isinstance(names, Missing) else names:
         path = f"{folder}/{name}"
-        if name.endswith(endings) and (NAME in name or _names_it(host, path)):
+        if name.endswith(endings) and (KVMFR in name or _names_it(host, path)):
             yield what.filled(path=path)
 
 
 def _names_it(host: Reader, path: str) -> bool:
     text = read_text(host, path, _LIMIT)
-    return isinstance(text, str) and NAME in text
+    return isinstance(text, str) and KVMFR in text
 
 
 def _client(host: Reader, facts: Facts) -> Iterator[Message]:

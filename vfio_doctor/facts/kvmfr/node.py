@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
+from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.host.reader import Missing, Stat, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-CLASS_FOLDER = "/sys/class/kvmfr"
 PROBE = "kvmfr-size"
 NO_NUMBER = say("kvmfr-no-device-number", "not MAJOR:MINOR")
 
@@ -71,7 +71,7 @@ def _listed(host: Reader, folder: str) -> tuple[str, ...]:
 
 
 def _is_name(name: str) -> bool:
-    number = name.removeprefix("kvmfr")
+    number = name.removeprefix(KVMFR)
     return number != name and number.isascii() and number.isdigit()
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, is_plain_name
 from vfio_doctor.facts.base import MissingFact, missing_fact
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
-from vfio_doctor.facts.udev import SUBSYSTEM, SystemdVersion, UdevRules
+from vfio_doctor.facts.udev import SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.parse.accounts import parse_group, parse_passwd
 from vfio_doctor.parse.systemd_versions import Systemd
@@ -53,7 +54,7 @@ class KvmfrRules(NamedTuple):
         rules = facts[UdevRules]
         files = [(file.path, file.rules) for file in rules.files]
         version = _version(facts)
-        named = [r for _, f in files for r in f.lines if SUBSYSTEM in r.raw]
+        named = [r for _, f in files for r in f.lines if KVMFR in r.raw]
         names = _names(host, facts, named, version)
         return cls(
             tuple((d.kernel, effects(files, d, names)) for d in _devices(facts)),
@@ -61,7 +62,7 @@ class KvmfrRules(NamedTuple):
                 Mention(path, rule.last, rule.raw)
                 for path, file in files
                 for rule in file.lines
-                if SUBSYSTEM in rule.raw
+                if KVMFR in rule.raw
             ),
             tuple((path, text) for path, text in rules.unread if _names_kvmfr(text)),
             rules.unreadable,
@@ -81,8 +82,8 @@ def _devices(facts: Facts) -> Iterator[Device]:
         nodes = ()
     found = [node.name for node in nodes if not isinstance(node.number, Missing)]
     for name in found or ["kvmfr0"]:
-        path = f"/devices/virtual/{SUBSYSTEM}/{name}"
-        yield Device(name, SUBSYSTEM, "add", path, PLAIN_ATTRIBUTES)
+        path = f"/devices/virtual/{KVMFR}/{name}"
+        yield Device(name, KVMFR, "add", path, PLAIN_ATTRIBUTES)
 
 
 def _version(facts: Facts) -> Systemd | None:
@@ -94,7 +95,7 @@ def _version(facts: Facts) -> Systemd | None:
 
 def _names_kvmfr(text: str) -> bool:
     lines = (line.lstrip() for line in text.splitlines())
-    return any(SUBSYSTEM in line and not line.startswith("#") for line in lines)
+    return any(KVMFR in line and not line.startswith("#") for line in lines)
 
 
 def _names(

@@ -21,6 +21,7 @@ from vfio_doctor.facts.kvmfr.limits import (
     is_good_size,
     is_power_of_two,
 )
+from vfio_doctor.facts.kvmfr.names import KVMFR, PARAMETER
 from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.cmdline import CommandLine
     from vfio_doctor.parse.kvmfr_size import Flaw
 
-MODULE, PARAMETER = "kvmfr", "static_size_mb"
 DRM = "/sys/class/drm"
 MIB = 1 << 20
 WANTED_SIZE = say(
@@ -125,14 +125,14 @@ class KvmfrSettings(NamedTuple):
         """Judge modprobe.d, modules-load.d and both command lines."""
         config = facts[ModuleConfig]
         now, following = facts[KernelCmdline].line, _next_line(facts)
-        given = config.parameters(MODULE, following)
+        given = config.parameters(KVMFR, following)
         return cls(
             _setting(config, now),
             _setting(config, following),
-            _or_missing(lambda: config.loaded_at_boot(MODULE, following)),
-            _or_missing(lambda: config.blacklisted(MODULE, following)),
+            _or_missing(lambda: config.loaded_at_boot(KVMFR, following)),
+            _or_missing(lambda: config.blacklisted(KVMFR, following)),
             tuple((name, option) for name, option in given if name != PARAMETER),
-            config.notes(MODULE),
+            config.notes(KVMFR),
         )
 
     def about(self, family: str) -> tuple[Note, ...]:
@@ -192,10 +192,10 @@ def _modes(host: Reader, names: tuple[str, ...]) -> Iterator[tuple[int, int]]:
 
 
 def _setting(config: ModuleConfig, line: CommandLine) -> SizeSetting:
-    option = config.effective(MODULE, PARAMETER, line)
+    option = config.effective(KVMFR, PARAMETER, line)
     if option is None:
         return SizeSetting(None, Sizes(errors=(NOT_SET,)))
-    values = config.values(MODULE, PARAMETER, line)
+    values = config.values(KVMFR, PARAMETER, line)
     sizes = made_of(option.value)
     # The kernel stops at the first value it cannot parse, later good ones or not.
     wrong = tuple(
