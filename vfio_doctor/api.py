@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
     from vfio_doctor.facts.kvmfr.good_rule import KvmfrLine as KvmfrLine
     from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
+    from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
     from vfio_doctor.facts.kvmfr.names import LIST_FILE as LIST_FILE

@@ -7,20 +7,18 @@ from vfio_doctor.api import (
     NO_KVMFR_FILE,
     WANTED_SIZE,
     Actor,
-    BootKind,
-    BootStack,
     Check,
     Conclusion,
     Evidence,
     Facts,
     FilePlace,
     Finding,
-    ImageInfo,
     Iterator,
     KernelMessages,
     KvmfrFile,
     KvmfrIndexed,
     KvmfrInfo,
+    KvmfrInstall,
     KvmfrIntent,
     KvmfrLoaded,
     KvmfrSettings,
@@ -31,54 +29,11 @@ from vfio_doctor.api import (
     ModulePlace,
     ModuleSigning,
     NotApplicable,
-    OsRelease,
     Severity,
     Why,
     in_order,
     known,
     say,
-)
-
-GUIDE = "https://looking-glass.io/docs (Installation, Kernel module)"
-FROM_SOURCE = say(
-    "kvmfr-build-from-source",
-    "Then run `sudo dkms install .` in the folder module/ of the Looking Glass source."
-    " See {guide}.",
-    guide=GUIDE,
-)
-FROM_AUR = say(
-    "kvmfr-build-from-aur",
-    "Then install looking-glass-module-dkms from the AUR. See {guide}.",
-    guide=GUIDE,
-)
-# Ids of os-release, how to get the kernel's headers, how to get the module.
-RECIPES = (
-    (
-        ("debian", "ubuntu"),
-        say(
-            "kvmfr-headers-debian",
-            "Run `sudo apt install dkms linux-headers-{release}`.",
-        ),
-        FROM_SOURCE,
-    ),
-    (
-        ("fedora", "rhel"),
-        say(
-            "kvmfr-headers-fedora",
-            "Run `sudo dnf install dkms kernel-devel-{release}`.",
-        ),
-        FROM_SOURCE,
-    ),
-    (
-        ("arch",),
-        say("kvmfr-headers-arch", "Run `sudo pacman -S --needed dkms linux-headers`."),
-        FROM_AUR,
-    ),
-    (
-        (),
-        say("kvmfr-headers", "Install dkms and the headers of kernel {release}."),
-        FROM_SOURCE,
-    ),
 )
 
 
@@ -131,7 +86,7 @@ def _is_absent(reading: str | Missing) -> bool:
 
 def _missing(facts: Facts) -> Finding:
     file = facts[KvmfrFile]
-    actor, advice = _how_to_install(facts, file.release, bool(file.elsewhere))
+    actor, advice, _ = facts[KvmfrInstall]
     if isinstance(file.following, str):
         actor = Actor.USER
         advice = say(
@@ -152,84 +107,6 @@ def _missing(facts: Facts) -> Finding:
         ),
         advice=advice,
         who_acts=actor,
-    )
-
-
-def _how_to_install(
-    facts: Facts, release: str, elsewhere: bool
-) -> tuple[Actor, Message]:
-    """Return who acts, and what they do on this distribution."""
-    if _is_image_based(facts):
-        return Actor.VENDOR, in_order(_for_image(facts), WITHOUT_MODULE)
-    try:
-        system = facts[OsRelease]
-    except MissingFact:
-        return Actor.USER, say(
-            "kvmfr-install", "Install the module for this kernel: {guide}.", guide=GUIDE
-        )
-    if system.is_like("nixos"):
-        return Actor.USER, say(
-            "kvmfr-install-nixos",
-            "Add `boot.extraModulePackages = [ config.boot.kernelPackages.kvmfr ];` to"
-            " your configuration and rebuild.",
-        )
-    recipe = next((r for r in RECIPES if system.is_like(*r[0])), RECIPES[-1])
-    headers = recipe[1].filled(release=release)
-    if not elsewhere:
-        return Actor.USER, in_order(headers, recipe[2])
-    there = say("kvmfr-of-other-kernel", "The module is there for another kernel.")
-    return Actor.USER, in_order(there, headers, REBUILD.filled(release=release))
-
-
-REBUILD = say(
-    "kvmfr-rebuild",
-    "Then run `sudo dkms autoinstall -k {release}`; if an akmod built it, run"
-    " `sudo akmods --kernels {release}`. If the build fails, take a newer Looking Glass"
-    " source: each kernel needs one that is new enough.",
-)
-
-
-def _is_image_based(facts: Facts) -> bool:
-    try:
-        return facts[BootStack].kind in (BootKind.RPM_OSTREE, BootKind.BOOTC)
-    except MissingFact:
-        return False
-
-
-WITHOUT_MODULE = say(
-    "kvmfr-without-module",
-    "Looking Glass also works without the module, over plain shared memory: a"
-    " <shmem name='looking-glass'> device in the VM and /dev/shm/looking-glass on the"
-    " host, at the cost of some processor time.",
-)
-
-
-def _for_image(facts: Facts) -> Message:
-    try:
-        name = facts[ImageInfo].name
-    except MissingFact:
-        name = ""
-    if "bazzite" in name:
-        return say(
-            "kvmfr-image-bazzite",
-            "Bazzite ships kvmfr, but not in every build: update once more, or boot"
-            " the previous deployment from the boot menu and keep it with"
-            " `sudo ostree admin pin 1`.",
-        )
-    if not name:
-        return say(
-            "kvmfr-image-unnamed",
-            "The image of this host does not ship kvmfr, and it cannot be built on an"
-            " image-based host. Use an image that ships it (Bazzite does), or build"
-            " your own from this one with the module added.",
-        )
-    return say(
-        "kvmfr-image-without",
-        "The image {image} does not ship kvmfr, and it cannot be built on an"
-        " image-based host. Bluefin and Aurora dropped it in November 2025. Use an"
-        " image that ships it (Bazzite does), or build your own from this one with the"
-        " module added.",
-        image=name,
     )
 
 
@@ -315,7 +192,7 @@ def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
                 release=release,
             )
         )
-    actor, advice = _how_to_install(facts, release, elsewhere=True)
+    install = facts[KvmfrInstall]
     return Finding(
         FilePlace(path),
         say(
@@ -325,8 +202,8 @@ def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
             release=release,
         ),
         (Evidence(f"modinfo {path}", f"vermagic {info.vermagic}", release), *log),
-        advice=advice,
-        who_acts=actor,
+        advice=install.advice,
+        who_acts=install.actor,
     )
 
 
@@ -375,7 +252,7 @@ def _how_to_enroll(facts: Facts, info: ModuleInfo) -> Message:
             " /var/lib/dkms/mok.pub`, reboot, choose Enroll MOK in the blue screen,"
             " then build again with `sudo dkms install --force kvmfr/VERSION`.",
         )
-    if _is_image_based(facts):
+    if facts[KvmfrInstall].image_based:
         return say(
             "kvmfr-module-enroll-image-key",
             "Run `ujust enroll-secure-boot-key`, reboot, and in the blue screen choose"
