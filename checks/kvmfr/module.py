@@ -339,7 +339,9 @@ def _causes(facts: Facts) -> Iterator[tuple[Evidence, Message]]:
         keeper = settings.kept_out_by
         seen = say("kvmfr-module-kept-out", "keeps the module from loading at boot")
         cure = say(
-            "kvmfr-module-let-in", "Remove what {keeper} says of kvmfr.", keeper=keeper
+            "kvmfr-module-let-in",
+            "Remove what {keeper} says about kvmfr.",
+            keeper=keeper,
         )
         yield Evidence(keeper, seen), cure
     try:

@@ -66,7 +66,7 @@ class KvmfrNodeNotADevice(Check):
 
     What it does:
     Compares each /dev/kvmfrN with the number that the kernel gives the device,
-    and looks whether it is a device node at all.
+    and checks whether it is a device node at all.
 
     Why is this bad?
     A virtual machine that starts before the kvmfr module is loaded makes an

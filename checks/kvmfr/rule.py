@@ -353,13 +353,13 @@ class KvmfrGroupUnknown(Check):
     """A udev rule gives the kvmfr device to a group that does not count.
 
     What it does:
-    Looks whether the group that a rule names for a kvmfr device exists on this
+    Checks whether the group that a rule names for a kvmfr device exists on this
     host, and whether the installed systemd accepts it.
 
     Why is this bad?
     Before systemd 258 udev leaves out a group that does not exist and does the
     rest; from 258 on it drops the whole line. 258 and 259 also drop a line whose
-    group is not a system group. Then QEMU, and mostly you as well, cannot open
+    group is not a system group. Then QEMU, and usually you as well, cannot open
     the device.
 
     How it is repaired:

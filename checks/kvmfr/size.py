@@ -55,7 +55,7 @@ class KvmfrNoDevice(Check):
     """The kvmfr module is loaded but has no device that can be used.
 
     What it does:
-    Looks whether the loaded module has a device in /sys/class/kvmfr, asks each
+    Checks whether the loaded module has a device in /sys/class/kvmfr, asks each
     device for its size, and reads from modprobe.d and the kernel arguments which
     size it is given: now and at the next boot. A kernel argument wins over
     modprobe.d.

@@ -142,7 +142,7 @@ def _kept_out(keeper: str | Message) -> Finding:
         (Evidence(keeper, seen, wanted),),
         advice=say(
             "kvmfr-start-let-in",
-            "Remove what {keeper} says of kvmfr, then run `sudo modprobe kvmfr`.",
+            "Remove what {keeper} says about kvmfr, then run `sudo modprobe kvmfr`.",
             keeper=keeper,
         ),
     )

@@ -154,7 +154,7 @@ def test_no_device(files: Files, words: str) -> None:
     [
         ({}, "the next boot makes no device"),
         (size("0"), "the next boot makes no device"),
-        (size("100"), "no power of two"),
+        (size("100"), "not a power of two"),
         (size("16"), "less than a 1920x1080"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_device_that_may_not_be_asked(why: Why) -> None:
     silent = Missing(NODE, why)
     found = result(answering(silent, size("128")), NO_DEVICE)
     assert found.status is Status.UNKNOWN
-    assert "no power of two" in said(
+    assert "not a power of two" in said(
         answering(silent, size("100")), NO_DEVICE, Severity.WARNING
     )
 

@@ -11,6 +11,7 @@ from support.effort import examples
 from support.findings import finding
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.fixes.kvmfr.rule import GrantKvmfrAccess
 from vfio_doctor.host.captured import CapturedHost
@@ -187,6 +188,15 @@ def test_right_rules_that_were_not_applied_are_applied(
 ) -> None:
     well, changed = repaired(host(rules, systemd))
     assert changed == {}
+    both_get_in(well)
+    good = Facts(host(rules, systemd))[GoodKvmfrRule]
+    assert good.untriggered == ("kvmfr0",)
+
+
+def test_an_owner_beside_a_mode_for_all_is_kept_and_the_mode_is_not() -> None:
+    rule = ROOT_99.replace("root", "alice").replace("0660", "0666")
+    well, changed = repaired(host({"99-k.rules": rule}))
+    assert changed == {f"{D}99-k.rules": rule.replace("0666", "0660")}
     both_get_in(well)
 
 

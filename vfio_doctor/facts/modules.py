@@ -285,7 +285,7 @@ def _find(host: Reader, folder: str) -> str | Missing:
 
 
 def _from_index(host: Reader, folder: str) -> str | Missing:
-    """Return the path that ``modules.dep`` has, "" where it has none."""
+    """Return the path that ``modules.dep`` has, "" if it has none."""
     text = read_text(host, f"{folder}/modules.dep", _INDEX_LIMIT)
     if isinstance(text, Missing):
         return text

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 ADMIN_FOLDER = "/etc/udev/rules.d"
-# udev(7), first wins; /lib only where it is no link to /usr/lib.
+# udev(7), first wins; /lib only if it is no link to /usr/lib.
 FOLDERS = (
     ADMIN_FOLDER,
     "/run/udev/rules.d",
@@ -83,7 +83,7 @@ class UdevRules(NamedTuple):
 def touches_kvmfr(text: str) -> bool:
     """Tell whether a rule file can set anything on a kvmfr device.
 
-    True where it names kvmfr, and where a KERNEL or SUBSYSTEM value is a pattern
+    True if it names kvmfr, and if a KERNEL or SUBSYSTEM value is a pattern
     that may match it, such as ``*`` or ``kv*``. Rules without either condition
     ask for attributes and properties that a kvmfr device does not have.
     """
@@ -166,7 +166,7 @@ class SystemdVersion(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> SystemdVersion:
         """Take it from the name of libsystemd-shared, else ask systemctl.
 
-        Raises `MissingFact` where neither answers (hosts without systemd).
+        Raises `MissingFact` if neither answers (hosts without systemd).
         """
         for folder in _systemd_folders(host):
             names = host.list(folder)

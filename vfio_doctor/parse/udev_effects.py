@@ -36,7 +36,7 @@ class Device(NamedTuple):
 class Names(NamedTuple):
     """How OWNER and GROUP resolve: known names, and the systemd that reads.
 
-    ``systemd`` is None where its version is not known.
+    ``systemd`` is None if its version is not known.
     """
 
     users: Mapping[str, int]
@@ -48,7 +48,7 @@ class Assigned(NamedTuple):
     """One effect and the line it comes from.
 
     ``number`` is the uid or gid of an owner or group, -1 for others. ``certain``
-    is false where a condition of the line could not be evaluated.
+    is false if a condition of the line could not be evaluated.
     """
 
     value: str
@@ -89,7 +89,7 @@ class Remark(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What udev sets on the node in the end; None where no rule sets it."""
+    """What udev sets on the node in the end; None if no rule sets it."""
 
     owner: Assigned | None
     group: Assigned | None
@@ -228,7 +228,7 @@ class _Event:
         return hit == (term.op == "==")
 
     def text_of(self, term: Term) -> tuple[str, ...] | None:
-        """Return what the term is held against, None where that is unknown."""
+        """Return what the term is held against, None if that is unknown."""
         device = self.device
         if term.key == "TAG":
             sure = all(tag.certain for tag in self.lists["TAG"].values())

@@ -125,7 +125,7 @@ def replace_value(line: str, key: str, new: str) -> str:
     """Return a rule's raw text with the value of each ``key`` assignment replaced.
 
     Nothing else is touched: blanks, commas, comments inside the continuation and
-    the quotes stay. Raises ValueError where the line has no such assignment or
+    the quotes stay. Raises ValueError if the line has no such assignment or
     ``new`` cannot stand between quotes.
     """
     if any(char in new for char in '"\\\n\r\0'):
@@ -150,7 +150,7 @@ def has_assignment(line: str, key: str) -> bool:
 
 
 class _Piece(NamedTuple):
-    """The raw text of one rule; ``complete`` is false where the file ends in it."""
+    """The raw text of one rule; ``complete`` is false if the file ends in it."""
 
     first: int
     last: int
@@ -276,7 +276,7 @@ def _closing(text: str, at: int, escaped: bool) -> int:
 
 
 def _unescape(text: str) -> str | None:
-    """Undo C escapes; None where one is not valid, as cunescape() answers."""
+    """Undo C escapes; None if one is not valid, as cunescape() answers."""
     head, *rest = text.split("\\")
     out = [head]
     while rest:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class NodeAccess(NamedTuple):
-    """Who may open one node for reading and writing; None where not known.
+    """Who may open one node for reading and writing; None if not known.
 
-    ``qemu`` is None also where the host has no account for QEMU. ``looks`` is
-    ``root:qemu 0660``, with ``+`` behind it where the node has an ACL.
+    ``qemu`` is None also if the host has no account for QEMU. ``looks`` is
+    ``root:qemu 0660``, with ``+`` behind it if the node has an ACL.
     """
 
     name: str
@@ -43,7 +43,7 @@ class KvmfrAccess(NamedTuple):
     """Access to each kvmfr device: ``now`` by its node, ``ruled`` by the rules.
 
     ``now`` has the devices whose node is a character device that can be looked
-    at. ``group`` is the group a rule should name so that QEMU gets in; "" where
+    at. ``group`` is the group a rule should name so that QEMU gets in; "" if
     QEMU's account is not known.
     """
 
@@ -84,7 +84,7 @@ class _Plan(NamedTuple):
 
 
 class _Judge:
-    """The accounts that matter, each None where it is not known."""
+    """The accounts that matter, each None if it is not known."""
 
     def __init__(self, facts: Facts) -> None:
         self.accounts = facts[Accounts]
@@ -154,7 +154,7 @@ class _Judge:
         return None if by_group and foreign and named else False
 
     def best_group(self) -> str:
-        """Return ``kvm`` where QEMU is in it, as upstream advises, else its group."""
+        """Return ``kvm`` if QEMU is in it, as upstream advises, else its group."""
         if self.qemu is None:
             return ""
         kvm = self.accounts.group("kvm")

@@ -85,7 +85,7 @@ class GoodKvmfrRule(NamedTuple):
     """The rule that is wanted, as ``--fix`` writes it.
 
     ``line`` is the whole rule. ``edited`` are the rules that are changed where
-    they stand, with their new text; where there are any, `RULE_FILE` is not
+    they stand, with their new text; if there are any, `RULE_FILE` is not
     written. ``untriggered`` are devices whose rules are right and were not applied
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
     most hosts.

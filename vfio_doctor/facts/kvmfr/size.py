@@ -304,7 +304,7 @@ def _doubts(sizes: tuple[int, ...]) -> Iterable[Message]:
         if not is_power_of_two(mib):
             yield say(
                 "kvmfr-size-no-power-of-two",
-                "{mib} MiB is no power of two: QEMU stops with an error",
+                "{mib} MiB is not a power of two: QEMU stops with an error",
                 mib=mib,
             )
         elif mib < SMALLEST:
