@@ -87,7 +87,7 @@ class IommuDisabledByArgument(Check):
     title = "A kernel argument turns the IOMMU off"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding a harmful word; unknown where the next boot is."""
+        """Yield one finding a harmful word; unknown if the next boot is."""
         if not facts[Cpu].x86:
             raise NotApplicable(X86_ONLY)
         amd = facts[IommuMaker].amd
@@ -204,7 +204,7 @@ class IommuArgumentWithoutEffect(Check):
 
 
 def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
-    """Return the next boot's lines, none where they are not known."""
+    """Return the next boot's lines, none if they are not known."""
     try:
         return facts[BootArguments].candidates()
     except MissingFact:

@@ -140,7 +140,7 @@ NO_UNIT = say("iommu-no-unit", "empty")
 UNIT = say("iommu-unit-wanted", "dmar0 or ivhd0")
 ADD_ARGUMENT = say(
     "iommu-add-argument",
-    "Add the kernel argument intel_iommu=on with the tool of your system, then reboot:"
+    "Add the kernel argument intel_iommu=on with your system's tool, then reboot:"
     " `rpm-ostree kargs --append-if-missing=intel_iommu=on`, or"
     " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
     " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",

@@ -120,7 +120,8 @@ def _how_to_load(kvm: KvmDevice, cpu: Cpu) -> Message:
         return READ_LOG
     if set(kvm.modules) & {"kvm_intel", "kvm_amd"}:
         return NO_NODE
-    return LOAD.filled(module="kvm_amd" if cpu.amd else "kvm_intel", next=READ_LOG)
+    load = LOAD.filled(module="kvm_amd" if cpu.amd else "kvm_intel")
+    return in_order(load, READ_LOG)
 
 
 NOTHING_TO_TRY = say("kvm-nothing-to-try", "there is no /dev/kvm that could be tried")

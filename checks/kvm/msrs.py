@@ -29,7 +29,7 @@ PARAMETERS = "/sys/module/kvm/parameters"
 UNSET = say(
     "kvm-parameter-unset", "no kernel argument and no file in modprobe.d sets it"
 )
-SET = say("kvm-parameter-set", "{where} has {word}")
+SET = say("kvm-parameter-set", "{source} has {word}")
 NOT_LOADED = say("kvm-not-loaded", "kvm is not loaded")
 NEXT_BOOT = say("msrs-evidence-next-boot", "next boot")
 
@@ -57,9 +57,9 @@ def boolean(text: str | None) -> bool | None:
 
 
 def running(value: str | Missing) -> bool | None:
-    """Return the running kernel's value, None where kvm is not loaded.
+    """Return the running kernel's value, None if kvm is not loaded.
 
-    Raises `MissingFact` where it cannot be read.
+    Raises `MissingFact` if it cannot be read.
     """
     if isinstance(value, Missing) and value.why is Why.ABSENT:
         return None
@@ -69,7 +69,7 @@ def running(value: str | Missing) -> bool | None:
 def following(facts: Facts, name: str, default: bool) -> Following:
     """Return a parameter's value at the next boot.
 
-    Raises `MissingFact` where the next boot's arguments are not known.
+    Raises `MissingFact` if the next boot's arguments are not known.
     """
     found: list[Following] = []
     for line, source in facts[BootArguments].candidates():
@@ -78,9 +78,9 @@ def following(facts: Facts, name: str, default: bool) -> Following:
             found.append(Following(default, UNSET, False))
             continue
         in_file = "/" in option.source
-        where, word = (option.source, name) if in_file else (source, f"kvm.{name}")
+        at, word = (option.source, name) if in_file else (source, f"kvm.{name}")
         given = word if option.value is None else f"{word}={option.value}"
-        why = SET.filled(where=where, word=given)
+        why = SET.filled(source=at, word=given)
         found.append(Following(boolean(option.value), why, True))
     if len({one.value for one in found}) > 1:
         known(facts[BootArguments].next)
@@ -107,7 +107,7 @@ NEXT = say(
 )
 UNTIL_REBOOT = say(
     "msrs-reported-until-reboot",
-    "KVM still reports every ignored MSR access; it is set right ({why}), which takes"
+    "KVM still reports every ignored MSR access; the setting is right ({why}) and takes"
     " effect at the next reboot.",
 )
 REBOOT = say(
