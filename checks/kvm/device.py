@@ -49,7 +49,8 @@ NO_NODE = say(
     " reboot the computer.",
 )
 LOAD = say(
-    "kvm-load-module", "Run `sudo modprobe {module}`. If that is refused: {next}"
+    "kvm-load-module",
+    "Run `sudo modprobe {module}`. If that is refused, the kernel log says why.",
 )
 NOT_KVM = say("kvm-not-kvm", "/dev/kvm is a {seen}, not the KVM device.")
 REMOVE = say(
