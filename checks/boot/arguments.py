@@ -17,7 +17,6 @@ from vfio_doctor.api import (
     IommuMaker,
     Iterator,
     KernelCmdline,
-    Message,
     MissingFact,
     NotApplicable,
     Severity,
@@ -35,6 +34,23 @@ FIX = say(
     " reboot.",
 )
 REBOOT = say("argument-iommu-off-reboot", "Reboot the computer.")
+WORKS = say("iommu-groups-exist", "groups exist: the IOMMU is on now")
+NOT_YET = say(
+    "argument-iommu-off-not-yet",
+    "{word} is among the next boot's arguments and turns the IOMMU off there; the IOMMU"
+    " is on now.",
+)
+UNTIL_REBOOT = say(
+    "argument-iommu-off-until-reboot",
+    "{word} turns the IOMMU off, until the next boot, which no longer has it.",
+)
+ALWAYS = say(
+    "argument-iommu-off-always", "{word} turns the IOMMU off, now and at every boot."
+)
+NOW = say("argument-iommu-off-now", "{word} turns the IOMMU off now.")
+FROM_NEXT = say(
+    "argument-iommu-off-next", "{word} turns the IOMMU off from the next boot on."
+)
 # Each source of the next boot's arguments, and whether it has the word.
 Rows = tuple[tuple[str, bool], ...]
 
@@ -71,7 +87,7 @@ class IommuDisabledByArgument(Check):
     title = "A kernel argument turns the IOMMU off"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding a harmful word; unknown where the next boot is."""
+        """Yield one finding a harmful word; unknown if the next boot is."""
         if not facts[Cpu].x86:
             raise NotApplicable(X86_ONLY)
         amd = facts[IommuMaker].amd
@@ -103,24 +119,15 @@ def _works(facts: Facts) -> bool:
 
 def _not_yet(word: str, rows: Rows) -> Finding:
     """Return the finding on a word that the running kernel has, without effect."""
-    works = say("iommu-groups-exist", "groups exist: the IOMMU is on now")
-    return Finding(
-        ArgumentPlace(word, next(source for source, has in rows if has)),
-        say(
-            "argument-iommu-off-not-yet",
-            "{word} is among the next boot's arguments and turns the IOMMU off there;"
-            " the IOMMU is on now.",
-            word=word,
-        ),
-        (
-            Evidence(BOOTED, word, NO_WORD.filled(word=word)),
-            Evidence("/sys/kernel/iommu_groups", works),
-            *(row for row in _evidence(word, rows) if row.observed == word),
-        ),
-        Severity.WARNING,
-        FIX.filled(word=word),
-        Actor.TOOL,
+    sources = [source for source, has in rows if has]
+    evidence = (
+        Evidence(BOOTED, word, NO_WORD.filled(word=word)),
+        Evidence("/sys/kernel/iommu_groups", WORKS),
+        *(row for row in _evidence(word, rows) if row.observed == word),
     )
+    place, message = ArgumentPlace(word, sources[0]), NOT_YET.filled(word=word)
+    fix = FIX.filled(word=word)
+    return Finding(place, message, evidence, Severity.WARNING, fix, Actor.TOOL)
 
 
 def _evidence(word: str, rows: Rows) -> Iterator[Evidence]:
@@ -131,38 +138,26 @@ def _evidence(word: str, rows: Rows) -> Iterator[Evidence]:
 
 
 def _disabled(word: str, now: bool, rows: Rows | None) -> Finding:
-    """Return the finding; ``rows`` tell where the next boot's line has the word."""
+    """Return the finding; ``rows`` tell if the next boot's line has the word."""
     absent = NO_WORD.filled(word=word)
     sources = [source for source, has in rows or () if has]
-    goes = now and rows is not None and not sources
-    return Finding(
-        ArgumentPlace(word, BOOTED if now else sources[0]),
-        _when(now, bool(sources), goes).filled(word=word),
-        (
-            Evidence(BOOTED, word if now else absent, absent),
-            *_evidence(word, rows or ()),
-        ),
-        advice=REBOOT if goes else FIX.filled(word=word),
-        who_acts=Actor.USER if goes else Actor.TOOL,
-    )
+    booted = Evidence(BOOTED, word if now else absent, absent)
+    evidence = (booted, *_evidence(word, rows or ()))
+    place = ArgumentPlace(word, BOOTED if now else sources[0])
+    if now and rows is not None and not sources:
+        return Finding(place, UNTIL_REBOOT.filled(word=word), evidence, None, REBOOT)
+    text = FROM_NEXT if not now else ALWAYS if sources else NOW
+    message, fix = text.filled(word=word), FIX.filled(word=word)
+    return Finding(place, message, evidence, None, fix, Actor.TOOL)
 
 
-def _when(now: bool, then: bool, goes: bool) -> Message:
-    if goes:
-        return say(
-            "argument-iommu-off-until-reboot",
-            "{word} turns the IOMMU off, until the next boot, which no longer has it.",
-        )
-    if now and then:
-        return say(
-            "argument-iommu-off-always",
-            "{word} turns the IOMMU off, now and at every boot.",
-        )
-    if now:
-        return say("argument-iommu-off-now", "{word} turns the IOMMU off now.")
-    return say(
-        "argument-iommu-off-next", "{word} turns the IOMMU off from the next boot on."
-    )
+IDLE = say("argument-idle", "{word} has no effect: {why}.")
+LEAVE_OUT = say(
+    "argument-idle-leave-out", "Leave it out when you next change the kernel arguments."
+)
+MEANT = say(
+    "argument-idle-meant", "Probably meant: {meant}. Write that, or leave it out."
+)
 
 
 class IommuArgumentWithoutEffect(Check):
@@ -209,7 +204,7 @@ class IommuArgumentWithoutEffect(Check):
 
 
 def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
-    """Return the next boot's lines, none where they are not known."""
+    """Return the next boot's lines, none if they are not known."""
     try:
         return facts[BootArguments].candidates()
     except MissingFact:
@@ -217,24 +212,9 @@ def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
 
 
 def _idle(idle: Idle, source: str) -> Finding:
-    advice = say(
-        "argument-idle-leave-out",
-        "Leave it out when you next change the kernel arguments.",
-    )
-    if idle.meant:
-        advice = say(
-            "argument-idle-meant",
-            "Probably meant: {meant}. Write that, or leave it out.",
-            meant=idle.meant,
-        )
+    place = ArgumentPlace(idle.word, source)
+    message = IDLE.filled(word=idle.word, why=idle.why)
+    advice = MEANT.filled(meant=idle.meant) if idle.meant else LEAVE_OUT
     return Finding(
-        ArgumentPlace(idle.word, source),
-        say(
-            "argument-idle",
-            "{word} has no effect: {why}.",
-            word=idle.word,
-            why=idle.why,
-        ),
-        (Evidence(source, idle.word, idle.meant),),
-        advice=advice,
+        place, message, (Evidence(source, idle.word, idle.meant),), None, advice
     )

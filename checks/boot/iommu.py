@@ -23,7 +23,7 @@ from vfio_doctor.api import (
     NotApplicable,
     Severity,
     in_order,
-    missing_fact,
+    known,
     say,
 )
 
@@ -33,6 +33,38 @@ TABLES = "/sys/firmware/acpi/tables"
 INTERRUPTS = "/proc/interrupts"
 XEN = say(
     "iommu-under-xen", "Xen runs below this system and keeps the IOMMU for itself"
+)
+NO_TABLES = say(
+    "iommu-tables-on-x86-only", "the tables DMAR and IVRS exist on x86 machines only"
+)
+NO_TABLE = say("iommu-no-table", "neither DMAR nor IVRS among {count} tables")
+TABLE = say("iommu-table-wanted", "DMAR (Intel) or IVRS (AMD)")
+NO_GROUP = say("iommu-no-group", "no group")
+PRETENDED = say("iommu-groups-pretended", "only {count} of VFIO's no-IOMMU mode")
+GROUP = say("iommu-group-wanted", "at least one group")
+NOT_GIVEN = say(
+    "iommu-not-given-to-guest",
+    "This system is itself a virtual machine, and its hypervisor's host gives it no"
+    " virtual IOMMU.",
+)
+GIVE = say(
+    "iommu-give-to-guest",
+    "On the hypervisor's host, add a virtual IOMMU to this virtual machine (libvirt,"
+    " machine type q35: `<iommu model='{model}'><driver intremap='on'/></iommu>` and"
+    " `<ioapic driver='qemu'/>` among the features). If you did not mean to pass"
+    " devices on from inside a virtual machine, run vfio-doctor on that host.",
+)
+NOT_OFFERED = say("iommu-not-offered", "The firmware offers the kernel no IOMMU.")
+ENABLE = say(
+    "iommu-enable-in-firmware",
+    "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of {board}"
+    " and enable {switch}. If there is no such entry, turn CPU virtualization on first"
+    " and CSM (legacy boot) off, and look for a firmware update.",
+)
+ON_A_MAC = say(
+    "iommu-none-on-a-mac",
+    "This Mac shows no IOMMU to Linux, and its firmware has no menu for it: passthrough"
+    " will not work on it.",
 )
 
 
@@ -68,12 +100,7 @@ class IommuFirmwareOff(Check):
         """Yield one finding if no group and no table of an IOMMU exists."""
         cpu = facts[Cpu]
         if not cpu.x86:
-            raise NotApplicable(
-                say(
-                    "iommu-tables-on-x86-only",
-                    "the tables DMAR and IVRS exist on x86 machines only",
-                )
-            )
+            raise NotApplicable(NO_TABLES)
         if facts[Iommu].on:
             return
         tables = facts[AcpiTables]
@@ -81,78 +108,61 @@ class IommuFirmwareOff(Check):
             return
         if cpu.xen:
             raise MissingFact(XEN)
-        evidence = (_no_table(tables), _no_group(facts[Iommu]))
+        count = len(tables.names)
+        table = Evidence(TABLES, NO_TABLE.filled(count=count), TABLE)
+        rows = (table, _no_group(facts[Iommu]))
         if cpu.hypervisor:
-            yield _not_given(cpu, evidence)
+            advice = GIVE.filled(model="amd" if cpu.amd else "intel")
+            yield Finding(HostPlace(), NOT_GIVEN, rows, None, advice)
         else:
-            yield _not_offered(cpu, facts[Board], evidence)
-
-
-def _no_table(tables: AcpiTables) -> Evidence:
-    seen = say(
-        "iommu-no-table",
-        "neither DMAR nor IVRS among {count} tables",
-        count=len(tables.names),
-    )
-    wanted = say("iommu-table-wanted", "DMAR (Intel) or IVRS (AMD)")
-    return Evidence(TABLES, seen, wanted)
+            advice, actor = _in_firmware(cpu, facts[Board]), Actor.FIRMWARE
+            yield Finding(HostPlace(), NOT_OFFERED, rows, None, advice, actor)
 
 
 def _no_group(iommu: Iommu) -> Evidence:
-    seen = say("iommu-no-group", "no group")
-    if iommu.pretended:
-        seen = say(
-            "iommu-groups-pretended",
-            "only {count} of VFIO's no-IOMMU mode",
-            count=len(iommu.pretended),
-        )
-    return Evidence(GROUPS, seen, say("iommu-group-wanted", "at least one group"))
+    pretended = PRETENDED.filled(count=len(iommu.pretended))
+    return Evidence(GROUPS, pretended if iommu.pretended else NO_GROUP, GROUP)
 
 
-def _not_given(cpu: Cpu, evidence: tuple[Evidence, ...]) -> Finding:
-    return Finding(
-        HostPlace(),
-        say(
-            "iommu-not-given-to-guest",
-            "This system is itself a virtual machine, and its hypervisor's host gives"
-            " it no virtual IOMMU.",
-        ),
-        evidence,
-        advice=say(
-            "iommu-give-to-guest",
-            "On the hypervisor's host, add a virtual IOMMU to this virtual machine"
-            " (libvirt, machine type q35: `<iommu model='{model}'><driver"
-            " intremap='on'/></iommu>` and `<ioapic driver='qemu'/>` among the"
-            " features). If you did not mean to pass devices on from inside a virtual"
-            " machine, run vfio-doctor on that host.",
-            model="amd" if cpu.amd else "intel",
-        ),
-    )
-
-
-def _not_offered(cpu: Cpu, board: Board, evidence: tuple[Evidence, ...]) -> Finding:
-    advice = say(
-        "iommu-enable-in-firmware",
-        "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of"
-        " {board} and enable {switch}. If there is no such entry, turn CPU"
-        " virtualization on first and CSM (legacy boot) off, and look for a firmware"
-        " update.",
-        board=board.title,
-        switch=board.iommu_switch(cpu.amd),
-    )
+def _in_firmware(cpu: Cpu, board: Board) -> Message:
     if "Apple" in (board.vendor or board.system_vendor):
-        advice = say(
-            "iommu-none-on-a-mac",
-            "This Mac shows no IOMMU to Linux, and its firmware has no menu for it:"
-            " passthrough will not work on it.",
-        )
-    return Finding(
-        HostPlace(),
-        say("iommu-not-offered", "The firmware offers the kernel no IOMMU."),
-        evidence,
-        advice=advice,
-        who_acts=Actor.FIRMWARE,
-    )
+        return ON_A_MAC
+    return ENABLE.filled(board=board.title, switch=board.iommu_switch(cpu.amd))
+
+
+NO_SMMU = say(
+    "iommu-smmu-unknown",
+    "there is no IOMMU group, and on this architecture nothing tells whether the"
+    " machine has an IOMMU (SMMU) at all",
+)
+NOT_USED = say("iommu-not-used", "The kernel has put no device into an IOMMU group.")
+NO_UNIT = say("iommu-no-unit", "empty")
+UNIT = say("iommu-unit-wanted", "dmar0 or ivhd0")
+ADD_ARGUMENT = say(
+    "iommu-add-argument",
+    "Add the kernel argument intel_iommu=on with your system's tool, then reboot:"
+    " `rpm-ostree kargs --append-if-missing=intel_iommu=on`, or"
+    " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
+    " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",
+)
+READ_AMD_LOG = say(
+    "iommu-read-amd-log",
+    "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why it does"
+    " not: `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a firmware"
+    " update of the board.",
+)
+READ_LOG = say(
+    "iommu-read-log",
+    "intel_iommu=on was booted and changed nothing. Read why:"
+    " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
+    " update of the board.",
+)
+END_PRETENCE = say(
+    "iommu-end-no-iommu-mode",
+    "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no virtual"
+    " machine can use them. Take enable_unsafe_noiommu_mode out of the options of the"
+    " module vfio.",
+)
 
 
 class IommuOff(Check):
@@ -190,70 +200,59 @@ class IommuOff(Check):
         iommu = facts[Iommu]
         if iommu.on:
             return
-        cpu = facts[Cpu]
-        if cpu.xen:
+        if facts[Cpu].xen:
             raise MissingFact(XEN)
-        if not cpu.x86:
-            raise MissingFact(
-                say(
-                    "iommu-smmu-unknown",
-                    "there is no IOMMU group, and on this architecture nothing tells"
-                    " whether the machine has an IOMMU (SMMU) at all",
-                )
-            )
-        yield _not_used(iommu, facts)
+        if not facts[Cpu].x86:
+            raise MissingFact(NO_SMMU)
+        amd = facts[IommuMaker].amd
+        given = not amd and _booted(facts, "intel_iommu", "on")
+        advice = READ_AMD_LOG if amd else READ_LOG if given else ADD_ARGUMENT
+        advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
+        unit = Evidence(UNITS, ", ".join(iommu.units) or NO_UNIT, UNIT)
+        rows = (_no_group(iommu), unit)
+        actor = Actor.USER if amd or given else Actor.TOOL
+        yield Finding(HostPlace(), NOT_USED, rows, None, advice, actor)
 
 
-def _not_used(iommu: Iommu, facts: Facts) -> Finding:
-    amd = facts[IommuMaker].amd
-    given = not amd and _booted(facts, "intel_iommu", "on")
-    advice = _read_amd_log() if amd else _read_log() if given else _add_argument()
-    none = say("iommu-no-unit", "empty")
-    wanted = say("iommu-unit-wanted", "dmar0 or ivhd0")
-    return Finding(
-        HostPlace(),
-        say("iommu-not-used", "The kernel has put no device into an IOMMU group."),
-        (_no_group(iommu), Evidence(UNITS, ", ".join(iommu.units) or none, wanted)),
-        advice=in_order(_end_pretence() if iommu.pretended else None, advice),
-        who_acts=Actor.USER if amd or given else Actor.TOOL,
-    )
+def _booted(facts: Facts, key: str, item: str) -> bool:
+    """Tell whether a word stands in an argument's list; false if not known."""
+    try:
+        line = facts[KernelCmdline].line
+    except MissingFact:
+        return False
+    return any(item in (value or "").split(",") for value in line.values(key))
 
 
-def _add_argument() -> Message:
-    return say(
-        "iommu-add-argument",
-        "Add the kernel argument intel_iommu=on with the tool of your system, then"
-        " reboot: `rpm-ostree kargs --append-if-missing=intel_iommu=on`, or"
-        " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
-        " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",
-    )
-
-
-def _read_amd_log() -> Message:
-    return say(
-        "iommu-read-amd-log",
-        "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why it"
-        " does not: `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a"
-        " firmware update of the board.",
-    )
-
-
-def _read_log() -> Message:
-    return say(
-        "iommu-read-log",
-        "intel_iommu=on was booted and changed nothing. Read why:"
-        " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
-        " update of the board.",
-    )
-
-
-def _end_pretence() -> Message:
-    return say(
-        "iommu-end-no-iommu-mode",
-        "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no"
-        " virtual machine can use them. Take enable_unsafe_noiommu_mode out of the"
-        " options of the module vfio.",
-    )
+NO_REMAPPING = say(
+    "remapping-on-x86-only", "other processors do without interrupt remapping"
+)
+NO_IOMMU = say("remapping-without-iommu", "no IOMMU is in use")
+NO_CONTROLLER = say(
+    "remapping-no-controller", "{path} names no controller that could be remapped"
+)
+UNREAD = say("remapping-unread", "not readable")
+REMAPPED = say("remapping-wanted", "controllers called IR-…")
+BIT = say("remapping-ecap", "{path}: ecap bit 3 of {units}")
+NO_ARGUMENT = say("remapping-argument-unwanted", "no such argument")
+NOT_REMAPPED = say("remapping-off", "The IOMMU is on, but interrupts are not remapped.")
+REMOVE = say(
+    "remapping-remove-argument", "Remove the kernel argument {argument}, then reboot."
+)
+CANNOT = say(
+    "remapping-chipset-cannot",
+    "This chipset cannot remap interrupts. VFIO works only with the module option"
+    " allow_unsafe_interrupts=1 of vfio_iommu_type1: with that, trust every virtual"
+    " machine that gets a device.",
+)
+ENABLE_X2APIC = say(
+    "remapping-enable-in-firmware",
+    "In the firmware setup of {board} enable {switch}, and x2APIC if there is such an"
+    " entry; look for a firmware update.",
+)
+TRY_NO_OPTOUT = say(
+    "remapping-try-no-optout",
+    "If that does not help, try the kernel argument intremap=no_x2apic_optout.",
+)
 
 
 class InterruptRemappingOff(Check):
@@ -289,62 +288,30 @@ class InterruptRemappingOff(Check):
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if interrupts surely go unmapped."""
         if not facts[Cpu].x86:
-            raise NotApplicable(
-                say(
-                    "remapping-on-x86-only",
-                    "other processors do without interrupt remapping",
-                )
-            )
+            raise NotApplicable(NO_REMAPPING)
         if not facts[Iommu].on:
-            raise NotApplicable(say("remapping-without-iommu", "no IOMMU is in use"))
+            raise NotApplicable(NO_IOMMU)
         remapping = facts[InterruptRemapping]
         if remapping.on:
             return
         if remapping.on is None and not remapping.incapable:
-            if isinstance(remapping.chips, Missing):
-                raise missing_fact(remapping.chips)
-            raise MissingFact(
-                say(
-                    "remapping-no-controller",
-                    "{path} names no controller that could be remapped",
-                    path=INTERRUPTS,
-                )
-            )
-        yield _not_remapped(remapping, facts)
+            known(remapping.chips)
+            raise MissingFact(NO_CONTROLLER.filled(path=INTERRUPTS))
+        argument = _argument(facts)
+        rows = tuple(_rows(remapping, argument))
+        advice = _remapping_advice(argument, bool(remapping.incapable), facts)
+        actor = Actor.USER if argument else Actor.FIRMWARE
+        yield Finding(HostPlace(), NOT_REMAPPED, rows, None, advice, actor)
 
 
-def _not_remapped(remapping: InterruptRemapping, facts: Facts) -> Finding:
+def _rows(remapping: InterruptRemapping, argument: str) -> Iterator[Evidence]:
     chips, units = remapping.chips, remapping.incapable
-    seen: str | Message = say("remapping-unread", "not readable")
-    if not isinstance(chips, Missing):
-        seen = ", ".join(sorted(chips))
-    wanted = say("remapping-wanted", "controllers called IR-…")
-    evidence = [Evidence(INTERRUPTS, seen, wanted)]
+    seen = UNREAD if isinstance(chips, Missing) else ", ".join(sorted(chips))
+    yield Evidence(INTERRUPTS, seen, REMAPPED)
     if units:
-        bit = say(
-            "remapping-ecap", "{units}: ecap bit 3 of {names}", units=UNITS, names=units
-        )
-        evidence.append(Evidence(bit, "0", "1"))
-    argument = _argument(facts)
+        yield Evidence(BIT.filled(path=UNITS, units=units), "0", "1")
     if argument:
-        absent = say("remapping-argument-unwanted", "no such argument")
-        evidence.append(Evidence("/proc/cmdline", argument, absent))
-    return Finding(
-        HostPlace(),
-        say("remapping-off", "The IOMMU is on, but interrupts are not remapped."),
-        tuple(evidence),
-        advice=_remapping_advice(argument, bool(units), facts),
-        who_acts=Actor.USER if argument else Actor.FIRMWARE,
-    )
-
-
-def _booted(facts: Facts, key: str, item: str) -> bool:
-    """Tell whether a word stands in an argument's list; false where unknown."""
-    try:
-        line = facts[KernelCmdline].line
-    except MissingFact:
-        return False
-    return any(item in (value or "").split(",") for value in line.values(key))
+        yield Evidence("/proc/cmdline", argument, NO_ARGUMENT)
 
 
 def _argument(facts: Facts) -> str:
@@ -356,28 +323,9 @@ def _argument(facts: Facts) -> str:
 
 def _remapping_advice(argument: str, incapable: bool, facts: Facts) -> Message:
     if argument:
-        return say(
-            "remapping-remove-argument",
-            "Remove the kernel argument {argument}, then reboot.",
-            argument=argument,
-        )
+        return REMOVE.filled(argument=argument)
     if incapable:
-        return say(
-            "remapping-chipset-cannot",
-            "This chipset cannot remap interrupts. VFIO works only with the module"
-            " option allow_unsafe_interrupts=1 of vfio_iommu_type1: with that, trust"
-            " every virtual machine that gets a device.",
-        )
+        return CANNOT
     amd, board = facts[Cpu].amd, facts[Board]
-    enable = say(
-        "remapping-enable-in-firmware",
-        "In the firmware setup of {board} enable {switch}, and x2APIC if there is such"
-        " an entry; look for a firmware update.",
-        board=board.title,
-        switch=board.iommu_switch(amd),
-    )
-    optout = say(
-        "remapping-try-no-optout",
-        "If that does not help, try the kernel argument intremap=no_x2apic_optout.",
-    )
-    return in_order(enable, None if amd else optout)
+    enable = ENABLE_X2APIC.filled(board=board.title, switch=board.iommu_switch(amd))
+    return in_order(enable, None if amd else TRY_NO_OPTOUT)

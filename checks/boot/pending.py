@@ -59,6 +59,58 @@ def is_ours(key: str) -> bool:
     return plain in OURS or plain.startswith(PREFIXES)
 
 
+NONE = say("pending-none-of-these", "none of these")
+ADDS = say("pending-adds", "adds {gained}")
+LOSES = say("pending-loses", "no longer has {lost}")
+ADDS_AND_LOSES = say("pending-adds-and-loses", "adds {gained} and no longer has {lost}")
+NEXT_BOOT = say("pending-next-boot", "The next boot {change}.")
+STAGED = say("pending-deployment-staged", "a deployment is staged")
+REBOOT = say(
+    "pending-reboot",
+    "Reboot the computer when it suits you; on an image-based system before the next"
+    " update, which may drop the change.",
+)
+CONFIGURED = say(
+    "pending-configured",
+    "Compared with the running kernel, the configuration {change}.",
+)
+UNREAD = say("pending-evidence-next-boot", "next boot")
+RUN_AS_ROOT = say(
+    "pending-run-as-root",
+    "Run vfio-doctor as root to see whether the next boot gets it; if so, reboot the"
+    " computer.",
+)
+THERE, GONE = say("pending-mark-there", "there"), say("pending-mark-absent", "absent")
+UPDATE = say(
+    "pending-update-staged",
+    "An update of the system is staged; the next boot starts it.",
+)
+REBOOT_INTO_UPDATE = say(
+    "pending-reboot-into-update",
+    "Reboot the computer when it suits you. The kernel arguments of the update are the"
+    " same as now.",
+)
+NOT_REGENERATED = say(
+    "pending-menu-not-regenerated",
+    "{source} was changed, but the boot menu was not regenerated from it: it {change}.",
+)
+REGENERATE = say(
+    "pending-regenerate-menu",
+    "Regenerate the boot menu (`sudo update-grub`, `sudo grub-mkconfig -o"
+    " /boot/grub/grub.cfg` or `sudo limine-update`, whichever your system has), then"
+    " reboot the computer.",
+)
+LATER_KERNELS = say(
+    "pending-later-kernels",
+    "Kernels installed later are not started like this one: {source} {change}.",
+)
+MAKE_EQUAL = say(
+    "pending-make-equal",
+    "Nothing is wrong until the next kernel is installed. Put into {source} what the"
+    " boot entry has, or the other way round, whichever you want.",
+)
+
+
 class RebootPending(Check):
     """What is set for the next boot is not active yet.
 
@@ -104,7 +156,8 @@ class RebootPending(Check):
         elif changed:
             yield _difference(now, then, source, boot.staged)
         elif boot.staged:
-            yield _staged(boot.staged)
+            rows = (Evidence(boot.staged, THERE, GONE),)
+            yield Finding(HostPlace(), UPDATE, rows, None, REBOOT_INTO_UPDATE)
         if isinstance(boot.next, Missing) or isinstance(boot.configured, Missing):
             return
         wanted = _ours(boot.configured)
@@ -138,23 +191,17 @@ def _without(words: tuple[Word, ...], others: tuple[Word, ...]) -> str:
 
 
 def _row(source: str, words: tuple[Word, ...]) -> Evidence:
-    none = say("pending-none-of-these", "none of these")
-    return Evidence(source, " ".join(raw for _, raw in words) or none)
+    return Evidence(source, " ".join(raw for _, raw in words) or NONE)
 
 
 def _change(old: tuple[Word, ...], new: tuple[Word, ...]) -> Message:
     """Return the clause that names what comes and what goes."""
     gained, lost = _without(new, old), _without(old, new)
     if not lost:
-        return say("pending-adds", "adds {gained}", gained=gained)
+        return ADDS.filled(gained=gained)
     if not gained:
-        return say("pending-loses", "no longer has {lost}", lost=lost)
-    return say(
-        "pending-adds-and-loses",
-        "adds {gained} and no longer has {lost}",
-        gained=gained,
-        lost=lost,
-    )
+        return LOSES.filled(lost=lost)
+    return ADDS_AND_LOSES.filled(gained=gained, lost=lost)
 
 
 def _difference(
@@ -162,56 +209,18 @@ def _difference(
 ) -> Finding:
     rows = [_row(BOOTED, now), _row(source, then)]
     if staged:
-        there = say("pending-deployment-staged", "a deployment is staged")
-        rows.append(Evidence(staged, there))
-    return Finding(
-        HostPlace(),
-        say("pending-next-boot", "The next boot {change}.", change=_change(now, then)),
-        tuple(rows),
-        advice=say(
-            "pending-reboot",
-            "Reboot the computer when it suits you; on an image-based system before"
-            " the next update, which may drop the change.",
-        ),
-    )
+        rows.append(Evidence(staged, STAGED))
+    message = NEXT_BOOT.filled(change=_change(now, then))
+    return Finding(HostPlace(), message, tuple(rows), None, REBOOT)
 
 
 def _configured(
     now: tuple[Word, ...], then: tuple[Word, ...], source: str, why: Missing
 ) -> Finding:
     """Return the finding if only the configuration could be read."""
-    next_boot = say("pending-evidence-next-boot", "next boot")
-    return Finding(
-        HostPlace(),
-        say(
-            "pending-configured",
-            "Compared with the running kernel, the configuration {change}.",
-            change=_change(now, then),
-        ),
-        (_row(BOOTED, now), _row(source, then), Evidence(next_boot, why.message)),
-        advice=say(
-            "pending-run-as-root",
-            "Run vfio-doctor as root to see whether the next boot gets it; if so,"
-            " reboot the computer.",
-        ),
-    )
-
-
-def _staged(mark: str) -> Finding:
-    there = say("pending-mark-there", "there")
-    return Finding(
-        HostPlace(),
-        say(
-            "pending-update-staged",
-            "An update of the system is staged; the next boot starts it.",
-        ),
-        (Evidence(mark, there, say("pending-mark-absent", "absent")),),
-        advice=say(
-            "pending-reboot-into-update",
-            "Reboot the computer when it suits you. The kernel arguments of the update"
-            " are the same as now.",
-        ),
-    )
+    rows = (_row(BOOTED, now), _row(source, then), Evidence(UNREAD, why.message))
+    message = CONFIGURED.filled(change=_change(now, then))
+    return Finding(HostPlace(), message, rows, None, RUN_AS_ROOT)
 
 
 def _not_made(
@@ -222,40 +231,13 @@ def _not_made(
 ) -> Finding:
     """Return the finding for a configuration that the next boot does not get."""
     source, change = boot.configured_source, _change(then, wanted)
-    place = FilePlace(boot.configured_in[0])
     rows = (_row(source, wanted), _row(boot.next_source, then))
-    if kind in (BootKind.GRUB, BootKind.LIMINE):
-        return Finding(
-            place,
-            say(
-                "pending-menu-not-regenerated",
-                "{source} was changed, but the boot menu was not regenerated from it:"
-                " it {change}.",
-                source=source,
-                change=change,
-            ),
-            rows,
-            Severity.WARNING,
-            say(
-                "pending-regenerate-menu",
-                "Regenerate the boot menu (`sudo update-grub`, `sudo grub-mkconfig -o"
-                " /boot/grub/grub.cfg` or `sudo limine-update`, whichever your system"
-                " has), then reboot the computer.",
-            ),
-        )
+    menu = kind in (BootKind.GRUB, BootKind.LIMINE)
+    text = NOT_REGENERATED if menu else LATER_KERNELS
     return Finding(
-        place,
-        say(
-            "pending-later-kernels",
-            "Kernels installed later are not started like this one: {source} {change}.",
-            source=source,
-            change=change,
-        ),
+        FilePlace(boot.configured_in[0]),
+        text.filled(source=source, change=change),
         rows,
-        advice=say(
-            "pending-make-equal",
-            "Nothing is wrong until the next kernel is installed. Put into {source}"
-            " what the boot entry has, or the other way round, whichever you want.",
-            source=source,
-        ),
+        Severity.WARNING if menu else None,
+        REGENERATE if menu else MAKE_EQUAL.filled(source=source),
     )

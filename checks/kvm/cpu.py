@@ -20,6 +20,39 @@ from vfio_doctor.api import (
     say,
 )
 
+NO_FLAGS = say("cpu-flags-on-x86-only", "vmx and svm exist on x86 processors only")
+XEN = say("cpu-under-xen", "Xen runs below this system and hides the processor")
+UNTRIED = say(
+    "cpu-kvm-untried",
+    "the processor shows neither vmx nor svm, yet /dev/kvm is there and could not be"
+    " tried ({why}); run as root to try it",
+)
+CONTAINER = say("cpu-in-container", "a container does not show whether /dev/kvm works")
+NO_FLAG = say("cpu-no-flag", "neither vmx nor svm")
+NO_FLAG_IN_GUEST = say("cpu-no-flag-in-guest", "neither vmx nor svm, but hypervisor")
+UNNAMED = say("cpu-unnamed", "unnamed")
+OFF = say(
+    "cpu-offers-no-virtualization", "The processor ({model}) offers no virtualization."
+)
+ENABLE = say(
+    "cpu-enable-in-firmware",
+    "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of {board}"
+    " and enable {switch}. Save, then switch the computer off and on again. A processor"
+    " that has no virtualization cannot be helped.",
+)
+NESTED_OFF = say(
+    "cpu-nested-off",
+    "This system is itself a virtual machine, and its hypervisor's host does not let it"
+    " use virtualization.",
+)
+ALLOW_NESTED = say(
+    "cpu-allow-nested",
+    "On the hypervisor's host, make `cat /sys/module/{module}/parameters/nested` print"
+    " Y or 1, and give this virtual machine the real processor (libvirt:"
+    " `<cpu mode='host-passthrough'/>`). In a cloud, choose a machine type with nested"
+    " virtualization.",
+)
+
 
 class CpuVirtualizationOff(Check):
     """The processor's virtualization is switched off.
@@ -53,43 +86,23 @@ class CpuVirtualizationOff(Check):
         """Yield one finding if neither the flags nor KVM show virtualization."""
         cpu = facts[Cpu]
         if not cpu.x86:
-            raise NotApplicable(
-                say("cpu-flags-on-x86-only", "vmx and svm exist on x86 processors only")
-            )
+            raise NotApplicable(NO_FLAGS)
         if cpu.virtualization:
             return
         kvm = facts[KvmDevice]
         if kvm.works:
             return
-        _must_be_seen(cpu, kvm, facts)
+        if cpu.xen:
+            raise MissingFact(XEN)
+        if kvm.is_node and kvm.refusal:
+            raise MissingFact(UNTRIED.filled(why=kvm.refusal))
+        if facts[Container].kind:
+            raise MissingFact(CONTAINER)
         yield _nested_off(cpu) if cpu.hypervisor else _firmware_off(cpu, facts[Board])
 
 
-def _must_be_seen(cpu: Cpu, kvm: KvmDevice, facts: Facts) -> None:
-    """Raise if flags and node are not the machine's own or could not be tried."""
-    if cpu.xen:
-        raise MissingFact(
-            say("cpu-under-xen", "Xen runs below this system and hides the processor")
-        )
-    if kvm.is_node and kvm.refusal:
-        raise MissingFact(
-            say(
-                "cpu-kvm-untried",
-                "the processor shows neither vmx nor svm, yet /dev/kvm is there and"
-                " could not be tried ({why}); run as root to try it",
-                why=kvm.refusal,
-            )
-        )
-    if facts[Container].kind:
-        raise MissingFact(
-            say("cpu-in-container", "a container does not show whether /dev/kvm works")
-        )
-
-
-def _evidence(cpu: Cpu) -> tuple[Evidence, ...]:
-    flags = say("cpu-no-flag", "neither vmx nor svm")
-    if cpu.hypervisor:
-        flags = say("cpu-no-flag-in-guest", "neither vmx nor svm, but hypervisor")
+def _rows(cpu: Cpu) -> tuple[Evidence, ...]:
+    flags = NO_FLAG_IN_GUEST if cpu.hypervisor else NO_FLAG
     return (
         Evidence("/proc/cpuinfo flags", flags, "svm" if cpu.amd else "vmx"),
         Evidence("/proc/cpuinfo model name", cpu.model or cpu.vendor),
@@ -97,43 +110,12 @@ def _evidence(cpu: Cpu) -> tuple[Evidence, ...]:
 
 
 def _firmware_off(cpu: Cpu, board: Board) -> Finding:
-    unnamed = say("cpu-unnamed", "unnamed")
-    return Finding(
-        HostPlace(),
-        say(
-            "cpu-offers-no-virtualization",
-            "The processor ({model}) offers no virtualization.",
-            model=cpu.model or cpu.vendor or unnamed,
-        ),
-        _evidence(cpu),
-        advice=say(
-            "cpu-enable-in-firmware",
-            "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of"
-            " {board} and enable {switch}. Save, then switch the computer off and on"
-            " again. A processor that has no virtualization cannot be helped.",
-            board=board.title,
-            switch=board.cpu_switch(cpu.amd),
-        ),
-        who_acts=Actor.FIRMWARE,
-    )
+    message = OFF.filled(model=cpu.model or cpu.vendor or UNNAMED)
+    advice = ENABLE.filled(board=board.title, switch=board.cpu_switch(cpu.amd))
+    actor = Actor.FIRMWARE
+    return Finding(HostPlace(), message, _rows(cpu), None, advice, actor)
 
 
 def _nested_off(cpu: Cpu) -> Finding:
-    return Finding(
-        HostPlace(),
-        say(
-            "cpu-nested-off",
-            "This system is itself a virtual machine, and its hypervisor's host does"
-            " not let it use virtualization.",
-        ),
-        _evidence(cpu),
-        advice=say(
-            "cpu-allow-nested",
-            "On the hypervisor's host, make"
-            " `cat /sys/module/{module}/parameters/nested` print Y or 1, and give this"
-            " virtual machine the real processor (libvirt:"
-            " `<cpu mode='host-passthrough'/>`). In a cloud, choose a machine type"
-            " with nested virtualization.",
-            module="kvm_amd" if cpu.amd else "kvm_intel",
-        ),
-    )
+    advice = ALLOW_NESTED.filled(module="kvm_amd" if cpu.amd else "kvm_intel")
+    return Finding(HostPlace(), NESTED_OFF, _rows(cpu), None, advice)

@@ -27,16 +27,37 @@ from vfio_doctor.api import (
 )
 
 NODE = "/dev/kvm"
+LSTAT = f"lstat {NODE}"
+DEVICE = "char device 10:232"
 API_VERSION = 12
-
-
-def read_log() -> Message:
-    """Return the advice to read the kernel log."""
-    return say(
-        "kvm-read-log",
-        "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
-        " `disabled by BIOS` means that the firmware setup has to allow it.",
-    )
+READ_LOG = say(
+    "kvm-read-log",
+    "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
+    " `disabled by BIOS` means that the firmware setup has to allow it.",
+)
+IN_CONTAINER = say(
+    "kvm-in-container", "this is a container ({kind}); its /dev is its own"
+)
+MISSING = say("kvm-missing", "/dev/kvm does not exist.")
+ABSENT = say("kvm-node-absent", "absent")
+MODULES = say("kvm-modules-in-sysfs", "KVM modules in /sys/module")
+NO_MODULES = say("kvm-no-modules", "none")
+NO_NODE = say(
+    "kvm-module-without-node",
+    "The module is there but the node is not: run"
+    " `sudo udevadm trigger --action=add --name-match=kvm`. If that does not help,"
+    " reboot the computer.",
+)
+LOAD = say(
+    "kvm-load-module",
+    "Run `sudo modprobe {module}`. If that is refused, the kernel log says why.",
+)
+NOT_KVM = say("kvm-not-kvm", "/dev/kvm is a {seen}, not the KVM device.")
+REMOVE = say(
+    "kvm-remove-impostor",
+    "Look at it with `ls -l /dev/kvm`. If nobody needs it, remove it with"
+    " `sudo rm /dev/kvm` and reboot the computer, which makes the real device.",
+)
 
 
 class KvmDeviceMissing(Check):
@@ -74,68 +95,93 @@ class KvmDeviceMissing(Check):
         if kvm.is_node:
             return
         if not (isinstance(kvm.stat, Missing) and kvm.stat.why is Why.ABSENT):
-            yield _not_kvm(known(kvm.stat))
+            seen = _looks(known(kvm.stat))
+            row, message = Evidence(LSTAT, seen, DEVICE), NOT_KVM.filled(seen=seen)
+            yield Finding(NodePlace(NODE), message, (row,), None, REMOVE)
             return
         kind = facts[Container].kind
         if kind:
-            raise MissingFact(
-                say(
-                    "kvm-in-container",
-                    "this is a container ({kind}); its /dev is its own",
-                    kind=kind,
-                )
-            )
-        yield _absent(kvm, facts[Cpu])
+            raise MissingFact(IN_CONTAINER.filled(kind=kind))
+        rows = (
+            Evidence(LSTAT, ABSENT, DEVICE),
+            Evidence(MODULES, ", ".join(kvm.modules) or NO_MODULES),
+        )
+        advice = _how_to_load(kvm, facts[Cpu])
+        yield Finding(NodePlace(NODE), MISSING, rows, None, advice)
 
 
-def _absent(kvm: KvmDevice, cpu: Cpu) -> Finding:
-    absent = say("kvm-node-absent", "absent")
-    return Finding(
-        NodePlace(NODE),
-        say("kvm-missing", "/dev/kvm does not exist."),
-        (
-            Evidence("lstat /dev/kvm", absent, "char device 10:232"),
-            Evidence(
-                say("kvm-modules-in-sysfs", "KVM modules in /sys/module"),
-                ", ".join(kvm.modules) or say("kvm-no-modules", "none"),
-            ),
-        ),
-        advice=_how_to_load(kvm, cpu),
-    )
+def _looks(stat: Stat) -> str:
+    if stat.kind is Kind.CHAR:
+        return f"{stat.kind.value} {stat.rdev[0]}:{stat.rdev[1]}"
+    return str(stat.kind.value)
 
 
 def _how_to_load(kvm: KvmDevice, cpu: Cpu) -> Message:
     if not cpu.x86:
-        return read_log()
+        return READ_LOG
     if set(kvm.modules) & {"kvm_intel", "kvm_amd"}:
-        return say(
-            "kvm-module-without-node",
-            "The module is there but the node is not: run"
-            " `sudo udevadm trigger --action=add --name-match=kvm`. If that does not"
-            " help, reboot the computer.",
-        )
-    return say(
-        "kvm-load-module",
-        "Run `sudo modprobe {module}`. If that is refused: {advice}",
-        module="kvm_amd" if cpu.amd else "kvm_intel",
-        advice=read_log(),
-    )
+        return NO_NODE
+    load = LOAD.filled(module="kvm_amd" if cpu.amd else "kvm_intel")
+    return in_order(load, READ_LOG)
 
 
-def _not_kvm(stat: Stat) -> Finding:
-    seen = stat.kind.value
-    if stat.kind is Kind.CHAR:
-        seen = f"{seen} {stat.rdev[0]}:{stat.rdev[1]}"
-    return Finding(
-        NodePlace(NODE),
-        say("kvm-not-kvm", "/dev/kvm is a {seen}, not the KVM device.", seen=seen),
-        (Evidence("lstat /dev/kvm", seen, "char device 10:232"),),
-        advice=say(
-            "kvm-remove-impostor",
-            "Look at it with `ls -l /dev/kvm`. If nobody needs it, remove it with"
-            " `sudo rm /dev/kvm` and reboot the computer, which makes the real device.",
-        ),
-    )
+NOTHING_TO_TRY = say("kvm-nothing-to-try", "there is no /dev/kvm that could be tried")
+UNTRIED = say(
+    "kvm-untried",
+    "KVM could not be tried by this account ({why}; the node is {looks}); run as root"
+    " to try it",
+)
+PROBE = say("kvm-probe", "probe of /dev/kvm")
+TRIED = say("kvm-tried-to-open", "tried to open /dev/kvm")
+MADE = say("kvm-probe-wanted", "a VM is made")
+VERSION = say("kvm-api-version", "API version")
+NO_ANSWER = say("kvm-no-answer", "no answer")
+ERROR = say("kvm-error", "error")
+NO_ERROR = say("kvm-no-error", "none")
+ERROR_NOT_GIVEN = say("kvm-error-not-given", "no error given")
+SILENT = say("kvm-silent", "/dev/kvm does not answer ({error}).")
+LOAD_ITS_MODULE = say(
+    "kvm-load-its-module",
+    "Load the module that belongs to it: `sudo modprobe kvm_intel` or"
+    " `sudo modprobe kvm_amd`.",
+)
+OTHER_VERSION = say(
+    "kvm-other-version", "KVM answers API version {version}; QEMU needs {wanted}."
+)
+START_CURRENT_KERNEL = say(
+    "kvm-start-current-kernel",
+    "Start a current kernel: none has had another version for years.",
+)
+BUSY = say(
+    "kvm-busy", "Another program keeps the processor's virtualization for itself."
+)
+STOP_THE_OTHER = say(
+    "kvm-stop-the-other",
+    "Stop VirtualBox or VMware with all their virtual machines"
+    " (`lsmod | grep -e vboxdrv -e vmmon` shows them), then try again.",
+)
+NO_VM = say("kvm-no-vm", "KVM cannot make a virtual machine ({error}).")
+NO_ACCESS = say(
+    "kvm-no-access", "The account {name}, which starts QEMU, may not open /dev/kvm."
+)
+ACCESS = say("kvm-access-wanted", "read and write for {name}")
+ACCOUNT = say("kvm-account", "account {name}")
+BARRED = say("kvm-account-barred", "not let in by owner, group, mode or ACL")
+JOIN_GROUP = say(
+    "kvm-join-group",
+    "Let {name} join the group of the device: `sudo usermod -aG kvm {name}`. Then log"
+    " in again or, for libvirt's own account, restart libvirt.",
+)
+ASSUMED = say(
+    "kvm-account-assumed",
+    "/dev/kvm is {looks} and {name} may not open it, but qemu.conf, which may name"
+    " another account, cannot be read; run as root",
+)
+NOBODY = say(
+    "kvm-account-unknown",
+    "/dev/kvm is {looks}, and who will run the VM is not known; name the account with"
+    " --user",
+)
 
 
 class KvmUnusable(Check):
@@ -174,105 +220,47 @@ class KvmUnusable(Check):
         """Yield a finding if KVM fails, another if an account is kept out."""
         kvm = facts[KvmDevice]
         if not kvm.is_node:
-            raise MissingFact(
-                say("kvm-nothing-to-try", "there is no /dev/kvm that could be tried")
-            )
+            raise MissingFact(NOTHING_TO_TRY)
         broken = not (kvm.works or kvm.refusal)
         if broken:
             yield _broken(kvm.probe)
         access = facts[KvmAccess]
         yield from _kept_out(access, bool(kvm.refusal))
         if kvm.refusal:
-            raise MissingFact(
-                say(
-                    "kvm-untried",
-                    "KVM could not be tried by this account ({why}; the node is"
-                    " {looks}); run as root to try it",
-                    why=kvm.refusal,
-                    looks=access.looks,
-                )
-            )
+            raise MissingFact(UNTRIED.filled(why=kvm.refusal, looks=access.looks))
         if not broken:
             _must_know(access)
 
 
 def _broken(probe: ProbeResult | Missing) -> Finding:
-    did: str | Message = say("kvm-tried-to-open", "tried to open /dev/kvm")
+    did: str | Message = TRIED
     if isinstance(probe, Missing):
         version, error = None, probe.detail
     else:
-        did, version = "; ".join(probe.did), probe.value("api_version")
-        error = probe.error
-    message, advice = _problem(version, error)
-    return Finding(
-        NodePlace(NODE),
-        message,
-        (
-            Evidence(
-                say("kvm-probe", "probe of /dev/kvm"),
-                did,
-                say("kvm-probe-wanted", "a VM is made"),
-            ),
-            Evidence(
-                say("kvm-api-version", "API version"),
-                str(version) if version else say("kvm-no-answer", "no answer"),
-                str(API_VERSION),
-            ),
-            Evidence(say("kvm-error", "error"), error or say("kvm-no-error", "none")),
-        ),
-        advice=advice,
+        did, version, error = (
+            "; ".join(probe.did),
+            probe.value("api_version"),
+            probe.error,
+        )
+    rows = (
+        Evidence(PROBE, did, MADE),
+        Evidence(VERSION, str(version) if version else NO_ANSWER, str(API_VERSION)),
+        Evidence(ERROR, error or NO_ERROR),
     )
+    message, advice = _problem(version, error or ERROR_NOT_GIVEN)
+    return Finding(NodePlace(NODE), message, rows, None, advice)
 
 
 def _problem(version: int | None, error: str | Message) -> tuple[Message, Message]:
     """Return what does not work and what to do about it."""
-    error = error or say("kvm-error-not-given", "no error given")
     if version is None:
-        return (
-            say("kvm-silent", "/dev/kvm does not answer ({error}).", error=error),
-            in_order(_load_its_module(), read_log()),
-        )
+        return SILENT.filled(error=error), in_order(LOAD_ITS_MODULE, READ_LOG)
     if version != API_VERSION:
-        return (
-            say(
-                "kvm-other-version",
-                "KVM answers API version {version}; QEMU needs {wanted}.",
-                version=version,
-                wanted=API_VERSION,
-            ),
-            say(
-                "kvm-start-current-kernel",
-                "Start a current kernel: none has had another version for years.",
-            ),
-        )
+        other = OTHER_VERSION.filled(version=version, wanted=API_VERSION)
+        return other, START_CURRENT_KERNEL
     if error == "EBUSY":
-        return _busy()
-    return (
-        say("kvm-no-vm", "KVM cannot make a virtual machine ({error}).", error=error),
-        read_log(),
-    )
-
-
-def _load_its_module() -> Message:
-    return say(
-        "kvm-load-its-module",
-        "Load the module that belongs to it: `sudo modprobe kvm_intel` or"
-        " `sudo modprobe kvm_amd`.",
-    )
-
-
-def _busy() -> tuple[Message, Message]:
-    return (
-        say(
-            "kvm-busy",
-            "Another program keeps the processor's virtualization for itself.",
-        ),
-        say(
-            "kvm-stop-the-other",
-            "Stop VirtualBox or VMware with all their virtual machines"
-            " (`lsmod | grep -e vboxdrv -e vmmon` shows them), then try again.",
-        ),
-    )
+        return BUSY, STOP_THE_OTHER
+    return NO_VM.filled(error=error), READ_LOG
 
 
 def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
@@ -289,47 +277,18 @@ def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
 
 
 def _no_access(access: KvmAccess, name: str, severity: Severity | None) -> Finding:
-    wanted = say("kvm-access-wanted", "read and write for {name}", name=name)
-    barred = say("kvm-account-barred", "not let in by owner, group, mode or ACL")
-    return Finding(
-        NodePlace(NODE),
-        say(
-            "kvm-no-access",
-            "The account {name}, which starts QEMU, may not open /dev/kvm.",
-            name=name,
-        ),
-        (
-            Evidence(NODE, access.looks, wanted),
-            Evidence(say("kvm-account", "account {name}", name=name), barred),
-        ),
-        severity,
-        say(
-            "kvm-join-group",
-            "Let {name} join the group of the device: `sudo usermod -aG kvm {name}`."
-            " Then log in again or, for libvirt's own account, restart libvirt.",
-            name=name,
-        ),
+    rows = (
+        Evidence(NODE, access.looks, ACCESS.filled(name=name)),
+        Evidence(ACCOUNT.filled(name=name), BARRED),
     )
+    message, advice = NO_ACCESS.filled(name=name), JOIN_GROUP.filled(name=name)
+    return Finding(NodePlace(NODE), message, rows, severity, advice)
 
 
 def _must_know(access: KvmAccess) -> None:
     """Raise if the node is not open to all and no account could be judged."""
+    looks = access.looks
     if access.qemu_may is False and access.assumed:
-        raise MissingFact(
-            say(
-                "kvm-account-assumed",
-                "/dev/kvm is {looks} and {name} may not open it, but qemu.conf, which"
-                " may name another account, cannot be read; run as root",
-                looks=access.looks,
-                name=access.qemu,
-            )
-        )
+        raise MissingFact(ASSUMED.filled(looks=looks, name=access.qemu))
     if access.qemu_may is None and access.human_may is None:
-        raise MissingFact(
-            say(
-                "kvm-account-unknown",
-                "/dev/kvm is {looks}, and who will run the VM is not known; name the"
-                " account with --user",
-                looks=access.looks,
-            )
-        )
+        raise MissingFact(NOBODY.filled(looks=looks))

@@ -26,6 +26,12 @@ from vfio_doctor.api import (
 )
 
 PARAMETERS = "/sys/module/kvm/parameters"
+UNSET = say(
+    "kvm-parameter-unset", "no kernel argument and no file in modprobe.d sets it"
+)
+SET = say("kvm-parameter-set", "{source} has {word}")
+NOT_LOADED = say("kvm-not-loaded", "kvm is not loaded")
+NEXT_BOOT = say("msrs-evidence-next-boot", "next boot")
 
 
 class Following(NamedTuple):
@@ -51,9 +57,9 @@ def boolean(text: str | None) -> bool | None:
 
 
 def running(value: str | Missing) -> bool | None:
-    """Return the running kernel's value, None where kvm is not loaded.
+    """Return the running kernel's value, None if kvm is not loaded.
 
-    Raises `MissingFact` where it cannot be read.
+    Raises `MissingFact` if it cannot be read.
     """
     if isinstance(value, Missing) and value.why is Why.ABSENT:
         return None
@@ -63,26 +69,60 @@ def running(value: str | Missing) -> bool | None:
 def following(facts: Facts, name: str, default: bool) -> Following:
     """Return a parameter's value at the next boot.
 
-    Raises `MissingFact` where the next boot's arguments are not known.
+    Raises `MissingFact` if the next boot's arguments are not known.
     """
     found: list[Following] = []
     for line, source in facts[BootArguments].candidates():
         option = facts[ModuleConfig].effective("kvm", name, line)
         if option is None:
-            unset = say(
-                "kvm-parameter-unset",
-                "no kernel argument and no file in modprobe.d sets it",
-            )
-            found.append(Following(default, unset, False))
+            found.append(Following(default, UNSET, False))
             continue
         in_file = "/" in option.source
-        where, word = (option.source, name) if in_file else (source, f"kvm.{name}")
+        at, word = (option.source, name) if in_file else (source, f"kvm.{name}")
         given = word if option.value is None else f"{word}={option.value}"
-        why = say("kvm-parameter-set", "{where} has {word}", where=where, word=given)
+        why = SET.filled(source=at, word=given)
         found.append(Following(boolean(option.value), why, True))
     if len({one.value for one in found}) > 1:
         known(facts[BootArguments].next)
     return found[0]
+
+
+NOW = say("msrs-reported-now", "KVM reports every ignored MSR access now.")
+REFUSED = say(
+    "msrs-report-refused",
+    "{why}: that is not a valid boolean, and the kernel refuses it.",
+)
+ONCE_LOADED = say(
+    "msrs-reported-once-loaded",
+    "KVM will report every ignored MSR access once it is loaded: {why}.",
+)
+ALWAYS = say(
+    "msrs-reported-always",
+    "KVM reports every ignored MSR access, now and after a reboot: {why}.",
+)
+NEXT = say(
+    "msrs-reported-next",
+    "KVM is silent about ignored MSR accesses now, but will report them after the next"
+    " reboot: {why}.",
+)
+UNTIL_REBOOT = say(
+    "msrs-reported-until-reboot",
+    "KVM still reports every ignored MSR access; the setting is right ({why}) and takes"
+    " effect at the next reboot.",
+)
+REBOOT = say(
+    "msrs-reboot-when-it-suits", "Nothing more has to be set: reboot when it suits you."
+)
+SILENCE = say(
+    "msrs-silence-next",
+    "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every"
+    " boot.",
+)
+SILENCE_NOW = say(
+    "msrs-silence-now",
+    "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every boot"
+    " and tells the running kernel at once.",
+)
 
 
 class KvmReportsIgnoredMsrs(Check):
@@ -128,87 +168,54 @@ class KvmReportsIgnoredMsrs(Check):
             then = following(facts, "report_ignored_msrs", default=True)
         except MissingFact:
             if now:
-                text = say(
-                    "msrs-reported-now", "KVM reports every ignored MSR access now."
-                )
-                yield _reports(text, now, None)
+                yield _reports(NOW, now, None)
             raise
         if then.value is None:
-            text = say(
-                "msrs-report-refused",
-                "{why}: that is not a valid boolean, and the kernel refuses it.",
-                why=then.why,
-            )
-            yield _reports(text, now, then)
+            yield _reports(REFUSED, now, then)
         elif then.value:
-            yield _reports(_when(now).filled(why=then.why), now, then)
+            text = ONCE_LOADED if now is None else ALWAYS if now else NEXT
+            yield _reports(text, now, then)
         elif now:
-            yield _pending(now, then)
-
-
-def _when(now: bool | None) -> Message:
-    """Return the sentence for a parameter that is true at the next boot."""
-    if now is None:
-        return say(
-            "msrs-reported-once-loaded",
-            "KVM will report every ignored MSR access once it is loaded: {why}.",
-        )
-    if now:
-        return say(
-            "msrs-reported-always",
-            "KVM reports every ignored MSR access, now and after a reboot: {why}.",
-        )
-    return say(
-        "msrs-reported-next",
-        "KVM is silent about ignored MSR accesses now, but will report them after the"
-        " next reboot: {why}.",
-    )
-
-
-def _pending(now: bool | None, then: Following) -> Finding:
-    text = say(
-        "msrs-reported-until-reboot",
-        "KVM still reports every ignored MSR access; it is set right ({why}), which"
-        " takes effect at the next reboot.",
-        why=then.why,
-    )
-    return _reports(text, now, then)._replace(
-        severity=Severity.INFO,
-        advice=say(
-            "msrs-reboot-when-it-suits",
-            "Nothing more has to be set: reboot when it suits you.",
-        ),
-        who_acts=Actor.USER,
-    )
+            yield _reports(UNTIL_REBOOT, now, then)._replace(
+                severity=Severity.INFO, advice=REBOOT, who_acts=Actor.USER
+            )
 
 
 def _reports(text: Message, now: bool | None, then: Following | None) -> Finding:
     rows = [_row("report_ignored_msrs", now, "N")]
     if then is not None:
-        rows.append(Evidence(_next_boot(), then.why, "report_ignored_msrs=0"))
-    silence = say(
-        "msrs-silence-next",
-        "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every"
-        " boot.",
-    )
-    if now and (then is None or then.value):
-        silence = say(
-            "msrs-silence-now",
-            "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for"
-            " every boot and tells the running kernel at once.",
-        )
-    return Finding(HostPlace(), text, tuple(rows), None, silence, Actor.TOOL)
-
-
-def _next_boot() -> Message:
-    return say("msrs-evidence-next-boot", "next boot")
+        rows.append(Evidence(NEXT_BOOT, then.why, "report_ignored_msrs=0"))
+        text = text.filled(why=then.why)
+    advice = SILENCE_NOW if now and (then is None or then.value) else SILENCE
+    return Finding(HostPlace(), text, tuple(rows), None, advice, Actor.TOOL)
 
 
 def _row(name: str, now: bool | None, wanted: str | Message) -> Evidence:
-    seen: str | Message = "Y" if now else "N"
-    if now is None:
-        seen = say("kvm-not-loaded", "kvm is not loaded")
+    seen = NOT_LOADED if now is None else "Y" if now else "N"
     return Evidence(f"{PARAMETERS}/{name}", seen, wanted)
+
+
+NOT_SET = say("msrs-not-set", "the kvm module is not loaded and nothing sets it")
+EITHER_FLAG = say("msrs-either-flag", "N or Y")
+EITHER = say("msrs-either", "either")
+IGNORED_NOW = say(
+    "msrs-ignored-until-reboot",
+    "KVM ignores unknown MSR accesses now, but no longer after the next reboot: {why}.",
+)
+KEEP = say(
+    "msrs-keep-ignoring",
+    "Keep it if your guest needs it: if Windows stops with a blue screen or a game does"
+    " not start, run `sudo vfio-doctor --fix --risky --ignore-msrs`.",
+)
+NOT_IGNORED = say(
+    "msrs-not-ignored",
+    "A guest that asks for an MSR which KVM does not know gets a fault: {why}.",
+)
+LEAVE = say(
+    "msrs-leave-it",
+    "Leave it as it is. If Windows stops with a blue screen or a game does not start,"
+    " run `sudo vfio-doctor --fix --risky --ignore-msrs`.",
+)
 
 
 class KvmMsrsNotIgnored(Check):
@@ -245,42 +252,12 @@ class KvmMsrsNotIgnored(Check):
         now = running(facts[KvmParameters].ignore_msrs)
         then = following(facts, "ignore_msrs", default=False)
         if now is None and not then.given:
-            raise NotApplicable(
-                say("msrs-not-set", "the kvm module is not loaded and nothing sets it")
-            )
+            raise NotApplicable(NOT_SET)
         if then.value:
             return
         rows = (
-            _row("ignore_msrs", now, say("msrs-either-flag", "N or Y")),
-            Evidence(_next_boot(), then.why, say("msrs-either", "either")),
+            _row("ignore_msrs", now, EITHER_FLAG),
+            Evidence(NEXT_BOOT, then.why, EITHER),
         )
-        text, advice = _faults(now)
-        yield Finding(HostPlace(), text.filled(why=then.why), rows, advice=advice)
-
-
-def _faults(now: bool | None) -> tuple[Message, Message]:
-    if now:
-        return (
-            say(
-                "msrs-ignored-until-reboot",
-                "KVM ignores unknown MSR accesses now, but no longer after the next"
-                " reboot: {why}.",
-            ),
-            say(
-                "msrs-keep-ignoring",
-                "If your guest needs it, keep it: if Windows stops with a blue screen"
-                " or a game does not start, run"
-                " `sudo vfio-doctor --fix --risky --ignore-msrs`.",
-            ),
-        )
-    return (
-        say(
-            "msrs-not-ignored",
-            "A guest that asks for an MSR which KVM does not know gets a fault: {why}.",
-        ),
-        say(
-            "msrs-leave-it",
-            "Leave it as it is; if Windows stops with a blue screen or a game does not"
-            " start, run `sudo vfio-doctor --fix --risky --ignore-msrs`.",
-        ),
-    )
+        text, advice = (IGNORED_NOW, KEEP) if now else (NOT_IGNORED, LEAVE)
+        yield Finding(HostPlace(), text.filled(why=then.why), rows, None, advice)

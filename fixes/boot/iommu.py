@@ -121,7 +121,7 @@ def _is_on(line: CommandLine) -> bool:
 
 
 def _offered(facts: Facts) -> bool | None:
-    """Tell whether the firmware offers VT-d; None where its tables are not known."""
+    """Tell whether the firmware offers VT-d; None if its tables are not known."""
     try:
         return facts[AcpiTables].dmar
     except MissingFact:

@@ -101,6 +101,8 @@ def test_a_risky_plan_ignores_msrs_now_and_at_the_next_boot() -> None:
     assert plan.arguments is not None
     assert "kvm.ignore_msrs=1" in plan.arguments.after
     assert plan_document(plan)["left"] == []
+    (row,) = rows(plan, "fixes")
+    assert str(row["may_be_lost"]) in "\n".join(plan_lines(plan))
 
 
 def test_text_and_json_say_what_a_risky_fix_can_cost() -> None:
@@ -125,6 +127,7 @@ def test_a_module_kept_out_on_purpose_is_left_to_the_person(risky: bool) -> None
     assert str(fix.summary) == BY_HAND
     lines = "\n".join(str(line) for line in plan_lines(plan))
     assert f"Not done: load-kvm, to be done by hand: {BY_HAND}" in lines
+    assert str(fix.may_be_lost) in lines
     (left,) = (row for row in rows(plan, "left") if row["id"] == "load-kvm")
     assert left["applicability"] == "manual"
 

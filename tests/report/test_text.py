@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support.reports import of_results
-from vfio_doctor.diagnosis.report import exit_status
+from vfio_doctor.diagnosis.report import UNKNOWN, exit_status
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     Actor,
@@ -184,8 +184,8 @@ def test_limits_of_the_report_are_said() -> None:
     assert "inside a container (podman)" in page
     assert "not run as root; 1 check could not be decided" in page
     assert "Could not tell\n  a: denied\n" in page
-    hidden = say("unknown-denied", "unknown: denied")
-    seen = text.render(of_results(uid=1, container=hidden), Look(100))
+    denied = UNKNOWN.filled(why=say("shut", "denied"))
+    seen = text.render(of_results(uid=1, container=denied), Look(100))
     assert "everything asked could be seen" in seen
     assert "container" not in seen
 

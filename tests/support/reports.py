@@ -11,9 +11,9 @@ from vfio_doctor.model import (
     BootInfo,
     CheckResult,
     HostInfo,
-    Message,
     Report,
     RunInfo,
+    Told,
     ToolInfo,
 )
 
@@ -28,9 +28,7 @@ def of_fixture(name: str, registry: Registry | None = None) -> Report:
     return assemble(host, facts, diagnose(facts, rules), RUN, rules.problems)
 
 
-def of_results(
-    *results: CheckResult, uid: int = 0, container: str | Message = ""
-) -> Report:
+def of_results(*results: CheckResult, uid: int = 0, container: Told = "") -> Report:
     """A report that holds these results of an unnamed host."""
     return Report(
         ToolInfo("vfio-doctor", "0.1.0"),

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
+
+
+UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 
 
 @click.command(name="devices")
@@ -41,7 +45,7 @@ def command(chosen: Chosen, format_: str) -> None:
     try:
         held = Facts(open_host(chosen.capture))[DeviceTable]
     except MissingFact as missing:
-        raise Failure(f"the devices are not known: {missing}", 3) from missing
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     if format_ == "json":
         emit(devices.as_json(held))
     else:

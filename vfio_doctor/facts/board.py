@@ -22,11 +22,11 @@ IOMMU_AMD = "IOMMU"
 SWITCHES: dict[str, str | Message] = {
     IOMMU_AMD: say("firmware-iommu-amd", "IOMMU (AMD-Vi; set it to Enabled, not Auto)")
 }
-IN_ONE = say("firmware-switch", "{switch}, mostly below {menu}")
-IN_EITHER = say("firmware-switch-either", "{switch}, mostly below {menu} or {other}")
+IN_ONE = say("firmware-switch", "{switch}, usually under {menu}")
+IN_EITHER = say("firmware-switch-either", "{switch}, usually under {menu} or {other}")
 ANYWHERE = say(
     "firmware-switch-anywhere",
-    "{switch}, mostly below Advanced, Chipset, Security or Processor",
+    "{switch}, usually under Advanced, Chipset, Security or Processor",
 )
 NAMELESS = say("board-nameless", "this board")
 
@@ -99,11 +99,11 @@ class Board(NamedTuple):
         return f"{self.vendor} {self.name}".strip() or NAMELESS
 
     def cpu_switch(self, amd: bool) -> Message:
-        """Return what turns CPU virtualization on, and the menu it is mostly in."""
+        """Return what turns CPU virtualization on, and the menu it is usually in."""
         return self._switch(CPU_AMD if amd else CPU_INTEL)
 
     def iommu_switch(self, amd: bool) -> Message:
-        """Return what turns the IOMMU on, and the menu it is mostly in."""
+        """Return what turns the IOMMU on, and the menu it is usually in."""
         return self._switch(IOMMU_AMD if amd else IOMMU_INTEL)
 
     def _switch(self, switch: str) -> Message:

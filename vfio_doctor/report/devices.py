@@ -5,26 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.report.untrusted import ascii_only, clean
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.pci import DeviceRow, DeviceTable
+    from vfio_doctor.model import Message
     from vfio_doctor.report.style import Look
 
 SCHEMA = "vfio-doctor/devices/1"
+HEADERS = (
+    say("devices-group", "Group"),
+    say("devices-address", "Address"),
+    say("devices-device", "Device"),
+    say("devices-ids", "Ids"),
+    say("devices-driver", "Driver"),
+    say("devices-reset", "Reset"),
+    say("devices-with", "With"),
+)
+EMPTY = say("devices-none", "This host has no PCI devices.")
+WITH = say(
+    "devices-with-means", "With: devices of the same group that go to the VM too."
+)
+NOTE = say("devices-note", "Note: {note}")
+NONE = say("devices-cell-none", "none")
+NOT_KNOWN = say("devices-cell-unknown", "unknown")
 
 
 def as_text(held: DeviceTable, look: Look) -> str:
     """Return a table by group and address, and notes on what could not be read."""
     from vfio_doctor.report.table import table
 
-    headers = ("Group", "Address", "Device", "Ids", "Driver", "Reset", "With")
-    lines = table(headers, [_cells(row) for row in _ordered(held)], look.width)
+    cells = [_cells(row) for row in _ordered(held)]
+    lines = table(tuple(map(str, HEADERS)), cells, look.width)
     if not held.rows:
-        lines = ["This host has no PCI devices."]
+        lines = [str(EMPTY)]
     if any(row.foreign for row in held.rows):
-        lines += ["", "With: devices of the same group that go to the VM too."]
-    lines += [f"Note: {clean(note)}" for note in held.notes]
+        lines += ["", str(WITH)]
+    lines += [clean(NOTE.filled(note=note)) for note in held.notes]
     text = "\n".join(lines) + "\n"
     return text if look.utf8 else ascii_only(text)
 
@@ -50,16 +68,16 @@ def _ordered(held: DeviceTable) -> list[DeviceRow]:
     return sorted(held.rows, key=place)
 
 
-def _cells(row: DeviceRow) -> tuple[str, ...]:
+def _cells(row: DeviceRow) -> tuple[str | Message, ...]:
     device = row.device
     resets = row.reset_methods
     return (
-        "none" if device.group is None else str(device.group),
+        NONE if device.group is None else str(device.group),
         device.bdf,
         row.name or row.kind,
         device.ids,
         device.driver or "-",
-        "unknown" if isinstance(resets, Missing) else " ".join(resets) or "none",
+        NOT_KNOWN if isinstance(resets, Missing) else " ".join(resets) or NONE,
         " ".join(row.foreign) or "-",
     )
 

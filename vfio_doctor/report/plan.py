@@ -147,6 +147,8 @@ def _fixes(plan: Plan) -> Iterator[str]:
         for found in fix.findings:
             filled = serves.filled(check=found.check, place=found.subject)
             yield f"    {clean(filled)}"
+        if fix.may_be_lost:
+            yield f"    {clean(fix.may_be_lost)}"
 
 
 def headline(step: Step) -> str:
@@ -221,6 +223,8 @@ def _left(plan: Plan) -> Iterator[str]:
             said = say("plan-left-risky", "Not done without --risky: {fix}: {summary}")
         yield ""
         yield clean(said.filled(fix=fix.id, summary=fix.summary))
+        if fix.may_be_lost:
+            yield f"  {clean(fix.may_be_lost)}"
         yield from (f"  {line}" for line in _wishes(fix))
 
 
