@@ -82,15 +82,15 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     subcommand_metavar="[COMMAND] [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
-    "input; 3 nothing found, but something could not be told; 4 a repair failed.",
+    "input; 3 nothing found, but something could not be decided; 4 a repair failed.",
 )
 @repair_options
 @click.option(
     "--user",
     metavar="NAME",
     default="",
-    help="Who will run the VM, by name or uid. Otherwise: who called sudo or pkexec, "
-    "who started vfio-doctor, who sits at the screen. Never root.",
+    help="Who will run the VM, by name or uid. By default: who called sudo or pkexec, "
+    "or started vfio-doctor, or sits at the screen. Never root.",
 )
 @click.option(
     "--select",
@@ -109,7 +109,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "areas",
     type=click.Choice(AREAS),
     multiple=True,
-    help="Judge this area even where nothing on the host shows that it is wanted.",
+    help="Judge this area even if nothing on the host shows that it is wanted.",
 )
 @click.option(
     "--format",
@@ -123,7 +123,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "-o",
     "--output",
     metavar="FILE",
-    help="Write the report to this file, whole or not at all, not to stdout.",
+    help="Write the report to this file instead of stdout, whole or not at all.",
 )
 @click.option(
     "--fail-on",
@@ -145,7 +145,10 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Also show the evidence, the kernel arguments and what passed.",
 )
 @click.option(
-    "-q", "--quiet", is_flag=True, help="Only one line a finding and one in sum."
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print one line for each finding, and one that sums up.",
 )
 @click.option(
     "--color",
@@ -161,7 +164,7 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=show_version,
-    help="Print the version and leave.",
+    help="Print the version and exit.",
 )
 @click.pass_context
 @with_examples

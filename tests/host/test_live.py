@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def why(answer: object) -> tuple[Why, str] | object:
-    return (answer.why, answer.detail) if isinstance(answer, Missing) else answer
+    return (answer.why, str(answer.detail)) if isinstance(answer, Missing) else answer
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_what_is_no_device_is_not_asked(tmp_path: Path, name: str, kind: str) ->
         path.symlink_to("file")
     answer = probe(name, str(path if kind != "file" else tmp_path / "file"))
     assert isinstance(answer, Missing)
-    assert (answer.why, answer.detail) == (Why.FAILED, "not a character device")
+    assert (answer.why, str(answer.detail)) == (Why.FAILED, "not a character device")
 
 
 @pytest.mark.parametrize("path", ["/dev/no-such-node", "/dev/null/below"])

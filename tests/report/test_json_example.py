@@ -54,5 +54,7 @@ def test_the_messages_of_the_page_are_those_of_a_report() -> None:
     held = finding()
     assert set(held["messages"]) == {"message", "advice"}
     assert "| finding | `message`, `advice` | `message`, `advice` |" in page
+    assert set(held["evidence"][0]["messages"]) == {"source", "observed", "expected"}
+    assert "| row of `evidence` | `source`, `observed`, `expected` | the same;" in page
     assert set(held["fix"]["messages"]) == {"summary", "cannot", "may_be_lost"}
     assert "| fix | `summary`, `cannot`, `may_be_lost` | the same |" in page

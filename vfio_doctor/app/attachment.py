@@ -169,7 +169,7 @@ def readme(
     else:
         lines += ["NOTHING was replaced (--no-redact): this file is private."]
     if changed:
-        lines += ["", f"With them replaced these end otherwise: {', '.join(changed)}"]
+        lines += ["", f"With these replaced, other results: {', '.join(changed)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -89,7 +89,7 @@ def refuse_nonsense(options: dict[str, object]) -> None:
         for name in ("dry_run", "yes", "risky"):
             if options[name]:
                 word = name.replace("_", "-")
-                raise click.UsageError(f"--{word} means something with --fix only.")
+                raise click.UsageError(f"--{word} needs --fix.")
     elif options["capture"] and not options["dry_run"]:
         raise click.UsageError(
             "A captured host cannot be repaired; add --dry-run to see the plan."

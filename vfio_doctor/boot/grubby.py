@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 CHANGE = say("do-grubby", "change the kernel arguments of every installed kernel")
+NO_ARGS = say("grubby-no-args", "prints no line args=")
 INFO = ("grubby", "--info=DEFAULT")
 
 
@@ -39,7 +40,7 @@ class Grubby(BootBackend):
         for line in answer.stdout.splitlines():
             if line.startswith("args="):
                 return words(line.removeprefix("args=").strip().strip('"'))
-        return Missing(" ".join(INFO), Why.FAILED, "prints no line args=")
+        return Missing(" ".join(INFO), Why.FAILED, NO_ARGS)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the edits of both files, then the one call of grubby."""

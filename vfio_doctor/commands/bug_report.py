@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="FILE",
-    help="The file to write; it must not be there yet. Otherwise: "
+    help="The file to write; it must not exist yet. By default: "
     "vfio-doctor-<date>.tar.gz in the current folder.",
 )
 @click.option(
@@ -42,8 +42,8 @@ def command(
 ) -> None:
     """Write one file to attach to a bug report, with nothing private in it.
 
-    It holds what the doctor read of this host, its report, and report.md to paste
-    into the issue. As root it sees more; what it could not read it says.
+    It contains what vfio-doctor read of this host, its report, and report.md to
+    paste into the issue. As root it sees more; it lists what it could not read.
 
     Examples:
       vfio-doctor bug-report
@@ -52,7 +52,7 @@ def command(
     """
     path = output or _usual_name()
     if not only_print and os.path.lexists(path):
-        raise Failure(f"{path}: is there already; choose another name with -o", 2)
+        raise Failure(f"{path} exists already; choose another name with -o", 2)
     made = _made(chosen, not no_redact)
     click.echo(_told(made, only_print), err=not only_print, nl=False)
     if only_print:
@@ -120,7 +120,7 @@ def _told(made: Attachment, everything: bool) -> str:
         lines += ["", f"Could not be read: {len(made.denied)} (sudo would help):"]
         lines += [f"  {_clean(path)}" for path in made.denied[:10]]
     if made.changed:
-        lines += ["", f"Ends otherwise once redacted: {', '.join(made.changed)}"]
+        lines += ["", f"Other results once redacted: {', '.join(made.changed)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -30,7 +30,7 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 def command(chosen: Chosen, format_: str) -> None:
     """List the PCI devices by IOMMU group: driver, ids, reset, who shares it.
 
-    A whole group is handed to a VM or none of it.
+    A VM gets a whole group or none of it.
 
     Examples:
       vfio-doctor devices

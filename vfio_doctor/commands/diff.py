@@ -33,9 +33,9 @@ REPORT_BYTES = 8 << 20
 def command(chosen: Chosen, old: str, new: str, format_: str) -> None:
     """Say what changed between two captures or reports: "it worked yesterday".
 
-    Compared are system, image, kernel, arguments, drivers and groups of devices,
-    and verdicts. A report knows no devices. The exit status is 1 where anything
-    differs, as that of diff(1).
+    It compares system, image, kernel, arguments, drivers and groups of devices,
+    and verdicts. A report lists no devices. The exit status is 1 if anything
+    differs, like that of diff(1).
 
     Examples:
       vfio-doctor diff monday.tar.gz tuesday.tar.gz

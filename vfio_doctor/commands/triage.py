@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Judge many captures: a row for each, then root causes by frequency.
 
-    PATH is a capture, or a folder of captures. What cannot be read is a row too,
-    and the exit status is then 3.
+    PATH is a capture, or a folder of captures. A capture that cannot be read gets
+    a row too, and the exit status is then 3.
 
     Examples:
       vfio-doctor triage attachments/

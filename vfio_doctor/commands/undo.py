@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(run: str, yes: bool) -> None:
     """Take a repair back, newest change first.
 
-    What somebody changed since stays as it is, and both versions are shown.
+    What somebody has changed since stays as it is, and both versions are shown.
     RUN is an id of 'vfio-doctor history'; without it, the last repair.
 
     Examples:

@@ -18,7 +18,7 @@ EXITS = (
     ("0", "Nothing at or above --fail-on was found."),
     ("1", "There are findings at or above --fail-on."),
     ("2", "Wrong usage, or input that cannot be read."),
-    ("3", "Nothing was found, but something could not be told."),
+    ("3", "Nothing was found, but something could not be decided."),
     ("4", "A repair failed or was rolled back."),
     ("130", "Interrupted."),
 )

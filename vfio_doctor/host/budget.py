@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import CommandResult, Missing, Why
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,6 +27,7 @@ TELLING = (
     *("bar ", "can't reserve", "no suitable", "vmx", "svm", "x2apic", "udev"),
 )
 TELLING_BYTES = 320 << 10
+LEFT_OUT = say("detail-left-out", "left out: {count} bytes, too large for a bug report")
 
 
 def trim(capture: Capture, judged: Collection[str]) -> Capture:
@@ -93,7 +95,7 @@ def _too_much(
         if left <= 0:
             break
         if path not in judged:
-            detail = f"left out: {len(held[path])} bytes, too large for a bug report"
+            detail = LEFT_OUT.filled(count=len(held[path]))
             gone[path] = Missing(path, Why.NOT_CAPTURED, detail)
             left -= sizes[path]
     return gone

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_encode import SCHEMA, quoted
 from vfio_doctor.host.captured import Capture
+from vfio_doctor.host.details import from_text
 from vfio_doctor.host.reader import (
     AclEntry,
     Caller,
@@ -199,7 +200,9 @@ def _missing(held: object) -> list[tuple[str, Missing]]:
     if not isinstance(held, dict):
         raise TypeError("missing.json is not as it should be")
     rows = ((path, *_texts(row)) for path, row in held.items())
-    return [(path, Missing(path, Why(why), detail)) for path, why, detail in rows]
+    return [
+        (path, Missing(path, Why(why), from_text(detail))) for path, why, detail in rows
+    ]
 
 
 def _stat(row: dict[str, Any]) -> Stat:
@@ -249,7 +252,7 @@ def _add_command(capture: Capture, row: dict[str, Any]) -> None:
     if argv in capture.commands:
         raise ValueError(f"a command is in it twice: {_shown(argv)}")
     if "missing" in row:
-        why, detail = Why(row["missing"]), _text(row["detail"])
+        why, detail = Why(row["missing"]), from_text(_text(row["detail"]))
         capture.commands[argv] = Missing(" ".join(argv), why, detail)
         return
     capture.commands[argv] = CommandResult(
@@ -265,7 +268,7 @@ def _output(value: object) -> str:
 def _devices(subsystem: str, value: Any) -> tuple[UdevDevice, ...] | Missing:
     if isinstance(value, dict):
         source = f"udev subsystem {subsystem}"
-        return Missing(source, Why(value["missing"]), _text(value["detail"]))
+        return Missing(source, Why(value["missing"]), from_text(_text(value["detail"])))
     return tuple(_device(row) for row in _list(value))
 
 
@@ -285,7 +288,11 @@ def _probe(row: dict[str, Any]) -> tuple[str, str, ProbeResult | Missing]:
     kind, path = _text(row["probe"]), _text(row["path"])
     if "missing" in row:
         source = f"probe {kind} of {path}"
-        return kind, path, Missing(source, Why(row["missing"]), _text(row["detail"]))
+        return (
+            kind,
+            path,
+            Missing(source, Why(row["missing"]), from_text(_text(row["detail"]))),
+        )
     pairs = (_list(pair) for pair in _list(row["values"]))
     values = tuple((_text(key), _number(number)) for key, number in pairs)
     did, error = _texts(row["did"]), _text(row["error"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import details
 from vfio_doctor.host.reader import (
     Caller,
     CommandResult,
@@ -74,7 +75,7 @@ class CapturedHost:
         if found is None:
             return self._not_held(path)
         if isinstance(found, bytes) and len(found) > limit:
-            return Missing(path, Why.FAILED, f"more than {limit} bytes")
+            return Missing(path, Why.FAILED, details.TOO_LARGE.filled(count=limit))
         return found
 
     def lstat(self, path: str) -> Stat | Missing:
@@ -93,7 +94,7 @@ class CapturedHost:
         if isinstance(found, Missing):
             return found
         if found.kind is not Kind.LINK:
-            return Missing(path, Why.FAILED, "not a symbolic link")
+            return Missing(path, Why.FAILED, details.NOT_A_LINK)
         return found.target
 
     def glob(self, pattern: str) -> tuple[str, ...] | Missing:

@@ -8,7 +8,7 @@ import stat as modes
 import time
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host import commands, probes
+from vfio_doctor.host import commands, details, probes
 from vfio_doctor.host.captured import NOT_A_FOLDER, glob_by_listing
 from vfio_doctor.host.probes import why
 from vfio_doctor.host.reader import (
@@ -69,13 +69,13 @@ class LiveHost:
             real = self._resolved(path)
             # Looked at before it is opened: opening some devices does something.
             if not modes.S_ISREG(os.stat(real).st_mode):
-                return Missing(path, Why.FAILED, "not a regular file")
+                return Missing(path, Why.FAILED, details.NOT_REGULAR)
             fd = os.open(real, READ_FLAGS)
         except (OSError, ValueError) as error:
             return _missing(path, error)
         try:
             if not modes.S_ISREG(os.fstat(fd).st_mode):
-                return Missing(path, Why.FAILED, "not a regular file")
+                return Missing(path, Why.FAILED, details.NOT_REGULAR)
             return _read(fd, path, limit)
         except OSError as error:
             return _missing(path, error)
@@ -120,7 +120,9 @@ class LiveHost:
         except (OSError, ValueError) as error:
             return _missing(path, error)
         if len(names) > NAMES_AT_MOST:
-            return Missing(path, Why.FAILED, f"more than {NAMES_AT_MOST} names")
+            return Missing(
+                path, Why.FAILED, details.TOO_MANY.filled(count=NAMES_AT_MOST)
+            )
         return tuple(sorted(names))
 
     def readlink(self, path: str) -> str | Missing:
@@ -129,7 +131,7 @@ class LiveHost:
             return os.readlink(self._resolved(path, follow=False))
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno == errno.EINVAL:
-                return Missing(path, Why.FAILED, "not a symbolic link")
+                return Missing(path, Why.FAILED, details.NOT_A_LINK)
             return _missing(path, error)
 
     def glob(self, pattern: str) -> tuple[str, ...] | Missing:
@@ -140,10 +142,10 @@ class LiveHost:
         """Run a listed command."""
         seconds = commands.time_limit(argv)
         if self.root:
-            return Missing(" ".join(argv), Why.NOT_CAPTURED, "not this machine")
+            return Missing(" ".join(argv), Why.NOT_CAPTURED, details.NOT_HERE)
         path = commands.find(argv[0], _is_program)
         if path is None:
-            return Missing(" ".join(argv), Why.ABSENT, "not installed")
+            return Missing(" ".join(argv), Why.ABSENT, details.NOT_INSTALLED)
         from vfio_doctor.host.running import run
 
         return run(path, argv, seconds)
@@ -152,7 +154,7 @@ class LiveHost:
         """Return the devices of a subsystem."""
         if self.root:
             source = f"udev subsystem {subsystem}"
-            return Missing(source, Why.NOT_CAPTURED, "not this machine")
+            return Missing(source, Why.NOT_CAPTURED, details.NOT_HERE)
         from vfio_doctor.host import udev
 
         return udev.devices(subsystem)
@@ -161,7 +163,7 @@ class LiveHost:
         """Run a functional probe."""
         if self.root:
             source = f"probe {name} of {path}"
-            return Missing(source, Why.NOT_CAPTURED, "not this machine")
+            return Missing(source, Why.NOT_CAPTURED, details.NOT_HERE)
         return probes.probe(name, path)
 
     def _resolved(self, path: str, follow: bool = True) -> str:
@@ -241,8 +243,12 @@ def _read(fd: int, path: str, limit: int) -> bytes | Missing:
         parts.append(part)
         left -= len(part)
         if time.monotonic() > end:
-            return Missing(path, Why.TIMED_OUT, f"not read in {READ_SECONDS:g} s")
-    return Missing(path, Why.FAILED, f"more than {limit} bytes")
+            return Missing(
+                path,
+                Why.TIMED_OUT,
+                details.NOT_READ.filled(seconds=f"{READ_SECONDS:g}"),
+            )
+    return Missing(path, Why.FAILED, details.TOO_LARGE.filled(count=limit))
 
 
 def _missing(path: str, error: OSError | ValueError) -> Missing:

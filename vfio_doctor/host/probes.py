@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import details
 from vfio_doctor.host.reader import Missing, ProbeResult, Why
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def probe(name: str, path: str) -> ProbeResult | Missing:
     ask = {"kvm": _ask_kvm, "kvmfr-size": _ask_kvmfr}[name]
     mode = os.O_RDWR if name == "kvm" else os.O_RDONLY
     source = f"probe {name} of {path}"
-    no_device = Missing(source, Why.FAILED, "not a character device")
+    no_device = Missing(source, Why.FAILED, details.NO_DEVICE)
     try:
         # Looked at before it is opened: a FIFO or another device is left alone.
         if not stat.S_ISCHR(os.stat(path).st_mode):

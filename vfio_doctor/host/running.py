@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import details
 from vfio_doctor.host.commands import PATH
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 
@@ -42,7 +43,7 @@ def run(path: str, argv: tuple[str, ...], seconds: float) -> CommandResult | Mis
     except OSError as error:
         why = WHY.get(type(error), Why.FAILED)
         return Missing(source, why, error.strerror or str(error))
-    texts: tuple[str, str] | Missing = Missing(source, Why.FAILED, "interrupted")
+    texts: tuple[str, str] | Missing = Missing(source, Why.FAILED, details.INTERRUPTED)
     try:
         texts = _outputs(child, source, seconds)
         if not isinstance(texts, Missing):
@@ -87,7 +88,9 @@ def _outputs(
 
 
 def _too_late(source: str, seconds: float) -> Missing:
-    return Missing(source, Why.TIMED_OUT, f"no answer in {seconds:g} s")
+    return Missing(
+        source, Why.TIMED_OUT, details.NO_ANSWER.filled(seconds=f"{seconds:g}")
+    )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host.details import NOT_INSTALLED
 from vfio_doctor.host.reader import CommandResult, Missing, Why
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
 # Seconds.
 EVENT = 15.0
 TRIGGER = ("udevadm", "trigger")
+NO_EVENT = say(
+    "udev-event-missed", "no event of udev for {devices} came in {seconds} s"
+)
+NOT_RUN = say("command-not-run-here", "not run outside of the live host")
 
 
 class LiveRunner:
@@ -25,7 +31,7 @@ class LiveRunner:
 
         path = commands.find(argv[0], lambda at: os.access(at, os.X_OK))
         if path is None:
-            return Missing(argv[0], Why.ABSENT, "not installed")
+            return Missing(argv[0], Why.ABSENT, NOT_INSTALLED)
         if argv[:2] == TRIGGER:
             return _triggered(lambda: running.run(path, argv, seconds), argv)
         return running.run(path, argv, seconds)
@@ -50,8 +56,8 @@ def _triggered(
         return result
     missed = watch.missed(names, EVENT)
     if missed:
-        what = f"udev's event for {', '.join(sorted(missed))}"
-        return Missing(what, Why.TIMED_OUT, f"none came in {EVENT:g} s")
+        said = NO_EVENT.filled(devices=tuple(sorted(missed)), seconds=f"{EVENT:g}")
+        return Missing(" ".join(argv), Why.TIMED_OUT, said)
     return result
 
 
@@ -60,4 +66,4 @@ class NoRunner:
 
     def run(self, argv: tuple[str, ...], seconds: float) -> CommandResult | Missing:
         """Answer that nothing is run."""
-        return Missing(argv[0], Why.ABSENT, "not run outside of the live host")
+        return Missing(argv[0], Why.ABSENT, NOT_RUN)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         BootInfo,
         CheckResult,
         Diagnosis,
+        Evidence,
         FixOffer,
         HostInfo,
         Report,
@@ -94,13 +95,25 @@ def _finding(diagnosis: Diagnosis) -> dict[str, object]:
         "template": finding.message.template,
         "params": {name: shown(value) for name, value in finding.message.params},
         "severity": diagnosis.severity.word,
-        "evidence": [plain(row) for row in finding.evidence],
+        "evidence": [_evidence(row) for row in finding.evidence],
         "fix": _fix(diagnosis.fix),
         "advice": said(finding.advice),
         "who_acts": finding.who_acts.value,
         "messages": {
             "message": message(finding.message),
             "advice": message(finding.advice),
+        },
+    }
+
+
+def _evidence(row: Evidence) -> dict[str, object]:
+    """Return an observation; what is data has no message."""
+    parts = row._asdict()
+    return {
+        **{name: str(part) for name, part in parts.items()},
+        "messages": {
+            name: message(part) if isinstance(part, Message) else None
+            for name, part in parts.items()
         },
     }
 

@@ -79,7 +79,7 @@ EFFECTS = {
     Effect.RESOLVED: say("effect-resolved", "resolved"),
     Effect.AFTER_REBOOT: say("effect-after-reboot", "resolved after reboot"),
     Effect.FAILING: say("effect-failing", "still failing"),
-    Effect.UNKNOWN: say("effect-unknown", "could not be told"),
+    Effect.UNKNOWN: say("effect-unknown", "could not be decided"),
 }
 
 
