@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.planted import SECRETS, planted
 from vfio_doctor.app.attachment import Attachment, build
@@ -82,7 +83,7 @@ def whole() -> bytes:
     return b"\n".join(held.values()).replace(b"%", b"%")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_the_same_verdicts(name: str) -> None:
     host = catalogue.host(name)
     made = reported(host)
@@ -90,7 +91,7 @@ def test_the_same_verdicts(name: str) -> None:
     assert made.changed == ()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_the_same_verdicts_with_secrets_everywhere(name: str) -> None:
     host = planted(name)
     made = reported(host)

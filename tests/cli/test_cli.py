@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from support.click_runner import runner
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.reports import NAMES
 from vfio_doctor import __version__
@@ -45,7 +46,7 @@ def test_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_every_report_is_valid(name: str) -> None:
     jsonschema.validate(report(str(catalogue.path(name))), SCHEMA)
 

@@ -23,7 +23,11 @@ TESTS = (
     f"tests/checks/test_{MODULE}.py",
 )
 SELECT = ("-q", "-k", f"{RULE} or {MODULE} or written_as or up_to_date or unique")
-pytestmark = pytest.mark.runs("python", "git")
+pytestmark = [
+    pytest.mark.runs("python", "git"),
+    pytest.mark.needs_tool("git"),
+    pytest.mark.slow,
+]
 
 
 def commands() -> list[list[str]]:

@@ -1,13 +1,18 @@
-"""How many examples a property test tries: all in a whole run, fewer in a quick one.
+"""How much a test tries: all in a whole run, a part of it in a quick one.
 
 Nothing here is timed: how long an example takes says how busy the machine is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 
 ALL, FEW = 100, 10
+ONE_IN = 8
 
 
 def register() -> None:
@@ -21,3 +26,11 @@ def register() -> None:
 def examples(number: int) -> settings:
     """Return the settings of a test that tries this many in a whole run."""
     return settings(max_examples=max(1, number * settings().max_examples // ALL))
+
+
+def mostly_slow(names: Sequence[str]) -> list[ParameterSet]:
+    """Return them as parameters of which a quick run takes one in eight."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if at % ONE_IN else [])
+        for at, name in enumerate(names)
+    ]

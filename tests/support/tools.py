@@ -7,6 +7,7 @@ import os
 import shutil
 
 PACKAGES = {
+    "git": "git",
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
     "libglib-2.0.so.0": "libglib2.0-0",
