@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("checks", "docs", "fixes", "scripts", "tests", "vfio_doctor")
 FILES = ("CONTRIBUTING.md", "README.md", "pyproject.toml", "setup.cfg")
 # Another than the example of CONTRIBUTING.md, which somebody may have tried.
-RULE, MODULE = "counted-rule", "counted_rule"
+RULE = "counted-rule-with-quite-a-long-name"
+MODULE = RULE.replace("-", "_")
 FILES_AT_MOST = 8
 # What looks at every rule, and what looks at all that is written for one.
 TESTS = (
@@ -29,16 +30,16 @@ SELECT = ("-q", "-k", f"{RULE} or {MODULE} or written_as or up_to_date or unique
 pytestmark = pytest.mark.runs("python")
 
 
-def commands() -> list[list[str]]:
+def commands(area: str) -> list[list[str]]:
     """Return the commands for a new rule, without the one that tests everything."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text.partition("## Add a check with its fix")[2].partition("\n## ")[0]
     lines = re.findall(r"^    (\S.*)$", section.partition("\n1. ")[0], re.MULTILINE)
     assert lines[0] == "scripts/test --quick"
     assert lines[-1] == '.venv/bin/pytest -q -k "toy-rule or toy_rule"'
-    made = [line.replace("toy-rule", RULE).split() for line in lines[1:-1]]
-    assert RULE in made[0]
-    return made
+    first = lines[1].replace("boot", area).replace("toy-rule", RULE).split()
+    assert first[1:] == ["--area", area, RULE]
+    return [first, *(line.split() for line in lines[2:-1])]
 
 
 def copy_of_the_checkout(tree: Path) -> None:
@@ -71,17 +72,21 @@ def run(tree: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_a_new_rule_touches_few_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "area", [pytest.param("boot", marks=pytest.mark.slow), "kvmfr"]
+)
+def test_a_new_rule_touches_few_files(tmp_path: Path, area: str) -> None:
     tree = tmp_path / "clone"
     copy_of_the_checkout(tree)
     before = content(tree)
-    for words in commands():
+    for words in commands(area):
         run(tree, *words)
     after = content(tree)
     assert before.keys() <= after.keys()
     changed = {name for name in after if before.get(name) != after[name]}
     assert len(changed) <= FILES_AT_MOST, changed
-    assert changed & before.keys() == {"docs/rules.md"}
+    shared = {"docs/rules.md", f"checks/{area}/_index.py"}
+    assert changed & before.keys() == shared & before.keys()
     assert {name for name in changed if "verdicts/" in name} == {
         f"tests/fixtures/verdicts/{RULE}"
     }
