@@ -127,3 +127,18 @@ def test_no_python_is_new_enough(whole: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("Python 3.11 or newer is needed.")
+
+
+@pytest.mark.runs("documents")
+def test_a_script_for_developers_finds_the_python_of_the_checkout(
+    tmp_path: Path,
+) -> None:
+    bare, venv = python(tmp_path / "bin", "-S"), tmp_path / "venv"
+    venv.mkdir()
+    python(venv / "bin").joinpath("python3").rename(venv / "bin" / "python")
+    (venv / ".python").write_text("{}.{}\n".format(*sys.version_info))
+    shutil.copy(ROOT / "setup.cfg", venv / ".installed")
+    script = ROOT / "scripts" / "documents"
+    done = started(script, bare, "--check", VFIO_DOCTOR_VENV=str(venv))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "up to date" in done.stdout

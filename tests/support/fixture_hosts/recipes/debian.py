@@ -22,14 +22,24 @@ KERNEL = "6.1.0-28-amd64"
 
 def debian(arguments: str, kvm_module: str = "kvm_intel") -> tuple[Parts, ...]:
     """Debian 12 with GRUB."""
-    line = f"BOOT_IMAGE=/boot/vmlinuz-{KERNEL} root={systems.ROOT_ID} ro {arguments}"
     return (
-        systems.linux(KERNEL, 252, line, kvm_module),
+        systems.linux(KERNEL, 252, booted(arguments), kvm_module),
         systems.people("libvirt-qemu", **systems.DEBIAN_GROUPS),
         systems.os_release(name="Debian GNU/Linux", id="debian", version_id="12"),
         systems.grub(KERNEL, arguments),
         seat(1000),
     )
+
+
+def booted(arguments: str) -> str:
+    """Return the running kernel's arguments."""
+    return f"BOOT_IMAGE=/boot/vmlinuz-{KERNEL} root={systems.ROOT_ID} ro {arguments}"
+
+
+def with_arguments(arguments: str) -> tuple[Parts, ...]:
+    """Other arguments than a Debian host had so far, now and at the next boot."""
+    line = file("/proc/cmdline", f"{booted(arguments)}\n")
+    return (line, systems.grub(KERNEL, arguments))
 
 
 NOT_AT_BOOT = gone("/etc/modules-load.d/kvmfr.conf")
@@ -68,7 +78,7 @@ GRUB = PLAIN.but(
     "debian12-grub",
     "corpus cmd-003 and bundle-009: Debian, GRUB, every warning of KVM in the log",
     kvm("N", "Y", "kvm_intel"),
-    *debian("quiet intel_iommu=on iommu=pt"),
+    *with_arguments("quiet intel_iommu=on iommu=pt"),
 )
 BOARD = (
     PLAIN,
@@ -89,7 +99,7 @@ BOARD = (
         "debian12-interrupt-remapping-off",
         "F06: intremap=off is left over from a guide",
         interrupts(remapped=False),
-        *debian(f"quiet intel_iommu=on intremap=off {MSRS}"),
+        *with_arguments(f"quiet intel_iommu=on intremap=off {MSRS}"),
     ),
     PLAIN.but(
         "debian12-x2apic-opt-out",
