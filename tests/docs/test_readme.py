@@ -1,17 +1,36 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "<!-- tests/report/goldens/bluefin-dx-2121.txt -->"
 
 
-def test_the_report_shown_is_a_real_one() -> None:
-    name = MARK.removeprefix("<!-- ").removesuffix(" -->")
-    golden = (ROOT / name).read_text(encoding="utf-8")
-    block = "\n".join(f"    {line}".rstrip() for line in golden.splitlines())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"{MARK}\n\n{block}\n\n" in readme, "paste the golden into README.md"
+def shown(readme: str, report: str) -> str:
+    """Return the README with that report in the place of the one it shows."""
+    block = "".join(f"    {line}".rstrip() + "\n" for line in report.splitlines())
+    # The indented block behind the mark, with the blank lines in it.
+    old = re.compile(rf"(?<={re.escape(MARK)}\n\n)(?: {{4}}.*\n|\n(?= {{4}}))+")
+    return old.sub(lambda _: block, readme)
+
+
+def test_the_report_shown_is_a_real_one(request: pytest.FixtureRequest) -> None:
+    golden = ROOT / MARK.removeprefix("<!-- ").removesuffix(" -->")
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8")
+    wanted = shown(text, golden.read_text(encoding="utf-8"))
+    if request.config.getoption("--rewrite-goldens"):
+        path.write_text(wanted, encoding="utf-8")
+    assert wanted == path.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
+    assert "looked at this host" in wanted.partition(MARK)[2][:80]
+
+
+def test_the_block_is_replaced_whole() -> None:
+    readme = f"a\n\n{MARK}\n\n    x\n\n    y\n\nb\n"
+    assert shown(readme, "z\n") == f"a\n\n{MARK}\n\n    z\n\nb\n"
 
 
 def test_the_two_commands_are_there_and_can_be_run() -> None:
