@@ -14,7 +14,7 @@ def test_every_corpus_file() -> None:
         want = record["expected"]
         driver = (want["security_driver"] or "").strip('"')
         devices = want["cgroup_device_acl"]
-        assert conf.problem == "", record["id"]
+        assert conf.wrong_line == 0, record["id"]
         assert conf.text("user") == (want["user"] or ""), record["id"]
         assert conf.text("group") == (want["group"] or ""), record["id"]
         assert conf.text("security_driver") == driver, record["id"]
@@ -40,7 +40,7 @@ def test_every_corpus_file() -> None:
 def test_values(text: str, values: dict[str, Value]) -> None:
     conf = parse(text)
     assert conf.values == values
-    assert conf.problem == ""
+    assert conf.wrong_line == 0
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_values(text: str, values: dict[str, Value]) -> None:
 def test_what_libvirt_refuses(text: str) -> None:
     conf = parse(f"first = 1\n{text}")
     assert conf.values == {"first": 1}
-    assert conf.problem.startswith("line 2")
+    assert conf.wrong_line == 2
 
 
 def test_defaults_and_repetition() -> None:

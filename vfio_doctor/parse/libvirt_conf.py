@@ -14,14 +14,14 @@ class LibvirtConf(NamedTuple):
     """The settings in force and the shipped, commented-out defaults.
 
     ``values`` holds the last assignment of each key, ``repeated`` the keys that
-    are assigned more than once, ``problem`` what libvirt refuses the whole file
-    for, or "". ``defaults`` are lines such as ``#user = "qemu"``.
+    are assigned more than once. ``wrong_line`` is the line for which libvirt refuses
+    the whole file, or 0. ``defaults`` are lines such as ``#user = "qemu"``.
     """
 
     values: dict[str, Value]
     defaults: dict[str, Value]
     repeated: tuple[str, ...] = ()
-    problem: str = ""
+    wrong_line: int = 0
 
     def text(self, key: str) -> str:
         """Return a setting that is text or a number, as text; "" where unset."""
@@ -41,20 +41,19 @@ def parse(text: str) -> LibvirtConf:
     """
     values: dict[str, Value] = {}
     repeated: list[str] = []
-    problem = ""
+    wrong_line = 0
     at = _next(text, 0)
     while at < len(text):
         found = _setting(text, at)
         if found is None:
-            line = text.count("\n", 0, at) + 1
-            problem = f"line {line} is not KEY = VALUE"
+            wrong_line = text.count("\n", 0, at) + 1
             break
         key, value, at = found
         if key in values:
             repeated.append(key)
         values[key] = value
         at = _next(text, at)
-    return LibvirtConf(values, _defaults(text), tuple(repeated), problem)
+    return LibvirtConf(values, _defaults(text), tuple(repeated), wrong_line)
 
 
 def _next(text: str, at: int) -> int:
