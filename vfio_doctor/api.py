@@ -107,7 +107,6 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Stat as Stat
     from vfio_doctor.host.reader import Why as Why
     from vfio_doctor.messages import in_order as in_order
-    from vfio_doctor.messages import old_finding as old_finding
     from vfio_doctor.messages import say as say
     from vfio_doctor.messages import verbatim as verbatim
     from vfio_doctor.model import Actor as Actor

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.model import Actor, Evidence, Finding, Message, Severity
-from vfio_doctor.places import FilePlace, HostPlace, ModulePlace, NodePlace
+from vfio_doctor.model import Message
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Value
-    from vfio_doctor.places import Place
 
 
 def say(name: str, template: str, /, **values: Value) -> Message:
@@ -36,29 +34,3 @@ def in_order(*parts: Message | None) -> Message:
         return said[0]
     first, *rest = said
     return say("in-order", "{first} {rest}", first=first, rest=in_order(*rest))
-
-
-def old_finding(
-    subject: str,
-    template: str,
-    params: tuple[tuple[str, str], ...] = (),
-    evidence: tuple[Evidence, ...] = (),
-    severity: Severity | None = None,
-    advice: str = "",
-    who_acts: Actor = Actor.USER,
-) -> Finding:
-    """Return a finding as rules spelt it before places and messages were typed."""
-    place: Place = HostPlace() if subject == "host" else ModulePlace(subject)
-    if subject.startswith("/dev/"):
-        place = NodePlace(subject)
-    elif subject.startswith("/"):
-        path, _, line = subject.rpartition(":")
-        place = FilePlace(path, int(line)) if line.isdigit() else FilePlace(subject)
-    return Finding(
-        place,
-        Message("", template, params),
-        evidence,
-        severity,
-        verbatim(advice) if advice else None,
-        who_acts,
-    )

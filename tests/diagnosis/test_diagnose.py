@@ -9,6 +9,7 @@ from support.findings import finding
 from vfio_doctor.api import Check, Facts, Finding, Iterator, MissingFact, Severity
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import Status
 
 
@@ -24,7 +25,7 @@ def ends(*severities: Severity, missing: bool = False) -> tuple[Status, ...]:
             for number, severity in enumerate(severities):
                 yield finding(f"{number}")._replace(severity=severity)
             if missing:
-                raise MissingFact("a part is not known")
+                raise MissingFact(verbatim("a part is not known"))
 
     class Second(Check):
         id = "area-second"

@@ -164,7 +164,7 @@ class Tells(Check):
 
     def judge(self, facts: Facts) -> list[Finding]:
         if self.id == "unknown":
-            raise MissingFact("denied")
+            raise MissingFact(verbatim("denied"))
         return [finding("host", "")] if self.id == "bad" else []
 
 

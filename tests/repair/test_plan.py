@@ -70,7 +70,7 @@ class Boot(BootBackend):
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         if self.refuses and self.refuses in edit.after:
-            raise CannotFix(f"{self.refuses} by hand")
+            raise CannotFix(verbatim(f"{self.refuses} by hand"))
         return (CommandStep(("set", *edit.after), ("set", *edit.before)),)
 
 
@@ -85,7 +85,7 @@ def a_fix(
 
         def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
             if cannot:
-                raise CannotFix(cannot)
+                raise CannotFix(verbatim(cannot))
             yield from wanted
 
     return OneFix

@@ -100,6 +100,12 @@ def test_a_whole_plan() -> None:
     assert any(line.endswith("; run as root to see it") for line in lines)
 
 
+def test_what_may_be_lost_is_said_with_the_fix() -> None:
+    risky = a_fix(Applicability.RISKY)._replace(may_be_lost=verbatim("all of it"))
+    lines = plan_lines(planned(CALL)._replace(fixes=(risky,)))
+    assert "    all of it" in lines
+
+
 def test_no_line_carries_what_a_terminal_obeys() -> None:
     outcome = Outcome(
         Ending.UNDONE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vfio_doctor.host.reader import Missing, Why
-from vfio_doctor.messages import say, verbatim
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class Said(Exception):
     on none.
     """
 
-    def __init__(self, message: Message | str, why: Why | None = None) -> None:
+    def __init__(self, message: Message, why: Why | None = None) -> None:
         """Take the message; its English is the exception's text."""
         super().__init__(message)
-        self.message = verbatim(message) if isinstance(message, str) else message
+        self.message = message
         self.why = why
 
     def __str__(self) -> str:
