@@ -43,6 +43,7 @@ def test_no_virtualization(machines: list[Machine]) -> None:
     assert "kvm_amd" in advice(guest, "cpu-virtualization-off")
 
 
+@pytest.mark.core
 def test_healthy(machines: list[Machine]) -> None:
     """A host on which all is well: nothing is found, nothing is changed."""
     guest = plain(machines, *QUIET_MSRS)

@@ -32,6 +32,7 @@ def size(machine: Machine) -> int:
     return int(machine.shell(f'python3 -c "{ASK_SIZE}"')) // MIB
 
 
+@pytest.mark.core
 def test_no_size(machines: list[Machine]) -> None:
     """The module is loaded without static_size_mb: no device."""
     guest = plain(machines, *QUIET_MSRS)

@@ -32,7 +32,9 @@ def unload(guest: Machine) -> None:
     )
 
 
-@pytest.mark.parametrize("way", ["finish", "undo"])
+@pytest.mark.parametrize(
+    "way", ["finish", pytest.param("undo", marks=pytest.mark.core)]
+)
 def test_power_cuts(
     machines: list[Machine], faults: Callable[[int], None], way: str
 ) -> None:
