@@ -10,7 +10,7 @@ PACKAGES = {
     "git": "git",
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
-    "libglib-2.0.so.0": "libglib2.0-0",
+    "libglib-2.0.so.0": "libglib2.0-bin",
     "man": "man-db",
     "modprobe": "kmod",
     "setpriv": "util-linux",
