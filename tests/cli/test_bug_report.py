@@ -15,7 +15,7 @@ import pytest
 
 from support.fixture_hosts import catalogue, verdicts
 from support.planted import SECRETS, planted
-from vfio_doctor.app.new_file import owner_of_output, write_new
+from vfio_doctor.app.new_file import NewFile
 from vfio_doctor.cli import status
 from vfio_doctor.host.capture_io import load, save
 
@@ -57,12 +57,15 @@ def test_nothing_is_overwritten(
 
 @pytest.mark.parametrize("trap", ["link", "file"])
 def test_a_trap_at_the_name_is_left_alone(tmp_path: Path, trap: str) -> None:
-    path = tmp_path / "it"
     victim = tmp_path / "victim"
     victim.write_bytes(b"v")
+    made = NewFile(str(tmp_path / "it"), replace=False)
+    path = tmp_path / "it"
     path.symlink_to(victim) if trap == "link" else path.write_bytes(b"v")
     with pytest.raises(FileExistsError):
-        write_new(str(path), b"new", None)
+        made.finish(b"new")
+    with pytest.raises(FileExistsError):
+        NewFile(str(path), replace=False)
     assert victim.read_bytes() == b"v"
     assert sorted(os.listdir(tmp_path)) == ["it", "victim"]
 
@@ -73,15 +76,6 @@ def test_a_folder_that_is_not_there(
     path = str(tmp_path / "absent" / "x.tar.gz")
     assert status(["--capture", HOST, "bug-report", "-o", path]) == 2
     assert "cannot write" in capsys.readouterr().err
-
-
-def test_the_owner_is_who_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", "65533")
-    expected = (65533, -1) if os.geteuid() == 0 else None
-    assert owner_of_output() == expected
-    monkeypatch.setenv("SUDO_UID", "x")
-    monkeypatch.delenv("PKEXEC_UID", raising=False)
-    assert owner_of_output() is None
 
 
 def test_print_lists_and_writes_nothing(

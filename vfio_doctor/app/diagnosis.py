@@ -12,7 +12,7 @@ import click
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.output import emit
+from vfio_doctor.app.output import emit, opened
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble, exit_status
@@ -38,13 +38,14 @@ class Diagnosed(NamedTuple):
 
 def run(chosen: Chosen) -> int:
     """Diagnose, print the report where it was asked for, return the exit status."""
-    done = diagnosed(chosen)
-    if chosen.capture is None:
-        tell()
-    if chosen.debug:
-        _show_traces(done.report.checks)
-    emit(rendered(done.report, chosen), chosen.output)
-    return status_of(done.report, chosen)
+    with opened(chosen.output) as output:
+        done = diagnosed(chosen)
+        if chosen.capture is None:
+            tell()
+        if chosen.debug:
+            _show_traces(done.report.checks)
+        emit(rendered(done.report, chosen), output)
+        return status_of(done.report, chosen)
 
 
 def status_of(report: Report, chosen: Chosen) -> int:

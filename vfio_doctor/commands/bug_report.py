@@ -13,6 +13,7 @@ from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
     from vfio_doctor.app.attachment import Attachment
+    from vfio_doctor.app.new_file import NewFile
     from vfio_doctor.app.options import Chosen
 
 
@@ -50,21 +51,36 @@ def command(
       vfio-doctor bug-report --print
       sudo vfio-doctor bug-report -o ~/bluefin-2121.tar.gz
     """
-    path = output or _usual_name()
-    if not only_print and os.path.lexists(path):
-        raise Failure(f"{path} exists already; choose another name with -o", 2)
-    made = _made(chosen, not no_redact)
-    click.echo(_told(made, only_print), err=not only_print, nl=False)
     if only_print:
+        made = _made(chosen, not no_redact)
+        click.echo(_told(made, only_print), nl=False)
         return
-    from vfio_doctor.app.new_file import owner_of_output, write_new
-
+    path = output or _usual_name()
+    file = _place(path)
     try:
-        write_new(path, made.data, owner_of_output())
+        made = _made(chosen, not no_redact)
+        click.echo(_told(made, only_print), err=True, nl=False)
+        file.finish(made.data)
     except OSError as error:
         raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+    finally:
+        file.discard()
     click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
     click.echo("Attach it to the issue and paste report.md from it.", err=True)
+
+
+def _place(path: str) -> NewFile:
+    """Make room for the file; raises Failure with status 2."""
+    from vfio_doctor.app.new_file import NewFile
+
+    try:
+        return NewFile(path, replace=False, mode=0o600)
+    except FileExistsError as error:
+        said = f"{path} exists already; choose another name with -o"
+        raise Failure(said, 2) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"{path}: cannot write: {why}", 2) from error
 
 
 def _made(chosen: Chosen, redacted: bool) -> Attachment:

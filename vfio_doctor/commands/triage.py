@@ -57,8 +57,10 @@ def command(
       vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
     """
     from vfio_doctor.facts.base import Options
+    from vfio_doctor.host.rights import as_caller
 
-    found = [path for given in paths for path in captures(given)]
+    with as_caller():
+        found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
     options = Options(user=chosen.user, areas=chosen.areas)
