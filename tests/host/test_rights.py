@@ -231,9 +231,11 @@ def test_root_without_sudo_writes_as_who_bends_the_way(tree: Path) -> None:
     assert (tree / "etc/it").stat().st_uid == 0
 
 
-@pytest.mark.usefixtures("sudo")
-def test_captures_are_read_with_the_persons_rights(tree: Path) -> None:
+def test_captures_are_read_with_the_persons_rights(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save(catalogue.capture("bluefin-dx-2121"), tree / "host")
+    monkeypatch.setenv("SUDO_UID", str(ALICE))
     assert load(tree / "host").files
     (tree / "host").chmod(0o700)
     with pytest.raises(CaptureError, match="Permission denied"):
