@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.clock import utc
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.options import Failure
@@ -65,7 +65,7 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     facts = Facts(host, options_of(chosen))
     refuse_unknown_user(facts)
     with Progress("Looking at the host ..."):
-        registry = load(facts, chosen.select)
+        registry = load(facts, chosen.select, chosen.plugins)
         try:
             results = diagnose(facts, registry, chosen.select, chosen.skip)
         except ValueError as error:
@@ -77,7 +77,9 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
                 else "Nothing is left to judge: --skip leaves out every check."
             )
         info = RunInfo(_utc(started), _since(started), host.name)
-        report = assemble(host, facts, results, info, registry.problems)
+        report = assemble(
+            host, facts, results, info, registry.problems, registry.plugins
+        )
     return Diagnosed(host, facts, registry, report)
 
 
@@ -165,10 +167,7 @@ def _show_traces(results: tuple[CheckResult, ...]) -> None:
 
 
 def _utc(moment: float) -> str:
-    # A build that must be repeatable says what the time is.
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(fixed) if fixed.isdecimal() else int(moment)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", utc(moment))
 
 
 def _since(started: float) -> int:

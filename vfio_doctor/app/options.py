@@ -102,6 +102,7 @@ class Chosen(NamedTuple):
     verbosity: int = 0
     color: str = "auto"
     debug: bool = False
+    plugins: bool = False
     fix: bool = False
     dry_run: bool = False
     yes: bool = False

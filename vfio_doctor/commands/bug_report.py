@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.clock import utc
 from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
@@ -95,10 +96,10 @@ def _made(chosen: Chosen, redacted: bool) -> Attachment:
     host = open_host(chosen.capture)
     options = Options(user=chosen.user, areas=chosen.areas)
     refuse_unknown_user(Facts(host, options))
-    run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", _now()), 0, SOURCE)
+    run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", utc()), 0, SOURCE)
     try:
         with Progress("Looking at the host ..."):
-            return build(host, load(), options, run, redacted)
+            return build(host, load(trusted=chosen.plugins), options, run, redacted)
     except PrivateLeft as left:
         raise Failure(
             f"nothing was written: a private value is left: {left}; please report "
@@ -109,14 +110,8 @@ def _made(chosen: Chosen, redacted: bool) -> Attachment:
         raise Failure(f"nothing was written: {error}", 3) from error
 
 
-def _now() -> time.struct_time:
-    # A build that must be repeatable says what the time is.
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return time.gmtime(int(fixed) if fixed.isdecimal() else time.time())
-
-
 def _usual_name() -> str:
-    return f"vfio-doctor-{time.strftime('%Y-%m-%d', _now())}.tar.gz"
+    return f"vfio-doctor-{time.strftime('%Y-%m-%d', utc())}.tar.gz"
 
 
 def _told(made: Attachment, everything: bool) -> str:

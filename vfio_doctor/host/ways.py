@@ -71,6 +71,20 @@ class Ways:
         return self._folders.get(path) or os.lstat(f"{self._root}{path}")
 
 
+def others_write(path: str) -> bool:
+    """Tell whether another account than root can change a file, or a folder's names.
+
+    What cannot be looked at counts as changeable.
+    """
+    real = os.path.realpath(path)
+    try:
+        found = os.lstat(real)
+        writer = Ways("").writer(real, follow=True)
+    except OSError:
+        return True
+    return bool(writer or found.st_uid or found.st_mode & OTHERS_WRITE)
+
+
 def _spliced(here: str, target: str, left: Sequence[str]) -> tuple[str, list[str]]:
     parts = [part for part in target.split("/") if part]
     return "" if target.startswith("/") else here, [*parts, *left]
