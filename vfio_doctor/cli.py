@@ -157,6 +157,11 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     show_default=True,
     help="Colour in text. 'auto': on a terminal, unless NO_COLOR is set.",
 )
+@click.option(
+    "--plugins",
+    is_flag=True,
+    help="As root, also load plug-ins that another account can write to.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
 @click.option(
     "--version",

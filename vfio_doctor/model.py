@@ -319,11 +319,15 @@ Step = FileStep | NodeStep | CommandStep | ParameterStep
 
 
 class ToolInfo(NamedTuple):
-    """Which program judged; ``problems`` names plug-ins that could not be loaded."""
+    """Which program judged, and the plug-ins whose rules took part.
+
+    ``problems`` says of each plug-in that could not be loaded why.
+    """
 
     name: str
     version: str
     problems: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
 class RunInfo(NamedTuple):

@@ -15,8 +15,12 @@ import pytest
 
 from support.fixture_hosts import catalogue, verdicts
 from support.planted import SECRETS, planted
-from vfio_doctor.app.new_file import owner_of_output, write_new
+from vfio_doctor.api import Check, Finding
+from vfio_doctor.app import triage_rows
+from vfio_doctor.app.new_file import NewFile
 from vfio_doctor.cli import status
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.capture_io import load, save
 
 HOST = str(catalogue.path("bluefin-dx-2121"))
@@ -57,12 +61,15 @@ def test_nothing_is_overwritten(
 
 @pytest.mark.parametrize("trap", ["link", "file"])
 def test_a_trap_at_the_name_is_left_alone(tmp_path: Path, trap: str) -> None:
-    path = tmp_path / "it"
     victim = tmp_path / "victim"
     victim.write_bytes(b"v")
+    made = NewFile(str(tmp_path / "it"), replace=False)
+    path = tmp_path / "it"
     path.symlink_to(victim) if trap == "link" else path.write_bytes(b"v")
     with pytest.raises(FileExistsError):
-        write_new(str(path), b"new", None)
+        made.finish(b"new")
+    with pytest.raises(FileExistsError):
+        NewFile(str(path), replace=False)
     assert victim.read_bytes() == b"v"
     assert sorted(os.listdir(tmp_path)) == ["it", "victim"]
 
@@ -73,15 +80,6 @@ def test_a_folder_that_is_not_there(
     path = str(tmp_path / "absent" / "x.tar.gz")
     assert status(["--capture", HOST, "bug-report", "-o", path]) == 2
     assert "cannot write" in capsys.readouterr().err
-
-
-def test_the_owner_is_who_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", "65533")
-    expected = (65533, -1) if os.geteuid() == 0 else None
-    assert owner_of_output() == expected
-    monkeypatch.setenv("SUDO_UID", "x")
-    monkeypatch.delenv("PKEXEC_UID", raising=False)
-    assert owner_of_output() is None
 
 
 def test_print_lists_and_writes_nothing(
@@ -149,6 +147,34 @@ def test_triage_as_json_lines(capsys: pytest.CaptureFixture[str], jobs: str) -> 
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(row["file"]).name for row in rows] == sorted(os.listdir(hosts))
     assert any(row["root_causes"] for row in rows)
+
+
+def test_triage_goes_on_after_a_capture_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Endless(Check):
+        id = "endless"
+        title = "It never ends"
+
+        def judge(self, facts: Facts) -> list[Finding]:
+            while True:
+                pass
+
+    monkeypatch.setattr(triage_rows, "SECONDS", 0.05)
+    made = triage_rows.row(HOST, Registry((Endless,), ()), Options())
+    assert made.error == "not judged within 0.05 s of computing"
+    monkeypatch.setattr(triage_rows, "SECONDS", 60)
+    assert triage_rows.row(HOST, Registry((), ()), Options()).error == ""
+
+
+@pytest.mark.parametrize("fixed", ["9" * 5000, "99999999999999", "x", "٣", "-1"])
+def test_a_time_that_is_none_is_not_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fixed: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", fixed)
+    assert status(["--capture", HOST, "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["run"]["started"].startswith("2")
+    assert status(["--capture", HOST, "bug-report", "--print"]) == 0
 
 
 def test_triage_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from support.findings import finding
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.app import journal_notes, repair
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.options import Chosen, Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import boot_tool, root_command
 from vfio_doctor.commands import history, undo
@@ -227,6 +227,24 @@ def test_without_consent_or_root_nothing_is_changed(
     assert said in captured.err
     assert "This is what will be done" in captured.out
     assert trees.snapshot(root) == before
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_an_outcome_that_cannot_be_kept_is_known_first(
+    root: Path, tmp_path: Path, format_: str
+) -> None:
+    before = trees.snapshot(root)
+    lost = FIX._replace(output=str(tmp_path / "none/x"), format=format_)
+    with pytest.raises(Failure, match="No such file or directory"):
+        repair.run(lost, place(root))
+    assert trees.snapshot(root) == before
+
+
+def test_the_outcome_goes_where_it_was_asked_for(root: Path, tmp_path: Path) -> None:
+    kept = tmp_path.parent / f"{tmp_path.name}.json"
+    assert repair.run(FIX._replace(output=str(kept), format="json"), place(root)) == 0
+    assert json.loads(kept.read_text())["results"][0]["ending"] == "done"
+    assert not list(tmp_path.parent.glob(".vfio-doctor-*"))
 
 
 def test_a_terminal_is_asked_once(root: Path) -> None:

@@ -94,7 +94,7 @@ def _whole(host: Reader, recorder: Recorder) -> Capture:
 
 def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Report:
     results = diagnose(facts, registry)
-    report = assemble(host, facts, results, run, registry.problems)
+    report = assemble(host, facts, results, run, registry.problems, registry.plugins)
     with suppress(MissingFact):
         facts[DeviceTable]
     return report

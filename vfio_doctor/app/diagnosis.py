@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.clock import utc
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.output import emit
+from vfio_doctor.app.output import emit, opened
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble, exit_status
@@ -38,13 +38,14 @@ class Diagnosed(NamedTuple):
 
 def run(chosen: Chosen) -> int:
     """Diagnose, print the report where it was asked for, return the exit status."""
-    done = diagnosed(chosen)
-    if chosen.capture is None:
-        tell()
-    if chosen.debug:
-        _show_traces(done.report.checks)
-    emit(rendered(done.report, chosen), chosen.output)
-    return status_of(done.report, chosen)
+    with opened(chosen.output) as output:
+        done = diagnosed(chosen)
+        if chosen.capture is None:
+            tell()
+        if chosen.debug:
+            _show_traces(done.report.checks)
+        emit(rendered(done.report, chosen), output)
+        return status_of(done.report, chosen)
 
 
 def status_of(report: Report, chosen: Chosen) -> int:
@@ -64,7 +65,7 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     facts = Facts(host, options_of(chosen))
     refuse_unknown_user(facts)
     with Progress("Looking at the host ..."):
-        registry = load(facts, chosen.select)
+        registry = load(facts, chosen.select, chosen.plugins)
         try:
             results = diagnose(facts, registry, chosen.select, chosen.skip)
         except ValueError as error:
@@ -76,7 +77,9 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
                 else "Nothing is left to judge: --skip leaves out every check."
             )
         info = RunInfo(_utc(started), _since(started), host.name)
-        report = assemble(host, facts, results, info, registry.problems)
+        report = assemble(
+            host, facts, results, info, registry.problems, registry.plugins
+        )
     return Diagnosed(host, facts, registry, report)
 
 
@@ -164,10 +167,7 @@ def _show_traces(results: tuple[CheckResult, ...]) -> None:
 
 
 def _utc(moment: float) -> str:
-    # A build that must be repeatable says what the time is.
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(fixed) if fixed.isdecimal() else int(moment)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", utc(moment))
 
 
 def _since(started: float) -> int:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from vfio_doctor.app.output import Output
+
 F = TypeVar("F", bound="Callable[..., object]")
 
 PROGRAM = "vfio-doctor"
@@ -94,12 +96,13 @@ class Chosen(NamedTuple):
     skip: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
     format: str = "text"
-    output: str | None = None
+    output: str | Output | None = None
     fail_on: str = "warning"
     capture: str | None = None
     verbosity: int = 0
     color: str = "auto"
     debug: bool = False
+    plugins: bool = False
     fix: bool = False
     dry_run: bool = False
     yes: bool = False

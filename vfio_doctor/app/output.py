@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import os
-import stat
+import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
 from vfio_doctor.report.style import Look, look_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
+STDOUT = ("-", "/dev/stdout")
+# What is open already, whoever owns it: a shell's ``>(command)`` among them.
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
 
-def look(colour: str, verbosity: int, output: str | None) -> Look:
+
+def look(colour: str, verbosity: int, output: str | Output | None) -> Look:
     """Return how text may look where it goes; a file is no terminal."""
-    if output not in (None, "-"):
+    if output is not None and output not in STDOUT:
         return Look(colour=colour == "always", verbosity=verbosity)
     return look_for(sys.stdout, colour, verbosity, os.environ)
 
 
-def emit(text: str, output: str | None = None) -> None:
+def emit(text: str, output: str | Output | None = None) -> None:
     """Print the text, or write it to a file; raises Failure with status 2.
 
     Whoever reads our output may stop early (``vfio-doctor | head``): then the
     rest is dropped and the exit status still says what was found.
     """
-    if output not in (None, "-"):
-        assert output is not None
-        _write(text, output)
+    if output is not None and output not in STDOUT:
+        with opened(output) as file:
+            assert isinstance(file, Output)
+            file.write(text)
         return
     if sys.stdout is None:
         raise Failure("cannot write the report: standard output is closed", 2)
@@ -58,45 +65,60 @@ def _print(text: str, stream: IO[str]) -> None:
     stream.flush()
 
 
-def _write(text: str, path: str) -> None:
-    """Write a whole file or nothing: a new file takes the old one's place.
+class Output:
+    """The file that ``-o`` names, open before anything is done for it.
 
-    A symbolic link is replaced, never followed: it may be somebody else's trap in
-    a shared folder. A device (``/dev/null``) is written to, and what a link to no
-    file leads to (``/dev/stdout``); a pipe could wait for its reader for ever.
+    A new file takes the old one's place; a symbolic link is replaced, never
+    followed. A device (``/dev/null``) is written to.
     """
+
+    def __init__(self, path: str) -> None:
+        """Make room for the file; raises Failure with status 2."""
+        from vfio_doctor.app.new_file import NewFile, write_device
+
+        self.path = path
+        self._file: NewFile | None = None
+        try:
+            if not DESCRIPTOR.fullmatch(path) and not write_device(path, b""):
+                self._file = NewFile(path, replace=True)
+        except (OSError, ValueError) as error:
+            raise _unwritable(path, error) from error
+
+    def write(self, text: str) -> None:
+        """Write all of it, or nothing; raises Failure with status 2."""
+        from vfio_doctor.app.new_file import write_device
+
+        data = text.encode("utf-8", "surrogateescape")
+        try:
+            if self._file is not None:
+                self._file.finish(data)
+            elif held := DESCRIPTOR.fullmatch(self.path):
+                with open(os.dup(int(held[1])), "wb") as stream:
+                    stream.write(data)
+            else:
+                write_device(self.path, data)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind of a file that was not written."""
+        if self._file is not None:
+            self._file.discard()
+
+
+@contextmanager
+def opened(output: str | Output | None) -> Iterator[str | Output | None]:
+    """Give what `emit` takes, a file's place made sure of first."""
+    if not isinstance(output, str) or output in STDOUT:
+        yield output
+        return
+    held = Output(output)
     try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(21, "it is a folder", path)
-        if os.path.exists(path) and not os.path.isfile(path):
-            _write_through(text, path)
-            return
-        _replace(text, path)
-    except OSError as error:
-        raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+        yield held
+    finally:
+        held.discard()
 
 
-def _write_through(text: str, path: str) -> None:
-    kind = os.lstat(path).st_mode
-    if not stat.S_ISCHR(kind) and not stat.S_ISLNK(kind):
-        raise Failure(f"{path}: cannot write: it is not a regular file", 2)
-    # A pipe that nobody reads is refused at once; one that is read may be slow.
-    number = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    os.set_blocking(number, True)
-    with open(number, "w", encoding="utf-8") as device:
-        device.write(text)
-
-
-def _replace(text: str, path: str) -> None:
-    folder, name = os.path.split(path)
-    scratch = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    number = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with open(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(number)
-        os.replace(scratch, path)
-    except BaseException:
-        os.unlink(scratch)
-        raise
+def _unwritable(path: str, error: OSError | ValueError) -> Failure:
+    said = error.strerror if isinstance(error, OSError) else error
+    return Failure(f"{path}: cannot write: {said}", 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
-from vfio_doctor.app.output import emit
+from vfio_doctor.app.output import emit, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -39,7 +39,12 @@ USAGE = 2
 
 def run(chosen: Chosen, place: Place | None = None) -> int:
     """Repair the host and return the exit status of DESIGN section 6."""
-    place = place or Place()
+    # Opened before anything is changed: an outcome that cannot be kept is lost.
+    with opened(chosen.output) as output:
+        return _run(chosen._replace(output=output), place or Place())
+
+
+def _run(chosen: Chosen, place: Place) -> int:
     if chosen.capture is None and not chosen.dry_run and place.is_root():
         status = _interrupted(chosen, place)
         if status is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.judge import diagnose
@@ -16,11 +18,15 @@ from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.triage import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
     from vfio_doctor.model import Report
 
 BY_HAND = say("triage-by-hand", "by hand")
+# A hundred times what the largest honest host takes.
+SECONDS = 20.0
 ACTORS = {
     Actor.TOOL: BY_HAND,
     Actor.USER: BY_HAND,
@@ -29,13 +35,36 @@ ACTORS = {
 }
 
 
+class _TooLong(BaseException):
+    """A capture takes too long; no ``except Exception`` hides it."""
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise `_TooLong` after `SECONDS` of this process's own time."""
+
+    def stop(*_: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def row(path: str, registry: Registry, options: Options) -> Row:
     """Judge the capture at ``path``, whatever is in it."""
     try:
-        host = CapturedHost(load(path))
-        facts = Facts(host, options)
-        results = diagnose(facts, registry)
-        report = assemble(host, facts, results, RunInfo("", 0, path))
+        with _limited():
+            host = CapturedHost(load(path))
+            facts = Facts(host, options)
+            results = diagnose(facts, registry)
+            report = assemble(host, facts, results, RunInfo("", 0, path))
+    except _TooLong:
+        return Row(path, f"not judged within {SECONDS:g} s of computing")
     except (CaptureError, OSError) as error:
         return Row(path, str(error).removeprefix(f"{path}: "))
     except Exception as error:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.clock import utc
 from vfio_doctor.app.options import Failure, with_examples
 
 if TYPE_CHECKING:
     from vfio_doctor.app.attachment import Attachment
+    from vfio_doctor.app.new_file import NewFile
     from vfio_doctor.app.options import Chosen
 
 
@@ -50,21 +52,36 @@ def command(
       vfio-doctor bug-report --print
       sudo vfio-doctor bug-report -o ~/bluefin-2121.tar.gz
     """
-    path = output or _usual_name()
-    if not only_print and os.path.lexists(path):
-        raise Failure(f"{path} exists already; choose another name with -o", 2)
-    made = _made(chosen, not no_redact)
-    click.echo(_told(made, only_print), err=not only_print, nl=False)
     if only_print:
+        made = _made(chosen, not no_redact)
+        click.echo(_told(made, only_print), nl=False)
         return
-    from vfio_doctor.app.new_file import owner_of_output, write_new
-
+    path = output or _usual_name()
+    file = _place(path)
     try:
-        write_new(path, made.data, owner_of_output())
+        made = _made(chosen, not no_redact)
+        click.echo(_told(made, only_print), err=True, nl=False)
+        file.finish(made.data)
     except OSError as error:
         raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+    finally:
+        file.discard()
     click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
     click.echo("Attach it to the issue and paste report.md from it.", err=True)
+
+
+def _place(path: str) -> NewFile:
+    """Make room for the file; raises Failure with status 2."""
+    from vfio_doctor.app.new_file import NewFile
+
+    try:
+        return NewFile(path, replace=False, mode=0o600)
+    except FileExistsError as error:
+        said = f"{path} exists already; choose another name with -o"
+        raise Failure(said, 2) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"{path}: cannot write: {why}", 2) from error
 
 
 def _made(chosen: Chosen, redacted: bool) -> Attachment:
@@ -79,10 +96,10 @@ def _made(chosen: Chosen, redacted: bool) -> Attachment:
     host = open_host(chosen.capture)
     options = Options(user=chosen.user, areas=chosen.areas)
     refuse_unknown_user(Facts(host, options))
-    run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", _now()), 0, SOURCE)
+    run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", utc()), 0, SOURCE)
     try:
         with Progress("Looking at the host ..."):
-            return build(host, load(), options, run, redacted)
+            return build(host, load(trusted=chosen.plugins), options, run, redacted)
     except PrivateLeft as left:
         raise Failure(
             f"nothing was written: a private value is left: {left}; please report "
@@ -93,14 +110,8 @@ def _made(chosen: Chosen, redacted: bool) -> Attachment:
         raise Failure(f"nothing was written: {error}", 3) from error
 
 
-def _now() -> time.struct_time:
-    # A build that must be repeatable says what the time is.
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return time.gmtime(int(fixed) if fixed.isdecimal() else time.time())
-
-
 def _usual_name() -> str:
-    return f"vfio-doctor-{time.strftime('%Y-%m-%d', _now())}.tar.gz"
+    return f"vfio-doctor-{time.strftime('%Y-%m-%d', utc())}.tar.gz"
 
 
 def _told(made: Attachment, everything: bool) -> str:

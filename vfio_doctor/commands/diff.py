@@ -69,10 +69,13 @@ def _document(path: str) -> dict[str, object]:
     import json
     import stat
 
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("not a file")
-    with open(path, "rb") as file:
-        data = file.read(REPORT_BYTES + 1)
+    from vfio_doctor.host.rights import as_caller
+
+    with as_caller():
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError("not a file")
+        with open(path, "rb") as file:
+            data = file.read(REPORT_BYTES + 1)
     if len(data) > REPORT_BYTES:
         raise ValueError("larger than any report")
     held = json.loads(data)

@@ -56,14 +56,18 @@ def command(
       vfio-doctor triage attachments/
       vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
     """
+    from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Options
+    from vfio_doctor.host.rights import as_caller
 
-    found = [path for given in paths for path in captures(given)]
+    with as_caller():
+        found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
     options = Options(user=chosen.user, areas=chosen.areas)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
-    with shown(_rows(found, options, count), len(found)) as rows:
+    judged = _rows(found, load(trusted=chosen.plugins), options, count)
+    with shown(judged, len(found)) as rows:
         bad = _written(rows, format_)
     click.get_current_context().exit(3 if bad else 0)
 
@@ -90,11 +94,11 @@ def _is_capture(path: str) -> bool:
     return os.path.isfile(os.path.join(path, "manifest.json"))
 
 
-def _rows(found: list[str], options: Options, jobs: int) -> Iterator[Row]:
+def _rows(
+    found: list[str], registry: Registry, options: Options, jobs: int
+) -> Iterator[Row]:
     from vfio_doctor.app.triage_rows import row
-    from vfio_doctor.diagnosis.registry import load
 
-    registry = load()
     if jobs == 1:
         yield from (row(path, registry, options) for path in found)
         return

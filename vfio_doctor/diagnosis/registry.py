@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.diagnosis.areas import stand_ins, unwanted
+from vfio_doctor.diagnosis.plugins import GROUPS, plugins
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound="type[Check] | type[Fix]")
 
-GROUPS = ("vfio_doctor.checks", "vfio_doctor.fixes")
-
 
 class Registry(NamedTuple):
-    """All rules and fixes, sorted by id; ``problems`` names broken plug-ins."""
+    """All rules and fixes, sorted by id.
+
+    ``problems`` names plug-ins that could not be loaded, ``plugins`` those that
+    gave a rule or a fix.
+    """
 
     checks: tuple[type[Check], ...]
     fixes: tuple[type[Fix], ...]
     problems: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
     def check(self, check_id: str) -> type[Check] | None:
         """Return the check with that id, or None."""
@@ -38,13 +42,16 @@ class Registry(NamedTuple):
         return tuple(fix for fix in self.fixes if check_id in fix.solves)
 
 
-def load(facts: Facts | None = None, select: Iterable[str] = ()) -> Registry:
+def load(
+    facts: Facts | None = None, select: Iterable[str] = (), trusted: bool = False
+) -> Registry:
     """Return our own rules and those of installed plug-ins.
 
     With facts, areas that neither these nor ``select`` ask for are not imported:
     stand-ins say so (`vfio_doctor.diagnosis.areas`), and their fixes are left out.
     A broken plug-in, or one whose id is taken, is named in ``problems`` and
-    left out; a doubled id among our own rules raises ValueError.
+    left out; a doubled id among our own rules raises ValueError. ``trusted``
+    plug-ins are imported as root even from where others can write.
     """
     left = unwanted(facts, select) if facts is not None else ()
     own = [module for group in GROUPS for module in _own_modules(group, left)]
@@ -52,13 +59,18 @@ def load(facts: Facts | None = None, select: Iterable[str] = ()) -> Registry:
     checks.update((c.id, c) for area in left for c in stand_ins(area))
     fixes = _unique(_declared(own, Fix))
     problems: list[str] = []
-    for module in _plugin_modules(problems):
-        _join(checks, _declared([module], Check), module, problems)
-        _join(fixes, _declared([module], Fix), module, problems)
+    took_part: set[str] = set()
+    for plugin in plugins(problems, trusted):
+        before = len(checks) + len(fixes)
+        _join(checks, _declared([plugin.module], Check), plugin.module, problems)
+        _join(fixes, _declared([plugin.module], Fix), plugin.module, problems)
+        if len(checks) + len(fixes) > before:
+            took_part.add(plugin.source)
     return Registry(
         tuple(checks[key] for key in sorted(checks)),
         tuple(fixes[key] for key in sorted(fixes)),
         tuple(problems),
+        tuple(sorted(took_part)),
     )
 
 
@@ -135,42 +147,3 @@ def _join(
             problems.append(f"plug-in {module.__name__}: the id {key} is taken")
         else:
             known[key] = item
-
-
-def _plugin_modules(problems: list[str]) -> Iterator[ModuleType]:
-    """Import what other distributions list under our entry-point groups.
-
-    importlib.metadata costs as much as a whole run, so the files are searched
-    as bytes first and it is imported only where one of them names a group.
-    """
-    if not any(_names_our_groups(folder) for folder in sys.path):
-        return
-    from importlib.metadata import entry_points
-
-    for group in GROUPS:
-        for point in sorted(entry_points(group=group), key=lambda p: p.name):
-            try:
-                yield import_module(point.module)
-            except Exception as error:
-                dist = point.dist.name if point.dist else "unknown distribution"
-                problems.append(
-                    f"plug-in {point.name} of {dist}: {type(error).__name__}: {error}"
-                )
-
-
-def _names_our_groups(folder: str) -> bool:
-    try:
-        names = os.listdir(folder or ".")
-    except OSError:
-        return False
-    for name in names:
-        if not name.endswith((".dist-info", ".egg-info")):
-            continue
-        try:
-            with open(f"{folder}/{name}/entry_points.txt", "rb") as file:
-                text = file.read(1 << 16)
-        except OSError:
-            continue
-        if b"[vfio_doctor.checks]" in text or b"[vfio_doctor.fixes]" in text:
-            return True
-    return False

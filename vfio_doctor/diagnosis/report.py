@@ -48,10 +48,11 @@ def assemble(
     results: tuple[CheckResult, ...],
     run: RunInfo,
     problems: tuple[str, ...] = (),
+    plugins: tuple[str, ...] = (),
 ) -> Report:
-    """Return the report of one diagnosis; ``problems`` are the registry's."""
+    """Return one diagnosis's report; ``problems``, ``plugins``: the registry's."""
     return Report(
-        ToolInfo(NAME, __version__, problems),
+        ToolInfo(NAME, __version__, problems, plugins),
         run,
         host_info(host, facts),
         boot_info(facts),

@@ -9,6 +9,7 @@ from vfio_doctor.host import archive, host_file
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_decode import check_json, decode
 from vfio_doctor.host.capture_encode import members
+from vfio_doctor.host.rights import as_caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,9 @@ def load(source: str | os.PathLike[str] | BinaryIO, name: str = "") -> Capture:
         source, name = sys.stdin.buffer, name or "standard input"
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        return decode(name or path, archive.read(path))
+        with as_caller():
+            held = archive.read(path)
+        return decode(name or path, held)
     name = name or "the stream"
     return decode(name, archive.read_stream(name, source))
 
@@ -56,16 +59,21 @@ def save(capture: Capture, folder: str | os.PathLike[str]) -> None:
     held = _checked(capture)
     name = os.fspath(folder)
     try:
-        os.makedirs(name, exist_ok=True)
-        if os.listdir(name):
-            raise CaptureError(f"{name}: not empty; name a folder that is not there")
-        for member, data in held.items():
-            path = os.path.join(name, member)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "xb") as file:
-                file.write(data)
+        with as_caller():
+            _save(held, name)
     except OSError as error:
         raise CaptureError(f"{name}: {error.strerror}; choose another place") from error
+
+
+def _save(held: Mapping[str, bytes], name: str) -> None:
+    os.makedirs(name, exist_ok=True)
+    if os.listdir(name):
+        raise CaptureError(f"{name}: not empty; name a folder that is not there")
+    for member, data in held.items():
+        path = os.path.join(name, member)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
 
 
 def save_archive(
@@ -91,7 +99,7 @@ def save_text(capture: Capture, path: str | os.PathLike[str]) -> None:
     """
     text = as_text(capture)
     try:
-        with open(path, "xb") as file:
+        with as_caller(), open(path, "xb") as file:
             file.write(text)
     except OSError as error:
         name = os.fspath(path)

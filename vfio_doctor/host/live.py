@@ -6,9 +6,10 @@ import errno
 import os
 import stat as modes
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host import commands, details, probes
+from vfio_doctor.host import commands, details, probes, rights
 from vfio_doctor.host.captured import NOT_A_FOLDER, glob_by_listing
 from vfio_doctor.host.probes import why
 from vfio_doctor.host.reader import (
@@ -21,13 +22,15 @@ from vfio_doctor.host.reader import (
     UdevDevice,
     Why,
 )
+from vfio_doctor.host.ways import LINKS_AT_MOST, Ways
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.host.reader import AclEntry
 
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CHUNK = 1 << 16
-LINKS_AT_MOST = 40
 NAMES_AT_MOST = 100_000
 READ_SECONDS = 5.0
 KINDS = {
@@ -51,6 +54,7 @@ class LiveHost:
     def __init__(self, root: str = "/") -> None:
         """Take the root folder; read nothing yet."""
         self.root = root.rstrip("/")
+        self._ways = Ways(self.root) if os.geteuid() == 0 else None
         self._users: dict[int, str] = {}
         self._groups: dict[int, str] = {}
 
@@ -66,11 +70,11 @@ class LiveHost:
     def read_bytes(self, path: str, limit: int = 1 << 20) -> bytes | Missing:
         """Return the content of a regular file."""
         try:
-            real = self._resolved(path)
-            # Looked at before it is opened: opening some devices does something.
-            if not modes.S_ISREG(os.stat(real).st_mode):
-                return Missing(path, Why.FAILED, details.NOT_REGULAR)
-            fd = os.open(real, READ_FLAGS)
+            with self._way(path) as real:
+                # Looked at before it is opened: opening some devices does something.
+                if not modes.S_ISREG(os.stat(real).st_mode):
+                    return Missing(path, Why.FAILED, details.NOT_REGULAR)
+                fd = os.open(real, READ_FLAGS)
         except (OSError, ValueError) as error:
             return _missing(path, error)
         try:
@@ -85,11 +89,12 @@ class LiveHost:
     def lstat(self, path: str) -> Stat | Missing:
         """Return what a path is, without following a final link."""
         try:
-            real = self._resolved(path, follow=False)
-            found = os.lstat(real)
-            kind = KINDS[modes.S_IFMT(found.st_mode)]
-            target = os.readlink(real) if kind is Kind.LINK else ""
-            acl = () if kind is Kind.LINK else _acl(real)
+            with self._way(path, follow=False) as real:
+                found = os.lstat(real)
+                kind = KINDS[modes.S_IFMT(found.st_mode)]
+                target = os.readlink(real) if kind is Kind.LINK else ""
+                acl = () if kind is Kind.LINK else _acl(real)
+                label = _label(real)
         except (OSError, ValueError) as error:
             return _missing(path, error)
         return Stat(
@@ -103,18 +108,18 @@ class LiveHost:
             found.st_size if kind is Kind.FILE else 0,
             int(found.st_mtime),
             target,
-            _label(real),
+            label,
             acl,
         )
 
     def list(self, path: str) -> tuple[str, ...] | Missing:
         """Return the sorted names in a folder."""
         try:
-            real = self._resolved(path)
-            names = os.listdir(real)
+            with self._way(path) as real:
+                names = os.listdir(real)
         except NotADirectoryError as error:
             # Below a file there is nothing; a file itself is no folder.
-            if os.path.exists(real):
+            if not isinstance(self.lstat(path), Missing):
                 return Missing(path, Why.FAILED, NOT_A_FOLDER)
             return _missing(path, error)
         except (OSError, ValueError) as error:
@@ -128,7 +133,8 @@ class LiveHost:
     def readlink(self, path: str) -> str | Missing:
         """Return the text of a symbolic link."""
         try:
-            return os.readlink(self._resolved(path, follow=False))
+            with self._way(path, follow=False) as real:
+                return os.readlink(real)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno == errno.EINVAL:
                 return Missing(path, Why.FAILED, details.NOT_A_LINK)
@@ -166,13 +172,23 @@ class LiveHost:
             return Missing(source, Why.NOT_CAPTURED, details.NOT_HERE)
         return probes.probe(name, path)
 
-    def _resolved(self, path: str, follow: bool = True) -> str:
-        """Return the real path; inside another root links are walked by hand."""
+    @contextmanager
+    def _way(self, path: str, follow: bool = True) -> Iterator[str]:
+        """Give the path to open; as root, with the rights that fit the way to it."""
         if not path.startswith("/"):
             raise ValueError("not an absolute path")
         if "\0" in path:
             # Said here: what each call of os says differs by Python version.
             raise ValueError("embedded null byte")
+        writer = self._ways.writer(path, follow) if self._ways else 0
+        if not writer:
+            yield self._resolved(path, follow)
+            return
+        with rights.acting_as(writer, rights.primary_group(writer)):
+            yield self._resolved(path, follow)
+
+    def _resolved(self, path: str, follow: bool = True) -> str:
+        """Return the real path; inside another root links are walked by hand."""
         return path if not self.root else self._walk(path, follow)
 
     def _walk(self, path: str, follow: bool) -> str:

@@ -10,6 +10,8 @@ from vfio_doctor.host.reader import Missing, UdevDevice, Why
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyudev
+
 FOLDERS = ("/sys/class/{}", "/sys/bus/{}/devices")
 UEVENT_BYTES = 1 << 16
 
@@ -24,13 +26,30 @@ def devices(subsystem: str) -> tuple[UdevDevice, ...] | Missing:
     try:
         import pyudev
 
-        context = pyudev.Context()
+        context = _context()
     except (ImportError, OSError, AttributeError):
         return from_sysfs(subsystem)
     try:
         return tuple(sorted(_from_database(context, subsystem)))
     except (OSError, MemoryError, pyudev.DeviceError, UnicodeError) as error:
         return Missing(f"udev subsystem {subsystem}", Why.FAILED, str(error))
+
+
+def _context() -> pyudev.Context:
+    """Open the database through libudev, by the name that the loader knows.
+
+    Left to itself pyudev looks for the library with gcc and ld, from wherever the
+    caller's PATH leads; root runs nothing from there.
+    """
+    import pyudev
+    from pyudev._ctypeslib import utils
+
+    search = utils.find_library
+    utils.find_library = "lib{}.so.1".format
+    try:
+        return pyudev.Context()
+    finally:
+        utils.find_library = search
 
 
 def _from_database(context: object, subsystem: str) -> Iterator[UdevDevice]:
@@ -117,7 +136,7 @@ class EventWatch:
         try:
             import pyudev
 
-            self._monitor = pyudev.Monitor.from_netlink(pyudev.Context(), "udev")
+            self._monitor = pyudev.Monitor.from_netlink(_context(), "udev")
             self._monitor.filter_by(subsystem)
             self._monitor.start()
         except (ImportError, OSError, AttributeError):

@@ -84,9 +84,11 @@ class KernelLog(NamedTuple):
         )
 
 
-_STAMP = r"\s*(?:<\d+>)?\s*\[[\s\d.]+\]\s*(?:\[\s*[TC]\d+\]\s*)?"
-_BDF = r"(?P<device>[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
-_MODULE = r"(?P<module>[\w-]+)"
+# A log may be one long line of a stranger's. So no pattern tries again what begins
+# inside of what it has tried: quantifiers are possessive or bounded.
+_STAMP = re.compile(r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?")
+_BDF = r"(?<![0-9a-f])(?P<device>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
+_MODULE = r"(?<![\w-])(?P<module>[\w-]{1,64})"
 _INTEL = ("DMAR", "VT-d detected")
 # The IOMMUv2 message is printed by a module on any processor.
 _AMD = ("AMD-Vi", "IVRS", "IVMD")
@@ -99,8 +101,6 @@ _DMA_ON = (
     "AMD-Vi: Found IOMMU",
     "AMD-Vi: IOMMU performance counters supported",
 )
-_ON_DEVICE = rf"pci {_BDF}: Adding to iommu group \d+"
-_OLD_ON_DEVICE = rf"iommu: Adding device {_BDF} to group \d+"
 _DMAR_UNITS = ("DMAR: DRHD base", "DMAR: Host address width", "DMAR-IR:")
 _DMA_OFF = (
     Conclusion.FIRMWARE_OFF,
@@ -109,90 +109,148 @@ _DMA_OFF = (
     Conclusion.NO_GROUP,
     Conclusion.PROBE_FAILED,
 )
+# The words that a line must hold, and what must match, if more than these words.
 _PATTERNS = (
-    (Conclusion.DMAR_BROKEN, r"BIOS is broken; DMAR reported at"),
-    (Conclusion.RMRR_BROKEN, r"DMAR: \[Firmware Bug\]: .*RMRR"),
-    (Conclusion.IVRS_BROKEN, r"AMD-Vi: Error initialization"),
-    (Conclusion.IOMMU_ON, _ON_DEVICE),
-    (Conclusion.IOMMU_ON, _OLD_ON_DEVICE),
-    (Conclusion.REMAPPING_ON, r"DMAR-IR: Enabled IRQ remapping"),
-    (Conclusion.REMAPPING_ON, r"AMD-Vi: Interrupt remapping enabled"),
-    (Conclusion.MEDIATED_ONLY, r"vfio_mdev .*MDEV: group_id"),
-    (Conclusion.MEMORY_TAKEN, rf"vfio-pci {_BDF}: BAR \d+: can't reserve"),
-    (Conclusion.BOOT_FRAMEBUFFER, r"Initialized simpledrm"),
-    (Conclusion.NO_GROUP, rf"vfio {_BDF}: no iommu_group found"),
+    (Conclusion.DMAR_BROKEN, "BIOS is broken; DMAR reported at", ""),
+    (Conclusion.RMRR_BROKEN, "DMAR: [Firmware Bug]: ", "(?>.*?%s).*RMRR"),
+    (Conclusion.IVRS_BROKEN, "AMD-Vi: Error initialization", ""),
+    (Conclusion.IOMMU_ON, ": Adding to iommu group ", rf"pci {_BDF}%s\d"),
+    (Conclusion.IOMMU_ON, "iommu: Adding device ", rf"%s{_BDF} to group \d"),
+    (Conclusion.REMAPPING_ON, "DMAR-IR: Enabled IRQ remapping", ""),
+    (Conclusion.REMAPPING_ON, "AMD-Vi: Interrupt remapping enabled", ""),
+    (Conclusion.MEDIATED_ONLY, "vfio_mdev ", "(?>.*?%s).*MDEV: group_id"),
+    (Conclusion.MEMORY_TAKEN, ": can't reserve", rf"vfio-pci {_BDF}: BAR \d+%s"),
+    (Conclusion.BOOT_FRAMEBUFFER, "Initialized simpledrm", ""),
+    (Conclusion.NO_GROUP, ": no iommu_group found", rf"vfio {_BDF}%s"),
     (
         Conclusion.PROBE_FAILED,
-        rf"vfio-pci {_BDF}: probe with driver vfio-pci failed with error -22",
+        ": probe with driver vfio-pci failed with error -22",
+        rf"vfio-pci {_BDF}%s",
     ),
-    (Conclusion.PROBE_FAILED, rf"vfio-pci: probe of {_BDF} failed with error -22"),
-    (Conclusion.INVALIDATION, r"VT-d detected Invalidation"),
-    (Conclusion.IN_USE, rf"vfio-pci {_BDF}: No device request channel"),
-    (Conclusion.UNKNOWN_PARAMETER, rf"{_MODULE}: unknown parameter '"),
-    (Conclusion.BAD_PARAMETER, rf"{_MODULE}: `.*' invalid for parameter `"),
-    (Conclusion.BAD_PARAMETER, rf"{_MODULE}: `.*' too large for parameter `"),
-    (Conclusion.BAD_PARAMETER, r"(?P<module>static_size_mb): can only take \d+ arg"),
-    (Conclusion.MODULE_REFUSED, r"Loading of (?:unsigned )?module.* is rejected"),
-    (Conclusion.MODULE_REFUSED, r"Lockdown: .*unsigned module loading is restricted"),
-    (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: version magic '"),
-    (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: disagrees about version of symbol"),
-    (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: Unknown symbol"),
-    (Conclusion.NO_KVMFR_DEVICE, r"(?P<module>kvmfr): creating 0 static devices"),
-    (Conclusion.KVMFR_MEMORY, r"(?P<module>kvmfr): failed to allocate memory"),
+    (
+        Conclusion.PROBE_FAILED,
+        "vfio-pci: probe of ",
+        rf"%s{_BDF} failed with error -22",
+    ),
+    (Conclusion.INVALIDATION, "VT-d detected Invalidation", ""),
+    (Conclusion.IN_USE, ": No device request channel", rf"vfio-pci {_BDF}%s"),
+    (Conclusion.UNKNOWN_PARAMETER, ": unknown parameter '", rf"{_MODULE}%s"),
+    (
+        Conclusion.BAD_PARAMETER,
+        "' invalid for parameter `",
+        rf"(?>.*?{_MODULE}: `).*%s",
+    ),
+    (
+        Conclusion.BAD_PARAMETER,
+        "' too large for parameter `",
+        rf"(?>.*?{_MODULE}: `).*%s",
+    ),
+    (
+        Conclusion.BAD_PARAMETER,
+        "static_size_mb: can only take ",
+        r"(?P<module>)%s\d+ arg",
+    ),
+    (Conclusion.MODULE_REFUSED, "Loading of module", "(?>.*?%s).* is rejected"),
+    (
+        Conclusion.MODULE_REFUSED,
+        "Loading of unsigned module",
+        "(?>.*?%s).* is rejected",
+    ),
+    (
+        Conclusion.MODULE_REFUSED,
+        "Lockdown: ",
+        "(?>.*?%s).*unsigned module loading is restricted",
+    ),
+    (Conclusion.MODULE_FOREIGN, ": version magic '", rf"{_MODULE}%s"),
+    (Conclusion.MODULE_FOREIGN, ": disagrees about version of symbol", rf"{_MODULE}%s"),
+    (Conclusion.MODULE_FOREIGN, ": Unknown symbol", rf"{_MODULE}%s"),
+    (Conclusion.NO_KVMFR_DEVICE, "kvmfr: creating 0 static devices", ""),
+    (Conclusion.KVMFR_MEMORY, "kvmfr: failed to allocate memory", ""),
 )
+_KVMFRS_OWN = (Conclusion.NO_KVMFR_DEVICE, Conclusion.KVMFR_MEMORY)
 
 
 def parse(text: str) -> KernelLog:
     """Return what the lines of ``dmesg`` or ``journalctl -k`` show; never raises."""
-    lines = [re.sub(f"^{_STAMP}", "", line) for line in text.splitlines()]
-    matches = [match for line in lines for match in _matches(line)]
-    matches.extend(_together(lines, matches))
+    matches = list(_matches(text))
+    matches.extend(_together(text, matches))
     found = {match.conclusion for match in matches}
     on = Conclusion.IOMMU_ON in found
     off = any(conclusion in found for conclusion in _DMA_OFF)
     return KernelLog(
-        _vendor(lines),
+        _vendor(text),
         True if on else (False if off else None),
-        _any(lines, "ACPI: DMAR 0x") or _any(lines, "ACPI: IVRS 0x"),
+        "ACPI: DMAR 0x" in text or "ACPI: IVRS 0x" in text,
         Conclusion.REMAPPING_ON in found,
-        _any(lines, "BIOS sets x2apic opt out bit"),
+        "BIOS sets x2apic opt out bit" in text,
         tuple(matches),
     )
 
 
-def _matches(line: str) -> Iterator[Match]:
-    for conclusion, pattern in _PATTERNS:
-        found = re.search(pattern, line)
-        if found:
+def _lines(text: str, *words: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, number of the word) of each line that holds one of the words."""
+    places: list[tuple[int, int]] = []
+    for number, word in enumerate(words):
+        at = text.find(word)
+        while at >= 0:
+            places.append((text.rfind("\n", 0, at) + 1, number))
+            end = text.find("\n", at)
+            at = text.find(word, end) if end >= 0 else -1
+    yield from sorted(places)
+
+
+def _line(text: str, start: int) -> str:
+    """Return the line that starts there, without its time stamp."""
+    end = text.find("\n", start)
+    whole = text[start : end if end >= 0 else None].removesuffix("\r")
+    stamp = _STAMP.match(whole)
+    return whole[stamp.end() :] if stamp else whole
+
+
+def _matches(text: str) -> Iterator[Match]:
+    for start, number in _lines(text, *(words for _, words, _ in _PATTERNS)):
+        conclusion, words, form = _PATTERNS[number]
+        line = _line(text, start)
+        names: dict[str, str] = {}
+        if form:
+            pattern = form.replace("%s", re.escape(words))
+            # With the first of the words in vain, so with every later one.
+            first = pattern.startswith("(?>")
+            found = (re.match if first else re.search)(pattern, line)
+            if not found:
+                continue
             names = found.groupdict()
-            module = names.get("module", "").replace("-", "_")
-            module = "kvmfr" if module == "static_size_mb" else module
-            yield Match(conclusion, line, module, names.get("device", ""))
+        yield Match(
+            conclusion, line, _module(conclusion, names), names.get("device", "")
+        )
 
 
-def _together(lines: list[str], matches: list[Match]) -> Iterator[Match]:
+def _module(conclusion: Conclusion, names: dict[str, str]) -> str:
+    if conclusion in _KVMFRS_OWN or names.get("module") == "":
+        return "kvmfr"
+    return names.get("module", "").replace("-", "_")
+
+
+def _together(text: str, matches: list[Match]) -> Iterator[Match]:
     """Yield what follows from lines only when the others are known."""
+    shown = [start for start, _ in _lines(text, *_DMA_ON)]
     yield from (
-        Match(Conclusion.IOMMU_ON, line)
-        for line in lines
-        if any(text in line for text in _DMA_ON)
+        Match(Conclusion.IOMMU_ON, _line(text, start)) for start in dict.fromkeys(shown)
     )
-    echo = next((line for line in lines if "DMAR: IOMMU enabled" in line), "")
-    units = any(_any(lines, text) for text in (*_DMAR_UNITS, *_DMA_ON))
+    echo = text.find("DMAR: IOMMU enabled")
+    units = shown or any(word in text for word in _DMAR_UNITS)
     on = any(match.conclusion is Conclusion.IOMMU_ON for match in matches)
     broken = any(match.conclusion is Conclusion.DMAR_BROKEN for match in matches)
-    if echo and not units and not on and not broken:
-        yield Match(Conclusion.FIRMWARE_OFF, echo)
+    if echo >= 0 and not units and not on and not broken:
+        start = text.rfind("\n", 0, echo) + 1
+        yield Match(Conclusion.FIRMWARE_OFF, _line(text, start))
 
 
-def _any(lines: list[str], text: str) -> bool:
-    return any(text in line for line in lines)
-
-
-def _vendor(lines: list[str]) -> str:
-    for line in lines:
-        if any(text in line for text in _INTEL):
+def _vendor(text: str) -> str:
+    words = (*_INTEL, *_AMD)
+    for start, number in _lines(text, *words):
+        if number < len(_INTEL):
             return "intel"
-        if any(text in line for text in _AMD) and _NOT_AMD not in line:
+        if _NOT_AMD not in _line(text, start):
             return "amd"
     return ""

@@ -156,7 +156,7 @@ def _line_end(text: str, position: int) -> int:
 def _split(inner: str, quote: str) -> list[str]:
     """Split into words and the blanks between; kernel quotes keep a word whole."""
     parts: list[str] = []
-    current, quoted, n = "", False, 0
+    start, n, quoted, was_blank = 0, 0, False, False
     while n < len(inner):
         char = inner[n]
         pair = inner[n : n + 2]
@@ -166,12 +166,12 @@ def _split(inner: str, quote: str) -> list[str]:
         elif quote == "'" and char == '"':
             quoted = not quoted
         blank = _blank(char) and not quoted
-        if current and _blank(current) != blank:
-            parts.append(current)
-            current = ""
-        current += char
+        if n > start and was_blank != blank:
+            parts.append(inner[start:n])
+            start = n
+        was_blank = blank
         n += len(char)
-    return [*parts, current] if current else parts
+    return [*parts, inner[start:]] if start < n else parts
 
 
 def _blank(source: str) -> bool:
@@ -181,7 +181,8 @@ def _blank(source: str) -> bool:
 def _meaning(source: str, quote: str) -> str | None:
     if quote == "'":
         return source
-    out, n = "", 0
+    out: list[str] = []
+    n = 0
     while n < len(source):
         char = source[n]
         if char in "$`":
@@ -189,9 +190,9 @@ def _meaning(source: str, quote: str) -> str | None:
         if char == "\\" and source[n + 1 : n + 2] in (*_ESCAPED_IN_DOUBLE,):
             n += 1
             char = source[n]
-        out += char
+        out.append(char)
         n += 1
-    return out
+    return "".join(out)
 
 
 def _escape(words: str, quote: str) -> str:

@@ -10,6 +10,9 @@ from vfio_doctor.parse.systemd_versions import SYSTEM_ID_MAX, Systemd, is_system
 from vfio_doctor.parse.udev_rules import Fault, Rule, RuleFile, Term
 from vfio_doctor.value import NamedTuple
 
+# More digits than any account's number has: udev takes it for a name.
+ID_DIGITS = 10
+
 PARENT_KEYS = {
     "KERNELS": "KERNEL",
     "SUBSYSTEMS": "SUBSYSTEM",
@@ -282,7 +285,8 @@ class _Event:
 
     def number(self, term: Term) -> int:
         if term.value.isascii() and term.value.isdigit():
-            return int(term.value)
+            # More digits than any account's number has: udev takes it for a name.
+            return int(term.value) if len(term.value) <= ID_DIGITS else -1
         table = self.names.users if term.key == "OWNER" else self.names.groups
         return table.get(term.value, -1)
 

@@ -238,6 +238,12 @@ def cautions(report: Report) -> Iterator[Message]:
         )
     if report.host.uid != 0:
         yield _without_root(sum(r.status is Status.UNKNOWN for r in report.checks))
+    if report.tool.plugins:
+        yield say(
+            "note-plug-ins",
+            "Rules of plug-ins took part: {plugins}.",
+            plugins=report.tool.plugins,
+        )
     for problem in report.tool.problems:
         yield say(
             "note-plug-in",

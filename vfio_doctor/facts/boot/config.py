@@ -30,6 +30,8 @@ BRANCHES = ("if", "elif", "else", "case", "for", "while", "until")
 CALLS = (".", "source", "eval")
 PROGRAM = say("boot-config-program", "{key} cannot be read without running it")
 NO_OPTIONS = say("kernelstub-no-options", "no user.kernel_options in it")
+# More than any kernel takes; a file may double its words with each line.
+WORDS_AT_MOST = 4096
 
 Words = tuple[str, ...]
 
@@ -85,12 +87,13 @@ def _value(text: str, key: str, so_far: list[str]) -> list[str] | None:
 
 def _is_program(text: str, key: str, found: tuple[shell.Assignment, ...]) -> bool:
     """Tell whether more than plain assignments may decide about a variable."""
-    rest, start = "", 0
+    rest: list[str] = []
+    start = 0
     for each in found:
-        rest += f"{text[start : each.start]} "
+        rest += (text[start : each.start], " ")
         start = each.end
-    rest += text[start:]
-    commands = [line.split("#")[0] for line in rest.splitlines()]
+    whole = "".join((*rest, text[start:]))
+    commands = [line.split("#")[0] for line in whole.splitlines()]
     first = {words[0] for words in map(str.split, commands) if words}
     if first & set(CALLS) or (found and first & set(BRANCHES)):
         return True
@@ -101,7 +104,8 @@ def _is_program(text: str, key: str, found: tuple[shell.Assignment, ...]) -> boo
 def _count(line: str, key: str) -> int:
     count, start = 0, line.find(key)
     while start >= 0:
-        around = line[start - 1 : start] + line[start + len(key) :][:1]
+        end = start + len(key)
+        around = line[start - 1 : start] + line[end : end + 1]
         count += not any(char.isalnum() or char == "_" for char in around)
         start = line.find(key, start + 1)
     return count
@@ -118,6 +122,8 @@ def _extended(found: shell.Assignment, key: str, so_far: list[str]) -> list[str]
             return None
         else:
             out.append(piece.meaning)
+        if len(out) > WORDS_AT_MOST:
+            return None
     return out
 
 

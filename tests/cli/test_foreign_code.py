@@ -1,0 +1,145 @@
+"""Code that is not ours: plug-ins, modules of the current folder, bytecode."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.fixture_hosts import catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+ALICE = 4242
+RULE = """
+from vfio_doctor.api import Check, Severity
+
+class Ours(Check):
+    id = "plug-in-rule"
+    title = "A rule of a plug-in"
+    severity = Severity.INFO
+
+    def judge(self, facts):
+        return []
+"""
+pytestmark = pytest.mark.runs("python")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+
+
+@pytest.fixture
+def site() -> Iterator[Path]:
+    """The site folder of a Python of its own, which sees our packages."""
+    home = Path(tempfile.mkdtemp(prefix="plug-in-"))
+    home.chmod(0o755)
+    venv.create(home, symlinks=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = home / "lib" / version / "site-packages"
+    ours = [sysconfig.get_path("purelib"), str(ROOT)]
+    (folder / "ours.pth").write_text("\n".join(ours) + "\n", encoding="utf-8")
+    yield folder
+    shutil.rmtree(home)
+
+
+def install(folder: Path, code: str, name: str = "sample") -> None:
+    (folder / f"vfio_{name}.py").write_text(code, encoding="utf-8")
+    info = folder / f"{name}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {name}\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(
+        f"[vfio_doctor.checks]\n{name} = vfio_{name}\n", encoding="utf-8"
+    )
+
+
+def run(site: Path, *words: str, **environment: str) -> dict[str, object]:
+    python = site.parents[2] / "bin" / "python"
+    host = str(catalogue.path("bluefin-dx-2121"))
+    done = subprocess.run(
+        [python, "-m", "vfio_doctor", "--capture", host, "--format", "json", *words],
+        capture_output=True,
+        text=True,
+        cwd=environment.pop("cwd", "/"),
+        env={**os.environ, **environment},
+    )
+    assert done.stderr == ""
+    tool: dict[str, object] = json.loads(done.stdout)["tool"]
+    return tool
+
+
+def test_a_plug_in_is_named_in_the_report(site: Path) -> None:
+    install(site, RULE)
+    assert run(site)["plugins"] == ["sample 1"]
+
+
+def test_a_broken_plug_in_is_named_and_stops_nothing(site: Path) -> None:
+    install(site, "raise RuntimeError('\\x1b[31mboom')")
+    tool = run(site)
+    assert tool["plugins"] == []
+    assert tool["problems"] == [
+        "plug-in sample of sample 1: RuntimeError: \x1b[31mboom"
+    ]
+
+
+@pytest.mark.parametrize("way", ["cwd", "PYTHONPATH"])
+def test_only_site_folders_give_plug_ins(site: Path, tmp_path: Path, way: str) -> None:
+    install(tmp_path, "raise SystemExit('not ours')")
+    assert run(site, **{way: str(tmp_path)}) == run(site)
+
+
+def test_no_module_takes_a_plug_ins_place(site: Path, tmp_path: Path) -> None:
+    install(site, RULE)
+    (tmp_path / "vfio_sample.py").write_text("raise SystemExit('not ours')")
+    assert run(site, PYTHONPATH=str(tmp_path))["plugins"] == ["sample 1"]
+
+
+@only_root
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_root_imports_nothing_that_others_can_write(site: Path, given: str) -> None:
+    install(site, RULE)
+    os.chown(site if given == "folder" else site / "vfio_sample.py", ALICE, ALICE)
+    tool = run(site)
+    assert tool["plugins"] == []
+    assert "others can write to" in str(tool["problems"])
+    assert run(site, "--plugins")["plugins"] == ["sample 1"]
+
+
+@only_root
+def test_root_leaves_no_bytecode_in_a_persons_installation(tmp_path: Path) -> None:
+    copy = tmp_path / "own"
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "vfio_doctor", copy / "vfio_doctor", ignore=skipped)
+    words = [sys.executable, "-m", "vfio_doctor", "checks"]
+    for owner, written in ((ALICE, False), (0, True)):
+        for folder, _, names in os.walk(copy):
+            for name in (".", *names):
+                os.chown(Path(folder, name), owner, owner)
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        done = subprocess.run(words, cwd=copy, capture_output=True, env=env)
+        assert done.returncode == 0
+        assert any(copy.rglob("__pycache__")) == written
+
+
+def test_no_compiler_is_started_for_libudev(tmp_path: Path) -> None:
+    for name in ("gcc", "ld", "cc", "objdump", "ldconfig"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (tmp_path / name).chmod(0o755)
+    code = (
+        "from vfio_doctor.host import udev; print(type(udev.devices('mem')).__name__)"
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+    )
+    assert done.stdout == "tuple\n"
+    assert not (tmp_path / "ran").exists()
