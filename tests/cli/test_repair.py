@@ -33,6 +33,7 @@ from vfio_doctor.model import (
     Severity,
     WriteFile,
 )
+from vfio_doctor.repair import trusted
 from vfio_doctor.repair.resume import undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.target import Machine
@@ -106,6 +107,13 @@ class UselessFix(Fix):
 
 
 BOTH = Registry((Booted, Loud), (Quieten, SetArgument))
+
+
+@pytest.fixture(autouse=True)
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe a journal that has the words of the trees' boot tool."""
+    known = (*trusted.COMMANDS, *trees.FakeBoot.commands)
+    monkeypatch.setattr(trusted, "COMMANDS", known)
 
 
 @pytest.fixture(name="root")

@@ -53,11 +53,13 @@ from vfio_doctor.repair.guards import NoVm, Unheld, Unused
 from vfio_doctor.repair.journal import runs
 from vfio_doctor.repair.journal_lines import (
     Beginning,
+    Run,
     RunFix,
     RunState,
     begin_value,
     line,
     pack_held,
+    read,
     split,
     story,
 )
@@ -247,6 +249,6 @@ def test_a_journal_cut_anywhere_tells_its_sound_part(
 
 @given(st.binary())
 def test_no_bytes_break_the_reader_of_journals(data: bytes) -> None:
-    assert story(data) is None
+    assert not isinstance(read("it", data), Run)
     good = line({"is": "end", "state": "done"})
     assert split(good + data + b"\n" + good)[0] == ({"is": "end", "state": "done"},) * 2

@@ -115,6 +115,7 @@ class FakeBoot(BootBackend):
     """A boot tool whose state is one file."""
 
     name = "fake-boot"
+    commands = (("kargs", ".*", "..."),)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         text = read_text(host, KARGS)

@@ -30,17 +30,27 @@ def tell() -> None:
     from vfio_doctor.app.repair_machine import live_machine, to_stderr
     from vfio_doctor.host.live import LiveHost
 
-    for line in notes(live_machine(LiveHost(), None)):
+    # A diagnosis never depends on the journal, whatever is in it.
+    try:
+        lines = notes(live_machine(LiveHost(), None))
+    except Exception as error:
+        from vfio_doctor.repair.resume import UNUSABLE
+
+        lines = [UNUSABLE.filled(why=str(error))]
+    for line in lines:
         to_stderr(line)
 
 
 def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
-    from vfio_doctor.repair.resume import history
+    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import unusable
     from vfio_doctor.repair.verify import after_reboot
 
-    runs = history(machine)
-    lines = [
+    held = survey(machine.files)
+    runs = held.runs
+    lines = [unusable(bad) for bad in held.unreadable]
+    lines += [
         say(
             "note-interrupted",
             "The repair {run} was interrupted: `vfio-doctor --fix` finishes it, "

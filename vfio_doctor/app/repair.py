@@ -125,10 +125,19 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
 
 def _interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
-    from vfio_doctor.repair.resume import finish_run, history, undo_run
+    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import UNUSABLE, finish_run, undo_run, unusable
+    from vfio_doctor.repair.syscalls import StepFailed, reason
 
     machine = place.machine(place.host(), None)
-    open_now = [r for r in history(machine) if r.state.value == "open"]
+    try:
+        held = survey(machine.files)
+    except (OSError, StepFailed) as error:
+        to_stderr(UNUSABLE.filled(why=reason(error)))
+        return FAILED
+    for bad in held.unreadable:
+        to_stderr(unusable(bad))
+    open_now = [r for r in held.runs if r.state.value == "open"]
     if not open_now:
         return None
     run = open_now[-1]

@@ -39,11 +39,14 @@ class BootBackend:
     back to the deployment before the newest, "" if the tool has none: the words
     are then edited in the boot menu. ``shows_staged`` is false if `read` cannot
     see yet what was asked for, so that a repeated call has to be harmless.
+    ``commands`` are the forms of all that `steps` asks for, a regular expression a
+    word, a last ``...`` for any number of them: a journal may hold nothing else.
     """
 
     name: ClassVar[str]
     rollback: ClassVar[str] = ""
     shows_staged: ClassVar[bool] = True
+    commands: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words the next boot will be given, exactly as spelt."""

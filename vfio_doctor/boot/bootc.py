@@ -48,6 +48,7 @@ class Bootc(BootBackend):
     """
 
     name = "bootc"
+    commands = (CALL, (*CALL, "--options", ".+"))
     rollback = "bootc rollback"
     shows_staged = False
 

@@ -42,6 +42,10 @@ class Grub(BootBackend):
     """
 
     name = "GRUB"
+    commands = (
+        ("update-grub",),
+        *(("grub2?-mkconfig", "-o", path) for path in MENU_PATHS),
+    )
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of update-grub writes."""

@@ -31,6 +31,7 @@ class Grubby(BootBackend):
     """
 
     name = "grubby"
+    commands = (("grubby", "--update-kernel=ALL", "--(?:remove-)?args=.+", "..."),)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of the default kernel, without ``root=``."""

@@ -22,6 +22,7 @@ class Kernelstub(BootBackend):
     """``kernelstub -d`` and ``-a``; its JSON configuration is what is read."""
 
     name = "kernelstub"
+    commands = (("kernelstub", "-[ado]", ".+"),)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the user's kernel options."""

@@ -48,6 +48,7 @@ class Limine(BootBackend):
     """
 
     name = "limine"
+    commands = tuple((tool,) for tool in TOOLS)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of limine-update writes."""

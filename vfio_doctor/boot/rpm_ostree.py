@@ -45,6 +45,9 @@ class RpmOstree(BootBackend):
 
     name = "rpm-ostree"
     rollback = "rpm-ostree rollback"
+    commands = (
+        (*RPM_OSTREE_KARGS, "--unchanged-exit-77", "--(?:delete|append)=.+", "..."),
+    )
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of the deployment that boots next."""

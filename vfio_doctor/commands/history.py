@@ -49,9 +49,12 @@ def command() -> None:
 
 
 def show(place: Place) -> int:
-    """Print the history; 2 where only root may see it."""
+    """Print the history; 2: only root may see it, 3: a part cannot be read."""
     from vfio_doctor.app.output import emit
     from vfio_doctor.app.repair_machine import root_command, to_stderr
+    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import UNUSABLE
+    from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():
         to_stderr(
@@ -59,19 +62,29 @@ def show(place: Place) -> int:
         )
         to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
-    emit("\n".join(history_lines(place.machine(place.host(), None))) + "\n")
-    return 0
+    machine = place.machine(place.host(), None)
+    try:
+        emit("\n".join(history_lines(machine)) + "\n")
+        bad = survey(machine.files).unreadable
+    except (OSError, StepFailed) as error:
+        to_stderr(UNUSABLE.filled(why=reason(error)))
+        return 3
+    return 3 if bad else 0
 
 
 def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
-    from vfio_doctor.repair.resume import history
+    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import unusable
     from vfio_doctor.repair.verify import after_reboot
+    from vfio_doctor.report.untrusted import clean
 
-    runs = history(machine)
-    if not runs:
+    held = survey(machine.files)
+    runs = held.runs
+    if not runs and not held.unreadable:
         return [str(say("history-empty", "Nothing was repaired here yet."))]
     lines = [line for run in runs for line in _run(run)]
+    lines += [clean(unusable(bad)) for bad in held.unreadable]
     return [*lines, *effect_lines(after_reboot(machine.host, runs))]
 
 

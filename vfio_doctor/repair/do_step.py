@@ -28,6 +28,10 @@ NOT_TAKEN = say(
 )
 
 
+class NotStarted(StepFailed):
+    """A command that was never started: nothing of it can go on."""
+
+
 def brings_forward(step: Step) -> bool:
     """Tell whether the step's effect comes with the next boot anyway."""
     if isinstance(step, CommandStep):
@@ -71,7 +75,7 @@ def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
     for _ in range(TRIES):
         why = tool.wait_until_idle(machine.runner, machine.sleep, machine.tell)
         if why is not None:
-            raise StepFailed(why)
+            raise NotStarted(why)
         answer = machine.runner.run(argv, seconds)
         if not tool.is_busy(answer):
             break

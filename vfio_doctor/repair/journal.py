@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,15 +18,24 @@ from vfio_doctor.repair.journal_lines import (
     Beginning,
     Run,
     RunState,
+    Unreadable,
     begin_value,
     line,
     pack_held,
     pack_message,
+    read,
     split,
-    story,
 )
-from vfio_doctor.repair.syscalls import CREATE, READ, Filesystem, StepFailed
+from vfio_doctor.repair.syscalls import (
+    CREATE,
+    READ,
+    Filesystem,
+    StepFailed,
+    reason,
+)
+from vfio_doctor.repair.trusted import OTHERS, refuse_others, roots_own
 from vfio_doctor.repair.whole_files import make_folders, missing_folders, remove_folders
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,21 +149,55 @@ def reopen(files: Filesystem, run: str) -> Journal:
     return Journal(files, fd)
 
 
-def runs(files: Filesystem) -> tuple[Run, ...]:
-    """Return every run that began, oldest first; a run id says when it began.
+class Survey(NamedTuple):
+    """Every run that began, oldest first, and those that cannot be read.
 
-    Raises PermissionError where only root may look.
+    The oldest has the lowest number; runs of before they had numbers come first,
+    by their ids, which say when they began.
+    """
+
+    runs: tuple[Run, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def next_number(self) -> int:
+        """Return the number of a run that begins now."""
+        return max((run.beginning.sequence for run in self.runs), default=0) + 1
+
+
+def runs(files: Filesystem) -> tuple[Run, ...]:
+    """Return the runs that can be read, oldest first; see `survey`."""
+    return survey(files).runs
+
+
+def survey(files: Filesystem) -> Survey:
+    """Read every journal, each on its own: a bad one stops no other.
+
+    Raises PermissionError where only root may look, `StepFailed` if others than
+    root can change the folder.
     """
     try:
         folder = files.folder(JOURNAL)
     except FileNotFoundError:
-        return ()
+        return Survey()
     try:
         names = sorted(os.listdir(folder))
     finally:
         os.close(folder)
-    found = (story(_read(files, name)) for name in names)
-    return tuple(run for run in found if run is not None)
+    refuse_others(files, JOURNAL)
+    found = [_told(files, name) for name in names]
+    good = [run for run in found if isinstance(run, Run)]
+    good.sort(key=lambda run: (run.beginning.sequence, run.id))
+    bad = tuple(run for run in found if isinstance(run, Unreadable))
+    return Survey(tuple(good), bad)
+
+
+def _told(files: Filesystem, name: str) -> Run | Unreadable | None:
+    try:
+        data = _read(files, name)
+    except (OSError, StepFailed) as error:
+        return Unreadable(name, reason(error))
+    return read(name, data)
 
 
 def open_runs(files: Filesystem) -> tuple[Run, ...]:
@@ -163,17 +207,18 @@ def open_runs(files: Filesystem) -> tuple[Run, ...]:
 
 def _read(files: Filesystem, run: str) -> bytes:
     """Return a journal's bytes; a folder without one is a run that never began."""
+    folder = files.folder(f"{JOURNAL}/{run}")
     try:
-        folder = files.folder(f"{JOURNAL}/{run}")
-    except (FileNotFoundError, StepFailed):
-        return b""
-    try:
+        own = roots_own(os.fstat(folder))
         fd = os.open(NAME, READ, dir_fd=folder)
     except FileNotFoundError:
         return b""
     finally:
         os.close(folder)
     with open(fd, "rb") as file:
+        found = os.fstat(fd)
+        if not own or not roots_own(found) or not stat.S_ISREG(found.st_mode):
+            raise StepFailed(OTHERS.filled(path=f"{JOURNAL}/{run}"))
         return file.read()
 
 

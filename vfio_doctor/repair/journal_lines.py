@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from vfio_doctor.messages import verbatim
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CommandStep,
     FileStep,
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Step, Value
 
 DIGITS = 16
+# The journal's form. A greater number means: what it says may not be understood,
+# so the run is named and left alone. Fields that are not known are ignored; a kind
+# or state that is not known makes the run unreadable.
+VERSION = 1
 KINDS: dict[str, type[FileStep | NodeStep | CommandStep | ParameterStep]] = {
     "file": FileStep,
     "node": NodeStep,
@@ -59,7 +63,9 @@ class Beginning(NamedTuple):
     """What a run set out to do; the first line of its journal.
 
     ``before`` and ``after`` are the words of the next boot, both () where the
-    run leaves the kernel arguments alone. ``boot`` is the kernel's boot id.
+    run leaves the kernel arguments alone. ``boot`` is the kernel's boot id,
+    ``sequence`` the run's number on this host, whatever the clock says; ``menu``:
+    the boot menu could be read.
     """
 
     run: str
@@ -70,6 +76,8 @@ class Beginning(NamedTuple):
     tool: str = ""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    sequence: int = 0
+    menu: bool = False
 
 
 class Entry(NamedTuple):
@@ -81,6 +89,13 @@ class Entry(NamedTuple):
     old: Held | None = None
     folders: tuple[str, ...] = ()
     begun: bool = False
+
+
+class Unreadable(NamedTuple):
+    """A run whose journal cannot be believed or understood, and why."""
+
+    run: str
+    why: Message
 
 
 class Run(NamedTuple):
@@ -128,11 +143,50 @@ def split(data: bytes) -> tuple[tuple[dict[str, Any], ...], int, int]:
     return tuple(found), bad, sound
 
 
+NO_BEGINNING = say("journal-no-beginning", "its first line is damaged")
+NEWER = say("journal-newer", "a newer version of this program has written it")
+NOT_UNDERSTOOD = say("journal-not-understood", "a line of it is not understood: {what}")
+
+
+def read(name: str, data: bytes) -> Run | Unreadable | None:
+    """Return what the journal in the folder ``name`` tells. Never raises.
+
+    None stands for a run that did not even begin: at most a torn line is there.
+    """
+    try:
+        run = story(data)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        return Unreadable(name, NOT_UNDERSTOOD.filled(what=what))
+    except NotForUs as reason:
+        return Unreadable(name, reason.message)
+    if run is not None and run.id != name:
+        what = f"run {run.id}"
+        return Unreadable(name, NOT_UNDERSTOOD.filled(what=what))
+    return run
+
+
+class NotForUs(Exception):
+    """A journal that is not to be used; ``message`` says why."""
+
+    def __init__(self, message: Message) -> None:
+        """Take the reason."""
+        super().__init__(message)
+        self.message = message
+
+
 def story(data: bytes) -> Run | None:
-    """Return what a journal tells, None where it did not even begin. Never raises."""
+    """Return what a journal tells, None where it did not even begin.
+
+    Raises `NotForUs`, and what Python raises for values of other shapes.
+    """
     values, damaged, _ = split(data)
-    if not values or values[0].get("is") != "begin":
+    if not values and b"\n" not in data:
         return None
+    if not values or values[0].get("is") != "begin":
+        raise NotForUs(NO_BEGINNING)
+    if int(values[0].get("version", VERSION)) > VERSION:
+        raise NotForUs(NEWER)
     beginning = _beginning(values[0])
     entries = [Entry(step) for step in beginning.steps]
     state, undoing = RunState.OPEN, False
@@ -143,7 +197,7 @@ def story(data: bytes) -> Run | None:
         elif what == "turn":
             state, undoing = RunState.OPEN, True
         else:
-            number = value["n"]
+            number = range(len(entries))[value["n"]]
             entries[number] = _after(entries[number], value)
     return Run(beginning, tuple(entries), state, undoing, damaged)
 
@@ -163,6 +217,7 @@ def begin_value(beginning: Beginning) -> dict[str, object]:
     """Return the first line's value."""
     return {
         "is": "begin",
+        "version": VERSION,
         **beginning._asdict(),
         "steps": [
             {
@@ -203,15 +258,23 @@ def _beginning(value: dict[str, Any]) -> Beginning:
         for f in value["fixes"]
     )
     return Beginning(
-        value["run"],
-        value["started"],
-        value["boot"],
+        _str(value["run"]),
+        _str(value["started"]),
+        _str(value["boot"]),
         steps,
         fixes,
-        value["tool"],
-        tuple(value["before"]),
-        tuple(value["after"]),
+        _str(value["tool"]),
+        _words(value["before"]),
+        _words(value["after"]),
+        int(value.get("sequence", 0)),
+        value.get("menu", False) is True,
     )
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise TypeError("not a list of words")
+    return tuple(value)
 
 
 def _pack_served(served: Served) -> list[object]:
@@ -273,12 +336,16 @@ def pack_step(step: Step) -> dict[str, object]:
 def unpack_step(value: dict[str, Any]) -> Step:
     """Return the step that `pack_step` made plain."""
     kind = KINDS[value["kind"]]
-    fields = {n: v for n, v in value.items() if n != "kind"}
+    fields = {n: v for n, v in value.items() if n in kind._fields}
     if kind is FileStep:
         for name in ("before", "after"):
             fields[name] = _bytes(fields[name])
     if kind is CommandStep:
         fields["why"] = unpack_message(fields["why"])
+        fields["argv"] = _words(fields["argv"])
+        fields["inverse"] = _words(fields["inverse"])
+    else:
+        _str(fields["path"])
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
     return kind(**fields)
 
@@ -295,9 +362,11 @@ def unpack_held(value: dict[str, Any] | None) -> Held | None:
     """Return the file that `pack_held` made plain."""
     if value is None:
         return None
-    xattrs = tuple((name, b64decode(text)) for name, text in value["xattrs"])
-    data = b64decode(value["data"])
-    return Held(data, value["mode"], value["uid"], value["gid"], xattrs)
+    xattrs = tuple((_str(name), _decoded(text)) for name, text in value["xattrs"])
+    numbers = (value["mode"], value["uid"], value["gid"])
+    if not all(type(number) is int for number in numbers):
+        raise TypeError("a mode or owner that is no number")
+    return Held(_decoded(value["data"]), *numbers, xattrs)
 
 
 def _value(raw: bytes) -> dict[str, Any] | None:
@@ -309,8 +378,11 @@ def _value(raw: bytes) -> dict[str, Any] | None:
         return None
     if not text.endswith("\n") or digits != _digits(text[:-1]) or not blank:
         return None
-    value: dict[str, Any] = json.loads(text)
-    return value
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _digits(text: str) -> str:
@@ -324,4 +396,14 @@ def _text(data: bytes) -> str:
 
 
 def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else b64decode(text)
+    return None if text is None else _decoded(text)
+
+
+def _decoded(text: str) -> bytes:
+    return b64decode(text, validate=True)
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text that is none")
+    return value

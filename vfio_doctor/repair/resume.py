@@ -8,19 +8,26 @@ from vfio_doctor.messages import say
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair.journal import Busy
 from vfio_doctor.repair.journal_lines import RunState
-from vfio_doctor.repair.session import Session
+from vfio_doctor.repair.session import INTERRUPTED, Session
+from vfio_doctor.repair.stops import stoppable
 from vfio_doctor.repair.syscalls import StepFailed, reason
+from vfio_doctor.repair.trusted import why_not
 from vfio_doctor.repair.values import Ending, Outcome
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Message
-    from vfio_doctor.repair.journal_lines import Run
+    from vfio_doctor.repair.journal_lines import Run, Unreadable
     from vfio_doctor.repair.target import Machine
 
 NEVER = say("repair-never", "nothing was repaired here yet")
 UNUSABLE = say("journal-unusable", "the journal cannot be used: {why}")
 NO_SUCH_RUN = say("run-unknown", "there is no run {run}; see `vfio-doctor history`")
 NO_RUN = say("run-none-to-undo", "there is no run to undo")
+UNREADABLE = say(
+    "run-unreadable",
+    "the run {run} cannot be read, so it is left alone: {why} (it is in {folder})",
+)
+FOREIGN = say("run-foreign", "the journal of run {run} is not believed: {why}")
 OVER = {
     RunState.OPEN: say("run-open-already", "the run {run} is open already"),
     RunState.DONE: say("run-done-already", "the run {run} is done already"),
@@ -55,12 +62,20 @@ def finish_run(machine: Machine, run: str) -> Outcome:
 
 def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
     try:
-        if not journals.runs(machine.files):
+        held = journals.survey(machine.files)
+        if not held.runs and not held.unreadable:
             return Outcome(Ending.NOTHING, wanted, why=NEVER)
-        with journals.locked(machine.files, machine.lock_seconds):
-            run, why = _chosen(journals.runs(machine.files), wanted, finish)
+        with stoppable(), journals.locked(machine.files, machine.lock_seconds):
+            held = journals.survey(machine.files)
+            run, why = _chosen(held.runs, wanted, finish)
+            hidden = _hidden(held.unreadable, wanted, run)
+            if hidden is not None:
+                return Outcome(Ending.REFUSED, wanted, why=hidden)
             if run is None:
                 return Outcome(Ending.NOTHING, wanted, why=why)
+            foreign = _foreign(run, machine)
+            if foreign is not None:
+                return Outcome(Ending.REFUSED, run.id, why=foreign)
             session = Session(
                 machine,
                 journals.reopen(machine.files, run.id),
@@ -70,11 +85,36 @@ def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
             if finish and not run.undoing:
                 return session.go_on()
             return session.undo()
+    except KeyboardInterrupt:
+        return Outcome(Ending.REFUSED, wanted, why=INTERRUPTED)
     except Busy as busy:
         return Outcome(Ending.REFUSED, wanted, why=busy.message)
     except (OSError, StepFailed) as error:
         why = UNUSABLE.filled(why=reason(error))
         return Outcome(Ending.REFUSED, wanted, why=why)
+
+
+def _hidden(
+    unreadable: tuple[Unreadable, ...], wanted: str, chosen: Run | None
+) -> Message | None:
+    """Return why no run may be taken: the one that is meant may be unreadable."""
+    for bad in unreadable:
+        if bad.run == wanted or (not wanted and (not chosen or bad.run > chosen.id)):
+            return unusable(bad)
+    return None
+
+
+def unusable(bad: Unreadable) -> Message:
+    """Return what to say of a run that cannot be read."""
+    folder = f"{journals.JOURNAL}/{bad.run}"
+    return UNREADABLE.filled(run=bad.run, why=bad.why, folder=folder)
+
+
+def _foreign(run: Run, machine: Machine) -> Message | None:
+    """Return why a run's steps are none of ours, before the first is taken back."""
+    whys = (why_not(e.step.step, e.old, machine.backend) for e in run.entries)
+    why = next((why for why in whys if why is not None), None)
+    return FOREIGN.filled(run=run.id, why=why) if why else None
 
 
 def _chosen(

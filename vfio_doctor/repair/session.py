@@ -18,11 +18,12 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair import whole_files as whole
-from vfio_doctor.repair.do_step import brings_forward, make
+from vfio_doctor.repair.do_step import NotStarted, brings_forward, make
 from vfio_doctor.repair.guards import broken
 from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
+from vfio_doctor.repair.stops import stoppable, undisturbed
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.undo_step import Taken, take_back, words_can_be_read
@@ -46,6 +47,11 @@ OPEN_RUN = say(
 UNREAD = say("basis-unread", "{name} cannot be read again: {why}")
 MOVED = say("basis-moved", "{name} has changed since the plan was made; plan again")
 INTERRUPTED = say("run-interrupted-now", "interrupted")
+BROKEN = say("run-broken-inside", "this program failed itself: {kind}: {error}")
+MENU_GONE = say(
+    "menu-gone",
+    "the boot menu could be read before it was regenerated, and cannot be now: {why}",
+)
 LEFT_OPEN = say(
     "journal-left-open", "all is done, but the journal could not be closed: {why}"
 )
@@ -83,8 +89,11 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
     if not plan.steps:
         return Outcome(Ending.NOTHING)
     try:
-        with journals.locked(machine.files, machine.lock_seconds):
+        with stoppable(), journals.locked(machine.files, machine.lock_seconds):
             return _apply(plan, machine)
+    except KeyboardInterrupt:
+        # Before the first step: afterwards the run is taken back.
+        return Outcome(Ending.REFUSED, why=INTERRUPTED)
     except Busy as why:
         return Outcome(Ending.REFUSED, why=why.message)
     except (OSError, StepFailed) as error:
@@ -92,14 +101,15 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
 
 
 def _apply(plan: Plan, machine: Machine) -> Outcome:
-    interrupted = journals.open_runs(machine.files)
+    held = journals.survey(machine.files)
+    interrupted = [run for run in held.runs if run.state is RunState.OPEN]
     if interrupted:
         runs = tuple(run.id for run in interrupted)
         return Outcome(Ending.REFUSED, why=OPEN_RUN.filled(runs=runs))
     why = moved(plan, machine) or _unguarded(plan, machine)
     if why is not None:
         return Outcome(Ending.REFUSED, why=why)
-    beginning = _beginning(plan, machine)
+    beginning = _beginning(plan, machine, held.next_number)
     session = Session(
         machine,
         journals.begin(machine.files, beginning),
@@ -109,7 +119,7 @@ def _apply(plan: Plan, machine: Machine) -> Outcome:
     return session.go_on()
 
 
-def _beginning(plan: Plan, machine: Machine) -> Beginning:
+def _beginning(plan: Plan, machine: Machine, number: int) -> Beginning:
     now = time.time()
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
     return Beginning(
@@ -121,7 +131,16 @@ def _beginning(plan: Plan, machine: Machine) -> Beginning:
         plan.tool,
         plan.arguments.before if plan.arguments else (),
         plan.arguments.after if plan.arguments else (),
+        number,
+        _has_menu(machine),
     )
+
+
+def _has_menu(machine: Machine) -> bool:
+    tool = machine.backend
+    if not isinstance(tool, MenuMaker):
+        return False
+    return not isinstance(tool.menu(machine.host), Missing)
 
 
 def moved(plan: Plan, machine: Machine) -> Message | None:
@@ -188,6 +207,8 @@ class Session:
             return self.roll_back(reason(error))
         except KeyboardInterrupt:
             return self.roll_back(INTERRUPTED)
+        except Exception as error:
+            return self.roll_back(_broken(error))
         finally:
             self.journal.close()
 
@@ -202,14 +223,16 @@ class Session:
 
     def roll_back(self, why: Message) -> Outcome:
         """Take back all that was made, newest first, and say what could not be."""
-        with suppress(OSError):
-            self.journal.turn()
-        if self._back():
-            return self._outcome(Ending.STUCK, why)
-        # Where this fails all is back; the next run sees that and ends the journal.
-        with suppress(OSError, StepFailed):
-            self._end_undone()
-        return self._outcome(Ending.ROLLED_BACK, why)
+        with undisturbed():
+            with suppress(OSError):
+                self.journal.turn()
+            if self._back():
+                return self._outcome(Ending.STUCK, why)
+            # Where this fails all is back; the next run sees that and ends it.
+            with suppress(OSError, StepFailed):
+                self._end_undone()
+        kept = any(entry.state is StepState.KEPT for entry in self.entries)
+        return self._outcome(Ending.PARTLY_BACK if kept else Ending.ROLLED_BACK, why)
 
     def undo(self) -> Outcome:
         """Take a run back because a person asked; what others changed stays."""
@@ -218,6 +241,8 @@ class Session:
             failed = self._back()
             if not failed:
                 self._end_undone()
+        except KeyboardInterrupt:
+            return self._outcome(Ending.STUCK, INTERRUPTED)
         except (OSError, StepFailed) as error:
             return self._outcome(Ending.STUCK, reason(error))
         finally:
@@ -249,8 +274,10 @@ class Session:
             make(step, self.machine, self.beginning.run, self.entries[number].old)
         except (OSError, StepFailed) as error:
             if not brings_forward(step):
+                never = isinstance(error, NotStarted)
+                state = StepState.WAITING if never else StepState.FAILED
                 with suppress(OSError):
-                    self._ended(number, StepState.FAILED, reason(error))
+                    self._ended(number, state, reason(error))
                 raise
             self._ended(number, StepState.LATE, reason(error))
         else:
@@ -309,7 +336,10 @@ class Session:
             return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
         if isinstance(backend, MenuMaker):
             edit = ArgumentEdit(self.beginning.before, self.beginning.after)
-            return menu_lacks(backend.menu(self.machine.host), edit)
+            made = backend.menu(self.machine.host)
+            if isinstance(made, Missing) and self.beginning.menu:
+                return MENU_GONE.filled(why=made.message)
+            return menu_lacks(made, edit)
         return None
 
     def _back(self) -> bool:
@@ -328,7 +358,10 @@ class Session:
                 self._tell(entry.step)
                 with suppress(OSError):
                     self.journal.back(number)
-                taken = take_back(entry, self.machine, self.beginning)
+                try:
+                    taken = take_back(entry, self.machine, self.beginning)
+                except Exception as error:
+                    taken = Taken(StepState.KEPT, _broken(error), failed=True)
             touched = touched or not for_undo
             failed = failed or taken.failed
             self._both[number] = taken.both
@@ -389,6 +422,10 @@ def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> Message |
     if lacks:
         return MENU_LACKS.filled(lacks=lacks)
     return MENU_KEEPS.filled(keeps=keeps) if keeps else None
+
+
+def _broken(error: Exception) -> Message:
+    return BROKEN.filled(kind=type(error).__name__, error=str(error))
 
 
 def _was_made(entry: Entry) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
 
 ACL = "system.posix_acl_access"
+# Seconds in which a service has begun what its client asked for.
+BEGINS = 2.0
 LEFTOVER = say("undo-leftover", "a leftover file is not brought back")
 LATER = say("undo-later", "takes effect at the next boot: {why}")
 CHANGED = say("undo-changed-since", "{path} was changed since")
@@ -76,7 +79,7 @@ def _file(step: FileStep, entry: Entry, machine: Machine, run: str) -> Taken:
         whole.put_back(files, step.path, entry.old, step.after, run)
     whole.tidy(files, step.path, run)
     whole.remove_folders(files, entry.folders)
-    return Taken(StepState.UNDONE)
+    return _never_made(entry) if data == step.before else Taken(StepState.UNDONE)
 
 
 def _redressed(now: Held, old: Held) -> bool:
@@ -112,6 +115,8 @@ def _command(
         return Taken(StepState.UNDONE)
     if step.argv and step.brings_forward and entry.state is StepState.LATE:
         return Taken(StepState.UNDONE)
+    if step.waits_for and _cut_short(entry):
+        _let_it_end(step, machine)
     if entry.step.arguments and step.argv and words_can_be_read(machine):
         stands = _arguments(entry, machine, beginning)
         if stands is not None:
@@ -132,14 +137,40 @@ def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | 
         raise StepFailed(now.message)
     before, after = beginning.before, beginning.after
     if sorted(now) == sorted(before):
-        return Taken(StepState.UNDONE)
-    cut_short = entry.begun or entry.state is StepState.FAILED
+        return _never_made(entry)
+    cut_short = _cut_short(entry)
     ours = [word for word in after if word not in before]
     back = [w for w in before if w not in after and w in now]
     if not cut_short and (back or any(word not in now for word in ours)):
         both = (" ".join(after), " ".join(now))
         return Taken(StepState.KEPT, ARGUMENTS_CHANGED, both)
     return None
+
+
+def _never_made(entry: Entry) -> Taken:
+    """Return how a step is told whose thing is as it was before.
+
+    One that failed or was cut short changed nothing: it was not undone.
+    """
+    if entry.state is StepState.FAILED:
+        return Taken(StepState.FAILED, entry.why)
+    return Taken(StepState.WAITING if entry.begun else StepState.UNDONE)
+
+
+def _cut_short(entry: Entry) -> bool:
+    return entry.begun or entry.state is StepState.FAILED
+
+
+def _let_it_end(step: CommandStep, machine: Machine) -> None:
+    """Wait for the tool's service, which goes on though its client was stopped.
+
+    What it has not begun to do yet it may begin a moment later.
+    """
+    machine.sleep(BEGINS)
+    tool = named(step.waits_for)
+    why = tool.wait_until_idle(machine.runner, machine.sleep, machine.tell)
+    if why is not None:
+        raise StepFailed(why)
 
 
 def words_can_be_read(machine: Machine) -> bool:

@@ -140,6 +140,7 @@ class StepResult(NamedTuple):
 class Ending(Enum):
     """How applying or undoing ended as a whole.
 
+    PARTLY_BACK: a step failed, and what somebody else changed meanwhile was kept.
     REFUSED: nothing was changed. STUCK: a part could be neither finished nor
     taken back; the run stays open in the journal.
     """
@@ -148,6 +149,7 @@ class Ending(Enum):
     DONE = "done"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
+    PARTLY_BACK = "partly rolled back"
     UNDONE = "undone"
     STUCK = "stuck"
 

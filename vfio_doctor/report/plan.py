@@ -59,6 +59,13 @@ ENDINGS: dict[Ending, tuple[Message, Message | None]] = {
         say("outcome-rolled-back", "A step failed."),
         say("outcome-all-back", "What was done was taken back."),
     ),
+    Ending.PARTLY_BACK: (
+        say("outcome-partly-back", "A step failed."),
+        say(
+            "outcome-not-all-back",
+            "What somebody else changed meanwhile was kept; the rest was taken back.",
+        ),
+    ),
     Ending.UNDONE: (say("outcome-undone", "Taken back."), None),
     Ending.STUCK: (
         say("outcome-stuck", "A step failed. Not all could be taken back."),
@@ -70,6 +77,7 @@ BECAUSE = {
     Ending.REFUSED: say("outcome-refused-why", "Nothing was changed: {why}."),
     Ending.DONE: say("outcome-done-why", "Done: {why}."),
     Ending.ROLLED_BACK: say("outcome-rolled-back-why", "A step failed: {why}."),
+    Ending.PARTLY_BACK: say("outcome-partly-back-why", "A step failed: {why}."),
     Ending.UNDONE: say("outcome-undone-why", "Taken back: {why}."),
     Ending.STUCK: say(
         "outcome-stuck-why", "A step failed: {why}. Not all could be taken back."
@@ -316,7 +324,7 @@ def _ending(outcome: Outcome) -> str:
     run = say("outcome-run", "Run {run}.", run=outcome.run) if outcome.run else None
     what, more = ENDINGS[outcome.ending]
     parts = [what if outcome.why is None else _because(outcome), run, more]
-    if outcome.ending is Ending.ROLLED_BACK:
+    if outcome.ending in (Ending.ROLLED_BACK, Ending.PARTLY_BACK):
         parts = [parts[0], more, run]
     return clean(in_order(*parts))
 

@@ -1,0 +1,131 @@
+"""What a journal may have us do: nothing that a repair of ours would not do.
+
+The journal is a file. Whoever could write to it, or damaged it, must not get more
+from `undo` than the steps of our own back ends, on paths that they write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat as modes
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.selection import BACKENDS
+from vfio_doctor.messages import say
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.repair.syscalls import StepFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.model import Message, Step
+    from vfio_doctor.repair.syscalls import Filesystem, Held
+
+NAME = r"[0-9A-Za-z_][0-9A-Za-z_.@:-]{0,127}"
+PATH = r"/[^\x00-\x1f\x7f]{1,4095}"
+# Of the changes that bring an effect forward (`repair.translate`); the boot tools'
+# stand in their back ends.
+COMMANDS = (
+    ("udevadm", "control", "--reload"),
+    ("udevadm", "trigger", "--action=add", f"--subsystem-match={NAME}"),
+    ("udevadm", "settle", r"--timeout=\d{1,4}"),
+    ("modprobe", NAME),
+    ("modprobe", "-r", NAME),
+    ("systemctl", "try-restart", NAME),
+    ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
+    ("semanage", "fcontext", "-d", PATH),
+    ("restorecon", "-R", "--", PATH),
+)
+FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
+NODES = ("/dev/",)
+PARAMETER = r"/sys/module/[0-9A-Za-z_]+/parameters/[0-9A-Za-z_]+"
+XATTRS = ("user.", "security.", "system.", "trusted.")
+LARGEST_ID = (1 << 32) - 2
+
+NOT_OURS = say(
+    "journal-foreign-command",
+    "it holds a command that no repair of this program runs: {command}",
+)
+ELSEWHERE = say(
+    "journal-foreign-path", "it holds a path that no repair writes to: {path}"
+)
+BAD_FILE = say("journal-bad-file", "it holds an impossible record of {path}")
+OTHERS = say(
+    "journal-others-write",
+    "{path} can be changed by others than root, so nothing in it is believed",
+)
+
+
+def why_not(
+    step: Step, old: Held | None, backend: BootBackend | None
+) -> Message | None:
+    """Return why a step of a journal is not taken back, None if it may be."""
+    if isinstance(step, CommandStep):
+        foreign = (a for a in (step.argv, step.inverse) if a and not _ours(a, backend))
+        found = next(foreign, None)
+        return NOT_OURS.filled(command=" ".join(found)) if found else None
+    if not _inside(step):
+        return ELSEWHERE.filled(path=step.path)
+    if isinstance(step, FileStep) and old is not None and not _possible(old):
+        return BAD_FILE.filled(path=step.path)
+    return None
+
+
+def _inside(step: FileStep | NodeStep | ParameterStep) -> bool:
+    path = step.path
+    if not re.fullmatch(PATH, path) or os.path.normpath(path) != path:
+        return False
+    if isinstance(step, ParameterStep):
+        return bool(re.fullmatch(PARAMETER, path))
+    return path.startswith(NODES if isinstance(step, NodeStep) else FILES)
+
+
+def _ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
+    tools = (*BACKENDS.values(), *((type(backend),) if backend else ()))
+    forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
+    return any(_fits(form, argv) for form in forms)
+
+
+def _fits(form: tuple[str, ...], argv: tuple[str, ...]) -> bool:
+    """Hold words against a form; a last ``...`` lets the word before it repeat."""
+    if form[-1] == "...":
+        repeated = (form[-2],) * max(0, len(argv) - len(form) + 2)
+        form = (*form[:-2], *repeated)
+    return len(form) == len(argv) and all(
+        re.fullmatch(pattern, word, re.DOTALL)
+        for pattern, word in zip(form, argv, strict=True)
+    )
+
+
+def _possible(held: Held) -> bool:
+    ids = all(-1 <= number <= LARGEST_ID for number in (held.uid, held.gid))
+    names = all(name.startswith(XATTRS) and "\0" not in name for name, _ in held.xattrs)
+    return ids and names and 0 <= held.mode <= 0o7777
+
+
+def refuse_others(files: Filesystem, path: str) -> None:
+    """Raise `StepFailed` if others can change a folder, or one on the way to it.
+
+    Links on the way are refused by `Filesystem.folder` itself.
+    """
+    for here in _on_the_way(path):
+        folder = files.folder(here)
+        try:
+            found = os.fstat(folder)
+        finally:
+            os.close(folder)
+        if not roots_own(found):
+            raise StepFailed(OTHERS.filled(path=here))
+
+
+def _on_the_way(path: str) -> Iterator[str]:
+    parts = [part for part in path.split("/") if part]
+    return ("/" + "/".join(parts[: n + 1]) for n in range(len(parts)))
+
+
+def roots_own(found: os.stat_result) -> bool:
+    """Tell whether only root, or we, can change an open file or folder."""
+    writable = found.st_mode & (modes.S_IWGRP | modes.S_IWOTH)
+    return found.st_uid in (0, os.geteuid()) and not writable
