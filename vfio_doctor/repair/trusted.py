@@ -63,7 +63,9 @@ def why_not(
 ) -> Message | None:
     """Return why a step of a journal is not taken back, None if it may be."""
     if isinstance(step, CommandStep):
-        foreign = (a for a in (step.argv, step.inverse) if a and not _ours(a, backend))
+        foreign = (
+            a for a in (step.argv, step.inverse) if a and not is_ours(a, backend)
+        )
         found = next(foreign, None)
         return NOT_OURS.filled(command=" ".join(found)) if found else None
     if not _inside(step):
@@ -82,7 +84,8 @@ def _inside(step: FileStep | NodeStep | ParameterStep) -> bool:
     return path.startswith(NODES if isinstance(step, NodeStep) else FILES)
 
 
-def _ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
+def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
+    """Tell whether a repair of ours may run this command."""
     tools = (*BACKENDS.values(), *((type(backend),) if backend else ()))
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
