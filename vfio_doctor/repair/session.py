@@ -336,11 +336,32 @@ class Session:
             return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
         if isinstance(backend, MenuMaker):
             edit = ArgumentEdit(self.beginning.before, self.beginning.after)
-            made = backend.menu(self.machine.host)
-            if isinstance(made, Missing) and self.beginning.menu:
-                return MENU_GONE.filled(why=made.message)
-            return menu_lacks(made, edit)
+            return self._menu_gone() or menu_lacks(
+                backend.menu(self.machine.host), edit
+            )
         return None
+
+    def _menu_gone(self) -> Message | None:
+        """Return why the menu that could be read before cannot be read now."""
+        tool = self.machine.backend
+        if not self.beginning.menu or not isinstance(tool, MenuMaker):
+            return None
+        made = tool.menu(self.machine.host)
+        return MENU_GONE.filled(why=made.message) if isinstance(made, Missing) else None
+
+    def _taken(self, entry: Entry) -> Taken:
+        """Take one step back; a menu made from the old files is read like the new."""
+        try:
+            taken = take_back(entry, self.machine, self.beginning)
+            makes_menu = isinstance(entry.step.step, CommandStep) and not (
+                entry.step.step.argv
+            )
+            if makes_menu and entry.step.arguments and not taken.failed:
+                gone = self._menu_gone()
+                return Taken(StepState.KEPT, gone, failed=True) if gone else taken
+        except Exception as error:
+            return Taken(StepState.KEPT, _broken(error), failed=True)
+        return taken
 
     def _back(self) -> bool:
         """Take back every step; tell whether one failed that may be tried again."""
@@ -358,10 +379,7 @@ class Session:
                 self._tell(entry.step)
                 with suppress(OSError):
                     self.journal.back(number)
-                try:
-                    taken = take_back(entry, self.machine, self.beginning)
-                except Exception as error:
-                    taken = Taken(StepState.KEPT, _broken(error), failed=True)
+                taken = self._taken(entry)
             touched = touched or not for_undo
             failed = failed or taken.failed
             self._both[number] = taken.both
