@@ -10,7 +10,11 @@ from vfio_doctor import __version__
 
 def main() -> None:
     """Run the command line; answer ``--version`` alone without importing click."""
-    if sys.argv[1:] == ["--version"]:
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from vfio_doctor.app.streams import stand_in
+
+        stand_in()
+    elif sys.argv[1:] == ["--version"]:
         print(f"vfio-doctor {__version__}")
         return
     _hurry()

@@ -118,9 +118,7 @@ def test_a_menu_that_is_gone_is_no_success(tmp_path: Path, lasting: bool) -> Non
     tool = MenuLost(tmp_path, lasting)
     machine = trees.machine(tmp_path)._replace(backend=tool)
     plan = trees.whole_plan(tmp_path)
-    back = PlannedStep(
-        trees.CommandStep((), ("kargs", *trees.BEFORE)), ("a",), (), True
-    )
+    back = PlannedStep(CommandStep((), ("kargs", *trees.BEFORE)), ("a",), (), True)
     at = next(n for n, s in enumerate(plan.steps) if s.arguments)
     plan = plan._replace(steps=(*plan.steps[:at], back, *plan.steps[at:]))
     outcome = apply_plan(plan, machine)

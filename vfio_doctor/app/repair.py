@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
+from vfio_doctor.app.options import Failure
 from vfio_doctor.app.output import emit, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
@@ -34,6 +35,7 @@ LEFT = say(
     "Nothing was changed. `vfio-doctor undo` takes it back; add --yes to finish it.",
 )
 FAILED = 4
+UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
 
 
@@ -204,13 +206,20 @@ def _finish(
     from vfio_doctor.report.plan import outcome_lines
     from vfio_doctor.report.plan_document import plan_document, results_document
 
-    if chosen.format == "text":
-        emit("\n".join(["", *outcome_lines(outcome, verdicts)]) + "\n", chosen.output)
-        return
-    report = done.report._replace(
-        plan=plan_document(plan), results=tuple(results_document(outcome, verdicts))
-    )
-    emit(rendered(report, chosen), chosen.output)
+    lines = outcome_lines(outcome, verdicts)
+    text = "\n".join(["", *lines]) + "\n"
+    if chosen.format != "text":
+        results = tuple(results_document(outcome, verdicts))
+        report = done.report._replace(plan=plan_document(plan), results=results)
+        text = rendered(report, chosen)
+    try:
+        emit(text, chosen.output)
+    except Failure as error:
+        to_stderr(UNTOLD.filled(why=error.message))
+        for line in lines:
+            to_stderr(line)
+        status = 3 if outcome.ending is Ending.DONE else FAILED
+        raise Failure(error.message, status) from error
 
 
 def _status(report: Report, chosen: Chosen) -> int:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.messages import say
 from vfio_doctor.repair.values import Ending, StepState
 
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.repair.values import Outcome
+
+UNTOLD = say("undo-untold", "What was taken back stands here, since: {why}.")
 
 
 @click.command("undo", short_help="Take the last repair back, or RUN.")
@@ -64,7 +66,13 @@ def take_back(run: str, yes: bool, place: Place) -> int:
         return 0
     host = place.host()
     outcome = undo_run(place.machine(host, boot_tool(host)), run)
-    emit("\n".join(lines_of(outcome)) + "\n")
+    try:
+        emit("\n".join(lines_of(outcome)) + "\n")
+    except Failure as error:
+        to_stderr(UNTOLD.filled(why=error.message))
+        for line in lines_of(outcome):
+            to_stderr(line)
+        return status(outcome) or 3
     return status(outcome)
 
 
