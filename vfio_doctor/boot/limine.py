@@ -102,9 +102,10 @@ def _put_in(text: str, new: str) -> str:
     found = shell.assignments(text, LIMINE_KEY)
     if found and found[-1].whole:
         return shell.edited(text, found[-1], (), new)
-    # The tool adds with +=; a plain = would drop what other files have set.
+    # The tool adds with +=; a plain = would drop what other files have set. It puts
+    # no blank between what is there and what is added.
     gap = "" if not text or text.endswith("\n") else "\n"
-    line = shell.appended("", LIMINE_KEY, new, extend=False)
+    line = shell.appended("", LIMINE_KEY, f" {new}", extend=False)
     return f"{text}{gap}{line.replace('=', '+=', 1)}"
 
 

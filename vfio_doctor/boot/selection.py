@@ -10,8 +10,9 @@ from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.grubby import Grubby
 from vfio_doctor.boot.kernelstub import Kernelstub
 from vfio_doctor.boot.limine import Limine
-from vfio_doctor.boot.manual import NixOs, SealedImage
+from vfio_doctor.boot.manual import NixOs
 from vfio_doctor.boot.rpm_ostree import RpmOstree
+from vfio_doctor.boot.sealed import SealedImage
 from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.stack import BootKind, BootStack

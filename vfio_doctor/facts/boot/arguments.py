@@ -19,7 +19,6 @@ from vfio_doctor.facts.boot.entries import (
     STAGED,
     Entry,
     bls_entry,
-    default_entry,
     grub_menu_entry,
     grubby_default_entry,
     limine_entry,
@@ -28,6 +27,7 @@ from vfio_doctor.facts.boot.entries import (
     staged_deployment,
 )
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.facts.boot.systemd_menu import default_entry
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
