@@ -41,7 +41,7 @@ class BootBackend:
     see yet what was asked for, so that a repeated call has to be harmless.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
     rollback: ClassVar[str] = ""
     shows_staged: ClassVar[bool] = True
 

@@ -46,6 +46,14 @@ NO_FILE = say(
     "next-arguments-in-no-file", "{tool}: no file says what the next boot gets"
 )
 
+# Whose entries or images are made from /etc/kernel/cmdline.
+KERNEL_CMDLINE_KINDS = (
+    BootKind.SYSTEMD_BOOT,
+    BootKind.GRUBBY,
+    BootKind.UKI,
+    BootKind.PROXMOX,
+)
+
 Words = tuple[str, ...]
 
 
@@ -183,6 +191,6 @@ def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, Words]:
         return limine_configured(host)
     if kind is BootKind.KERNELSTUB:
         return kernelstub_words(host), (KERNELSTUB,)
-    if kind in (BootKind.SYSTEMD_BOOT, BootKind.GRUBBY, BootKind.UKI):
+    if kind in KERNEL_CMDLINE_KINDS:
         return kernel_cmdline(host)
     return Missing(GRUB_DEFAULT, Why.ABSENT), ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.boot.stack import GRUB_MENUS
+from vfio_doctor.facts.boot.stack import ENTRIES, GRUB_MENUS, LIMINE_MENUS
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls, grub
@@ -15,17 +15,10 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.staged_deployment import StagedDeployment
 
-ROOTS = ("/boot", "/efi", "/boot/efi")
 STAGED = "/run/ostree/staged-deployment"
 RPM_OSTREE_KARGS = ("rpm-ostree", "kargs")
 OSTREE_ENTRIES = "/boot/loader/entries/ostree-*.conf"
-ENTRIES = "/boot/loader/entries"
 GRUBENVS = ("/boot/grub/grubenv", "/boot/grub2/grubenv")
-LIMINE_MENUS = tuple(
-    f"{root}{folder}/limine.conf"
-    for root in ROOTS
-    for folder in ("", "/limine", "/EFI/limine", "/EFI/BOOT")
-)
 # Set by GRUB's own scripts where grubenv lacks it: the entry does not say all.
 KERNELOPTS = "$kernelopts"
 IN_PROGRAM = say(
@@ -192,7 +185,7 @@ def limine_entry(host: Reader) -> Entry | Missing:
                 continue
             return text
         found = limine.default(limine.menu(text))
-        if found is None or found.arguments is None:
+        if found is None or (found.arguments is None and not found.kernel):
             return Missing(path, Why.FAILED, LIMINE_SILENT)
-        return Entry(path, found.kernel, words(found.arguments))
+        return Entry(path, found.kernel, words(found.arguments or ""))
     return Missing(LIMINE_MENUS[0], Why.ABSENT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.boot.stack import ENTRIES, efi_variable
+from vfio_doctor.facts.boot.stack import ENTRIES, ROOTS, efi_variable
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls
@@ -17,7 +17,6 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
-ROOTS = ("/boot", "/efi", "/boot/efi")
 LAST = "LoaderEntryLastBooted"
 SAVED = "@saved"
 # Older versions compare the name of an entry without its suffix.
