@@ -165,17 +165,12 @@ def test_kernelstub(options: object) -> None:
     host = hosts.build({"/etc/kernelstub/configuration": text})
     assert Kernelstub().read(host) == ("quiet", "a=1")
     edit = ArgumentEdit(("quiet", "a=1"), ("quiet", "b"))
-    take, put = Kernelstub().steps(host, edit)
-    assert isinstance(take, CommandStep)
-    assert isinstance(put, CommandStep)
-    assert (take.argv, take.inverse) == (
-        ("kernelstub", "-d", "a=1"),
-        ("kernelstub", "-a", "a=1"),
-    )
-    assert (put.argv, put.inverse) == (
-        ("kernelstub", "-a", "b"),
-        ("kernelstub", "-d", "b"),
-    )
+    (call,) = Kernelstub().steps(host, edit)
+    assert isinstance(call, CommandStep)
+    assert call.argv == ("kernelstub", "-o", "quiet b")
+    assert call.inverse == ("kernelstub", "-o", "quiet a=1")
+    with pytest.raises(CannotFix, match="empty line"):
+        Kernelstub().steps(host, ArgumentEdit(("a",), ()))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"user": []}', '{"user": {}}'])

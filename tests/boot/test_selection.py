@@ -48,8 +48,15 @@ def test_bootc_alone_has_to_be_new_enough() -> None:
 
 
 def test_an_unknown_stack_is_not_guessed() -> None:
-    host = hosts.build({})
-    with pytest.raises(CannotFix, match="not known"):
+    host = hosts.build({"/proc/cmdline": "quiet"})
+    backend = choose(host, Facts(host))
+    with pytest.raises(CannotFix, match="not known.*to: quiet a$"):
+        backend.steps(host, ArgumentEdit(("quiet",), ("quiet", "a")))
+
+
+def test_a_container_sets_no_arguments() -> None:
+    host = hosts.build({"/run/.containerenv": ""})
+    with pytest.raises(CannotFix, match="podman"):
         choose(host, Facts(host))
 
 

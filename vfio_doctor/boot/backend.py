@@ -43,7 +43,7 @@ class BootBackend:
     word, a last ``...`` for any number of them: a journal may hold nothing else.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
     rollback: ClassVar[str] = ""
     shows_staged: ClassVar[bool] = True
     commands: ClassVar[tuple[tuple[str, ...], ...]] = ()

@@ -8,9 +8,15 @@ from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KEYS, grub_files, grub_words
+from vfio_doctor.facts.boot.config import (
+    GRUB_DEFAULT,
+    KEYS,
+    assigned_words,
+    grub_files,
+    grub_words,
+)
 from vfio_doctor.facts.boot.entries import grub_menu_entry
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
@@ -23,6 +29,10 @@ NOT_FOUND = say("grub-word-not-found", "{words}: not found in any file GRUB read
 IN_PARTS = say(
     "grub-word-in-parts",
     "{path}: {word} is in a {key} made of several quoted parts; remove it by hand",
+)
+NEEDS_SHELL = say(
+    "grub-needs-shell",
+    "{files}: only a shell can tell what they set; take out by hand: {gone}",
 )
 NO_MENU_TOOL = say(
     "grub-no-menu-tool",
@@ -48,8 +58,15 @@ class Grub(BootBackend):
     )
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
-        """Return the words that the next run of update-grub writes."""
-        return grub_words(host)
+        """Return the words that the next run of update-grub writes.
+
+        Where only a shell can tell them they are those of the menu that it wrote.
+        """
+        found = grub_words(host)
+        if isinstance(found, Missing) and found.why is Why.FAILED:
+            made = self.menu(host)
+            return found if isinstance(made, Missing) else made
+        return found
 
     def menu(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of grub.cfg's default entry."""
@@ -63,20 +80,64 @@ class Grub(BootBackend):
         put back, then the menu is made from them.
         """
         refuse_init_part(edit, self.name)
-        gone, edits = list(removed(edit)), []
-        for path in reversed(grub_files(host)):
-            new = added(edit) if path == GRUB_DEFAULT else ()
-            step = file_step(host, path, gone, new, KEYS[1])
-            if step is not None:
-                edits.append(step)
-        if gone:
-            raise CannotFix(NOT_FOUND.filled(words=" ".join(gone)))
+        edits = _edits(host, edit)
         make_menu = _menu_maker(host)
         return (
             CommandStep((), make_menu, why=OLD_MENU),
             *edits,
             CommandStep(make_menu, why=NEW_MENU),
         )
+
+
+def _edits(host: Reader, edit: ArgumentEdit) -> tuple[FileStep, ...]:
+    """Return the edits of the files; they are read again before they are believed."""
+    texts = {path: content(host, path) for path in grub_files(host)}
+    before = tuple((p, _text(data)) for p, data in texts.items() if data is not None)
+    if isinstance(assigned_words(before, KEYS), Missing):
+        return _appended(before, edit)
+    gone, edits = list(removed(edit)), []
+    chosen = _deciding_file(before)
+    for path, _ in (*reversed(before), *(() if before else ((GRUB_DEFAULT, ""),))):
+        step = file_step(
+            host, path, gone, added(edit) if path == chosen else (), KEYS[1]
+        )
+        edits += [step] if step is not None else []
+    if gone:
+        raise CannotFix(NOT_FOUND.filled(words=" ".join(gone)))
+    now = {step.path: _text(step.after or b"") for step in edits}
+    made = assigned_words(tuple((p, now.get(p, old)) for p, old in before), KEYS)
+    if isinstance(made, Missing) or sorted(made) != sorted(edit.after):
+        return _appended(before, edit)
+    return tuple(edits)
+
+
+def _deciding_file(files: tuple[tuple[str, str], ...]) -> str:
+    """Return the last file that sets the variable anew: earlier ones are in vain."""
+    chosen = GRUB_DEFAULT
+    for path, text in files:
+        if any(not found.extends for found in shell.assignments(text, KEYS[1])):
+            chosen = path
+    return chosen
+
+
+def _appended(
+    files: tuple[tuple[str, str], ...], edit: ArgumentEdit
+) -> tuple[FileStep, ...]:
+    """Return the edit of settings that only a shell can read: one line at the end.
+
+    It holds whatever the lines before do. Raises `CannotFix` where a word has to
+    go.
+    """
+    path, text = files[-1]
+    if removed(edit):
+        gone = " ".join(removed(edit))
+        raise CannotFix(NEEDS_SHELL.filled(files=tuple(p for p, _ in files), gone=gone))
+    after = shell.appended(text, KEYS[1], " ".join(added(edit)), extend=True)
+    return (FileStep(path, _bytes(text), _bytes(after)),)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def file_step(
@@ -100,7 +161,7 @@ def file_step(
     missing = [word for word in new if word not in held]
     if missing:
         text = _put_in(text, key, " ".join(missing))
-    after = text.encode("utf-8", "surrogateescape")
+    after = _bytes(text)
     return FileStep(path, before, after) if after != before else None
 
 

@@ -8,7 +8,7 @@ from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep
-from vfio_doctor.parse.cmdline import words
+from vfio_doctor.parse.cmdline import end_of_kernel, spans, words
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
@@ -48,33 +48,36 @@ def content(host: Reader, path: str) -> bytes | None:
 
 def edited_words(text: str, edit: ArgumentEdit) -> str:
     """Return a line of words with the edit made; blanks between words are kept."""
-    for word in removed(edit):
-        text = _without(text, word)
+    gone = list(removed(edit))
+    text = without_words(text, gone)
     present = list(words(text))
     missing = [w for w in added(edit) if not take(present, w)]
-    if not missing:
-        return text
-    return with_words(text, " ".join(missing))
+    return with_words(text, " ".join(missing)) if missing else text
 
 
 def with_words(text: str, new: str) -> str:
-    """Return a line with ``new`` behind its last word, but before a `` -- ``."""
-    head, dashes, init = text.partition(" -- ")
-    body = head.rstrip("\n")
+    """Return a line with ``new`` behind its last word, but before a ``--``."""
+    places = list(spans(text))
+    cut = end_of_kernel(words(text))
+    if cut < len(places):
+        at = places[cut][0]
+        return f"{text[:at]}{new} {text[at:]}"
+    body = text.rstrip("\r\n")
     gap = "" if not body or body[-1].isspace() else " "
-    return f"{body}{gap}{new}{head[len(body) :]}{dashes}{init}"
+    return f"{body}{gap}{new}{text[len(body) :]}"
 
 
-def _without(text: str, word: str) -> str:
-    start = 0
-    while (start := text.find(word, start)) >= 0:
-        end = start + len(word)
-        head_ok = start == 0 or text[start - 1].isspace()
-        if head_ok and (end == len(text) or text[end].isspace()):
+def without_words(text: str, gone: list[str]) -> str:
+    """Return a line without some words before ``--``; what goes leaves ``gone``.
+
+    The blanks behind a word go with it, those before the last one.
+    """
+    places = list(spans(text))
+    for start, end in reversed(places[: end_of_kernel(words(text))]):
+        if take(gone, text[start:end]):
             while end < len(text) and text[end] in " \t":
                 end += 1
-            if end == len(text) or text[end] == "\n":
+            if end == len(text) or text[end] in "\r\n":
                 start = len(text[:start].rstrip(" \t"))
-            return text[:start] + text[end:]
-        start = end
+            text = text[:start] + text[end:]
     return text

@@ -15,7 +15,8 @@ from vfio_doctor.facts.boot.config import (
     limine_files,
 )
 from vfio_doctor.facts.boot.entries import limine_entry
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.facts.boot.stack import LIMINE_MENUS
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
 from vfio_doctor.parse import shell_assignment as shell
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 BY_HAND = say(
     "limine-kept-by-hand",
-    "limine.conf is kept by hand here: append to the cmdline: line of your entry: "
-    "{words}",
+    "{path} is kept by hand here: have one line like this in the entry that you "
+    "boot: cmdline: {line}",
 )
 NOT_FOUND = say(
     "limine-word-not-found", "{words}: not found in any file limine-update reads"
@@ -51,8 +52,13 @@ class Limine(BootBackend):
     commands = tuple((tool,) for tool in TOOLS)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
-        """Return the words that the next run of limine-update writes."""
-        return limine_configured(host)[0]
+        """Return the words that the next run of limine-update writes.
+
+        Where the menu is kept by hand they are those of its default entry.
+        """
+        found = limine_configured(host)[0]
+        by_hand = isinstance(found, Missing) and found.why is Why.ABSENT
+        return self.menu(host) if by_hand else found
 
     def menu(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of limine.conf's default entry."""
@@ -64,7 +70,9 @@ class Limine(BootBackend):
         refuse_init_part(edit, self.name)
         tool = next((t for t in TOOLS if _installed(host, t)), None)
         if tool is None or content(host, LIMINE_DEFAULT) is None:
-            raise CannotFix(BY_HAND.filled(words=" ".join(added(edit))))
+            entry = limine_entry(host)
+            path = LIMINE_MENUS[0] if isinstance(entry, Missing) else entry.source
+            raise CannotFix(BY_HAND.filled(path=path, line=" ".join(edit.after)))
         gone = list(removed(edit))
         edits = [
             step
@@ -103,9 +111,10 @@ def _put_in(text: str, new: str) -> str:
     found = shell.assignments(text, LIMINE_KEY)
     if found and found[-1].whole:
         return shell.edited(text, found[-1], (), new)
-    # The tool adds with +=; a plain = would drop what other files have set.
+    # The tool adds with +=; a plain = would drop what other files have set. It puts
+    # no blank between what is there and what is added.
     gap = "" if not text or text.endswith("\n") else "\n"
-    line = shell.appended("", LIMINE_KEY, new, extend=False)
+    line = shell.appended("", LIMINE_KEY, f" {new}", extend=False)
     return f"{text}{gap}{line.replace('=', '+=', 1)}"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.sealed import running_words
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.host.reader import read_text
 from vfio_doctor.messages import say
-from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
@@ -30,13 +29,6 @@ NIX_BOTH = say(
     "add to configuration.nix: boot.kernelParams = [ {new} ]; remove from "
     "boot.kernelParams: {gone}; then run `sudo nixos-rebuild boot`",
 )
-SEALED = say(
-    "sealed-image",
-    "the arguments are sealed into the kernel image. Write this line to "
-    "/etc/kernel/cmdline: {line} -- and rebuild the image (mkinitcpio -P, "
-    "dracut --regenerate-all --force, or kernel-install add-all); on an image-based "
-    "system that is done in the image's build",
-)
 
 
 class NixOs(BootBackend):
@@ -46,7 +38,7 @@ class NixOs(BootBackend):
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the running kernel's words: the configuration is a program."""
-        return _running(host)
+        return running_words(host)
 
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Raise `CannotFix` with the snippet for configuration.nix."""
@@ -55,22 +47,3 @@ class NixOs(BootBackend):
         if new and gone:
             raise CannotFix(NIX_BOTH.filled(new=new, gone=gone))
         raise CannotFix(NIX_ADD.filled(new=new) if new else NIX_GO.filled(gone=gone))
-
-
-class SealedImage(BootBackend):
-    """A unified kernel image: its arguments are sealed into the file."""
-
-    name = "unified kernel image"
-
-    def read(self, host: Reader) -> tuple[str, ...] | Missing:
-        """Return the running kernel's words, which the image holds."""
-        return _running(host)
-
-    def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
-        """Raise `CannotFix` with the line for `/etc/kernel/cmdline`."""
-        raise CannotFix(SEALED.filled(line=" ".join(edit.after)))
-
-
-def _running(host: Reader) -> tuple[str, ...] | Missing:
-    text = read_text(host, "/proc/cmdline")
-    return words(text) if isinstance(text, str) else text

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.bootc import Bootc, usable
+from vfio_doctor.boot.by_hand import (
+    ByHand,
+    EfiStub,
+    Proxmox,
+    Refind,
+    Syslinux,
+    ZfsBootMenu,
+)
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.grubby import Grubby
 from vfio_doctor.boot.kernelstub import Kernelstub
 from vfio_doctor.boot.limine import Limine
-from vfio_doctor.boot.manual import NixOs, SealedImage
+from vfio_doctor.boot.manual import NixOs
 from vfio_doctor.boot.rpm_ostree import RpmOstree
+from vfio_doctor.boot.sealed import SealedImage
 from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
@@ -31,6 +40,11 @@ BACKENDS: dict[BootKind, type[BootBackend]] = {
     BootKind.LIMINE: Limine,
     BootKind.UKI: SealedImage,
     BootKind.NIXOS: NixOs,
+    BootKind.REFIND: Refind,
+    BootKind.ZFSBOOTMENU: ZfsBootMenu,
+    BootKind.EFI_STUB: EfiStub,
+    BootKind.PROXMOX: Proxmox,
+    BootKind.SYSLINUX: Syslinux,
 }
 
 OLD_BOOTC = say(
@@ -40,9 +54,8 @@ OLD_BOOTC = say(
     "/usr/lib/bootc/kargs.d",
 )
 NO_STACK = say(
-    "boot-stack-unknown",
-    "how this machine boots is not known; add the kernel arguments with your "
-    "distribution's tool",
+    "boot-stack-no-arguments",
+    "{stack}: kernel arguments are not set from inside of it",
 )
 
 
@@ -54,13 +67,15 @@ def named(name: str) -> BootBackend:
 def choose(host: Reader, facts: Facts) -> BootBackend:
     """Return the back end for this host's boot stack.
 
-    Raises `CannotFix` where the stack is not known, or where bootc is too old to
-    keep arguments of our own and rpm-ostree is not there.
+    Raises `CannotFix` where none can be set from here, as in a container, or where
+    bootc is too old to keep arguments of our own and rpm-ostree is not there.
     """
     stack = facts[BootStack]
     if stack.kind is BootKind.BOOTC and not usable(host):
         raise CannotFix(OLD_BOOTC)
     backend = BACKENDS.get(stack.kind)
-    if backend is None:
-        raise CannotFix(NO_STACK)
-    return backend()
+    if backend is not None:
+        return backend()
+    if stack.tool and not any("LoaderInfo" in mark for mark in stack.evidence):
+        raise CannotFix(NO_STACK.filled(stack=stack.tool))
+    return ByHand()

@@ -98,28 +98,33 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> Iterator[str]:
+    return (text[start:end] for start, end in spans(text))
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each raw word begins and ends."""
     start, quoted = -1, False
     for n, char in enumerate(text):
         if char == '"':
             quoted = not quoted
         if char in BLANK and not quoted:
             if start >= 0:
-                yield text[start:n]
+                yield start, n
             start = -1
         elif start < 0:
             start = n
     if start >= 0:
-        yield text[start:]
+        yield start, len(text)
 
 
 def parse(text: str) -> CommandLine:
     """Return the command line as the kernel understands it; never raises."""
     raw = words(text.partition("\0")[0])
-    cut = _end(raw)
+    cut = end_of_kernel(raw)
     return CommandLine(tuple(argument(word) for word in raw[:cut]), raw[cut + 1 :])
 
 
-def _end(words: tuple[str, ...]) -> int:
+def end_of_kernel(words: tuple[str, ...]) -> int:
     """Return where the kernel's words end; it takes quotes off ``--`` too."""
     for n, word in enumerate(words):
         if word.strip('"') == END and argument(word).key == END:
@@ -155,7 +160,7 @@ def apply(words: tuple[str, ...], change: KernelArguments) -> tuple[str, ...]:
     parameter go, in either spelling. Words behind ``--`` are not touched. What
     is both to be removed and wanted stays.
     """
-    cut = _end(words)
+    cut = end_of_kernel(words)
     kept = {*change.set_, *(f"{key}={item}" for key, item in change.add_items)}
     gone = set(change.remove) - kept
     kernel = [word for word in words[:cut] if word not in gone]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from vfio_doctor.value import NamedTuple
 
+LONGEST = 1 << 14
+CONTINUED = "\\\n"
 _ESCAPED_IN_DOUBLE = '"\\$`'
 
 
@@ -54,6 +56,33 @@ class Assignment(NamedTuple):
         meanings = [piece.meaning for piece in self.pieces]
         known = [meaning for meaning in meanings if meaning is not None]
         return tuple(known) if len(known) == len(meanings) else None
+
+    @property
+    def extends(self) -> bool:
+        """Tell whether the value keeps what the variable held before."""
+        return self.operator == "+=" or any(p.source in self._own for p in self.pieces)
+
+    def value(self, own: str) -> str | None:
+        """Return the value as the shell sees it, None where only a shell can tell.
+
+        ``own`` is what the variable itself held before. None too for a value that
+        is longer than any kernel takes: a file may double it with each line.
+        """
+        if not self.whole:
+            return None
+        found: list[str] = []
+        size = 0
+        for source in _split(self.inner, self.quote):
+            is_own = self.quote != "'" and source in self._own
+            meaning = own if is_own else _meaning(source, self.quote)
+            if meaning is None or (size := size + len(meaning)) > LONGEST:
+                return None
+            found.append(meaning)
+        return "".join(found)
+
+    @property
+    def _own(self) -> tuple[str, str]:
+        return f"${self.key}", f"${{{self.key}}}"
 
 
 def assignments(text: str, key: str) -> tuple[Assignment, ...]:
@@ -165,7 +194,10 @@ def _split(inner: str, quote: str) -> list[str]:
             char = pair
         elif quote == "'" and char == '"':
             quoted = not quoted
+        # The shell takes a continued line's end out, in the middle of a word too.
         blank = _blank(char) and not quoted
+        if char == CONTINUED and n > start:
+            blank = was_blank
         if n > start and was_blank != blank:
             parts.append(inner[start:n])
             start = n
@@ -175,7 +207,7 @@ def _split(inner: str, quote: str) -> list[str]:
 
 
 def _blank(source: str) -> bool:
-    return not source.replace("\\\n", "").strip()
+    return not source.replace(CONTINUED, "").strip()
 
 
 def _meaning(source: str, quote: str) -> str | None:
@@ -187,6 +219,9 @@ def _meaning(source: str, quote: str) -> str | None:
         char = source[n]
         if char in "$`":
             return None
+        if source[n : n + 2] == CONTINUED:
+            n += 2
+            continue
         if char == "\\" and source[n + 1 : n + 2] in (*_ESCAPED_IN_DOUBLE,):
             n += 1
             char = source[n]

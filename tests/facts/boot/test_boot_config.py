@@ -105,7 +105,7 @@ LIMINE_D = "/etc/limine-entry-tool.d/a.conf"
 
 def test_limine() -> None:
     key = boot_config.LIMINE_KEY
-    files = {LIMINE_D: f'{key}+="a"\n', LIMINE: f'{key}+="b"\n'}
+    files = {LIMINE_D: f'{key}+="a"\n', LIMINE: f'{key}+=" b"\n'}
     found, source = boot_config.limine_configured(hosts.build(files))
     assert (found, source) == (("a", "b"), (LIMINE_D, LIMINE))
     assert boot_config.limine_files(hosts.build(files))[-1] == "/etc/default/limine"

@@ -4,6 +4,7 @@ import pytest
 
 from support import hosts
 from vfio_doctor.facts.boot import entries as boot_entries
+from vfio_doctor.facts.boot import systemd_menu
 from vfio_doctor.facts.boot.entries import Entry
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
@@ -25,7 +26,7 @@ def variable(name: str, value: str) -> Files:
 
 
 def chosen(files: Files) -> str:
-    found = boot_entries.default_entry(hosts.build(files))
+    found = systemd_menu.default_entry(hosts.build(files))
     assert isinstance(found, str), found
     return found.rpartition("/")[2]
 
@@ -34,10 +35,21 @@ LOADER = "/efi/loader/loader.conf"
 DEFAULTS: list[tuple[Files, str]] = [
     ({}, "m-6.10.0+3.conf"),
     ({LOADER: "default arch.conf\n"}, "arch.conf"),
-    ({LOADER: "default ARCH\n"}, "arch.conf"),
+    ({LOADER: "default ARCH.conf\n"}, "arch.conf"),
+    ({LOADER: "default\tarch.conf \r\n"}, "arch.conf"),
+    ({LOADER: "default arch\n"}, "m-6.10.0+3.conf"),
+    (
+        {LOADER: "default arch\n", **variable("LoaderInfo", "systemd-boot 245")},
+        "arch.conf",
+    ),
+    ({LOADER: "default gone\n"}, "m-6.10.0+3.conf"),
+    (
+        {LOADER: "default arch.*\n", **variable("LoaderEntryDefault", "gone.conf")},
+        "arch.conf",
+    ),
     ({LOADER: "#default arch\ndefault m-*\n"}, "m-6.10.0+3.conf"),
     ({LOADER: "default m-6.9*\n", f"{FOLDER}/../loader.conf": ""}, "m-6.9.0.conf"),
-    ({"/boot/loader/loader.conf": "default arch\n"}, "arch.conf"),
+    ({"/boot/loader/loader.conf": "default arch.conf\n"}, "arch.conf"),
     ({LOADER: "timeout 3\n"}, "m-6.10.0+3.conf"),
     (
         {LOADER: "default @saved\n", **variable("LoaderEntryLastBooted", "arch.conf")},
@@ -69,6 +81,14 @@ def test_default_of_systemd_boot(files: Files, name: str) -> None:
     assert chosen({**ENTRIES, **files}) == name
 
 
+def test_whole_names_are_compared() -> None:
+    names = ("arch-lts", "arch", "Arch-zen")
+    files = {f"{FOLDER}/{name}.conf": "title x\n" for name in names}
+    assert chosen({**files, f"{FOLDER}/.zz.conf": "", f"{FOLDER}/auto-x.conf": ""}) == (
+        "arch.conf"
+    )
+
+
 def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     names = ("debian-6.1.0-9", "debian-6.1.0-10", "debian-6.1.0-10~rc1")
     files = {f"/efi/loader/entries/{name}.conf": "title x\n" for name in names}
@@ -79,7 +99,6 @@ def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     ("files", "why"),
     [
         ({}, Why.ABSENT),
-        ({**ENTRIES, LOADER: "default gone\n"}, Why.ABSENT),
         ({**ENTRIES, LOADER: "default windows.efi\n"}, Why.FAILED),
         ({**ENTRIES, **variable("LoaderEntryOneShot", "auto-windows")}, Why.FAILED),
         ({**ENTRIES, LOADER: hosts.denied(LOADER)}, Why.DENIED),
@@ -87,7 +106,7 @@ def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     ],
 )
 def test_default_that_is_not_known(files: Files, why: Why) -> None:
-    found = boot_entries.default_entry(hosts.build(files))
+    found = systemd_menu.default_entry(hosts.build(files))
     assert isinstance(found, Missing)
     assert found.why is why
 
@@ -100,7 +119,7 @@ def closed(folder: str, files: Files) -> CapturedHost:
 
 def test_closed_folder_may_hide_the_default() -> None:
     host = closed("/efi/loader/entries", ENTRIES)
-    assert isinstance(boot_entries.default_entry(host), Missing)
+    assert isinstance(systemd_menu.default_entry(host), Missing)
     host = closed(FOLDER, {})
     assert isinstance(boot_entries.grubby_default_entry(host), Missing)
     assert isinstance(boot_entries.newest_ostree_entry(host), Missing)

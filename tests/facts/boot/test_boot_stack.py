@@ -83,6 +83,60 @@ def test_what_booted_beats_what_lies_about(files: Files, kind: BootKind) -> None
     assert bool(found.evidence) == (kind is not BootKind.UNKNOWN)
 
 
+REFIND = {"/boot/refind_linux.conf": ""}
+LIMINE = {"/boot/limine.conf": ""}
+ZFS = {"/etc/zfsbootmenu/config.yaml": ""}
+ESPS = {"/etc/kernel/proxmox-boot-uuids": "ABCD-1234\n"}
+BY_GRUB = "BOOT_IMAGE=/vmlinuz-6.1 root=x quiet"
+BY_FIRMWARE = "root=x initrd=\\initramfs.img"
+LEFTOVERS: list[tuple[str, Files, str, BootKind]] = [
+    ("rEFInd by its file", {**REFIND, **GRUB}, "root=x", BootKind.REFIND),
+    (
+        "rEFInd by its name",
+        {**variable("LoaderInfo", "rEFInd 0.14.2"), **GRUB},
+        "root=x",
+        BootKind.REFIND,
+    ),
+    ("rEFInd that starts GRUB", {**REFIND, **GRUB}, BY_GRUB, BootKind.GRUB),
+    ("ZFSBootMenu", {**ZFS, **GRUB}, "root=zfs:p/ROOT/a", BootKind.ZFSBOOTMENU),
+    ("its stub", {**ZFS, **GRUB, **STUB}, "zfs=p/ROOT/a", BootKind.ZFSBOOTMENU),
+    ("ZFSBootMenu left over", {**ZFS, **GRUB}, "root=UUID=x", BootKind.GRUB),
+    ("firmware beside GRUB", GRUB, BY_FIRMWARE, BootKind.EFI_STUB),
+    ("firmware beside grubby", GRUBBY, BY_FIRMWARE, BootKind.EFI_STUB),
+    (
+        "systemd-boot without variables",
+        {"/boot/loader/loader.conf": "", **GRUB},
+        BY_FIRMWARE,
+        BootKind.SYSTEMD_BOOT,
+    ),
+    ("Proxmox", {**ESPS, **GRUB}, BY_GRUB, BootKind.PROXMOX),
+    ("Proxmox and systemd-boot", {**ESPS, **LOADER}, "quiet", BootKind.PROXMOX),
+    ("hand-kept Limine", LIMINE, "quiet", BootKind.LIMINE),
+    ("Limine left over", {**LIMINE, **GRUB}, BY_GRUB, BootKind.GRUB),
+    (
+        "its tool left over",
+        {"/etc/default/limine": "", **GRUB},
+        BY_GRUB,
+        BootKind.GRUB,
+    ),
+    (
+        "syslinux",
+        LIMINE,
+        "BOOT_IMAGE=/bzimage initrd=/bzroot",
+        BootKind.SYSLINUX,
+    ),
+    ("another loader", {**variable("LoaderInfo", "Clover")}, "", BootKind.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(
+    ("files", "cmdline", "kind"),
+    [pytest.param(f, c, k, id=name) for name, f, c, k in LEFTOVERS],
+)
+def test_leftovers_are_not_believed(files: Files, cmdline: str, kind: BootKind) -> None:
+    assert stack(files, cmdline).kind is kind
+
+
 @pytest.mark.parametrize(
     ("tools", "kind"),
     [

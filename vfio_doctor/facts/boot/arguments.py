@@ -19,7 +19,6 @@ from vfio_doctor.facts.boot.entries import (
     STAGED,
     Entry,
     bls_entry,
-    default_entry,
     grub_menu_entry,
     grubby_default_entry,
     limine_entry,
@@ -28,6 +27,7 @@ from vfio_doctor.facts.boot.entries import (
     staged_deployment,
 )
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.facts.boot.systemd_menu import default_entry
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
@@ -44,6 +44,14 @@ BOOT = "/boot"
 NO_LOADER = say("boot-loader-unknown", "no boot loader that is known here")
 NO_FILE = say(
     "next-arguments-in-no-file", "{tool}: no file says what the next boot gets"
+)
+
+# Whose entries or images are made from /etc/kernel/cmdline.
+KERNEL_CMDLINE_KINDS = (
+    BootKind.SYSTEMD_BOOT,
+    BootKind.GRUBBY,
+    BootKind.UKI,
+    BootKind.PROXMOX,
 )
 
 Words = tuple[str, ...]
@@ -183,6 +191,6 @@ def _configured(host: Reader, kind: BootKind) -> tuple[Words | Missing, Words]:
         return limine_configured(host)
     if kind is BootKind.KERNELSTUB:
         return kernelstub_words(host), (KERNELSTUB,)
-    if kind in (BootKind.SYSTEMD_BOOT, BootKind.GRUBBY, BootKind.UKI):
+    if kind in KERNEL_CMDLINE_KINDS:
         return kernel_cmdline(host)
     return Missing(GRUB_DEFAULT, Why.ABSENT), ()

@@ -30,8 +30,6 @@ BRANCHES = ("if", "elif", "else", "case", "for", "while", "until")
 CALLS = (".", "source", "eval")
 PROGRAM = say("boot-config-program", "{key} cannot be read without running it")
 NO_OPTIONS = say("kernelstub-no-options", "no user.kernel_options in it")
-# More than any kernel takes; a file may double its words with each line.
-WORDS_AT_MOST = 4096
 
 Words = tuple[str, ...]
 
@@ -57,31 +55,41 @@ def _assigned(
     host: Reader, paths: tuple[str, ...], keys: tuple[str, ...]
 ) -> Words | Missing:
     """Return the words that shell files give to some variables, one after another."""
-    values: dict[str, list[str]] = {key: [] for key in keys}
+    texts: list[tuple[str, str]] = []
     for path in paths:
         data = host.read_bytes(path)
         if isinstance(data, Missing):
             return data
-        text = data.decode("utf-8", "surrogateescape")
+        texts.append((path, data.decode("utf-8", "surrogateescape")))
+    return assigned_words(tuple(texts), keys)
+
+
+def assigned_words(
+    texts: tuple[tuple[str, str], ...], keys: tuple[str, ...]
+) -> Words | Missing:
+    """Return what (path, text) of shell files give to variables, in this order."""
+    values = dict.fromkeys(keys, "")
+    for path, text in texts:
         for key in keys:
             held = _value(text, key, values[key])
             if held is None:
                 return Missing(path, Why.FAILED, PROGRAM.filled(key=key))
             values[key] = held
-    return tuple(word for key in keys for word in values[key])
+    return tuple(word for key in keys for word in words(values[key]))
 
 
-def _value(text: str, key: str, so_far: list[str]) -> list[str] | None:
-    """Return a variable's words after a file was run, None where that is not sure."""
+def _value(text: str, key: str, so_far: str) -> str | None:
+    """Return a variable's text after a file was run, None where that is not sure."""
     found = shell.assignments(text, key)
     if _is_program(text, key, found):
         return None
     held = so_far
     for each in found:
-        extended = _extended(each, key, held)
-        if extended is None:
+        extended = each.value(held)
+        if extended is None or len(held) + len(extended) > shell.LONGEST:
             return None
-        held = extended
+        # Nothing stands between what += adds and what is there.
+        held = f"{held}{extended}" if each.operator == "+=" else extended
     return held
 
 
@@ -109,22 +117,6 @@ def _count(line: str, key: str) -> int:
         count += not any(char.isalnum() or char == "_" for char in around)
         start = line.find(key, start + 1)
     return count
-
-
-def _extended(found: shell.Assignment, key: str, so_far: list[str]) -> list[str] | None:
-    if not found.whole:
-        return None
-    out: list[str] = list(so_far) if found.operator == "+=" else []
-    for piece in found.pieces:
-        if piece.source in (f"${key}", f"${{{key}}}"):
-            out.extend(so_far)
-        elif piece.meaning is None:
-            return None
-        else:
-            out.append(piece.meaning)
-        if len(out) > WORDS_AT_MOST:
-            return None
-    return out
 
 
 def kernelstub_words(host: Reader) -> tuple[str, ...] | Missing:

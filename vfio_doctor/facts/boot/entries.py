@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.boot.stack import GRUB_MENUS, efi_variable
+from vfio_doctor.facts.boot.stack import ENTRIES, GRUB_MENUS, LIMINE_MENUS
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls, grub
@@ -15,17 +15,10 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.staged_deployment import StagedDeployment
 
-ROOTS = ("/boot", "/efi", "/boot/efi")
 STAGED = "/run/ostree/staged-deployment"
 RPM_OSTREE_KARGS = ("rpm-ostree", "kargs")
 OSTREE_ENTRIES = "/boot/loader/entries/ostree-*.conf"
-ENTRIES = "/boot/loader/entries"
 GRUBENVS = ("/boot/grub/grubenv", "/boot/grub2/grubenv")
-LIMINE_MENUS = tuple(
-    f"{root}{folder}/limine.conf"
-    for root in ROOTS
-    for folder in ("", "/limine", "/EFI/limine", "/EFI/BOOT")
-)
 # Set by GRUB's own scripts where grubenv lacks it: the entry does not say all.
 KERNELOPTS = "$kernelopts"
 IN_PROGRAM = say(
@@ -33,8 +26,6 @@ IN_PROGRAM = say(
 )
 NOT_IN_GRUBENV = say("boot-variable-not-in-grubenv", "grubenv does not have it")
 STAGED_SILENT = say("staged-without-arguments", "it does not tell its arguments")
-NO_ENTRY_FILE = say("boot-default-no-file", "the loader boots it; it is no entry file")
-DEFAULT_NO_ENTRY = say("boot-default-no-entry", "the default of the loader is no entry")
 EXIT_STATUS = say("boot-tool-exit-status", "exit status {status}")
 NO_KERNEL = say("grub-entry-no-kernel", "its entry {name} loads no kernel")
 LIMINE_SILENT = say("limine-no-default", "it does not tell the default entry")
@@ -48,12 +39,6 @@ class Entry(NamedTuple):
     words: tuple[str, ...]
 
 
-def entry_words(host: Reader, path: str) -> tuple[str, ...] | Missing:
-    """Return the words of one boot entry, as they are written."""
-    text = read_text(host, path)
-    return text if isinstance(text, Missing) else words(bls.options(text))
-
-
 def bls_entry(host: Reader, path: str | Missing) -> Entry | Missing:
     """Return one Boot Loader Specification entry, GRUB's variables put in."""
     if isinstance(path, Missing):
@@ -62,7 +47,7 @@ def bls_entry(host: Reader, path: str | Missing) -> Entry | Missing:
     if isinstance(text, Missing):
         return text
     held = bls.entry(text)
-    if "options" not in held and ("uki" in held or "efi" in held):
+    if bls.starts_program(held):
         return Missing(path, Why.FAILED, IN_PROGRAM)
     given = _expanded(host, words(held.get("options", "")))
     if isinstance(given, Missing):
@@ -159,90 +144,6 @@ def _id(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".conf")
 
 
-def default_entry(host: Reader) -> str | Missing:
-    """Return the path of the entry that systemd-boot boots by default.
-
-    A choice for one boot comes first, then the one made in the boot menu (both
-    are EFI variables), then ``default`` of loader.conf, a pattern; else the
-    first of the menu. A firmware that was booted from USB may choose otherwise.
-    """
-    menu: list[tuple[tuple[object, ...], str]] = []
-    for root in ROOTS:
-        paths = host.glob(f"{root}/loader/entries/*.conf")
-        if isinstance(paths, Missing):
-            return paths
-        for path in paths:
-            text = read_text(host, path)
-            if isinstance(text, Missing):
-                return text
-            menu.append((_order(path, bls.entry(text)), path))
-    wanted = _wanted(host)
-    if isinstance(wanted, Missing):
-        return wanted
-    return _chosen([path for _, path in sorted(menu)], wanted)
-
-
-def _order(path: str, held: dict[str, str]) -> tuple[object, ...]:
-    """Return the place in systemd-boot's menu: sort key, machine, newest first.
-
-    boot_entry_compare in systemd's boot.c; entries that failed all their tries
-    come last.
-    """
-    name = bls.entry_name(path)
-    key = held.get("sort-key", "")
-    by_key = (key, held.get("machine-id", "")) if key else ("", "")
-    version = held.get("version", "") if key else ""
-    return (name.bad, not key, by_key, _down(version), _down(name.id))
-
-
-def _down(version: str) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    """Return a key that sorts what `bls.version_key` puts last first."""
-    return tuple(
-        (-kind, -number, (*(-ord(char) for char in part), 1))
-        for kind, number, part in bls.version_key(version)
-    )
-
-
-def _chosen(menu: list[str], wanted: str) -> str | Missing:
-    if wanted.lower().endswith(".efi") or wanted.startswith("auto-"):
-        return Missing(wanted, Why.FAILED, NO_ENTRY_FILE)
-    if not menu:
-        return Missing(ENTRIES, Why.ABSENT)
-    if not wanted:
-        return menu[0]
-    from fnmatch import fnmatchcase
-
-    pattern = wanted.lower().removesuffix(".conf")
-    for path in menu:
-        if fnmatchcase(bls.entry_name(path).id.lower(), pattern):
-            return path
-    return Missing(wanted, Why.ABSENT, DEFAULT_NO_ENTRY)
-
-
-def _wanted(host: Reader) -> str | Missing:
-    for name in ("LoaderEntryOneShot", "LoaderEntryDefault"):
-        chosen = efi_variable(host, name)
-        if chosen == "@saved":
-            return efi_variable(host, "LoaderEntryLastBooted")
-        if chosen:
-            return chosen
-    configured = _configured(host)
-    if configured == "@saved":
-        return efi_variable(host, "LoaderEntryLastBooted")
-    return configured
-
-
-def _configured(host: Reader) -> str | Missing:
-    """Return ``default`` of loader.conf, "" where there is none."""
-    for root in ("/efi", "/boot/efi", "/boot"):
-        text = read_text(host, f"{root}/loader/loader.conf")
-        if isinstance(text, str):
-            return dict(bls.fields(text)).get("default", "")
-        if text.why is not Why.ABSENT:
-            return text
-    return ""
-
-
 def rpm_ostree_kargs(host: Reader) -> tuple[str, ...] | Missing:
     """Ask rpm-ostree for the default deployment's words, a staged one first."""
     answer = host.run(RPM_OSTREE_KARGS)
@@ -284,7 +185,7 @@ def limine_entry(host: Reader) -> Entry | Missing:
                 continue
             return text
         found = limine.default(limine.menu(text))
-        if found is None or found.arguments is None:
+        if found is None or (found.arguments is None and not found.kernel):
             return Missing(path, Why.FAILED, LIMINE_SILENT)
-        return Entry(path, found.kernel, words(found.arguments))
+        return Entry(path, found.kernel, words(found.arguments or ""))
     return Missing(LIMINE_MENUS[0], Why.ABSENT)

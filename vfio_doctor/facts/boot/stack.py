@@ -27,6 +27,23 @@ LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 KERNELSTUB_TOOL = "/usr/bin/kernelstub"
 GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 ENTRIES = "/boot/loader/entries"
+ROOTS = ("/boot", "/efi", "/boot/efi")
+LIMINE_MENUS = tuple(
+    f"{root}{folder}/limine.conf"
+    for root in ROOTS
+    for folder in ("", "/limine", "/EFI/limine", "/EFI/BOOT")
+)
+# The file system of each ESP that proxmox-boot-tool keeps, which GRUB's menu in
+# /boot does not reach.
+PROXMOX_ESPS = "/etc/kernel/proxmox-boot-uuids"
+REFIND = (
+    "/boot/refind_linux.conf",
+    *(f"{root}/EFI/refind/refind.conf" for root in ROOTS),
+)
+ZFSBOOTMENU = (
+    "/etc/zfsbootmenu/config.yaml",
+    *(f"{root}/EFI/{name}" for root in ROOTS for name in ("ZBM", "zbm")),
+)
 UNTOLD = say("boot-stack-unread", "how this host boots: {why}")
 IN_CONTAINER = say("boot-stack-container", "a container ({kind})")
 TOOLLESS = say("boot-stack-ostree-without-tools", "ostree without its tools")
@@ -45,7 +62,15 @@ class BootKind(Enum):
     LIMINE = "limine"
     UKI = "unified kernel image"
     NIXOS = "NixOS"
+    REFIND = "rEFInd"
+    ZFSBOOTMENU = "ZFSBootMenu"
+    EFI_STUB = "EFI stub"
+    PROXMOX = "proxmox-boot-tool"
+    SYSLINUX = "syslinux"
     UNKNOWN = "unknown"
+
+
+GRUBS = (BootKind.GRUB, BootKind.GRUBBY)
 
 
 class BootStack(NamedTuple):
@@ -73,7 +98,7 @@ class BootStack(NamedTuple):
             return _ostree(host)
         if booted.why is not Why.ABSENT:
             raise MissingFact(UNTOLD.filled(why=booted.message), booted.why)
-        found = _by_what_booted(host, facts) or _by_files(host)
+        found = _by_what_booted(host, facts) or _by_files(host, _started(facts))
         return found or cls(BootKind.UNKNOWN, "", ())
 
 
@@ -96,22 +121,88 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
     """Return what the running system was started by, where it says so."""
     if _is_there(host, "/etc/NIXOS"):
         return _stack(BootKind.NIXOS, "/etc/NIXOS")
+    if _is_there(host, PROXMOX_ESPS):
+        return _stack(BootKind.PROXMOX, PROXMOX_ESPS)
     loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
-    entry = efi_variable(host, "LoaderEntrySelected")
     named = f"{_variable('LoaderInfo')}: {loader}"
     # Its entry tool keeps the arguments of unified kernel images too.
     if loader.startswith("Limine") and (not stub or _is_there(host, LIMINE_DEFAULT)):
         return _stack(BootKind.LIMINE, named)
+    entry = efi_variable(host, "LoaderEntrySelected")
     if stub and not entry.endswith(".conf"):
-        return _stack(BootKind.UKI, f"{_variable('StubInfo')}: {stub}")
+        # Its own image was started by the stub, and has started another kernel.
+        zfs = _zfsbootmenu(host, facts)
+        return zfs or _stack(BootKind.UKI, f"{_variable('StubInfo')}: {stub}")
     if _is_composefs(facts) and _is_there(host, "/usr/bin/bootc"):
         marks = ("/usr/bin/bootc", f"{CMDLINE}: composefs=")
         return BootStack(BootKind.UNKNOWN, COMPOSEFS, marks)
-    if not loader.startswith("systemd-boot"):
+    if loader.startswith("systemd-boot"):
+        if _is_there(host, KERNELSTUB_TOOL):
+            return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
+        return _stack(BootKind.SYSTEMD_BOOT, named)
+    return _by_command_line(host, facts, loader)
+
+
+class Starter(Enum):
+    """What the command line says of the loader that started the kernel."""
+
+    GRUB = "GRUB"
+    SYSLINUX = "syslinux"
+    FIRMWARE = "EFI"
+    UNTOLD = ""
+
+
+def _started(facts: Facts) -> Starter:
+    """Tell who wrote the command line.
+
+    GRUB and syslinux put ``BOOT_IMAGE=`` in front; ``initrd=`` is for kernels that
+    load it themselves, which those that GRUB starts do not.
+    """
+    try:
+        line = facts[KernelCmdline].line
+    except MissingFact:
+        return Starter.UNTOLD
+    if line.has("BOOT_IMAGE"):
+        return Starter.SYSLINUX if line.has("initrd") else Starter.GRUB
+    return Starter.FIRMWARE if line.has("initrd") else Starter.UNTOLD
+
+
+def _by_command_line(host: Reader, facts: Facts, loader: str) -> BootStack | None:
+    """Return what a loader says of itself, or leaves on the command line."""
+    started = _started(facts)
+    if started is Starter.SYSLINUX:
+        return _stack(BootKind.SYSLINUX, f"{CMDLINE}: BOOT_IMAGE= initrd=")
+    if started is Starter.GRUB:
+        return _by_grub(host)
+    if loader.lower().startswith("refind"):
+        return _stack(BootKind.REFIND, f"{_variable('LoaderInfo')}: {loader}")
+    if zfs := _zfsbootmenu(host, facts):
+        return zfs
+    if loader and not loader.startswith("GRUB"):
+        return BootStack(BootKind.UNKNOWN, loader, (_variable("LoaderInfo"),))
+    if loader:
+        return _by_grub(host)
+    refind = next((path for path in REFIND if _is_there(host, path)), "")
+    return _stack(BootKind.REFIND, refind) if refind else None
+
+
+def _by_grub(host: Reader) -> BootStack | None:
+    """Return which tool keeps GRUB's menu, if its files are seen."""
+    for kind, marks in _marks():
+        if kind in GRUBS and all(_is_there(host, path) for path in marks):
+            return _stack(kind, *marks)
+    return _behind_closed_doors(host)
+
+
+def _zfsbootmenu(host: Reader, facts: Facts) -> BootStack | None:
+    marks = [path for path in ZFSBOOTMENU if _is_there(host, path)]
+    try:
+        line = facts[KernelCmdline].line
+    except MissingFact:
         return None
-    if _is_there(host, KERNELSTUB_TOOL):
-        return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
-    return _stack(BootKind.SYSTEMD_BOOT, named)
+    root = (line.last("root") or "").lower()
+    on_zfs = root.startswith(("zfs:", "zfs=")) or line.has("zfs")
+    return _stack(BootKind.ZFSBOOTMENU, *marks) if marks and on_zfs else None
 
 
 def _is_composefs(facts: Facts) -> bool:
@@ -121,11 +212,15 @@ def _is_composefs(facts: Facts) -> bool:
         return False
 
 
-def _by_files(host: Reader) -> BootStack | None:
+def _by_files(host: Reader, started: Starter) -> BootStack | None:
     for kind, marks in _marks():
         found = tuple(path for path in marks if _is_there(host, path))
-        if len(found) == len(marks):
+        ruled_out = started is Starter.FIRMWARE and kind in GRUBS
+        ruled_out = ruled_out or (started is Starter.GRUB and kind not in GRUBS)
+        if len(found) == len(marks) and not ruled_out:
             return _stack(kind, *found)
+    if started is Starter.FIRMWARE:
+        return _stack(BootKind.EFI_STUB, f"{CMDLINE}: initrd=")
     return _behind_closed_doors(host)
 
 
@@ -138,8 +233,10 @@ def _marks() -> Iterator[tuple[BootKind, tuple[str, ...]]]:
     for menu in GRUB_MENUS:
         yield BootKind.GRUB, (GRUB_DEFAULT, menu)
     yield BootKind.KERNELSTUB, (KERNELSTUB_TOOL,)
-    for root in ("/boot", "/efi", "/boot/efi"):
+    for root in ROOTS:
         yield BootKind.SYSTEMD_BOOT, (f"{root}/loader/loader.conf",)
+    for menu in LIMINE_MENUS:
+        yield BootKind.LIMINE, (menu,)
     yield BootKind.GRUB, (GRUB_DEFAULT, "/usr/sbin/update-grub")
 
 

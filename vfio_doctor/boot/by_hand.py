@@ -1,0 +1,177 @@
+"""Boot loaders that are kept by hand: advice in the loader's own words.
+
+References: refind_linux.conf in rEFInd's manual, zfsbootmenu(7), efibootmgr(8),
+Proxmox's chapter on booting, SYSLINUX's configuration.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.sealed import running_words
+from vfio_doctor.boot.words import added, removed
+from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.boot.config import KERNEL_CMDLINE
+from vfio_doctor.facts.boot.stack import REFIND as REFIND_FILES
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
+from vfio_doctor.parse.cmdline import argument
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message, Step
+
+REFIND_ADVICE = say(
+    "refind-advice",
+    "rEFInd starts this machine. Make this the first line of {path}: "
+    '"Boot with standard options" "{line}"',
+)
+ZFSBOOTMENU_ADVICE = say(
+    "zfsbootmenu-advice",
+    "ZFSBootMenu starts this machine. Run: sudo zfs set "
+    "org.zfsbootmenu:commandline={line} {dataset}",
+)
+EFI_STUB_ADVICE = say(
+    "efi-stub-advice",
+    "the firmware starts the kernel without a boot loader. Make its boot entry anew "
+    "with the same disk, partition and loader (`efibootmgr -v` shows them), and with "
+    "this end of the efibootmgr command: --unicode {line}",
+)
+PROXMOX_ADD = say(
+    "proxmox-add",
+    "proxmox-boot-tool keeps the boot entries. Append to the one line in "
+    "/etc/kernel/cmdline: {new} -- then run `sudo proxmox-boot-tool refresh`",
+)
+PROXMOX_LINE = say(
+    "proxmox-line",
+    "proxmox-boot-tool keeps the boot entries. Have this one line in "
+    "/etc/kernel/cmdline: {line} -- then run `sudo proxmox-boot-tool refresh`",
+)
+PROXMOX_GRUB_ADD = say(
+    "proxmox-grub-add",
+    "proxmox-boot-tool keeps GRUB's menu. Append to GRUB_CMDLINE_LINUX_DEFAULT in "
+    "/etc/default/grub: {new} -- then run `sudo proxmox-boot-tool refresh`",
+)
+PROXMOX_GRUB_GO = say(
+    "proxmox-grub-remove",
+    "proxmox-boot-tool keeps GRUB's menu. Take out of /etc/default/grub: {gone} -- "
+    "then run `sudo proxmox-boot-tool refresh`",
+)
+PROXMOX_GRUB_BOTH = say(
+    "proxmox-grub-add-and-remove",
+    "proxmox-boot-tool keeps GRUB's menu. In /etc/default/grub take out: {gone} -- and "
+    "append to GRUB_CMDLINE_LINUX_DEFAULT: {new} -- then run "
+    "`sudo proxmox-boot-tool refresh`",
+)
+SYSLINUX_ADVICE = say(
+    "syslinux-advice",
+    "syslinux starts this machine. Have this line below the label that you boot in "
+    "syslinux.cfg: append {line}",
+)
+UNKNOWN_ADVICE = say(
+    "unknown-loader-advice",
+    "how this machine boots is not known; with your boot loader's own means, set the "
+    "kernel arguments to: {line}",
+)
+# What loaders put on the line themselves, and nobody writes.
+BY_LOADER = ("initrd", "BOOT_IMAGE")
+BY_ZFSBOOTMENU = (*BY_LOADER, "root", "zfs", "spl_hostid", "spl.spl_hostid")
+
+
+class ByHand(BootBackend):
+    """A loader whose arguments are written by hand."""
+
+    def read(self, host: Reader) -> tuple[str, ...] | Missing:
+        """Return the running kernel's words: what is set is not read."""
+        return running_words(host)
+
+    def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
+        """Raise `CannotFix` with the exact line."""
+        raise CannotFix(self.advice(host, edit))
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return what to write, and where."""
+        return UNKNOWN_ADVICE.filled(line=_line(edit, BY_LOADER))
+
+
+class Refind(ByHand):
+    """rEFInd: ``refind_linux.conf`` beside the kernel."""
+
+    name = "rEFInd"
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return the whole first line; quotes in it are doubled."""
+        line = _line(edit, BY_LOADER).replace('"', '""')
+        return REFIND_ADVICE.filled(path=REFIND_FILES[0], line=line)
+
+
+class ZfsBootMenu(ByHand):
+    """ZFSBootMenu: a property of the file system that is booted."""
+
+    name = "ZFSBootMenu"
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return the command that sets the property."""
+        line = shlex.quote(_line(edit, BY_ZFSBOOTMENU))
+        return ZFSBOOTMENU_ADVICE.filled(line=line, dataset=_dataset(edit.before))
+
+
+class EfiStub(ByHand):
+    """The firmware starts the kernel: arguments stand in its boot entry."""
+
+    name = "EFI stub"
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return the line of the entry, ``initrd=`` included."""
+        return EFI_STUB_ADVICE.filled(line=shlex.quote(_line(edit, ())))
+
+
+class Proxmox(ByHand):
+    """Proxmox VE: proxmox-boot-tool copies kernels and makes their entries."""
+
+    name = "proxmox-boot-tool"
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return the edit of the file that this machine's loader is made from."""
+        new, gone = " ".join(added(edit)), " ".join(removed(edit))
+        by_grub = any(argument(word).key == "BOOT_IMAGE" for word in edit.before)
+        if not by_grub and not gone and _is_there(host, KERNEL_CMDLINE):
+            return PROXMOX_ADD.filled(new=new)
+        if not by_grub:
+            return PROXMOX_LINE.filled(line=_line(edit, BY_LOADER))
+        if new and gone:
+            return PROXMOX_GRUB_BOTH.filled(new=new, gone=gone)
+        if new:
+            return PROXMOX_GRUB_ADD.filled(new=new)
+        return PROXMOX_GRUB_GO.filled(gone=gone)
+
+
+class Syslinux(ByHand):
+    """syslinux and extlinux: the ``append`` line of a label."""
+
+    name = "syslinux"
+
+    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
+        """Return the whole line; ``initrd=`` belongs to it."""
+        return SYSLINUX_ADVICE.filled(line=_line(edit, ("BOOT_IMAGE",)))
+
+
+def _line(edit: ArgumentEdit, left_out: tuple[str, ...]) -> str:
+    kept = (word for word in edit.after if argument(word).key not in left_out)
+    return " ".join(kept)
+
+
+def _dataset(words: tuple[str, ...]) -> str:
+    """Return the file system that was booted, as the root argument spells it."""
+    for word in words:
+        key, value = argument(word).key, argument(word).value or ""
+        if key == "zfs" or (key == "root" and value[:4].lower() in ("zfs:", "zfs=")):
+            return shlex.quote(value if key == "zfs" else value[4:])
+    return "POOL/ROOT/NAME"
+
+
+def _is_there(host: Reader, path: str) -> bool:
+    return not isinstance(host.lstat(path), Missing)

@@ -1,0 +1,144 @@
+"""The menu of systemd-boot: which entry boots by default.
+
+Reference: systemd-boot(7), loader.conf(5), the Boot Loader Specification and the
+Boot Loader Interface.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.boot.stack import ENTRIES, ROOTS, efi_variable
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.parse import bls
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.reader import Reader
+
+LAST = "LoaderEntryLastBooted"
+SAVED = "@saved"
+# Older versions compare the name of an entry without its suffix.
+WHOLE_NAME_SINCE = 246
+NO_ENTRY_FILE = say("boot-default-no-file", "the loader boots it; it is no entry file")
+
+
+class MenuItem(NamedTuple):
+    """One entry file: its name in lower case, and the keys that order it."""
+
+    path: str
+    name: str
+    bad: bool
+    sort_key: str
+    machine: str
+    version: str
+
+
+def default_entry(host: Reader) -> str | Missing:
+    """Return the path of the entry that systemd-boot boots by default.
+
+    A choice for one boot comes first, then the one made in the boot menu (both
+    are EFI variables), then ``default`` of loader.conf, a pattern. One that no
+    entry has is passed over; with none left it is the first of the menu. A
+    firmware that was booted from USB may choose otherwise.
+    """
+    menu = _menu(host)
+    if isinstance(menu, Missing):
+        return menu
+    wanted = _wanted(host)
+    if isinstance(wanted, Missing):
+        return wanted
+    whole = _compares_whole_names(host)
+    for name in wanted:
+        pattern = name.lower()
+        for item in menu:
+            if _matches(pattern, item.name if whole else item.name[: -len(".conf")]):
+                return item.path
+        if pattern.endswith(".efi") or pattern.startswith("auto-"):
+            return Missing(name, Why.FAILED, NO_ENTRY_FILE)
+    return menu[0].path if menu else Missing(ENTRIES, Why.ABSENT)
+
+
+def _menu(host: Reader) -> list[MenuItem] | Missing:
+    """Return the entry files in the order of the menu."""
+    import functools
+
+    found: list[MenuItem] = []
+    for root in ROOTS:
+        paths = host.glob(f"{root}/loader/entries/*")
+        if isinstance(paths, Missing):
+            return paths
+        for path in paths:
+            name = path.rpartition("/")[2].lower()
+            if not name.endswith(".conf") or name.startswith("auto-"):
+                continue
+            text = read_text(host, path)
+            if isinstance(text, Missing):
+                return text
+            found.append(_item(path, name, bls.entry(text)))
+    return sorted(found, key=functools.cmp_to_key(_compare))
+
+
+def _item(path: str, name: str, held: dict[str, str]) -> MenuItem:
+    keys = (held.get(key, "") for key in ("sort-key", "machine-id", "version"))
+    return MenuItem(path, name, bls.entry_name(path).bad, *keys)
+
+
+def _compare(one: MenuItem, other: MenuItem) -> int:
+    """Order two entries: those that failed all tries last, the newest first.
+
+    Entries with a sort key come before others, and only they are ordered by
+    machine and version.
+    """
+    from vfio_doctor.parse import version_order
+
+    ours, theirs = _group(one), _group(other)
+    if ours != theirs:
+        return -1 if ours < theirs else 1
+    if one.sort_key:
+        newest = version_order.compare(other.version, one.version)
+        if newest:
+            return newest
+    return version_order.compare(other.name, one.name)
+
+
+def _group(item: MenuItem) -> tuple[bool, bool, str, str]:
+    machine = item.machine if item.sort_key else ""
+    return item.bad, not item.sort_key, item.sort_key, machine
+
+
+def _matches(pattern: str, name: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern)
+
+
+def _compares_whole_names(host: Reader) -> bool:
+    from vfio_doctor.parse.systemd_versions import read_version
+
+    loader = efi_variable(host, "LoaderInfo")
+    version = read_version(loader.removeprefix("systemd-boot").strip())
+    return version is None or version.at_least(WHOLE_NAME_SINCE)
+
+
+def _wanted(host: Reader) -> tuple[str, ...] | Missing:
+    """Return the names and patterns that say what boots, the first comes first."""
+    configured = _configured(host)
+    if isinstance(configured, Missing):
+        return configured
+    found = [efi_variable(host, "LoaderEntryOneShot")]
+    for name in (efi_variable(host, "LoaderEntryDefault"), configured):
+        found.append(efi_variable(host, LAST) if name.lower() == SAVED else name)
+    return tuple(name for name in found if name)
+
+
+def _configured(host: Reader) -> str | Missing:
+    """Return ``default`` of loader.conf, "" where there is none."""
+    for root in ("/efi", "/boot/efi", "/boot"):
+        text = read_text(host, f"{root}/loader/loader.conf")
+        if isinstance(text, str):
+            return dict(bls.fields(text)).get("default", "")
+        if text.why is not Why.ABSENT:
+            return text
+    return ""
