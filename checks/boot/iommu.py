@@ -204,7 +204,7 @@ class IommuOff(Check):
             raise MissingFact(XEN)
         if not facts[Cpu].x86:
             raise MissingFact(NO_SMMU)
-        amd = facts[IommuMaker].amd
+        amd = _likely_amd(facts)
         given = not amd and _booted(facts, "intel_iommu", "on")
         advice = READ_AMD_LOG if amd else READ_LOG if given else ADD_ARGUMENT
         advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
@@ -212,6 +212,14 @@ class IommuOff(Check):
         rows = (_no_group(iommu), unit)
         actor = Actor.USER if amd or given else Actor.TOOL
         yield Finding(HostPlace(), NOT_USED, rows, None, advice, actor)
+
+
+def _likely_amd(facts: Facts) -> bool:
+    """Tell whose IOMMU this is, for advice: the processor's maker's if not known."""
+    try:
+        return facts[IommuMaker].amd
+    except MissingFact:
+        return facts[Cpu].amd
 
 
 def _booted(facts: Facts, key: str, item: str) -> bool:

@@ -138,15 +138,30 @@ class IommuMaker(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> IommuMaker:
         """Go by the ACPI table, which a virtual machine chooses whatever its CPU.
 
-        Where the tables are not known, or do not settle it, the processor counts.
+        Without tables the units tell, then the processor. Raises `MissingFact` in a
+        virtual machine whose tables cannot be seen.
         """
         try:
             tables = facts[AcpiTables]
-        except MissingFact:
-            return cls(facts[Cpu].amd, CPUINFO)
+        except MissingFact as unseen:
+            return _maker_without_tables(facts, unseen)
         if tables.ivrs == tables.dmar:
             return cls(facts[Cpu].amd, CPUINFO)
         return cls(tables.ivrs, f"{TABLES}/{'IVRS' if tables.ivrs else 'DMAR'}")
+
+
+def _maker_without_tables(facts: Facts, unseen: MissingFact) -> IommuMaker:
+    try:
+        units = facts[Iommu].units
+    except MissingFact:
+        units = ()
+    for unit in units:
+        if unit.startswith(("ivhd", "dmar")):
+            return IommuMaker(unit.startswith("ivhd"), f"{UNITS}/{unit}")
+    cpu = facts[Cpu]
+    if cpu.hypervisor and unseen.why is not Why.ABSENT:
+        raise unseen
+    return IommuMaker(cpu.amd, CPUINFO)
 
 
 class DmarTable(NamedTuple):
