@@ -39,6 +39,7 @@ class Conclusion(Enum):
     MODULE_FOREIGN = "a module was built for another kernel"
     NO_KVMFR_DEVICE = "kvmfr was loaded without a size: it made no device"
     KVMFR_MEMORY = "kvmfr could not get the memory that it was asked for"
+    VIRTUALIZATION_OFF = "the firmware keeps the processor's virtualization off"
 
 
 class Match(NamedTuple):
@@ -113,6 +114,7 @@ _PATTERNS = (
     (Conclusion.DMAR_BROKEN, r"BIOS is broken; DMAR reported at"),
     (Conclusion.RMRR_BROKEN, r"DMAR: \[Firmware Bug\]: .*RMRR"),
     (Conclusion.IVRS_BROKEN, r"AMD-Vi: Error initialization"),
+    (Conclusion.IVRS_BROKEN, r"IVRS invalid checksum"),
     (Conclusion.IOMMU_ON, _ON_DEVICE),
     (Conclusion.IOMMU_ON, _OLD_ON_DEVICE),
     (Conclusion.REMAPPING_ON, r"DMAR-IR: Enabled IRQ remapping"),
@@ -134,11 +136,24 @@ _PATTERNS = (
     (Conclusion.BAD_PARAMETER, r"(?P<module>static_size_mb): can only take \d+ arg"),
     (Conclusion.MODULE_REFUSED, r"Loading of (?:unsigned )?module.* is rejected"),
     (Conclusion.MODULE_REFUSED, r"Lockdown: .*unsigned module loading is restricted"),
+    (
+        Conclusion.MODULE_REFUSED,
+        rf"Failed to insert module '{_MODULE}': Key was rejected by service",
+    ),
     (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: version magic '"),
     (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: disagrees about version of symbol"),
     (Conclusion.MODULE_FOREIGN, rf"{_MODULE}: Unknown symbol"),
     (Conclusion.NO_KVMFR_DEVICE, r"(?P<module>kvmfr): creating 0 static devices"),
     (Conclusion.KVMFR_MEMORY, r"(?P<module>kvmfr): failed to allocate memory"),
+    # arch/x86/kernel/cpu/feat_ctl.c, arch/x86/kvm/{x86,svm/svm,vmx/vmx}.c, old and new.
+    (
+        Conclusion.VIRTUALIZATION_OFF,
+        r"(?i)\b(?:VMX|SVM) .*(?:disabled|not enabled).*\bBIOS\b",
+    ),
+    (
+        Conclusion.VIRTUALIZATION_OFF,
+        r"(?i)\bkvm(?:_intel|_amd)?(?: \[\d+\])?: .*disabled by bios",
+    ),
 )
 
 
