@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
     from vfio_doctor.facts.pci import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci import GroupTypes as GroupTypes
@@ -162,6 +163,8 @@ class Check:
     severity: ClassVar[Severity]
     title: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()
+    # False: what it finds explains no other fault, so it is named after real ones.
+    explains: ClassVar[bool] = True
     since: ClassVar[str] = "0.1"
 
     def judge(self, facts: Facts) -> Iterable[Finding]:

@@ -147,6 +147,7 @@ class CheckResult(NamedTuple):
     """How one check ended on this host, and what it found.
 
     ``needs_root`` is true where a reading was denied: root would see more.
+    ``explains`` is false where what it finds is never the cause of another fault.
     """
 
     id: str
@@ -158,6 +159,7 @@ class CheckResult(NamedTuple):
     diagnoses: tuple[Diagnosis, ...] = ()
     trace: str = ""
     needs_root: bool = False
+    explains: bool = True
 
 
 # --- Changes: few kinds, declarative, each with an inverse (DESIGN section 4) ---

@@ -41,6 +41,7 @@ NO_TABLE = say("iommu-no-table", "neither DMAR nor IVRS among {count} tables")
 TABLE = say("iommu-table-wanted", "DMAR (Intel) or IVRS (AMD)")
 NO_GROUP = say("iommu-no-group", "no group")
 PRETENDED = say("iommu-groups-pretended", "only {count} of VFIO's no-IOMMU mode")
+MEDIATED = say("iommu-groups-mediated", "only {count} of mediated devices")
 GROUP = say("iommu-group-wanted", "at least one group")
 NOT_GIVEN = say(
     "iommu-not-given-to-guest",
@@ -120,8 +121,12 @@ class IommuFirmwareOff(Check):
 
 
 def _no_group(iommu: Iommu) -> Evidence:
-    pretended = PRETENDED.filled(count=len(iommu.pretended))
-    return Evidence(GROUPS, pretended if iommu.pretended else NO_GROUP, GROUP)
+    seen = NO_GROUP
+    if iommu.pretended:
+        seen = PRETENDED.filled(count=len(iommu.pretended))
+    elif iommu.unbacked:
+        seen = MEDIATED.filled(count=len(iommu.unbacked))
+    return Evidence(GROUPS, seen, GROUP)
 
 
 def _in_firmware(cpu: Cpu, board: Board) -> Message:
@@ -157,6 +162,17 @@ READ_LOG = say(
     " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
     " update of the board.",
 )
+NO_ACPI = say(
+    "iommu-without-acpi",
+    "The kernel was started with acpi=off, and without ACPI it finds no IOMMU. Take"
+    " acpi=off out of the kernel arguments, then reboot.",
+)
+LOAD_VIRTIO = say(
+    "iommu-load-virtio",
+    "The hypervisor gives this virtual machine a virtio IOMMU, and no kernel argument"
+    " turns it on: its driver has to be there at boot. Build virtio_iommu into the"
+    " kernel or its initramfs, or give the machine an Intel or AMD IOMMU instead.",
+)
 END_PRETENCE = say(
     "iommu-end-no-iommu-mode",
     "VFIO's no-IOMMU mode is on: it makes groups without any protection, and no virtual"
@@ -169,8 +185,9 @@ class IommuOff(Check):
     """The kernel does not use the IOMMU.
 
     What it does:
-    Counts the IOMMU groups of the kernel. It judges by this effect alone, never
-    by kernel arguments.
+    Counts the IOMMU groups of the kernel that have an IOMMU behind them: mediated
+    devices, and VFIO's mode without an IOMMU, make groups too. It judges by this
+    effect alone, never by kernel arguments.
 
     Why is this bad?
     VFIO hands devices to a virtual machine by their group. Without groups there
@@ -204,14 +221,35 @@ class IommuOff(Check):
             raise MissingFact(XEN)
         if not facts[Cpu].x86:
             raise MissingFact(NO_SMMU)
-        amd = facts[IommuMaker].amd
-        given = not amd and _booted(facts, "intel_iommu", "on")
-        advice = READ_AMD_LOG if amd else READ_LOG if given else ADD_ARGUMENT
+        advice = _how_to_use(facts)
+        actor = Actor.TOOL if advice is ADD_ARGUMENT else Actor.USER
         advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
         unit = Evidence(UNITS, ", ".join(iommu.units) or NO_UNIT, UNIT)
         rows = (_no_group(iommu), unit)
-        actor = Actor.USER if amd or given else Actor.TOOL
         yield Finding(HostPlace(), NOT_USED, rows, None, advice, actor)
+
+
+def _how_to_use(facts: Facts) -> Message:
+    """Return what has the kernel use the IOMMU, or where it says why it does not."""
+    if _booted(facts, "acpi", "off"):
+        return NO_ACPI
+    try:
+        tables = facts[AcpiTables]
+    except MissingFact:
+        tables = AcpiTables(())
+    if tables.viot and not (tables.dmar or tables.ivrs):
+        return LOAD_VIRTIO
+    if _likely_amd(facts):
+        return READ_AMD_LOG
+    return READ_LOG if _booted(facts, "intel_iommu", "on") else ADD_ARGUMENT
+
+
+def _likely_amd(facts: Facts) -> bool:
+    """Tell whose IOMMU this is, for advice: the processor's maker's if not known."""
+    try:
+        return facts[IommuMaker].amd
+    except MissingFact:
+        return facts[Cpu].amd
 
 
 def _booted(facts: Facts, key: str, item: str) -> bool:

@@ -17,6 +17,8 @@ from vfio_doctor.api import (
     Message,
     Missing,
     Severity,
+    Why,
+    known,
     say,
 )
 
@@ -154,11 +156,18 @@ class RebootPending(Check):
         if changed and isinstance(boot.next, Missing):
             yield _configured(now, then, source, boot.next)
         elif changed:
-            yield _difference(now, then, source, boot.staged)
+            staged = "" if boot.unseen else boot.staged
+            yield _difference(now, then, source, staged)
+        elif boot.unseen:
+            known(boot.unseen)
         elif boot.staged:
             rows = (Evidence(boot.staged, THERE, GONE),)
             yield Finding(HostPlace(), UPDATE, rows, None, REBOOT_INTO_UPDATE)
-        if isinstance(boot.next, Missing) or isinstance(boot.configured, Missing):
+        known(boot.next)
+        if isinstance(boot.configured, Missing):
+            # A file that would have to be run is no reading that was refused.
+            if boot.configured.why is not Why.FAILED:
+                known(boot.configured)
             return
         wanted = _ours(boot.configured)
         if _keys(wanted) != _keys(then):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    KERNEL_LOG,
     Actor,
     Board,
     Check,
+    Conclusion,
     Container,
     Cpu,
     Evidence,
@@ -13,6 +15,7 @@ from vfio_doctor.api import (
     Finding,
     HostPlace,
     Iterator,
+    KernelMessages,
     KvmDevice,
     MissingFact,
     NotApplicable,
@@ -33,6 +36,10 @@ NO_FLAG_IN_GUEST = say("cpu-no-flag-in-guest", "neither vmx nor svm, but hypervi
 UNNAMED = say("cpu-unnamed", "unnamed")
 OFF = say(
     "cpu-offers-no-virtualization", "The processor ({model}) offers no virtualization."
+)
+LOCKED = say(
+    "cpu-virtualization-locked",
+    "The processor has {flag}, and the firmware keeps it off: KVM cannot use it.",
 )
 ENABLE = say(
     "cpu-enable-in-firmware",
@@ -60,6 +67,8 @@ class CpuVirtualizationOff(Check):
     What it does:
     Looks for vmx (Intel) or svm (AMD) among the processor's flags. If neither is
     there, it asks /dev/kvm itself: if that makes a virtual machine, all is well.
+    Some kernels keep the flag although the firmware has locked virtualization: if
+    a flag is there and KVM is not, the kernel log decides.
 
     Why is this bad?
     Without it there is no KVM, and no virtual machine with a passed-through
@@ -87,9 +96,12 @@ class CpuVirtualizationOff(Check):
         cpu = facts[Cpu]
         if not cpu.x86:
             raise NotApplicable(NO_FLAGS)
-        if cpu.virtualization:
-            return
         kvm = facts[KvmDevice]
+        if cpu.virtualization:
+            line = "" if kvm.works or kvm.modules_in_use else _locked(facts)
+            if line:
+                yield _locked_by_firmware(cpu, facts[Board], line)
+            return
         if kvm.works:
             return
         if cpu.xen:
@@ -99,6 +111,25 @@ class CpuVirtualizationOff(Check):
         if facts[Container].kind:
             raise MissingFact(CONTAINER)
         yield _nested_off(cpu) if cpu.hypervisor else _firmware_off(cpu, facts[Board])
+
+
+def _locked(facts: Facts) -> str:
+    """Return the line by which the kernel says that the firmware has it off."""
+    try:
+        log = facts[KernelMessages].log
+    except MissingFact as unread:
+        if unread.denied:
+            raise
+        return ""
+    return next((m.line for m in log.of(Conclusion.VIRTUALIZATION_OFF)), "")
+
+
+def _locked_by_firmware(cpu: Cpu, board: Board, line: str) -> Finding:
+    found = _firmware_off(cpu, board)
+    flag = Evidence("/proc/cpuinfo flags", cpu.virtualization, cpu.virtualization)
+    message = LOCKED.filled(flag=cpu.virtualization)
+    rows = (flag, Evidence(KERNEL_LOG, line))
+    return found._replace(message=message, evidence=rows)
 
 
 def _rows(cpu: Cpu) -> tuple[Evidence, ...]:

@@ -7,18 +7,22 @@ from typing import NamedTuple
 from vfio_doctor.api import (
     Actor,
     BootArguments,
+    BuiltinModules,
     Check,
+    CommandLine,
     Evidence,
     Facts,
     Finding,
     HostPlace,
     Iterator,
     KvmParameters,
+    LoadedModules,
     Message,
     Missing,
     MissingFact,
     ModuleConfig,
     NotApplicable,
+    PassthroughIntent,
     Severity,
     Why,
     known,
@@ -30,6 +34,11 @@ UNSET = say(
     "kvm-parameter-unset", "no kernel argument and no file in modprobe.d sets it"
 )
 SET = say("kvm-parameter-set", "{source} has {word}")
+BUILT_IN = say(
+    "kvm-parameter-built-in",
+    "{source} has {word}, which does nothing: this kernel has kvm built in, and only a"
+    " kernel argument reaches it",
+)
 NOT_LOADED = say("kvm-not-loaded", "kvm is not loaded")
 NEXT_BOOT = say("msrs-evidence-next-boot", "next boot")
 
@@ -71,20 +80,42 @@ def following(facts: Facts, name: str, default: bool) -> Following:
 
     Raises `MissingFact` if the next boot's arguments are not known.
     """
-    found: list[Following] = []
-    for line, source in facts[BootArguments].candidates():
-        option = facts[ModuleConfig].effective("kvm", name, line)
-        if option is None:
-            found.append(Following(default, UNSET, False))
-            continue
-        in_file = "/" in option.source
-        at, word = (option.source, name) if in_file else (source, f"kvm.{name}")
-        given = word if option.value is None else f"{word}={option.value}"
-        why = SET.filled(source=at, word=given)
-        found.append(Following(boolean(option.value), why, True))
+    found = [
+        _on_line(facts, name, default, line, source)
+        for line, source in facts[BootArguments].candidates()
+    ]
     if len({one.value for one in found}) > 1:
         known(facts[BootArguments].next)
     return found[0]
+
+
+def _on_line(
+    facts: Facts, name: str, default: bool, line: CommandLine, source: str
+) -> Following:
+    option = facts[ModuleConfig].effective("kvm", name, line)
+    if option is None:
+        return Following(default, UNSET, False)
+    in_file = not option.on_command_line
+    at, word = (option.source, name) if in_file else (source, f"kvm.{name}")
+    given = word if option.value is None else f"{word}={option.value}"
+    if in_file and _is_built_in(facts):
+        return Following(default, BUILT_IN.filled(source=at, word=given), False)
+    return Following(boolean(option.value), SET.filled(source=at, word=given), True)
+
+
+def _is_built_in(facts: Facts) -> bool:
+    """Tell whether kvm is part of the kernel, which reads no modprobe.d."""
+    try:
+        if facts[LoadedModules].has("kvm"):
+            return False
+    except MissingFact:
+        pass
+    try:
+        return facts[BuiltinModules].has("kvm")
+    except MissingFact as missing:
+        if missing.why is Why.ABSENT:
+            return False
+        raise
 
 
 NOW = say("msrs-reported-now", "KVM reports every ignored MSR access now.")
@@ -105,87 +136,133 @@ NEXT = say(
     "KVM is silent about ignored MSR accesses now, but will report them after the next"
     " reboot: {why}.",
 )
+WOULD = say(
+    "msrs-would-be-reported",
+    "KVM ignores no MSR access, so it reports none; if kvm.ignore_msrs is turned on, it"
+    " reports every one: {why}.",
+)
+MEANT = say(
+    "msrs-report-recipe",
+    "kvm.report_ignored_msrs=0 is missing, by which setup recipes know a host that is"
+    " prepared for passthrough: {why}. While kvm.ignore_msrs is off, KVM reports"
+    " nothing.",
+)
 UNTIL_REBOOT = say(
     "msrs-reported-until-reboot",
-    "KVM still reports every ignored MSR access; the setting is right ({why}) and takes"
-    " effect at the next reboot.",
+    "kvm.report_ignored_msrs is still on; the setting is right ({why}) and takes effect"
+    " at the next reboot.",
 )
 REBOOT = say(
     "msrs-reboot-when-it-suits", "Nothing more has to be set: reboot when it suits you."
 )
 SILENCE = say(
     "msrs-silence-next",
-    "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every"
-    " boot.",
+    "Add the kernel argument kvm.report_ignored_msrs=0 with your system's boot tool.",
 )
 SILENCE_NOW = say(
     "msrs-silence-now",
-    "Run `sudo vfio-doctor --fix`, which sets kvm.report_ignored_msrs=0 for every boot"
-    " and tells the running kernel at once.",
+    "Run `echo N | sudo tee /sys/module/kvm/parameters/report_ignored_msrs`; for every"
+    " boot, add the kernel argument kvm.report_ignored_msrs=0 with your system's boot"
+    " tool.",
 )
+SIGN = say("msrs-passthrough-sign", "sign that passthrough is meant")
 
 
 class KvmReportsIgnoredMsrs(Check):
-    """KVM writes a kernel log line for every MSR access that it ignores.
+    """KVM is set to write a kernel log line for every MSR access that it ignores.
 
     What it does:
-    Reads the parameter report_ignored_msrs of the running kvm module, and works
-    out its value at the next boot from the kernel arguments and modprobe.d. It
-    reports a value that is true at either time.
+    Reads the parameters report_ignored_msrs and ignore_msrs of the running kvm
+    module, and works out their values at the next boot from the kernel arguments
+    and modprobe.d. If kvm is built into the kernel, modprobe.d does not count. It
+    warns if KVM ignores accesses and reports them, now or after the next reboot,
+    and if a host that means to run passthrough or Looking Glass lacks the
+    argument. Elsewhere the same is only information.
 
     Why is this bad?
     Windows and many games ask for processor registers (MSRs) that KVM does not
-    have, thousands of times a second. Each one becomes a line in the kernel log:
-    the log fills, the guest stutters, and what matters drowns. Setup recipes took
-    this argument as the sign that virtualization was prepared, and without it
-    they did nothing and said nothing (ublue-os/bluefin#2121).
+    have, thousands of times a second. If KVM ignores and reports these, each one
+    becomes a line in the kernel log: the log fills, the guest stutters, and what
+    matters drowns. Setup recipes took this argument as the sign that
+    virtualization was prepared, and without it they did nothing and said nothing
+    (ublue-os/bluefin#2121).
 
     How it is repaired:
     The kernel argument kvm.report_ignored_msrs=0 is set for the next boot, and
     the running kernel is told at once.
 
     See it yourself:
-        cat /sys/module/kvm/parameters/report_ignored_msrs
+        grep . /sys/module/kvm/parameters/*ignore*_msrs
         grep -o 'kvm.report_ignored_msrs=[^ ]*' /proc/cmdline
         sudo journalctl -k -b | grep -c -e 'ignored rdmsr' -e 'ignored wrmsr'
 
     False alarms:
-    A host that runs only Linux guests hardly writes such lines, and current
-    kernels write none while kvm.ignore_msrs is off. If you are hunting a guest's
-    MSR problem you want them: skip this check with
+    While kvm.ignore_msrs is off, as it is on most hosts, the kernel writes no such
+    line, whatever this parameter says. It is never the cause of another fault. If
+    you are hunting a guest's MSR problem you want the lines: skip this check with
     `--skip kvm-reports-ignored-msrs`.
     """
 
     id = "kvm-reports-ignored-msrs"
     severity = Severity.WARNING
-    title = "KVM reports every ignored MSR access"
-    requires = ("cpu-virtualization-off",)
+    title = "KVM is set to report ignored MSR accesses"
+    explains = False
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
-        """Yield one finding for the time at which KVM reports."""
-        now = running(facts[KvmParameters].report_ignored_msrs)
+        """Yield one finding for the time at which KVM reports, or would."""
+        parameters = facts[KvmParameters]
+        now = running(parameters.report_ignored_msrs)
+        ignoring = running(parameters.ignore_msrs)
         try:
             then = following(facts, "report_ignored_msrs", default=True)
+            ignored = following(facts, "ignore_msrs", default=False)
         except MissingFact:
-            if now:
+            if now and ignoring:
                 yield _reports(NOW, now, None)
             raise
         if then.value is None:
             yield _reports(REFUSED, now, then)
         elif then.value:
-            text = ONCE_LOADED if now is None else ALWAYS if now else NEXT
-            yield _reports(text, now, then)
+            text = _when(now, bool(now and ignoring), ignored.value is not False)
+            yield from _judged(facts, text, now, then)
         elif now:
             yield _reports(UNTIL_REBOOT, now, then)._replace(
                 severity=Severity.INFO, advice=REBOOT, who_acts=Actor.USER
             )
 
 
+def _when(now: bool | None, reports: bool, will: bool) -> Message:
+    """Return what KVM does, now and after the next reboot."""
+    if reports:
+        return ALWAYS if will else NOW
+    if not will:
+        return WOULD
+    return ONCE_LOADED if now is None else NEXT
+
+
+def _judged(
+    facts: Facts, text: Message, now: bool | None, then: Following
+) -> Iterator[Finding]:
+    """Yield the finding; where nothing is reported, the host's purpose decides."""
+    if text is not WOULD:
+        yield _reports(text, now, then)
+        return
+    intent = facts[PassthroughIntent]
+    if intent.sign:
+        found = _reports(MEANT, now, then)
+        row = Evidence(SIGN, intent.sign)
+        yield found._replace(evidence=(*found.evidence, row))
+        return
+    yield _reports(WOULD, now, then)._replace(severity=Severity.INFO)
+    if intent.unseen:
+        known(intent.unseen)
+
+
 def _reports(text: Message, now: bool | None, then: Following | None) -> Finding:
     rows = [_row("report_ignored_msrs", now, "N")]
     if then is not None:
         rows.append(Evidence(NEXT_BOOT, then.why, "report_ignored_msrs=0"))
-        text = text.filled(why=then.why)
+        text = text if text is NOW else text.filled(why=then.why)
     advice = SILENCE_NOW if now and (then is None or then.value) else SILENCE
     return Finding(HostPlace(), text, tuple(rows), None, advice, Actor.TOOL)
 

@@ -76,15 +76,16 @@ def _is_absent(reading: str | Missing | MissingFact) -> bool:
 
 
 def _is_loaded(facts: Facts) -> bool:
-    """Tell whether something loads the module at boot."""
-    for module, _ in facts[ModuleConfig].pulled_in_by("kvmfr"):
-        try:
-            if facts[LoadedModules].has(module):
-                return True
-        except MissingFact:
-            continue
-    early = facts[InitramfsModules].source("kvmfr")
-    return bool(early or known(facts[KvmfrSettings].loaded_by))
+    """Tell whether something loads the module at boot.
+
+    Raises `MissingFact` if nothing is seen to, and something could not be seen.
+    """
+    if known(facts[KvmfrSettings].loaded_by):
+        return True
+    if facts[InitramfsModules].source("kvmfr"):
+        return True
+    pulling = facts[ModuleConfig].pulled_in_by("kvmfr")
+    return any(facts[LoadedModules].has(module) for module, _ in pulling)
 
 
 def _next_lacks_it(file: KvmfrFile) -> Finding:

@@ -18,6 +18,7 @@ from vfio_doctor.api import (
     KernelCmdline,
     Missing,
     MissingFact,
+    Why,
     disabling,
     say,
 )
@@ -95,6 +96,10 @@ def _must_help(facts: Facts) -> None:
                 " does (AMD-Vi, or IOMMU: Enabled instead of Auto)",
             )
         )
+    if "off" in facts[KernelCmdline].line.values("acpi"):
+        raise CannotFix(
+            say("iommu-acpi-off", "acpi=off hides the firmware's IOMMU from the kernel")
+        )
     if _offered(facts) is False:
         raise CannotFix(
             say("iommu-no-dmar", "the firmware offers no IOMMU (no DMAR table)")
@@ -124,8 +129,8 @@ def _offered(facts: Facts) -> bool | None:
     """Tell whether the firmware offers VT-d; None if its tables are not known."""
     try:
         return facts[AcpiTables].dmar
-    except MissingFact:
-        return None
+    except MissingFact as unseen:
+        return False if unseen.why is Why.ABSENT else None
 
 
 class RemoveIommuOff(Fix):

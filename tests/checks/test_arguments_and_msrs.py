@@ -64,13 +64,17 @@ def test_silent_kvm_passes() -> None:
     assert ended("kvm-msrs-not-ignored", host(GOOD)).status is Status.PASS
 
 
+IGNORING = "kvm.ignore_msrs=1"
 REPORTING = [
-    pytest.param("quiet", None, "Y", "always", Severity.WARNING, id="both"),
-    pytest.param("quiet", GOOD, "Y", "until-reboot", Severity.INFO, id="pending"),
-    pytest.param("quiet", None, "N", "next", Severity.WARNING, id="runtime only"),
-    pytest.param(GOOD, "quiet", "N", "next", Severity.WARNING, id="lost"),
+    pytest.param(IGNORING, None, "Y", "ed-always", Severity.WARNING, id="both"),
+    pytest.param(IGNORING, GOOD, "Y", "ed-until-reboot", Severity.INFO, id="pending"),
+    pytest.param(IGNORING, None, "N", "ed-next", Severity.WARNING, id="runtime only"),
+    pytest.param(GOOD, IGNORING, "N", "ed-next", Severity.WARNING, id="lost"),
+    pytest.param(IGNORING, "quiet", "Y", "ed-now", Severity.WARNING, id="not later"),
     pytest.param(
-        "kvm.report_ignored_msrs", None, "Y", "always", Severity.WARNING, id="bare"
+        f"{IGNORING} kvm.report_ignored_msrs",
+        *(None, "Y", "ed-always", Severity.WARNING),
+        id="bare",
     ),
 ]
 
@@ -80,8 +84,56 @@ def test_reporting_kvm(
     now: str, then: str | None, value: str, when: str, severity: Severity
 ) -> None:
     on = host(now, then, report=value)
-    assert said("kvm-reports-ignored-msrs", on) == f"msrs-reported-{when}"
+    assert said("kvm-reports-ignored-msrs", on) == f"msrs-report{when}"
     assert one("kvm-reports-ignored-msrs", on)[1] is severity
+
+
+MEANING = [
+    pytest.param("quiet", {}, id="nobody means passthrough"),
+    pytest.param("vfio-pci.ids=10de:1b80", {}, id="an argument"),
+    pytest.param("rd.driver.pre=vfio-pci", {}, id="loaded early"),
+    pytest.param("iommu=pt", {}, id="for passthrough"),
+    pytest.param("kvmfr.static_size_mb=128", {}, id="Looking Glass"),
+    pytest.param("quiet", {"/etc/modules-load.d/v.conf": "vfio-pci\n"}, id="a list"),
+    pytest.param(
+        "quiet",
+        {"/etc/modprobe.d/v.conf": "options vfio-pci ids=10de:1b80\n"},
+        id="an option",
+    ),
+    pytest.param("quiet", {"/etc/libvirt/qemu/w.xml": "<hostdev mode=''>"}, id="a VM"),
+    pytest.param(
+        "quiet", {"/sys/bus/pci/drivers/vfio-pci/0000:01:00.0/x": ""}, id="a device"
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "files"), MEANING)
+def test_where_nothing_is_ignored_the_purpose_decides(
+    line: str, files: dict[str, str | bytes | Missing]
+) -> None:
+    on = hosts.changed(host(line, report="Y", ignore="N"), files=files)
+    meant = bool(files) or line != "quiet"
+    assert said("kvm-reports-ignored-msrs", on) == (
+        "msrs-report-recipe" if meant else "msrs-would-be-reported"
+    )
+    assert one("kvm-reports-ignored-msrs", on)[1] is (
+        Severity.WARNING if meant else Severity.INFO
+    )
+
+
+def test_a_kvm_that_is_built_in_reads_no_file() -> None:
+    conf = "options kvm report_ignored_msrs=0\n"
+    files: dict[str, str | bytes | Missing] = {
+        "/etc/modprobe.d/kvm.conf": conf,
+        "/proc/sys/kernel/osrelease": "6.1.0\n",
+        "/lib/modules/6.1.0/modules.builtin": "kernel/arch/x86/kvm/kvm.ko\n",
+        "/proc/modules": "",
+    }
+    on = hosts.changed(host(IGNORING, report="Y"), files=files)
+    assert said("kvm-reports-ignored-msrs", on) == "msrs-reported-always"
+    files["/proc/modules"] = "kvm 1 0 - Live 0x0\n"
+    on = hosts.changed(host(IGNORING, report="N"), files=files)
+    assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
 
 
 @pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
@@ -99,9 +151,10 @@ def test_modprobe_counts_and_the_command_line_beats_it() -> None:
 
 
 def test_without_kvm_loaded_the_next_boot_counts() -> None:
-    gone = hosts.changed(host("quiet"), absent=["/sys/module/kvm"])
+    gone = hosts.changed(host(IGNORING), absent=["/sys/module/kvm"])
     message, _ = one("kvm-reports-ignored-msrs", gone)
     assert "once it is loaded" in message
+    gone = hosts.changed(host("quiet"), absent=["/sys/module/kvm"])
     idle = ended("kvm-msrs-not-ignored", gone)
     assert idle.status is Status.NOT_APPLICABLE
 
@@ -129,7 +182,7 @@ def test_a_next_boot_that_nothing_tells_is_unknown(rule: str) -> None:
 def test_denied_menu_is_judged_by_the_configuration() -> None:
     on = hosts.changed(host("quiet", report="Y"), files={MENU: hosts.denied(MENU)})
     assert ended("kvm-reports-ignored-msrs", on).status is Status.FAIL
-    assert ended("reboot-pending", on).status is Status.PASS
+    assert ended("reboot-pending", on).status is Status.UNKNOWN
 
 
 OFF = [

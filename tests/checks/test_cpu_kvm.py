@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from support import hosts
-from support.fixture_hosts.hardware import CORE_CPU, KVM_WORKS, RYZEN_CPU, cpu, kvm
+from support.fixture_hosts.hardware import (
+    CORE_CPU,
+    KVM_WORKS,
+    RYZEN_CPU,
+    amd_desktop,
+    cpu,
+    kvm,
+)
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import amd, intel, result, whole
 from vfio_doctor.checks.kvm.cpu import CpuVirtualizationOff
@@ -250,3 +257,33 @@ def test_what_could_not_be_tried_is_unknown(probe: Any) -> None:
 
 def test_without_a_node_nothing_is_claimed() -> None:
     assert result(whole(), KvmUnusable).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    4.1] kvm: disabled by bios",
+        "[    4.1] kvm: support for 'kvm_amd' disabled by bios",
+        "[    4.1] kvm_amd: SVM disabled (by BIOS) in MSR_VM_CR on CPU 0",
+        "[    0.1] x86/cpu: VMX (outside TXT) disabled by BIOS",
+        "[    4.1] kvm_intel: VMX not enabled (by BIOS) in MSR_IA32_FEAT_CTL on CPU 0",
+        "[    0.1] x86/cpu: SGX disabled by BIOS.",
+    ],
+)
+def test_a_flag_that_the_firmware_has_locked(line: str) -> None:
+    """Kernels before 5.6, and all on AMD, keep the flag although KVM cannot start."""
+    log = hosts.ran(("dmesg",), f"{line}\n")
+    off = hosts.changed(amd(), absent=[NODE], commands={("dmesg",): log})
+    locked = "SGX" not in line
+    found = result(off, CpuVirtualizationOff)
+    assert found.status is (Status.FAIL if locked else Status.PASS)
+    assert [d.finding.who_acts for d in found.diagnoses] == [Actor.FIRMWARE] * locked
+    works = hosts.changed(whole(*amd_desktop(), kvm()), commands={("dmesg",): log})
+    assert result(works, CpuVirtualizationOff).status is Status.PASS
+
+
+def test_a_log_that_is_denied_decides_nothing() -> None:
+    off = hosts.changed(
+        amd(), absent=[NODE], commands={("dmesg",): hosts.denied("dmesg")}
+    )
+    assert result(off, CpuVirtualizationOff).status is Status.UNKNOWN

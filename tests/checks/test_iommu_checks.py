@@ -259,3 +259,26 @@ def test_interrupt_remapping(host: CapturedHost, status: Status, words: str) -> 
     assert ends(found, status)
     if words:
         assert words in advice(found)
+
+
+def test_groups_of_mediated_devices_are_no_iommu() -> None:
+    named = {f"{GROUPS}/{number}/type": "DMA\n" for number in (0, 1)}
+    found = result(hosts.changed(intel(iommu=False), files=dict(named)), IommuOff)
+    (one,) = found.diagnoses
+    assert str(one.finding.evidence[0].observed) == "only 2 of mediated devices"
+
+
+def test_advice_without_acpi_is_to_turn_it_on() -> None:
+    files = {"/proc/cmdline": "quiet acpi=off\n"}
+    on = hosts.changed(in_a_vm(intel(iommu=False)), files=dict(files), absent=[TABLES])
+    assert "acpi=off" in advice(result(on, IommuOff))
+
+
+def test_a_virtio_iommu_needs_its_driver_and_no_argument() -> None:
+    tables = {f"{TABLES}/VIOT": ""}
+    on = hosts.changed(
+        in_a_vm(intel(iommu=False)), files=dict(tables), absent=[f"{TABLES}/DMAR"]
+    )
+    said = advice(result(on, IommuOff))
+    assert "virtio_iommu" in said
+    assert "intel_iommu=on" not in said

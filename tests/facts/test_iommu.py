@@ -105,7 +105,9 @@ def test_an_unlisted_folder_is_not_empty(folder: str, why: Why) -> None:
 def groups_named(**names: str | Missing | None) -> Facts:
     files = {f"{GROUPS}/{n[1:]}/name": v for n, v in names.items() if v is not None}
     folders = [f"{GROUPS}/{name[1:]}" for name in names]
-    return Facts(whole(Parts(dict(files), folders=(UNITS, GROUPS, *folders))))
+    arm = {"/proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd\n"}
+    folders = [*folders, UNITS, GROUPS]
+    return Facts(whole(Parts({**files, **arm}, folders=tuple(folders))))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,14 @@ def test_groups_of_the_no_iommu_mode_do_not_count(
 ) -> None:
     found = groups_named(**names)[Iommu]
     assert (found.groups, found.pretended) == (groups, pretended)
+
+
+def test_on_x86_no_group_is_real_without_a_unit() -> None:
+    """Mediated devices make groups without a name on kernels up to 5.15."""
+    named = {f"{GROUPS}/{number}/type": "DMA\n" for number in (0, 1)}
+    mediated = hosts.changed(intel(iommu=False), files=dict(named))
+    found = Facts(mediated)[Iommu]
+    assert (found.on, found.groups, found.unbacked) == (False, (), (0, 1))
 
 
 def test_an_unreadable_group_name_is_not_guessed() -> None:

@@ -131,3 +131,23 @@ def test_a_made_device_says_nothing() -> None:
 def test_never_raises(text: str) -> None:
     log = kernel_log.parse(text)
     assert log.device == "" or log.conclusions
+
+
+@pytest.mark.parametrize(
+    ("line", "conclusion"),
+    [
+        ("AMD-Vi: IVRS invalid checksum", Conclusion.IVRS_BROKEN),
+        (
+            "systemd-modules-load[4]: Failed to insert module 'kvmfr':"
+            " Key was rejected by service",
+            Conclusion.MODULE_REFUSED,
+        ),
+        ("x86/cpu: VMX (outside TXT) disabled by BIOS", Conclusion.VIRTUALIZATION_OFF),
+        (
+            "kvm [412]: support for 'kvm_amd' disabled by bios",
+            Conclusion.VIRTUALIZATION_OFF,
+        ),
+    ],
+)
+def test_more_lines(line: str, conclusion: Conclusion) -> None:
+    assert conclusion in kernel_log.parse(f"[    1.0] {line}\n").conclusions

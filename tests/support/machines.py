@@ -17,7 +17,8 @@ from vfio_doctor.model import CheckResult
 PCI = "/sys/bus/pci/devices"
 GROUPS = "/sys/kernel/iommu_groups"
 TABLES = "/sys/firmware/acpi/tables"
-SYSFS = ("/sys/class/iommu", GROUPS, PCI)
+UNITS = "/sys/class/iommu"
+SYSFS = (UNITS, GROUPS, PCI)
 
 
 def whole(*parts: Parts) -> CapturedHost:
@@ -58,7 +59,10 @@ def from_record(record: dict[str, Any]) -> CapturedHost:
         )
         for one in record["pci"]
     )
-    host = whole(*functions, Parts(folders=SYSFS), _processor(record))
+    # Every x86 machine with groups has the unit that made them.
+    active = record["expected"]["iommu_active"]
+    units = (f"{UNITS}/dmar0",) if active else ()
+    host = whole(*functions, Parts(folders=(*SYSFS, *units)), _processor(record))
     host.capture.lists[TABLES] = Missing(TABLES, Why.NOT_CAPTURED)
     return host
 

@@ -141,6 +141,5 @@ def _result(
         )
         for finding in sorted(findings, key=lambda f: (f.subject, str(f.message)))
     )
-    return CheckResult(
-        check.id, check.title, check.severity, status, reason, blocked_by, diagnoses
-    )
+    made = (check.id, check.title, check.severity, status, reason, blocked_by)
+    return CheckResult(*made, diagnoses, explains=check.explains)

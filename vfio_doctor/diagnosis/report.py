@@ -90,7 +90,8 @@ def summarise(results: tuple[CheckResult, ...]) -> Summary:
     """Return the counts, and the failed checks worth looking at first.
 
     A failed check is a root cause where it finds more than an ``info`` or where
-    it blocks another: what it blocks is not judged, so it is nobody's symptom.
+    it blocks another: what it blocks is not judged, so it is nobody's symptom. One
+    that explains no other fault is named only if there is no other.
     """
     found = [d.severity for result in results for d in result.diagnoses]
     blocking = {check_id for result in results for check_id in result.blocked_by}
@@ -100,6 +101,7 @@ def summarise(results: tuple[CheckResult, ...]) -> Summary:
         if result.status is Status.FAIL
         and (worst(result) > Severity.INFO or result.id in blocking)
     ]
+    roots = [result for result in roots if result.explains] or roots
     return Summary(
         tuple((s.value, sum(r.status is s for r in results)) for s in Status),
         tuple((s.word, found.count(s)) for s in sorted(Severity, reverse=True)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.facts.base import missing_fact
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
 from vfio_doctor.value import NamedTuple
@@ -26,39 +27,57 @@ SHELL_LISTS = (
 class InitramfsModules(NamedTuple):
     """(module, path) of each module that an initramfs of this host loads.
 
-    What cannot be read is left out. On an ostree host nothing is listed: its
-    initramfs comes with the image and does not see ``/etc``.
+    ``unread`` are files and folders that could not be looked at. On an ostree host
+    nothing is listed: its initramfs comes with the image and does not see ``/etc``.
     """
 
     modules: tuple[tuple[str, str], ...]
+    unread: tuple[Missing, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> InitramfsModules:
         """Read the configuration of initramfs-tools, mkinitcpio and dracut."""
         if not isinstance(host.lstat("/run/ostree-booted"), Missing):
             return cls(())
-        return cls((*_from_tools(host), *_from_shell(host)))
+        unread: list[Missing] = []
+        found = (*_from_tools(host, unread), *_from_shell(host, unread))
+        return cls(found, tuple(unread))
 
     def source(self, module: str) -> str | None:
-        """Return the file that names a module, or None."""
+        """Return the file that names a module, or None.
+
+        Raises `MissingFact` if none does and one could not be read.
+        """
         name = module_name(module)
-        return next((path for found, path in self.modules if found == name), None)
+        found = next((path for held, path in self.modules if held == name), None)
+        if not found and self.unread:
+            raise missing_fact(self.unread[0])
+        return found
 
 
-def _from_tools(host: Reader) -> Iterator[tuple[str, str]]:
-    text = read_text(host, TOOLS_LIST)
+def _text(host: Reader, path: str, unread: list[Missing]) -> str:
+    text = read_text(host, path)
     if isinstance(text, str):
-        for name in parse_initramfs_tools(text).modules:
-            yield name, TOOLS_LIST
+        return text
+    if text.why is not Why.ABSENT:
+        unread.append(text)
+    return ""
 
 
-def _from_shell(host: Reader) -> Iterator[tuple[str, str]]:
+def _from_tools(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:
+    text = _text(host, TOOLS_LIST, unread)
+    for name in parse_initramfs_tools(text).modules:
+        yield name, TOOLS_LIST
+
+
+def _from_shell(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:
     for main, folder, variable in SHELL_LISTS:
         names = host.list(folder)
+        if isinstance(names, Missing) and names.why is not Why.ABSENT:
+            unread.append(names)
         drop_ins = () if isinstance(names, Missing) else names
         files = (f"{folder}/{name}" for name in drop_ins if name.endswith(".conf"))
         for path in (main, *files):
-            text = read_text(host, path)
-            if isinstance(text, str):
-                for name in parse_shell_list(text, variable):
-                    yield name, path
+            text = _text(host, path, unread)
+            for name in parse_shell_list(text, variable):
+                yield name, path

@@ -38,20 +38,27 @@ class Iommu(NamedTuple):
     ``units`` are the names in ``/sys/class/iommu`` (``dmar0``, ``ivhd0``,
     ``smmu3.…``), ``groups`` the numbers in ``/sys/kernel/iommu_groups`` and
     ``pretended`` those that VFIO made without any IOMMU (its no-IOMMU mode).
+    ``unbacked`` are groups of mediated devices: on x86 each IOMMU has a unit, so
+    without units no group protects anything.
     """
 
     units: tuple[str, ...]
     groups: tuple[int, ...]
     pretended: tuple[int, ...] = ()
+    unbacked: tuple[int, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Iommu:
         """List both folders; only without units are the groups' names read."""
         units = _names(host, UNITS)
         numbers = group_numbers(host)
-        pretended = _pretended(host, () if units else numbers)
-        real = tuple(number for number in numbers if number not in pretended)
-        return cls(units, real, pretended)
+        if units or not numbers:
+            return cls(units, numbers)
+        pretended = _pretended(host, numbers)
+        rest = tuple(number for number in numbers if number not in pretended)
+        if facts[Cpu].x86:
+            return cls(units, (), pretended, rest)
+        return cls(units, rest, pretended)
 
     @property
     def on(self) -> bool:
@@ -138,15 +145,30 @@ class IommuMaker(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> IommuMaker:
         """Go by the ACPI table, which a virtual machine chooses whatever its CPU.
 
-        Where the tables are not known, or do not settle it, the processor counts.
+        Without tables the units tell, then the processor. Raises `MissingFact` in a
+        virtual machine whose tables cannot be seen.
         """
         try:
             tables = facts[AcpiTables]
-        except MissingFact:
-            return cls(facts[Cpu].amd, CPUINFO)
+        except MissingFact as unseen:
+            return _maker_without_tables(facts, unseen)
         if tables.ivrs == tables.dmar:
             return cls(facts[Cpu].amd, CPUINFO)
         return cls(tables.ivrs, f"{TABLES}/{'IVRS' if tables.ivrs else 'DMAR'}")
+
+
+def _maker_without_tables(facts: Facts, unseen: MissingFact) -> IommuMaker:
+    try:
+        units = facts[Iommu].units
+    except MissingFact:
+        units = ()
+    for unit in units:
+        if unit.startswith(("ivhd", "dmar")):
+            return IommuMaker(unit.startswith("ivhd"), f"{UNITS}/{unit}")
+    cpu = facts[Cpu]
+    if cpu.hypervisor and unseen.why is not Why.ABSENT:
+        raise unseen
+    return IommuMaker(cpu.amd, CPUINFO)
 
 
 class DmarTable(NamedTuple):

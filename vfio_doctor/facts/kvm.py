@@ -66,6 +66,15 @@ class KvmDevice(NamedTuple):
         )
 
     @property
+    def modules_in_use(self) -> bool:
+        """Tell whether the processor's KVM module is there: it let itself be used.
+
+        A node with a module behind it answers to open(2), or refuses this account.
+        """
+        answered = not isinstance(self.probe, Missing) or self.refusal is not None
+        return self.is_node and answered or bool(set(self.modules) & {*VENDOR_MODULES})
+
+    @property
     def is_node(self) -> bool:
         """Tell whether KVM's character device stands there."""
         return is_kvm_node(self.stat)

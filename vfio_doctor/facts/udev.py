@@ -76,7 +76,7 @@ class UdevRules(NamedTuple):
                 files.append(UdevFile(path, text, rules))
             elif not _is_masked(host, path, text):
                 unreadable.append(text)
-        unread = tuple(_texts(host, others))
+        unread = tuple(_texts(host, others, unreadable))
         return cls(tuple(files), tuple(hidden), unread, tuple(unreadable))
 
 
@@ -149,11 +149,15 @@ def _is_masked(host: Reader, path: str, missing: Missing) -> bool:
     return isinstance(target, str) and target.endswith("/dev/null")
 
 
-def _texts(host: Reader, paths: list[str]) -> Iterator[tuple[str, str]]:
+def _texts(
+    host: Reader, paths: list[str], unreadable: list[Missing]
+) -> Iterator[tuple[str, str]]:
     for path in paths:
         text = read_text(host, path)
         if isinstance(text, str):
             yield path, text
+        elif text.why is Why.DENIED:
+            unreadable.append(text)
 
 
 class SystemdVersion(NamedTuple):

@@ -39,6 +39,7 @@ class Conclusion(Enum):
     MODULE_FOREIGN = "a module was built for another kernel"
     NO_KVMFR_DEVICE = "kvmfr was loaded without a size: it made no device"
     KVMFR_MEMORY = "kvmfr could not get the memory that it was asked for"
+    VIRTUALIZATION_OFF = "the firmware keeps the processor's virtualization off"
 
 
 class Match(NamedTuple):
@@ -109,11 +110,15 @@ _DMA_OFF = (
     Conclusion.NO_GROUP,
     Conclusion.PROBE_FAILED,
 )
+# Bounded, so that a long line costs no more than its length.
+_EXTENSION = r"\b(?:VMX|SVM) .{0,40}?"
+_KVM = r"\bkvm(?:_intel|_amd)?(?: \[\d+\])?: .{0,60}?"
 # The words that a line must hold, and what must match, if more than these words.
 _PATTERNS = (
     (Conclusion.DMAR_BROKEN, "BIOS is broken; DMAR reported at", ""),
     (Conclusion.RMRR_BROKEN, "DMAR: [Firmware Bug]: ", "(?>.*?%s).*RMRR"),
     (Conclusion.IVRS_BROKEN, "AMD-Vi: Error initialization", ""),
+    (Conclusion.IVRS_BROKEN, "IVRS invalid checksum", ""),
     (Conclusion.IOMMU_ON, ": Adding to iommu group ", rf"pci {_BDF}%s\d"),
     (Conclusion.IOMMU_ON, "iommu: Adding device ", rf"%s{_BDF} to group \d"),
     (Conclusion.REMAPPING_ON, "DMAR-IR: Enabled IRQ remapping", ""),
@@ -161,11 +166,21 @@ _PATTERNS = (
         "Lockdown: ",
         "(?>.*?%s).*unsigned module loading is restricted",
     ),
+    (
+        Conclusion.MODULE_REFUSED,
+        "': Key was rejected by service",
+        rf"Failed to insert module '{_MODULE}%s",
+    ),
     (Conclusion.MODULE_FOREIGN, ": version magic '", rf"{_MODULE}%s"),
     (Conclusion.MODULE_FOREIGN, ": disagrees about version of symbol", rf"{_MODULE}%s"),
     (Conclusion.MODULE_FOREIGN, ": Unknown symbol", rf"{_MODULE}%s"),
     (Conclusion.NO_KVMFR_DEVICE, "kvmfr: creating 0 static devices", ""),
     (Conclusion.KVMFR_MEMORY, "kvmfr: failed to allocate memory", ""),
+    # arch/x86/kernel/cpu/feat_ctl.c, arch/x86/kvm/{x86,svm/svm,vmx/vmx}.c, old and new.
+    (Conclusion.VIRTUALIZATION_OFF, "disabled by BIOS", rf"{_EXTENSION}%s"),
+    (Conclusion.VIRTUALIZATION_OFF, "disabled (by BIOS)", rf"{_EXTENSION}%s"),
+    (Conclusion.VIRTUALIZATION_OFF, "not enabled (by BIOS)", rf"{_EXTENSION}%s"),
+    (Conclusion.VIRTUALIZATION_OFF, "disabled by bios", rf"{_KVM}%s"),
 )
 _KVMFRS_OWN = (Conclusion.NO_KVMFR_DEVICE, Conclusion.KVMFR_MEMORY)
 

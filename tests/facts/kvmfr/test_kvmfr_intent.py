@@ -4,7 +4,7 @@ import pytest
 
 from support import corpus
 from support.hosts import CHAR_NODE, build, denied
-from vfio_doctor.facts.base import Facts, NotApplicable, Options
+from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable, Options
 from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing
@@ -100,3 +100,28 @@ def test_every_argument_of_the_corpus_is_a_wish() -> None:
         path = "/etc/libvirt/qemu/win.xml"
         text = f"<qemu:arg value='{record['arg']}'/>"
         assert reasons(build({**PEOPLE, path: text})) == (f"VM definition: {path}",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/cmdline",
+        "/etc/libvirt/qemu/win.xml",
+        "/etc/udev/rules.d/local.rules",
+        "/etc/modprobe.d/x.conf",
+        "/etc/looking-glass-client.ini",
+        "/home/alice/.config/looking-glass/client.ini",
+        "/etc/passwd",
+    ],
+)
+def test_a_place_that_could_not_be_seen_decides_nothing(path: str) -> None:
+    facts = Facts(build({**PEOPLE, path: denied(path)}))
+    with pytest.raises(MissingFact, match="run as root"):
+        facts[KvmfrIntent].demand()
+
+
+def test_a_closed_folder_decides_nothing() -> None:
+    capture = build(PEOPLE, folders=("/etc/libvirt/qemu",)).capture
+    capture.lists["/etc/libvirt/qemu"] = denied("/etc/libvirt/qemu")
+    with pytest.raises(MissingFact, match="run as root"):
+        Facts(CapturedHost(capture))[KvmfrIntent].demand()

@@ -62,22 +62,25 @@ class NextEntry(NamedTuple):
 
     ``staged`` is the mark of an ostree deployment that gets its entry only at
     shutdown, "" where there is none; ``found`` is then the entry of before.
+    ``unseen`` is why the mark could not be looked at: there may be one.
     """
 
     found: Entry | Missing
     staged: str
+    unseen: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> NextEntry:
         """Look where this boot stack keeps its entries."""
         kind = facts[BootStack].kind
-        staged = ""
+        staged, unseen = "", None
         if kind in (BootKind.RPM_OSTREE, BootKind.BOOTC):
             mark = host.lstat(STAGED)
             # What may not be seen may be there; the tool is asked then.
             gone = isinstance(mark, Missing) and mark.why is Why.ABSENT
             staged = "" if gone else STAGED
-        return cls(_entry(host, facts[BootStack]), staged)
+            unseen = mark if isinstance(mark, Missing) and not gone else None
+        return cls(_entry(host, facts[BootStack]), staged, unseen)
 
 
 def _entry(host: Reader, stack: BootStack) -> Entry | Missing:
@@ -112,7 +115,7 @@ class BootArguments(NamedTuple):
     is what the boot tool would write when it runs again, the same as ``next``
     where no such tool stands between. Each source is a path, or the command that
     was asked; ``configured_in`` are all files that ``configured`` is written in.
-    ``staged`` is `NextEntry.staged`.
+    ``staged`` and ``unseen`` are those of `NextEntry`.
     """
 
     now: cmdline.CommandLine
@@ -121,6 +124,7 @@ class BootArguments(NamedTuple):
     configured: cmdline.CommandLine | Missing
     configured_in: tuple[str, ...]
     staged: str = ""
+    unseen: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> BootArguments:
@@ -140,6 +144,7 @@ class BootArguments(NamedTuple):
             _line(configured),
             sources,
             entry.staged,
+            entry.unseen,
         )
 
     @property

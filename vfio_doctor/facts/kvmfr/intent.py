@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import MissingFact, NotApplicable
+from vfio_doctor.facts.base import MissingFact, NotApplicable, known, missing_fact
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.facts.module_config import ModuleConfig
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
@@ -47,65 +47,136 @@ CLIENT = say("kvmfr-sign-client", "Looking Glass client configuration: {path}")
 class KvmfrIntent(NamedTuple):
     """Each reason as a person would say it; () if nothing shows the wish.
 
-    What cannot be read is no reason. A VM definition or client configuration that
-    does not name kvmfr is none either: plain shared memory needs no module.
+    A VM definition or client configuration that does not name kvmfr is no reason:
+    plain shared memory needs no module. ``unseen`` is the first place that could
+    not be looked at: without a reason it is not known whether there is one.
     """
 
     reasons: tuple[Message, ...]
+    unseen: MissingFact | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrIntent:
         """Look where the module, its settings and its users leave traces."""
         asked = (ASKED,) if KVMFR in facts.options.areas else ()
-        return cls(
-            (
-                *asked,
-                *_in_use(host, facts),
-                *_configured(facts),
-                *_naming(host, RULES, (".rules", ".conf"), RULE),
-                *_naming(host, DOMAINS, (".xml",), DOMAIN),
-                *_client(host, facts),
-            )
+        search = _Search(host, facts)
+        found = (
+            *asked,
+            *search.in_use(),
+            *search.configured(),
+            *search.naming(RULES, (".rules", ".conf"), RULE),
+            *search.naming(DOMAINS, (".xml",), DOMAIN),
+            *search.client(),
         )
+        return cls(found, search.unseen)
 
     def demand(self) -> None:
-        """Raise `NotApplicable` if nothing shows the wish."""
-        if not self.reasons:
-            raise NotApplicable(NOBODY_ASKS)
+        """Raise `NotApplicable` if nothing shows the wish.
+
+        Raises `MissingFact` if something may that could not be looked at.
+        """
+        if self.reasons:
+            return
+        if self.unseen:
+            known(self.unseen)
+        raise NotApplicable(NOBODY_ASKS)
 
 
-def _in_use(host: Reader, facts: Facts) -> Iterator[Message]:
-    """Yield what runs; an image that loads the module for everybody is no wish."""
-    devices = host.list(CLASS_FOLDER)
-    if not isinstance(devices, Missing) and devices:
-        yield MADE.filled(devices=devices)
-    elif not isinstance(host.lstat("/sys/module/kvmfr"), Missing):
-        listed = [p for p, it in facts[ModuleConfig].lists if KVMFR in it.modules]
-        if not any(_is_vendors(path) for path in listed):
-            yield LOADED
-    if not isinstance(host.lstat("/dev/kvmfr0"), Missing):
-        yield NODE
+class _Search:
+    """A look at each place; ``unseen`` is the first that did not let itself be seen."""
 
+    def __init__(self, host: Reader, facts: Facts) -> None:
+        self.host = host
+        self.facts = facts
+        self.unseen: MissingFact | None = None
 
-def _configured(facts: Facts) -> Iterator[Message]:
-    try:
-        line = facts[KernelCmdline].line
-    except MissingFact:
-        pass
-    else:
-        words = (w for w in line.words if KVMFR in w and not _forbidding(w))
-        yield from (ARGUMENT.filled(argument=word) for word in words)
-    config = facts[ModuleConfig]
-    for path, file in config.options:
-        meant = KVMFR in file.modules("options") or f"/{KVMFR}" in path
-        if meant and not _is_vendors(path):
-            yield OPTIONS.filled(path=path)
-    for path, listed in config.lists:
-        if KVMFR in listed.modules and not _is_vendors(path):
-            yield LISTED.filled(path=path)
-    for path, text in config.strays:
-        if KVMFR in path or KVMFR in text:
-            yield STRAY.filled(path=path)
+    def missed(self, why: Missing | MissingFact) -> None:
+        if why.why is not Why.ABSENT:
+            fact = missing_fact(why) if isinstance(why, Missing) else why
+            self.unseen = self.unseen or fact
+
+    def is_there(self, path: str) -> bool:
+        seen = self.host.lstat(path)
+        if isinstance(seen, Missing):
+            self.missed(seen)
+        return not isinstance(seen, Missing)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        names = self.host.list(folder)
+        if isinstance(names, Missing):
+            self.missed(names)
+            return ()
+        return names
+
+    def names_it(self, path: str) -> bool:
+        text = read_text(self.host, path, _LIMIT)
+        if isinstance(text, Missing):
+            self.missed(text)
+            return False
+        return KVMFR in text
+
+    def in_use(self) -> Iterator[Message]:
+        """Yield what runs; an image that loads the module for everybody is no wish."""
+        devices = self.names(CLASS_FOLDER)
+        if devices:
+            yield MADE.filled(devices=devices)
+        elif self.is_there("/sys/module/kvmfr"):
+            lists = self.facts[ModuleConfig].lists
+            listed = [path for path, it in lists if KVMFR in it.modules]
+            if not any(_is_vendors(path) for path in listed):
+                yield LOADED
+        if self.is_there("/dev/kvmfr0"):
+            yield NODE
+
+    def configured(self) -> Iterator[Message]:
+        """Yield the kernel arguments and configuration files that name it."""
+        try:
+            line = self.facts[KernelCmdline].line
+        except MissingFact as missing:
+            self.missed(missing)
+        else:
+            words = (w for w in line.words if KVMFR in w and not _forbidding(w))
+            yield from (ARGUMENT.filled(argument=word) for word in words)
+        config = self.facts[ModuleConfig]
+        for path, file in config.options:
+            meant = KVMFR in file.modules("options") or f"/{KVMFR}" in path
+            if meant and not _is_vendors(path):
+                yield OPTIONS.filled(path=path)
+        for path, listed in config.lists:
+            if KVMFR in listed.modules and not _is_vendors(path):
+                yield LISTED.filled(path=path)
+        for path, text in config.strays:
+            if KVMFR in path or KVMFR in text:
+                yield STRAY.filled(path=path)
+        for unread in config.unread:
+            self.missed(unread)
+
+    def naming(
+        self, folder: str, endings: tuple[str, ...], what: Message
+    ) -> Iterator[Message]:
+        """Yield the files of a folder that name kvmfr, by their name or content."""
+        for name in self.names(folder):
+            path = f"{folder}/{name}"
+            if name.endswith(endings) and (KVMFR in name or self.names_it(path)):
+                yield what.filled(path=path)
+
+    def client(self) -> Iterator[Message]:
+        """Yield the configurations of the Looking Glass client that name it."""
+        for path in (CLIENT_CONFIG, *self.own_client_configs()):
+            if self.names_it(path):
+                yield CLIENT.filled(path=path)
+
+    def own_client_configs(self) -> tuple[str, ...]:
+        try:
+            user = self.facts[Accounts].user(self.facts[HumanUser].name)
+        except MissingFact as missing:
+            # That nobody is known is no reading: whose file would it be?
+            if missing.denied:
+                self.missed(missing)
+            return ()
+        if user is None or not user.home.startswith("/"):
+            return ()
+        return tuple(f"{user.home.rstrip('/')}/{name}" for name in OWN_CLIENT_CONFIGS)
 
 
 def _is_vendors(path: str) -> bool:
@@ -114,36 +185,3 @@ def _is_vendors(path: str) -> bool:
 
 def _forbidding(word: str) -> bool:
     return word.partition("=")[0].endswith("blacklist")
-
-
-def _naming(
-    host: Reader, folder: str, endings: tuple[str, ...], what: Message
-) -> Iterator[Message]:
-    """Yield the files of a folder that name kvmfr, by their name or content."""
-    names = host.list(folder)
-    for name in () if isinstance(names, Missing) else names:
-        path = f"{folder}/{name}"
-        if name.endswith(endings) and (KVMFR in name or _names_it(host, path)):
-            yield what.filled(path=path)
-
-
-def _names_it(host: Reader, path: str) -> bool:
-    text = read_text(host, path, _LIMIT)
-    return isinstance(text, str) and KVMFR in text
-
-
-def _client(host: Reader, facts: Facts) -> Iterator[Message]:
-    paths = [CLIENT_CONFIG, *_own_client_configs(facts)]
-    for path in paths:
-        if _names_it(host, path):
-            yield CLIENT.filled(path=path)
-
-
-def _own_client_configs(facts: Facts) -> tuple[str, ...]:
-    try:
-        user = facts[Accounts].user(facts[HumanUser].name)
-    except MissingFact:
-        return ()
-    if user is None or not user.home.startswith("/"):
-        return ()
-    return tuple(f"{user.home.rstrip('/')}/{name}" for name in OWN_CLIENT_CONFIGS)
