@@ -75,3 +75,15 @@ def test_everything_is_typed() -> None:
 def test_test_modules_have_unique_names() -> None:
     names = [p.name for p in files() if p.name.startswith("test_")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_no_merge_was_left_half_done() -> None:
+    texts = [p for p in ROOT.iterdir() if p.suffix in (".md", ".cfg", ".toml")]
+    texts += [p for p in (ROOT / "docs").rglob("*") if p.is_file()]
+    marks = ("<<<<<<< ", ">>>>>>> ")
+    lines = (
+        f"{shown(path)}: {line}"
+        for path in [*texts, *files(), *scripts()]
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+    assert [line for line in lines if line.partition(": ")[2].startswith(marks)] == []

@@ -128,6 +128,7 @@ def test_page_has_its_sections_in_order(check: type[Check]) -> None:
     commands = dict(page.sections)["See it yourself:"]
     assert any(line.startswith(CODE) for line in commands)
     assert "!" not in page.summary
+    assert "(fill in" not in (check.__doc__ or "").lower()
 
 
 def test_requirements_have_no_circle() -> None:
