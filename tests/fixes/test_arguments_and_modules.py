@@ -80,7 +80,7 @@ def asked(
         (AMD, "DMAR", True),
         (AMD, "IVRS", False),
         (INTEL, "IVRS", False),
-        (INTEL, "", True),
+        (INTEL, "", False),
         (AMD, "", False),
         (INTEL, "APIC", False),
     ],

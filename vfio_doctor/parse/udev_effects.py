@@ -92,7 +92,11 @@ class Remark(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What udev sets on the node in the end; None if no rule sets it."""
+    """What udev sets on the node in the end; None if no rule sets it.
+
+    ``matched`` are the lines whose conditions hold, or may; ``programs`` what they
+    have udev run, which may change the node afterwards.
+    """
 
     owner: Assigned | None
     group: Assigned | None
@@ -101,6 +105,8 @@ class Effects(NamedTuple):
     symlinks: tuple[Assigned, ...]
     remarks: tuple[Remark, ...]
     applied: tuple[tuple[str, int], ...]
+    matched: tuple[tuple[str, int], ...] = ()
+    programs: tuple[Assigned, ...] = ()
 
     def tag(self, name: str) -> Assigned | None:
         """Return where a tag was set, or None."""
@@ -127,6 +133,8 @@ def effects(
         tuple(event.lists["SYMLINK"].values()),
         tuple(event.remarks),
         tuple(event.applied),
+        tuple(event.matched),
+        tuple(event.programs),
     )
 
 
@@ -167,6 +175,8 @@ class _Event:
         self.env_open = False
         self.remarks: list[Remark] = []
         self.applied: list[tuple[str, int]] = []
+        self.matched: list[tuple[str, int]] = []
+        self.programs: list[Assigned] = []
 
     def run_file(self, path: str, rules: RuleFile) -> None:
         skip_to = ""
@@ -194,7 +204,11 @@ class _Event:
         certain = certain and holds is True
         if holds is False or self.drops(path, rule, certain):
             return False
+        self.matched.append((path, rule.last))
         for term in rule.terms:
+            if term.key == "RUN":
+                made = Assigned(term.value, -1, path, rule.last, rule.raw, certain)
+                self.programs.append(made)
             if term.key == "IMPORT":
                 self.env_open = True
             elif not term.is_match:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
+from vfio_doctor.facts.accounts import (
+    FIRST_PERSON,
+    NOT_PEOPLE,
+    Accounts,
+    ActiveSeat,
+    HumanUser,
+)
 from vfio_doctor.facts.base import C, MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
@@ -44,12 +50,14 @@ class KvmfrAccess(NamedTuple):
 
     ``now`` has the devices whose node is a character device that can be looked
     at. ``group`` is the group a rule should name so that QEMU gets in; "" if
-    QEMU's account is not known.
+    QEMU's account is not known. ``others`` are devices that the rules give to
+    another person, if they give one to this person too.
     """
 
     now: tuple[NodeAccess, ...]
     ruled: tuple[NodeAccess, ...]
     group: str
+    others: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrAccess:
@@ -63,7 +71,17 @@ class KvmfrAccess(NamedTuple):
             for node in facts[KvmfrNodes].nodes
             if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
         )
-        return cls(now, ruled, judge.best_group())
+        mine = any(access.human for access in ruled)
+        others = tuple(
+            name
+            for name, effects in rules.devices
+            if mine and judge.is_anothers(effects)
+        )
+        return cls(now, ruled, judge.best_group(), others)
+
+    def is_anothers(self, name: str) -> bool:
+        """Tell whether a device is another person's, while this one has theirs."""
+        return name in self.others
 
     def rule(self, name: str) -> NodeAccess:
         """Return what the rules give for a device; raises `MissingFact`."""
@@ -73,6 +91,12 @@ class KvmfrAccess(NamedTuple):
         raise MissingFact(
             say("kvmfr-no-rules-applied", "no rules were applied to {name}", name=name)
         )
+
+
+def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
+    """Return who could open a device if the rules had these effects on it."""
+    judge = _Judge(facts)
+    return judge.ruled(name, judge.plan(effects))
 
 
 class _Plan(NamedTuple):
@@ -92,6 +116,14 @@ class _Judge:
         self.qemu = _known_or_none(facts, QemuUser)
         self.seat = _known_or_none(facts, ActiveSeat)
         self.systemd = facts[KvmfrRules].systemd
+
+    def is_anothers(self, effects: Effects) -> bool:
+        """Tell whether the rules make another person the owner of a node."""
+        owner = effects.owner
+        if owner is None or not owner.certain or self.human is None:
+            return False
+        person = owner.number >= FIRST_PERSON and owner.number not in NOT_PEOPLE
+        return person and owner.number != self.human.uid
 
     def plan(self, effects: Effects) -> _Plan:
         owner, group = effects.owner, effects.group
