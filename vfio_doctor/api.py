@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
     from vfio_doctor.facts.cpu import Cpu as Cpu
+    from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
@@ -86,6 +87,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.nixos import NIXOS_LOAD as NIXOS_LOAD
+    from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
+    from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
     from vfio_doctor.facts.pci import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci import DeviceTable as DeviceTable

@@ -292,7 +292,7 @@ def _undecided(facts: Facts, name: str, effects: Effects) -> Message | None:
 def _unsure(remark: Remark) -> Message:
     return say(
         "kvmfr-rule-unsure",
-        "{place}: {reason}; what systemd makes of it is not known",
+        "{place}: {reason}; what this host's udev makes of it is not known",
         place=f"{remark.path}:{remark.line}",
         reason=remark_reason(remark),
     )

@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     FilePlace,
     Finding,
     Fix,
+    Generated,
     GoodKvmfrRule,
     Iterator,
     KvmfrAccess,
@@ -37,6 +38,9 @@ TRIGGER = UdevTrigger("kvmfr")
 REPLACED = say("delete-replaced-rule", "{path} takes its place", path=RULE_FILE)
 ONLY_TRIGGER = say(
     "grant-kvmfr-trigger", "Trigger udev again, so that the rule is applied"
+)
+NO_GROUP = say(
+    "grant-kvmfr-no-group", "no group is known that QEMU's account is a member of"
 )
 RULE_IS_RIGHT = say(
     "grant-kvmfr-rule-is-right",
@@ -77,6 +81,8 @@ class GrantKvmfrAccess(Fix):
                 yield from _stray(facts, path)
             case NodePlace(path) if _is_right(facts, path):
                 yield Terms(ONLY_TRIGGER)
+            case _ if facts[GoodKvmfrRule].generated:
+                facts[Generated].refuse()
             case NodePlace(path) if _has_no_rule(facts, path):
                 yield EditLine(RULE_FILE, "", _good_line(facts))
             case _:
@@ -94,8 +100,8 @@ def _has_no_rule(facts: Facts, path: str) -> bool:
 
 def _good_line(facts: Facts) -> str:
     good = facts[GoodKvmfrRule]
-    if good.cannot:
-        raise CannotFix(good.cannot)
+    if good.cannot or not good.for_all:
+        raise CannotFix(good.cannot or NO_GROUP)
     return good.for_all
 
 

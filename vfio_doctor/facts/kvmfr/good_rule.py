@@ -14,6 +14,7 @@ from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.kvmfr.trial import opens_to_all, serves
+from vfio_doctor.facts.nixos import NIXOS_RULE, Generated
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.udev import ADMIN_FOLDER, UdevRules
 from vfio_doctor.messages import say
@@ -96,7 +97,8 @@ class GoodKvmfrRule(NamedTuple):
     they stand, with their new text; if there are any, `RULE_FILE` is not
     written. ``untriggered`` are devices whose rules are right and were not applied
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
-    most hosts. ``for_all`` serves a device that no rule is about.
+    most hosts. ``for_all`` serves a device that no rule is about; ``generated`` tells
+    that the files are made from a configuration (NixOS).
     """
 
     way: Way
@@ -105,6 +107,7 @@ class GoodKvmfrRule(NamedTuple):
     untriggered: tuple[str, ...] = ()
     cannot: Message | None = None
     for_all: str = ""
+    generated: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GoodKvmfrRule:
@@ -117,8 +120,11 @@ class GoodKvmfrRule(NamedTuple):
             made = _MADE[way](facts, lines)
         except (MissingFact, CannotFix) as why:
             group = facts[KvmfrAccess].group or "kvm"
-            return cls(way, _by_tag(group), (), found, why.message)
-        return made._replace(untriggered=found, for_all=_by_tag(_qemu_group(facts)))
+            made = cls(way, _by_tag(group), (), found, why.message)
+            return made._replace(generated=facts[Generated].yes)
+        for_all = _for_all(facts)
+        generated = facts[Generated].yes
+        return made._replace(untriggered=found, for_all=for_all, generated=generated)
 
     def expected(self, place: FilePlace | None = None) -> str:
         """Return what should stand in place of a line, or in `RULE_FILE`."""
@@ -128,6 +134,8 @@ class GoodKvmfrRule(NamedTuple):
     def by_hand(self, place: FilePlace | None = None) -> Message:
         """Return how to do by hand what ``--fix`` does about a line or file."""
         rule = self.expected(place)
+        if self.generated:
+            return NIXOS_RULE.filled(rule=self.for_all or rule)
         if self.edited:
             at = [old.place for old, _ in self.edited]
             chosen = str(place if place in at else at[0])
@@ -326,6 +334,14 @@ _MADE[Way.MODE] = _by_mode
 
 def _by_tag(group: str) -> str:
     return _rule(f'GROUP="{group}"') + ', TAG+="uaccess"'
+
+
+def _for_all(facts: Facts) -> str:
+    """Return a rule for every kvmfr device, "" if none can be made."""
+    try:
+        return _by_tag(_qemu_group(facts))
+    except (MissingFact, CannotFix):
+        return ""
 
 
 def _rule(*terms: str) -> str:
