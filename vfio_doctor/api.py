@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import missing_fact as missing_fact
     from vfio_doctor.facts.board import Board as Board
     from vfio_doctor.facts.boot.arguments import BootArguments as BootArguments
+    from vfio_doctor.facts.boot.grub_file import GrubFile as GrubFile
     from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
     from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
     from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect

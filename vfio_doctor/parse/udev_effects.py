@@ -164,6 +164,7 @@ class _Event:
         self.slots: dict[str, Assigned] = {}
         self.lists: dict[str, dict[str, Assigned]] = {"TAG": {}, "SYMLINK": {}}
         self.final: set[str] = set()
+        self.maybe_final: set[str] = set()
         self.env: dict[str, str | None] = {
             "ACTION": device.action,
             "SUBSYSTEM": device.subsystem,
@@ -181,6 +182,7 @@ class _Event:
     def run_file(self, path: str, rules: RuleFile) -> None:
         skip_to = ""
         unsure: set[str] = set()
+        rules = RuleFile(tuple(map(self.without_labels, rules.lines)))
         for number, rule in enumerate(rules.lines):
             labels = [t.value for t in rule.terms if t.key == "LABEL"]
             skip_to = "" if skip_to in labels else skip_to
@@ -195,6 +197,27 @@ class _Event:
                 else:
                     unsure.add(goto)
 
+    def without_labels(self, rule: Rule) -> Rule:
+        """Take the LABEL and GOTO out of a line that udev drops as it reads it."""
+        if not any(self.is_dropped(term) for term in rule.terms):
+            return rule
+        kept = tuple(t for t in rule.terms if t.key not in ("LABEL", "GOTO"))
+        return rule._replace(terms=kept)
+
+    def is_dropped(self, term: Term) -> bool:
+        """Tell whether a term has its whole line dropped for certain."""
+        version = self.names.systemd
+        if version is None:
+            return False
+        if term.ignore_case:
+            return not version.knows_ignore_case
+        if term.key not in ("OWNER", "GROUP") or any(c in term.value for c in "$%"):
+            return False
+        number = self.number(term)
+        if number < 0:
+            return version.drops_unknown_names
+        return version.drops_people and not is_system(number)
+
     def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
         """Apply one rule; return whether its conditions hold, None for unknown."""
         if rule.problem:
@@ -206,7 +229,7 @@ class _Event:
             return False
         self.matched.append((path, rule.last))
         for term in rule.terms:
-            if term.key == "RUN":
+            if term.key == "RUN" and term.attribute != "builtin":
                 made = Assigned(term.value, -1, path, rule.last, rule.raw, certain)
                 self.programs.append(made)
             if term.key == "IMPORT":
@@ -323,8 +346,9 @@ class _Event:
             return
         if term.key in self.final:
             return
-        if term.op == ":=" and certain and term.key != "TAG":
-            self.final.add(term.key)
+        certain = certain and term.key not in self.maybe_final
+        if term.op == ":=" and term.key != "TAG":
+            (self.final if certain else self.maybe_final).add(term.key)
         self.applied.append((path, rule.last))
         number = self.number(term) if term.key in ("OWNER", "GROUP") else -1
         plain = not any(char in term.value for char in "$%")

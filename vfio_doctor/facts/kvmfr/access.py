@@ -100,11 +100,15 @@ def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
 
 
 class _Plan(NamedTuple):
-    """The node as the rules leave it; ``seat``: the seat's user gets an ACL."""
+    """The node as the rules leave it; ``seat``: the seat's user gets an ACL.
+
+    ``programs``: the rules have a program run, which may open the node to others.
+    """
 
     stat: Stat
     certain: bool
     seat: bool | None
+    programs: bool = False
 
 
 class _Judge:
@@ -130,7 +134,9 @@ class _Judge:
         uid = owner.number if owner else 0
         gid = group.number if group else 0
         # udev's own default: a group alone makes the node 0660.
-        mode = int(effects.mode.value, 8) if effects.mode else 0o660 if gid else 0o600
+        mode = 0o660 if gid else 0o600
+        if effects.mode:
+            mode = int(effects.mode.value, 8) & 0o777
         user = self.accounts.user_by_uid(uid)
         known = self.accounts.group_by_gid(gid)
         stat = Stat(
@@ -142,7 +148,8 @@ class _Judge:
         # A name that a line only may set, or may have been dropped for.
         unsure = [r for r in effects.remarks if r.key and not r.certain]
         certain = all(part.certain for part in parts) and not unsure
-        return _Plan(stat, certain, self.seat_acl(effects.tag("uaccess")))
+        seat = self.seat_acl(effects.tag("uaccess"))
+        return _Plan(stat, certain, seat, bool(effects.programs))
 
     def seat_acl(self, tag: Assigned | None) -> bool | None:
         """Tell whether the seat's user gets an ACL from this tag."""
@@ -159,6 +166,8 @@ class _Judge:
         if not human and plan.seat is not False:
             human = plan.seat
         qemu = self.opens(plan.stat, self.qemu) if plan.certain else None
+        if plan.programs:
+            human, qemu = human or None, qemu or None
         return NodeAccess(name, looks(plan.stat), human, qemu)
 
     def now(self, node: KvmfrNode, stat: Stat, plan: _Plan | None) -> NodeAccess:
