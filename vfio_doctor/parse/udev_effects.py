@@ -218,6 +218,13 @@ class _Event:
             return version.drops_unknown_names
         return version.drops_people and not is_system(number)
 
+    def is_resolved(self, term: Term) -> bool:
+        """Tell whether udev has a number for a name or mode when it reads the line."""
+        if term.key == "MODE":
+            return _is_octal(term.value)
+        named = term.key in ("OWNER", "GROUP")
+        return named and not any(char in term.value for char in "$%")
+
     def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
         """Apply one rule; return whether its conditions hold, None for unknown."""
         if rule.problem:
@@ -228,7 +235,8 @@ class _Event:
         if holds is False or self.drops(path, rule, certain):
             return False
         self.matched.append((path, rule.last))
-        for term in rule.terms:
+        # udev sorts a line's tokens: names and modes that it has resolved come last.
+        for term in sorted(rule.terms, key=self.is_resolved):
             if term.key == "RUN" and term.attribute != "builtin":
                 made = Assigned(term.value, -1, path, rule.last, rule.raw, certain)
                 self.programs.append(made)
@@ -373,9 +381,7 @@ class _Event:
         self.slots[key] = made
 
     def set_mode(self, made: Assigned) -> None:
-        text = made.value
-        octal = text.isascii() and text.isdigit() and not set("89") & set(text)
-        if octal and int(text, 8) <= 0o7777:
+        if _is_octal(made.value):
             self.slots["MODE"] = made
         elif not made.certain:
             self.slots["MODE"] = made._replace(value="0600")
@@ -392,6 +398,11 @@ class _Event:
                 table.pop(value, None)
             elif value in table:
                 table[value] = table[value]._replace(certain=False)
+
+
+def _is_octal(text: str) -> bool:
+    octal = text.isascii() and text.isdigit() and not set("89") & set(text)
+    return octal and int(text, 8) <= 0o7777
 
 
 def _has_label(rules: RuleFile, start: int, label: str) -> bool:
