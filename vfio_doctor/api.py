@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import missing_fact as missing_fact
     from vfio_doctor.facts.board import Board as Board
     from vfio_doctor.facts.boot.arguments import BootArguments as BootArguments
+    from vfio_doctor.facts.boot.grub_file import GrubFile as GrubFile
     from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
     from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
     from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
     from vfio_doctor.facts.cpu import Cpu as Cpu
+    from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
@@ -86,6 +88,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.nixos import NIXOS_LOAD as NIXOS_LOAD
+    from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
+    from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
     from vfio_doctor.facts.pci import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci import DeviceTable as DeviceTable

@@ -30,7 +30,7 @@ X86_ONLY = say("argument-on-x86-only", "these arguments exist on x86 machines on
 NO_WORD = say("argument-not-wanted", "no {word}")
 FIX = say(
     "argument-iommu-off-fix",
-    "Run `sudo vfio-doctor --fix`, which takes {word} out of the next boot, then"
+    "Take {word} out of the kernel arguments with your system's boot tool, then"
     " reboot.",
 )
 REBOOT = say("argument-iommu-off-reboot", "Reboot the computer.")

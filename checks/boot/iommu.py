@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     IommuMaker,
     Iterator,
     KernelCmdline,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -99,6 +100,7 @@ class IommuFirmwareOff(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if no group and no table of an IOMMU exists."""
+        facts[LookingGlassGuest].demand_host()
         cpu = facts[Cpu]
         if not cpu.x86:
             raise NotApplicable(NO_TABLES)
@@ -214,6 +216,7 @@ class IommuOff(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if the kernel has put no device into a group."""
+        facts[LookingGlassGuest].demand_host()
         iommu = facts[Iommu]
         if iommu.on:
             return
@@ -325,6 +328,7 @@ class InterruptRemappingOff(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if interrupts surely go unmapped."""
+        facts[LookingGlassGuest].demand_host()
         if not facts[Cpu].x86:
             raise NotApplicable(NO_REMAPPING)
         if not facts[Iommu].on:

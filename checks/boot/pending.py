@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    GrubFile,
     HostPlace,
     Iterator,
     Message,
@@ -168,6 +169,8 @@ class RebootPending(Check):
             # A file that would have to be run is no reading that was refused.
             if boot.configured.why is not Why.FAILED:
                 known(boot.configured)
+            return
+        if facts[BootStack].kind is BootKind.GRUB and facts[GrubFile].faults:
             return
         wanted = _ours(boot.configured)
         if _keys(wanted) != _keys(then):

@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Iterator,
     KernelMessages,
     KvmDevice,
+    LookingGlassGuest,
     MissingFact,
     NotApplicable,
     Severity,
@@ -93,6 +94,7 @@ class CpuVirtualizationOff(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if neither the flags nor KVM show virtualization."""
+        facts[LookingGlassGuest].demand_host()
         cpu = facts[Cpu]
         if not cpu.x86:
             raise NotApplicable(NO_FLAGS)

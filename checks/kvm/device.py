@@ -13,6 +13,7 @@ from vfio_doctor.api import (
     Kind,
     KvmAccess,
     KvmDevice,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -91,6 +92,7 @@ class KvmDeviceMissing(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if /dev/kvm is not KVM's device."""
+        facts[LookingGlassGuest].demand_host()
         kvm = facts[KvmDevice]
         if kvm.is_node:
             return
@@ -218,6 +220,7 @@ class KvmUnusable(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield a finding if KVM fails, another if an account is kept out."""
+        facts[LookingGlassGuest].demand_host()
         kvm = facts[KvmDevice]
         if not kvm.is_node:
             raise MissingFact(NOTHING_TO_TRY)

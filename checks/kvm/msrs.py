@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Iterator,
     KvmParameters,
     LoadedModules,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -210,6 +211,7 @@ class KvmReportsIgnoredMsrs(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the time at which KVM reports, or would."""
+        facts[LookingGlassGuest].demand_host()
         parameters = facts[KvmParameters]
         now = running(parameters.report_ignored_msrs)
         ignoring = running(parameters.ignore_msrs)
@@ -326,6 +328,7 @@ class KvmMsrsNotIgnored(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if unknown MSRs are not ignored now or next time."""
+        facts[LookingGlassGuest].demand_host()
         now = running(facts[KvmParameters].ignore_msrs)
         then = following(facts, "ignore_msrs", default=False)
         if now is None and not then.given:

@@ -211,18 +211,19 @@ class KvmfrDeviceOwner(Check):
         """Yield findings a node: who is locked out, now or later, and who is let in."""
         found = _nodes(facts)
         access = facts[KvmfrAccess]
-        for node in access.now:
+        mine = [n for n in access.now if not access.is_anothers(n.name)]
+        for node in mine:
             if not node.nobody_locked_out:
                 yield _closed_now(facts, node)
         for each in found:
             if isinstance(each.stat, Stat) and each.stat.kind is Kind.CHAR:
                 yield from _open_to_all(facts, each.path, each.stat)
-        for node in access.now:
+        for node in mine:
             if node.nobody_locked_out:
                 yield from _closed_later(facts, node)
         for each in found:
             known(each.stat)
-        if any(node.human is None for node in access.now):
+        if any(node.human is None for node in mine):
             name = facts[HumanUser].name
             raise MissingFact(
                 say(

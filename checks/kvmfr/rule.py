@@ -150,6 +150,8 @@ class KvmfrRuleOwner(Check):
 def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Finding]:
     access = facts[KvmfrAccess].rule(name)
     owner = effects.owner
+    if facts[KvmfrAccess].is_anothers(name):
+        return
     closed = owner and owner.certain and access.human is False
     if owner and closed and owner.number != facts[HumanUser].uid:
         yield _wrong_owner(facts, name, owner)
@@ -159,7 +161,7 @@ def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Findin
         if about and remark.certain and "kvmfr" in remark.raw:
             yield _remarked(facts, name, remark)
     if not effects.applied and not effects.remarks and not access.nobody_locked_out:
-        for mention in facts[KvmfrRules].mentions:
+        for mention in _idle_mentions(facts):
             said = say(
                 "kvmfr-rule-never-matches",
                 "The udev rule names kvmfr and never matches /dev/{node}.",
@@ -167,6 +169,18 @@ def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Findin
             )
             message = in_order(said, _locked_out(facts, name))
             yield _about_line(facts, mention, message, _severity(facts, name))
+
+
+def _idle_mentions(facts: Facts) -> Iterator[Mention]:
+    """Yield the rules that name kvmfr and match no device: others serve theirs.
+
+    What a program that a rule starts does to a device, no rule tells.
+    """
+    rules = facts[KvmfrRules]
+    used = {at for _, effects in rules.devices for at in effects.matched}
+    for mention in rules.mentions:
+        if (mention.path, mention.line) not in used:
+            yield mention
 
 
 def _wrong_owner(facts: Facts, name: str, owner: Assigned) -> Finding:
@@ -278,7 +292,7 @@ def _undecided(facts: Facts, name: str, effects: Effects) -> Message | None:
 def _unsure(remark: Remark) -> Message:
     return say(
         "kvmfr-rule-unsure",
-        "{place}: {reason}; what systemd makes of it is not known",
+        "{place}: {reason}; what this host's udev makes of it is not known",
         place=f"{remark.path}:{remark.line}",
         reason=remark_reason(remark),
     )

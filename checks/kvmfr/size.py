@@ -6,6 +6,7 @@ from vfio_doctor.api import (
     KERNEL_LOG,
     MIB,
     MODPROBE_FILE,
+    NIXOS_SIZE,
     PARAMETER,
     WANTED_SIZE,
     Actor,
@@ -14,6 +15,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Generated,
     Iterator,
     KernelMessages,
     Kind,
@@ -23,6 +25,7 @@ from vfio_doctor.api import (
     KvmfrSettings,
     KvmfrSize,
     KvmfrSizes,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -49,6 +52,7 @@ RELOAD = say(
 IN_MIB = say("kvmfr-size-in-mib", "{mib} MiB")
 # What a size answer is: bytes, or why there is none.
 Answer = int | Missing
+Answers = tuple[tuple[str, Answer], ...]
 
 
 class KvmfrNoDevice(Check):
@@ -75,8 +79,9 @@ class KvmfrNoDevice(Check):
         sudo dmesg | grep 'static devices'
 
     False alarms:
-    None are known. The parameter cannot be read back from /sys: the module hides
-    it.
+    In a virtual machine that gets its device from the PCI device 1af4:1110 no size
+    is asked for: the host made the memory. The parameter cannot be read back from
+    /sys: the module hides it.
     """
 
     id = "kvmfr-no-device"
@@ -99,14 +104,20 @@ class KvmfrNoDevice(Check):
         for path, answer in answers:
             if answer == 0 or _refused(answer):
                 yield _useless(path, answer)
-        following = facts[KvmfrSettings].following
-        if following.problems:
-            yield _at_next_boot(facts, following)
-        else:
-            yield from _other_sizes(facts, answers)
+        if not facts[LookingGlassGuest].address:
+            yield from _as_set(facts, answers)
         for _, answer in answers:
             if not _refused(answer):
                 known(answer)
+
+
+def _as_set(facts: Facts, answers: Answers) -> Iterator[Finding]:
+    """Yield what is wrong with the size that is set, or with devices that differ."""
+    following = facts[KvmfrSettings].following
+    if following.problems:
+        yield _at_next_boot(facts, following)
+    else:
+        yield from _other_sizes(facts, answers)
 
 
 def _answers(facts: Facts) -> tuple[tuple[str, Answer], ...]:
@@ -327,10 +338,11 @@ def _set_size(facts: Facts) -> Message:
             mib=mib,
             why=why,
         )
-    return say(
+    write = say(
         "kvmfr-size-write-option",
         "Run `echo '{line}' | sudo tee {file}` ({why}).",
         line=option_line(str(mib)),
         file=MODPROBE_FILE,
         why=why,
     )
+    return facts[Generated].advice(NIXOS_SIZE.filled(mib=mib), write)

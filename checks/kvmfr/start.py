@@ -10,6 +10,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Generated,
     InitramfsModules,
     Iterator,
     KvmfrFile,
@@ -49,7 +50,8 @@ class KvmfrNotLoadedAtBoot(Check):
         systemctl status systemd-modules-load
 
     False alarms:
-    The doctor does not look into services and libvirt hooks of your own. If one
+    The doctor does not look into services and libvirt hooks of your own, nor into
+    the initrd of NixOS, where it cannot tell. If one
     of these loads kvmfr, use --skip kvmfr-not-loaded-at-boot.
     """
 
@@ -66,6 +68,7 @@ class KvmfrNotLoadedAtBoot(Check):
             yield _next_lacks_it(file)
         settings = facts[KvmfrSettings]
         if not _is_loaded(facts):
+            facts[Generated].may_load_early()
             yield _nothing_loads(settings)
         elif keeper := known(settings.kept_out_by):
             yield _kept_out(keeper)

@@ -14,18 +14,21 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     Fix,
+    Generated,
     Iterator,
     KernelArguments,
     KvmfrSettings,
     KvmfrSize,
     KvmfrSizes,
     LoadModule,
+    LookingGlassGuest,
     Message,
     Missing,
     ModuleConfig,
     ModuleOption,
     ModulePlace,
     NodePlace,
+    Terms,
     Why,
     is_good_size,
     known,
@@ -34,6 +37,8 @@ from vfio_doctor.api import (
 )
 
 MODULE = "kvmfr"
+ONLY_SIZE = say("size-kvmfr-file", "Set static_size_mb for kvmfr at the next boot")
+ONLY_RELOAD = say("size-kvmfr-reload", "Load kvmfr again, with the size that is set")
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
@@ -45,9 +50,12 @@ def _size(facts: Facts) -> Iterator[Change]:
     too. A size that QEMU does not take, or that is too small for a picture, counts
     as none. A device that works keeps the size that it has.
     """
+    if facts[LookingGlassGuest].address:
+        return
     setting = facts[KvmfrSettings].following
     if not setting.problems and not facts.options.size_mib:
         return
+    facts[Generated].refuse()
     wanted = _working(facts) or str(facts[KvmfrSize].mib)
     for option in setting.given:
         yield _edited(facts, option, wanted)
@@ -59,6 +67,15 @@ def _edited(facts: Facts, option: ModuleOption, wanted: str) -> Change:
     place = option.place
     if place is None:
         return KernelArguments(set_=(f"{MODULE}.{PARAMETER}={wanted}",))
+    if place.path.startswith("/etc/conf.d/"):
+        raise CannotFix(
+            say(
+                "size-kvmfr-openrc",
+                "{place}: OpenRC gives the size; write {option} there by hand",
+                place=str(place),
+                option=f"{PARAMETER}={wanted}",
+            )
+        )
     if not place.path.startswith("/etc/"):
         raise CannotFix(
             say(
@@ -164,6 +181,7 @@ class LoadKvmfrAtBoot(Fix):
                     )
                 )
         _not_kept_out(facts)
+        facts[Generated].refuse()
         yield from _size(facts)
         yield EditLine(LIST_FILE, "", MODULE)
 
@@ -180,7 +198,7 @@ class SizeKvmfr(Fix):
     solves = ("kvmfr-no-device",)
     summary = "Set static_size_mb for kvmfr, and reload it if it has no device"
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the size and the reload."""
         if _on_running_line(facts):
             raise CannotFix(
@@ -191,8 +209,12 @@ class SizeKvmfr(Fix):
             )
         changes = tuple(_size(facts))
         yield from changes
-        if not (changes and _working(facts)):
-            yield LoadModule(MODULE, reload=True)
+        if changes and _working(facts):
+            yield Terms(ONLY_SIZE)
+            return
+        yield LoadModule(MODULE, reload=True)
+        if not changes:
+            yield Terms(ONLY_RELOAD)
 
 
 class SizeKvmfrAtBoot(Fix):
@@ -208,14 +230,9 @@ class SizeKvmfrAtBoot(Fix):
     reboot = True
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the size alone; decline if the next boot has a good one."""
+        """Yield the size alone; nothing if the command line does not give it."""
         if not _on_running_line(facts):
-            raise CannotFix(
-                say(
-                    "size-kvmfr-not-on-command-line",
-                    "the kernel command line does not give the size",
-                )
-            )
+            return
         changes = tuple(_size(facts))
         if not changes:
             raise CannotFix(

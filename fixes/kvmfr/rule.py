@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     FilePlace,
     Finding,
     Fix,
+    Generated,
     GoodKvmfrRule,
     Iterator,
     KvmfrAccess,
@@ -19,6 +20,8 @@ from vfio_doctor.api import (
     KvmfrRules,
     Message,
     NodePlace,
+    Rule,
+    Terms,
     UdevFile,
     UdevTrigger,
     WriteFile,
@@ -33,6 +36,17 @@ RECIPE_TERMS = frozenset({"SUBSYSTEM", "TAG"}) | ACCESS
 RECIPE_GROUPS = frozenset({"kvm", "qemu"})
 TRIGGER = UdevTrigger("kvmfr")
 REPLACED = say("delete-replaced-rule", "{path} takes its place", path=RULE_FILE)
+ONLY_TRIGGER = say(
+    "grant-kvmfr-trigger", "Trigger udev again, so that the rule is applied"
+)
+NO_GROUP = say(
+    "grant-kvmfr-no-group", "no group is known that QEMU's account is a member of"
+)
+RULE_IS_RIGHT = say(
+    "grant-kvmfr-rule-is-right",
+    "{places}: user, group and mode are right there already; what else decides who may"
+    " open the device cannot be edited",
+)
 NEVER_READ = say(
     "delete-unread-rule", "udev never reads it: its name does not end in .rules"
 )
@@ -60,23 +74,42 @@ class GrantKvmfrAccess(Fix):
     )
     summary = "Write the udev rule so that you and QEMU can open the device"
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the rule, and the event that has it applied."""
         match finding.place:
             case FilePlace(path) if path in dict(facts[KvmfrRules].unread):
                 yield from _stray(facts, path)
             case NodePlace(path) if _is_right(facts, path):
-                pass
-            case place:
-                yield from _rule(facts, place)
+                yield Terms(ONLY_TRIGGER)
+            case _ if facts[GoodKvmfrRule].generated:
+                facts[Generated].refuse()
+            case NodePlace(path) if _has_no_rule(facts, path):
+                yield EditLine(RULE_FILE, "", _good_line(facts))
+            case _:
+                yield from _rule(facts)
         yield TRIGGER
+
+
+def _has_no_rule(facts: Facts, path: str) -> bool:
+    """Tell whether no rule is about a device, while others have theirs."""
+    devices = dict(facts[KvmfrRules].devices)
+    effects = devices.get(path.removeprefix("/dev/"))
+    named = any(each.matched for each in devices.values())
+    return effects is not None and not effects.matched and named
+
+
+def _good_line(facts: Facts) -> str:
+    good = facts[GoodKvmfrRule]
+    if good.cannot or not good.for_all:
+        raise CannotFix(good.cannot or NO_GROUP)
+    return good.for_all
 
 
 def _is_right(facts: Facts, path: str) -> bool:
     return path.removeprefix("/dev/") in facts[GoodKvmfrRule].untriggered
 
 
-def _rule(facts: Facts, place: object) -> Iterator[Change]:
+def _rule(facts: Facts) -> Iterator[Change]:
     """Yield what puts the good rule in force, where the faulty one stands or anew."""
     good = facts[GoodKvmfrRule]
     if good.cannot:
@@ -84,16 +117,10 @@ def _rule(facts: Facts, place: object) -> Iterator[Change]:
     if not good.edited:
         yield from _write_new(kvmfr_lines(facts), good.line)
         return
-    here = [each for each in good.edited if each[0].place == place]
-    changes = [c for line, new in here or good.edited for c in _edited(line, new)]
+    changes = [c for line, new in good.edited for c in _edited(line, new)]
     if not changes:
-        raise CannotFix(
-            say(
-                "grant-kvmfr-rule-is-right",
-                "the rule names the right user and group already; another rule or"
-                " program changes the device later",
-            )
-        )
+        places = tuple(str(line.place) for line, _ in good.edited)
+        raise CannotFix(RULE_IS_RIGHT.filled(places=places))
     yield from changes
 
 
@@ -107,7 +134,7 @@ def _write_new(lines: tuple[KvmfrLine, ...], text: str) -> Iterator[Change]:
         if line.file.path == RULE_FILE:
             if line.rule.raw != text and line not in here[:1]:
                 yield from _commented(line)
-        elif is_recipe(line.file):
+        elif is_recipe(line.file) or _hides_whole(line.file):
             yield _out_of_the_way(line.file.path)
         else:
             yield from _commented(line)
@@ -135,6 +162,22 @@ def _put(here: list[KvmfrLine], text: str) -> Iterator[Change]:
             yield EditLine(RULE_FILE, line, None)
 
 
+def _hides_whole(file: UdevFile) -> bool:
+    """Tell whether a file of the system holds rules about access to kvmfr only."""
+    if file.path.startswith(ETC):
+        return False
+    return all(_is_about_access(rule) for rule in file.rules.lines)
+
+
+def _is_about_access(rule: Rule) -> bool:
+    matches = {term.key: term.value for term in rule.terms if term.is_match}
+    named = matches.get("SUBSYSTEM") == "kvmfr" or matches.get("KERNEL", "").startswith(
+        "kvmfr"
+    )
+    sets = {term.key for term in rule.terms if not term.is_match}
+    return named and sets <= ACCESS | {"TAG"}
+
+
 def _out_of_the_way(path: str) -> Change:
     """Remove a recipe's file; hide one of the system by one of the same name."""
     if path.startswith(ETC):
@@ -151,7 +194,7 @@ def _only_access(line: KvmfrLine) -> None:
                 say(
                     "grant-kvmfr-rule-does-more",
                     "{place} also sets {key}, so it is left as it is; take OWNER,"
-                    " GROUP, MODE and TAG out of it by hand, then run --fix",
+                    " GROUP, MODE and TAG out of it by hand",
                     place=str(line.place),
                     key=term.key,
                 )
@@ -229,7 +272,7 @@ def _stray(facts: Facts, path: str) -> Iterator[Change]:
         )
     access = facts[KvmfrAccess].ruled
     if not access or not all(node.human and node.qemu for node in access):
-        yield from _rule(facts, FilePlace(path))
+        yield from _rule(facts)
     yield DeleteFile(path, NEVER_READ)
 
 

@@ -448,10 +448,10 @@ def test_several_devices() -> None:
     )
     both = hosts.changed(two, stats={"/dev/kvmfr1": CLOSED._replace(rdev=(242, 1))})
     results = judged(both)
-    ((_, message),) = by_name(results[OWNER])
-    assert (
-        "never matches /dev/kvmfr1. The device is closed to alice and QEMU" in message
-    )
+    assert not results[OWNER].diagnoses
+    ((place, message),) = by_name(results[NODE])
+    assert place == "/dev/kvmfr1"
+    assert "alice and QEMU's account qemu cannot open it" in message
     alone = judged(hosts.changed(both, absent=["/etc/udev"]))
     (first, now), (second, later) = by_name(alone[NODE])
     assert (first, second) == ("/dev/kvmfr0", "/dev/kvmfr1")

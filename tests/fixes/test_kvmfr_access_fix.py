@@ -16,12 +16,20 @@ from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.fixes.kvmfr.rule import GrantKvmfrAccess
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller
-from vfio_doctor.model import DeleteFile, UdevTrigger
+from vfio_doctor.model import (
+    Change,
+    DeleteFile,
+    EditLine,
+    Terms,
+    UdevTrigger,
+    WriteFile,
+)
 from vfio_doctor.repair.merge import FileChange, composed
 
 D = "/etc/udev/rules.d/"
 NEW = f"{D}70-kvmfr.rules"
 GOOD = 'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"\n'
+CLOSED = hosts.char_node(0o600, "root", 0, "root", 0, (242, 1))
 SEAT = 'TAG=="uaccess", ENV{MAJOR}!="", RUN{builtin}+="uaccess"\n'
 
 
@@ -61,6 +69,8 @@ def repaired(
     assert changes[-1] == UdevTrigger("kvmfr")
     wishes: dict[str, list[FileChange]] = {}
     for change in changes[:-1]:
+        if isinstance(change, Terms):
+            continue
         assert isinstance(change, FileChange)
         wishes.setdefault(change.path, []).append(change)
     after: dict[str, str | None] = {}
@@ -215,7 +225,7 @@ LEFT = [
         id="does more",
     ),
     pytest.param(
-        {"/usr/lib/udev/rules.d/9.rules": f"# x\n{ROOT_99}"},
+        {"/usr/lib/udev/rules.d/9.rules": f'KERNEL=="x", MODE="0600"\n{ROOT_99}'},
         "/dev/kvmfr0",
         "belongs to a package",
         id="of a package",
@@ -304,3 +314,64 @@ def test_delete_names_the_file_that_takes_its_place() -> None:
     gone = [change for change in changes if isinstance(change, DeleteFile)]
     assert [change.path for change in gone] == [f"{D}99-k.rules"]
     assert str(gone[0].why) == f"{NEW} takes its place"
+
+
+def test_only_the_mode_is_edited_in_the_line_that_says_it() -> None:
+    """The user and the group are right, and stand in another line."""
+    wide = {
+        "99-a.rules": 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="kvm"\n',
+        "99-b.rules": 'KERNEL=="kvmfr*", MODE="0666"\n',
+    }
+    edits = [c for c in proposal(Facts(host(wide))) if isinstance(c, EditLine)]
+    (edit,) = edits
+    assert edit.path == f"{D}99-b.rules"
+    assert edit.new == 'KERNEL=="kvmfr*", MODE="0660"'
+
+
+def test_a_device_without_a_rule_gets_one_and_the_other_keeps_its_own() -> None:
+    first = {"99-a.rules": 'KERNEL=="kvmfr0", OWNER="alice", GROUP="kvm"\n'}
+    two = hosts.changed(
+        host(first, 252),
+        files={"/sys/class/kvmfr/kvmfr1/dev": "242:1\n"},
+        stats={"/dev/kvmfr1": CLOSED},
+    )
+    (edit, _) = proposal(Facts(two), "/dev/kvmfr1")
+    assert isinstance(edit, EditLine)
+    assert (edit.path, edit.old) == (f"{D}70-kvmfr.rules", "")
+
+
+def test_the_good_line_of_two_stays() -> None:
+    good = 'SUBSYSTEM=="kvmfr", GROUP="qemu", MODE="0660", TAG+="uaccess"\n'
+    both = {"70-kvmfr.rules": good, "99-kvmfr.rules": ROOT_99}
+    changes = proposal(Facts(host(both, 258)), f"{D}99-kvmfr.rules:1")
+    assert not [c for c in changes if getattr(c, "path", "") == f"{D}70-kvmfr.rules"]
+
+
+def test_a_commented_rule_of_the_system_is_hidden() -> None:
+    vendors = {"/usr/lib/udev/rules.d/99-kvmfr.rules": f"# shipped\n{ROOT_99}"}
+    changes = proposal(Facts(host(vendors, 258)))
+    hidden = [c for c in changes if isinstance(c, WriteFile)]
+    assert [c.path for c in hidden] == [f"{D}99-kvmfr.rules"]
+
+
+def test_the_device_of_another_person_is_never_taken() -> None:
+    lines = (
+        'KERNEL=="kvmfr0", OWNER="alice", GROUP="kvm", MODE="0666"\n'
+        'KERNEL=="kvmfr1", OWNER="bob", GROUP="kvm", MODE="0660"\n'
+    )
+    two = hosts.changed(
+        host({"99-a.rules": lines}, 252),
+        files={
+            "/sys/class/kvmfr/kvmfr1/dev": "242:1\n",
+            "/etc/passwd": "root:x:0:0::/root:/bin/sh\n"
+            "alice:x:1000:1000::/home/alice:/bin/sh\n"
+            "bob:x:1001:1001::/home/bob:/bin/sh\nqemu:x:107:107::/:/bin/false\n",
+        },
+    )
+    edits = [c for c in proposal(Facts(two)) if isinstance(c, EditLine)]
+    assert edits
+    assert not any("bob" in c.old for c in edits)
+
+
+def proposal(facts: Facts, subject: str = "/dev/kvmfr0") -> list[Change | Terms]:
+    return list(GrantKvmfrAccess().propose(finding(subject), facts))

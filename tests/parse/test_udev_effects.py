@@ -135,7 +135,7 @@ def test_effects(texts: list[str], want: tuple[Any, ...]) -> None:
     "text",
     [
         'PROGRAM="/bin/x", MODE="0660"',
-        'IMPORT{builtin}="x", MODE="0660"',
+        'IMPORT{builtin}="path_id", MODE="0660"',
         'TEST=="/x", MODE="0660"',
         'ATTR{dev}=="1:1", MODE="0660"',
         'MODE="$env{X}"',

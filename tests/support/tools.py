@@ -15,6 +15,7 @@ PACKAGES = {
     "modprobe": "kmod",
     "setpriv": "util-linux",
     "strace": "strace",
+    "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.app.diagnosis import kept_promises
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.accounts import HumanUser
@@ -93,7 +94,7 @@ def _whole(host: Reader, recorder: Recorder) -> Capture:
 
 
 def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Report:
-    results = diagnose(facts, registry)
+    results = kept_promises(host, facts, diagnose(facts, registry))
     report = assemble(host, facts, results, run, registry.problems, registry.plugins)
     with suppress(MissingFact):
         facts[DeviceTable]

@@ -76,11 +76,23 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
                 if chosen.select
                 else "Nothing is left to judge: --skip leaves out every check."
             )
+        results = kept_promises(host, facts, results)
         info = RunInfo(_utc(started), _since(started), host.name)
         report = assemble(
             host, facts, results, info, registry.problems, registry.plugins
         )
     return Diagnosed(host, facts, registry, report)
+
+
+def kept_promises(
+    host: Reader, facts: Facts, results: tuple[CheckResult, ...]
+) -> tuple[CheckResult, ...]:
+    """Return the results; a repair that no plan can be made for is not promised."""
+    if not any(d.fix for result in results for d in result.diagnoses):
+        return results
+    from vfio_doctor.repair.promise import kept
+
+    return kept(host, facts, results)
 
 
 def refuse_unknown_user(facts: Facts) -> None:

@@ -16,6 +16,7 @@ from vfio_doctor.facts.boot.config import (
     grub_words,
 )
 from vfio_doctor.facts.boot.entries import grub_menu_entry
+from vfio_doctor.facts.boot.grub_file import faults_of
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
@@ -34,6 +35,7 @@ NEEDS_SHELL = say(
     "grub-needs-shell",
     "{files}: only a shell can tell what they set; take out by hand: {gone}",
 )
+BROKEN = say("grub-broken", "{place}: {why}; correct that first")
 NO_MENU_TOOL = say(
     "grub-no-menu-tool",
     "neither update-grub nor a grub.cfg was found; edit /etc/default/grub and "
@@ -80,6 +82,9 @@ class Grub(BootBackend):
         put back, then the menu is made from them.
         """
         refuse_init_part(edit, self.name)
+        # Whether += is one is told by the rule; here no edit would come to harm.
+        for place, why, _ in faults_of(host, knows_plus=True):
+            raise CannotFix(BROKEN.filled(place=str(place), why=why))
         edits = _edits(host, edit)
         make_menu = _menu_maker(host)
         return (

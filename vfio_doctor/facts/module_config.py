@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.parse import modprobe, modules_load
+from vfio_doctor.parse import modprobe, modules_load, openrc
 from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
 from vfio_doctor.places import FilePlace
@@ -62,6 +62,9 @@ WHY_NOT_READ = {
 _CONFIGURED = ("/etc/modprobe.d", "/etc/modules-load.d")
 _STRAYS = ("/etc/modprobe", "/etc/modules-load", *_CONFIGURED)
 _LIMIT = 1 << 18
+# OpenRC's service "modules" (init.d/modules.in), which hands the arguments over.
+OPENRC = "/etc/conf.d/modules"
+SYSTEMD = "/run/systemd/system"
 
 
 class ModuleOption(NamedTuple):
@@ -113,13 +116,15 @@ class ModuleConfig(NamedTuple):
 
     ``unread`` are files and folders that exist and could not be read: an answer
     "nothing says so" is then not known. ``strays`` are files in folders that
-    nothing reads, or whose name does not end in ``.conf``.
+    nothing reads, or whose name does not end in ``.conf``. ``openrc`` is what OpenRC
+    loads and with which arguments; nothing where systemd runs.
     """
 
     options: tuple[tuple[str, ModprobeFile], ...] = ()
     lists: tuple[tuple[str, ModuleList], ...] = ()
     strays: tuple[tuple[str, str], ...] = ()
     unread: tuple[Missing, ...] = ()
+    openrc: openrc.Modules = openrc.NONE
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> ModuleConfig:
@@ -132,6 +137,7 @@ class ModuleConfig(NamedTuple):
             tuple((path, modules_load.parse(text)) for path, text in lists),
             tuple(_strays(host)),
             tuple(unread),
+            _openrc(host, unread),
         )
 
     def parameters(
@@ -145,6 +151,7 @@ class ModuleConfig(NamedTuple):
         return (
             *_from_files(self.options, module_name(module)),
             *_from_command_line(line, module_name(module)),
+            *_from_openrc(self.openrc, module_name(module)),
         )
 
     def values(
@@ -184,6 +191,8 @@ class ModuleConfig(NamedTuple):
         for path, listed in self.lists:
             if name in listed.modules:
                 return path
+        if name in self.openrc.names:
+            return OPENRC
         self._all_read()
         return None
 
@@ -256,6 +265,24 @@ def _from_command_line(
         module, dot, parameter = argument.key.partition(".")
         if dot and module_name(module) == name:
             yield parameter.replace("-", "_"), ModuleOption(argument.value, None)
+
+
+def _from_openrc(told: openrc.Modules, name: str) -> Iterator[tuple[str, ModuleOption]]:
+    """Yield what stands on modprobe's own command line: it comes last."""
+    for module, line, arguments in told.arguments:
+        for given in modprobe.parameters(arguments) if module == name else ():
+            yield given.name, ModuleOption(given.value, FilePlace(OPENRC, line))
+
+
+def _openrc(host: Reader, unread: list[Missing]) -> openrc.Modules:
+    text = read_text(host, OPENRC, _LIMIT)
+    if isinstance(text, Missing):
+        if text.why is Why.DENIED:
+            unread.append(text)
+        return openrc.NONE
+    seen = host.lstat(SYSTEMD)
+    idle = not isinstance(seen, Missing)
+    return openrc.NONE if idle else openrc.parse(text)
 
 
 def _forbids(item: Directive) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse
@@ -60,6 +61,9 @@ class QemuUser(NamedTuple):
         path, conf = _conf(host)
         settings = parse("") if isinstance(conf, Missing) else conf
         name = settings.text("user") or settings.default("user")
+        # NixOS starts QEMU as root unless its module is told otherwise.
+        if not name and facts[Generated].yes and isinstance(conf, LibvirtConf):
+            name = "root"
         assumed = not name
         name = name or _usual(accounts)
         name, uid, primary = _account(accounts, name, path)

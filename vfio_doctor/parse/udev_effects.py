@@ -92,7 +92,11 @@ class Remark(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What udev sets on the node in the end; None if no rule sets it."""
+    """What udev sets on the node in the end; None if no rule sets it.
+
+    ``matched`` are the lines whose conditions hold, or may; ``programs`` what they
+    have udev run, which may change the node afterwards.
+    """
 
     owner: Assigned | None
     group: Assigned | None
@@ -101,6 +105,8 @@ class Effects(NamedTuple):
     symlinks: tuple[Assigned, ...]
     remarks: tuple[Remark, ...]
     applied: tuple[tuple[str, int], ...]
+    matched: tuple[tuple[str, int], ...] = ()
+    programs: tuple[Assigned, ...] = ()
 
     def tag(self, name: str) -> Assigned | None:
         """Return where a tag was set, or None."""
@@ -127,6 +133,8 @@ def effects(
         tuple(event.lists["SYMLINK"].values()),
         tuple(event.remarks),
         tuple(event.applied),
+        tuple(event.matched),
+        tuple(event.programs),
     )
 
 
@@ -156,6 +164,7 @@ class _Event:
         self.slots: dict[str, Assigned] = {}
         self.lists: dict[str, dict[str, Assigned]] = {"TAG": {}, "SYMLINK": {}}
         self.final: set[str] = set()
+        self.maybe_final: set[str] = set()
         self.env: dict[str, str | None] = {
             "ACTION": device.action,
             "SUBSYSTEM": device.subsystem,
@@ -167,10 +176,13 @@ class _Event:
         self.env_open = False
         self.remarks: list[Remark] = []
         self.applied: list[tuple[str, int]] = []
+        self.matched: list[tuple[str, int]] = []
+        self.programs: list[Assigned] = []
 
     def run_file(self, path: str, rules: RuleFile) -> None:
         skip_to = ""
         unsure: set[str] = set()
+        rules = RuleFile(tuple(map(self.without_labels, rules.lines)))
         for number, rule in enumerate(rules.lines):
             labels = [t.value for t in rule.terms if t.key == "LABEL"]
             skip_to = "" if skip_to in labels else skip_to
@@ -185,6 +197,34 @@ class _Event:
                 else:
                     unsure.add(goto)
 
+    def without_labels(self, rule: Rule) -> Rule:
+        """Take the LABEL and GOTO out of a line that udev drops as it reads it."""
+        if not any(self.is_dropped(term) for term in rule.terms):
+            return rule
+        kept = tuple(t for t in rule.terms if t.key not in ("LABEL", "GOTO"))
+        return rule._replace(terms=kept)
+
+    def is_dropped(self, term: Term) -> bool:
+        """Tell whether a term has its whole line dropped for certain."""
+        version = self.names.systemd
+        if version is None:
+            return False
+        if term.ignore_case:
+            return not version.knows_ignore_case
+        if term.key not in ("OWNER", "GROUP") or any(c in term.value for c in "$%"):
+            return False
+        number = self.number(term)
+        if number < 0:
+            return version.drops_unknown_names
+        return version.drops_people and not is_system(number)
+
+    def is_resolved(self, term: Term) -> bool:
+        """Tell whether udev has a number for a name or mode when it reads the line."""
+        if term.key == "MODE":
+            return _is_octal(term.value)
+        named = term.key in ("OWNER", "GROUP")
+        return named and not any(char in term.value for char in "$%")
+
     def run_rule(self, path: str, rule: Rule, certain: bool) -> bool | None:
         """Apply one rule; return whether its conditions hold, None for unknown."""
         if rule.problem:
@@ -194,7 +234,12 @@ class _Event:
         certain = certain and holds is True
         if holds is False or self.drops(path, rule, certain):
             return False
-        for term in rule.terms:
+        self.matched.append((path, rule.last))
+        # udev sorts a line's tokens: names and modes that it has resolved come last.
+        for term in sorted(rule.terms, key=self.is_resolved):
+            if term.key == "RUN" and term.attribute != "builtin":
+                made = Assigned(term.value, -1, path, rule.last, rule.raw, certain)
+                self.programs.append(made)
             if term.key == "IMPORT":
                 self.env_open = True
             elif not term.is_match:
@@ -309,8 +354,9 @@ class _Event:
             return
         if term.key in self.final:
             return
-        if term.op == ":=" and certain and term.key != "TAG":
-            self.final.add(term.key)
+        certain = certain and term.key not in self.maybe_final
+        if term.op == ":=" and term.key != "TAG":
+            (self.final if certain else self.maybe_final).add(term.key)
         self.applied.append((path, rule.last))
         number = self.number(term) if term.key in ("OWNER", "GROUP") else -1
         plain = not any(char in term.value for char in "$%")
@@ -335,9 +381,7 @@ class _Event:
         self.slots[key] = made
 
     def set_mode(self, made: Assigned) -> None:
-        text = made.value
-        octal = text.isascii() and text.isdigit() and not set("89") & set(text)
-        if octal and int(text, 8) <= 0o7777:
+        if _is_octal(made.value):
             self.slots["MODE"] = made
         elif not made.certain:
             self.slots["MODE"] = made._replace(value="0600")
@@ -354,6 +398,11 @@ class _Event:
                 table.pop(value, None)
             elif value in table:
                 table[value] = table[value]._replace(certain=False)
+
+
+def _is_octal(text: str) -> bool:
+    octal = text.isascii() and text.isdigit() and not set("89") & set(text)
+    return octal and int(text, 8) <= 0o7777
 
 
 def _has_label(rules: RuleFile, start: int, label: str) -> bool:

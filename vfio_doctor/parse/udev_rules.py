@@ -29,6 +29,17 @@ WANTS_ATTRIBUTE = frozenset(
 )
 MAY_HAVE_ATTRIBUTE = WANTS_ATTRIBUTE | {"TEST", "RUN"}
 CAN_REMOVE = frozenset(("SYMLINK", "TAG"))
+# All that any version has; udev_builtin_lookup compares the first word.
+BUILTINS = frozenset(
+    ("blkid", "btrfs", "dissect_image", "factory_reset", "hwdb", "input_id", "keyboard")
+    + ("kmod", "net_driver", "net_id", "net_setup_link", "path_id", "tpm2_id")
+    + ("uaccess", "usb_id")
+)
+# device_property_can_set() of libsystemd's sd-device.
+FIXED = frozenset(
+    ("ACTION", "DEVLINKS", "DEVNAME", "DEVPATH", "DEVTYPE", "DRIVER", "IFINDEX")
+    + ("MAJOR", "MINOR", "SEQNUM", "SUBSYSTEM", "TAGS")
+)
 IMPORTS = frozenset(["file", "program", "builtin", "db", "cmdline", "parent"])
 
 ESCAPES = {
@@ -69,6 +80,9 @@ class FaultKind(Enum):
     UNKNOWN_ATTRIBUTE = "unknown-attribute"
     PREFIX_IN_ASSIGNMENT = "prefix-in-assignment"
     WRONG_OPERATOR = "wrong-operator"
+    NAME_OF_A_NODE = "name-of-a-node"
+    UNKNOWN_BUILTIN = "unknown-builtin"
+    FIXED_PROPERTY = "fixed-property"
 
 
 class Fault(NamedTuple):
@@ -328,7 +342,25 @@ def _fault(term: Term) -> Fault | None:
     if unknown or (key == "CONST" and term.attribute not in ("arch", "virt")):
         return Fault(FaultKind.UNKNOWN_ATTRIBUTE, f"{key}{{{term.attribute}}}")
     wrong = _wrong_operator(key, op)
-    return Fault(FaultKind.WRONG_OPERATOR, key, op) if wrong else None
+    return Fault(FaultKind.WRONG_OPERATOR, key, op) if wrong else _wrong_value(term)
+
+
+def _wrong_value(term: Term) -> Fault | None:
+    """Return why systemd drops a line with this value, or None."""
+    key, value = term.key, term.value
+    if key == "RUN" and term.attribute not in ("", "program", "builtin"):
+        return Fault(FaultKind.UNKNOWN_ATTRIBUTE, f"{key}{{{term.attribute}}}")
+    if key in ("RUN", "IMPORT") and term.attribute == "builtin":
+        name = value.split(None, 1)[0] if value.split() else ""
+        known = not name or name in BUILTINS
+        return None if known else Fault(FaultKind.UNKNOWN_BUILTIN, key, name)
+    if term.is_match:
+        return None
+    if key == "NAME" and value in ("", "%k"):
+        return Fault(FaultKind.NAME_OF_A_NODE, key, value)
+    if key == "ENV" and term.attribute in FIXED:
+        return Fault(FaultKind.FIXED_PROPERTY, f"{key}{{{term.attribute}}}")
+    return None
 
 
 def _wrong_operator(key: str, op: str) -> bool:

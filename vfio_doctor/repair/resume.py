@@ -12,7 +12,7 @@ from vfio_doctor.repair.session import INTERRUPTED, Session
 from vfio_doctor.repair.stops import stoppable
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.trusted import why_not
-from vfio_doctor.repair.values import Ending, Outcome
+from vfio_doctor.repair.values import Ending, Outcome, StepState
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Message
@@ -122,6 +122,7 @@ def _chosen(
 ) -> tuple[Run | None, Message | None]:
     open_now = [run for run in runs if run.state is RunState.OPEN]
     left = [run for run in runs if run.state is not RunState.UNDONE]
+    some = open_now if finish else [run for run in left if _did_something(run)]
     if wanted:
         named = [run for run in runs if run.id == wanted]
         if not named:
@@ -129,5 +130,11 @@ def _chosen(
         if named[0] not in (open_now if finish else left):
             return None, OVER[named[0].state].filled(run=wanted)
         return named[0], None
-    some = open_now if finish else left
     return (some[-1], None) if some else (None, NO_RUN)
+
+
+def _did_something(run: Run) -> bool:
+    """Tell whether a run left anything behind that can be taken back."""
+    left = (StepState.DONE, StepState.LATE, StepState.KEPT)
+    acted = any(entry.state in left or entry.begun for entry in run.entries)
+    return acted or run.state is RunState.OPEN

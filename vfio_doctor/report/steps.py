@@ -65,11 +65,12 @@ REPAIRS = (
 def next_steps(report: Report) -> list[Message]:
     """Return numbered steps without their numbers; each once.
 
-    First what the tool repairs, then the firmware, then the person, then
-    whoever else; then a reboot, then looking again.
+    First the firmware, which what follows may rest on; then what the tool repairs,
+    then the person, then whoever else; then a reboot, then looking again.
     """
     found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
-    steps = list(dict.fromkeys([*_repairs(found), *_by_hand(report)]))
+    first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
+    steps = list(dict.fromkeys([*first, *_repairs(found), *rest]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -102,9 +103,11 @@ def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
             yield one if count == 1 else several.filled(count=count)
 
 
-def _by_hand(report: Report) -> Iterator[Message]:
+def _by_hand(
+    report: Report, actors: tuple[tuple[Actor, Message], ...]
+) -> Iterator[Message]:
     """Yield one step an actor, naming the checks whose advice says the rest."""
-    for actor, said in ACTORS:
+    for actor, said in actors:
         ids = tuple(
             result.id
             for result in report.checks

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
+from vfio_doctor.parse.near import distance
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -135,7 +136,60 @@ MISSPELT = {
     "vfio_pci.id": "vfio-pci.ids",
     "vfio_pci_ids": "vfio-pci.ids",
     "vfiopci.ids": "vfio-pci.ids",
+    "kvm.allow_unsafe_assigned_interrupts": (
+        "vfio_iommu_type1.allow_unsafe_interrupts"
+    ),
 }
+# Parameters of this field, as they are spelt, with _ for -.
+REAL = frozenset(
+    (
+        "iommu",
+        "intel_iommu",
+        "amd_iommu",
+        "amd_iommu_dump",
+        "amd_iommu_intr",
+        "intremap",
+        "nointremap",
+        "iommu.passthrough",
+        "iommu.strict",
+        "iommu.forcedac",
+        "pcie_acs_override",
+        "kvm.ignore_msrs",
+        "kvm.report_ignored_msrs",
+        "kvm_intel.nested",
+        "kvm_amd.nested",
+        "kvmfr.static_size_mb",
+        "vfio_pci.ids",
+        "vfio_pci.disable_vga",
+        "vfio_pci.disable_idle_d3",
+        "vfio_pci.nointxmask",
+        "vfio_pci.enable_sriov",
+        "vfio.enable_unsafe_noiommu_mode",
+        "vfio_iommu_type1.allow_unsafe_interrupts",
+        "vfio_iommu_type1.dma_entry_limit",
+        "vfio_iommu_type1.disable_hugepages",
+        "rd.driver.pre",
+        "rd.driver.post",
+        "rd.driver.blacklist",
+        "modprobe.blacklist",
+        "module_blacklist",
+        "initcall_blacklist",
+        "modules_load",
+        "rd.modules_load",
+        "hugepages",
+        "hugepagesz",
+        "default_hugepagesz",
+        "hugetlb_cma",
+        "isolcpus",
+        "nohz_full",
+        "rcu_nocbs",
+        "pcie_aspm",
+        "pcie_port_pm",
+        "split_lock_detect",
+    )
+)
+# Up to this length a name one slip away is another word more often than not.
+SHORT, LONG = 4, 9
 # vendor:device, then optional subsystem, class and mask (vfio_pci_core).
 _ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
 
@@ -183,6 +237,7 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
     right = MISSPELT.get(key)
     if key.startswith("vfio.pci"):
         right = f"vfio-pci.{key.removeprefix('vfio.pci').lstrip('._')}"
+    right = right or _nearest(key)
     if right:
         value = f"={argument.value}" if argument.value is not None else ""
         why = NO_PARAMETER.filled(name=argument.key)
@@ -193,6 +248,16 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
         yield from _foreign(argument, amd)
     elif key in KNOWN:
         yield from _unknown_values(argument, key, amd)
+
+
+def _nearest(key: str) -> str:
+    """Return the real parameter that a name differs from by a slip, or ""."""
+    if key in REAL or len(key) <= SHORT:
+        return ""
+    most = 2 if len(key) > LONG else 1
+    near = sorted((distance(key, name, most), name) for name in REAL)
+    slips, name = near[0]
+    return name.replace("vfio_pci.", "vfio-pci.") if slips <= most else ""
 
 
 def _foreign(argument: Argument, amd: bool) -> Iterator[Idle]:
@@ -207,6 +272,10 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
         why, meant = TOLD.get((key, item), (UNKNOWN_VALUE, ""))
         if (key, item) == ("iommu", "on"):
             why, meant = TURNS_NOTHING_ON, "" if amd else "intel_iommu=on"
+        others = [each for each in argument.items if each.startswith(KNOWN[key])]
+        if (key, item) == ("iommu", "on") and others:
+            kept = f"{key}={','.join(others)}"
+            meant = f"{kept} {meant}" if meant and meant != kept else kept
         if why is UNKNOWN_VALUE:
             why = UNKNOWN_VALUE.filled(item=item) if item else NO_VALUE
         yield Idle(argument.raw, why, meant)

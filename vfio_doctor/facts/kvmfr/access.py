@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
+from vfio_doctor.facts.accounts import (
+    FIRST_PERSON,
+    NOT_PEOPLE,
+    Accounts,
+    ActiveSeat,
+    HumanUser,
+)
 from vfio_doctor.facts.base import C, MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
@@ -44,12 +50,14 @@ class KvmfrAccess(NamedTuple):
 
     ``now`` has the devices whose node is a character device that can be looked
     at. ``group`` is the group a rule should name so that QEMU gets in; "" if
-    QEMU's account is not known.
+    QEMU's account is not known. ``others`` are devices that the rules give to
+    another person, if they give one to this person too.
     """
 
     now: tuple[NodeAccess, ...]
     ruled: tuple[NodeAccess, ...]
     group: str
+    others: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrAccess:
@@ -63,7 +71,17 @@ class KvmfrAccess(NamedTuple):
             for node in facts[KvmfrNodes].nodes
             if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
         )
-        return cls(now, ruled, judge.best_group())
+        mine = any(access.human for access in ruled)
+        others = tuple(
+            name
+            for name, effects in rules.devices
+            if mine and judge.is_anothers(effects)
+        )
+        return cls(now, ruled, judge.best_group(), others)
+
+    def is_anothers(self, name: str) -> bool:
+        """Tell whether a device is another person's, while this one has theirs."""
+        return name in self.others
 
     def rule(self, name: str) -> NodeAccess:
         """Return what the rules give for a device; raises `MissingFact`."""
@@ -75,12 +93,22 @@ class KvmfrAccess(NamedTuple):
         )
 
 
+def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
+    """Return who could open a device if the rules had these effects on it."""
+    judge = _Judge(facts)
+    return judge.ruled(name, judge.plan(effects))
+
+
 class _Plan(NamedTuple):
-    """The node as the rules leave it; ``seat``: the seat's user gets an ACL."""
+    """The node as the rules leave it; ``seat``: the seat's user gets an ACL.
+
+    ``programs``: the rules have a program run, which may open the node to others.
+    """
 
     stat: Stat
     certain: bool
     seat: bool | None
+    programs: bool = False
 
 
 class _Judge:
@@ -93,12 +121,22 @@ class _Judge:
         self.seat = _known_or_none(facts, ActiveSeat)
         self.systemd = facts[KvmfrRules].systemd
 
+    def is_anothers(self, effects: Effects) -> bool:
+        """Tell whether the rules make another person the owner of a node."""
+        owner = effects.owner
+        if owner is None or not owner.certain or self.human is None:
+            return False
+        person = owner.number >= FIRST_PERSON and owner.number not in NOT_PEOPLE
+        return person and owner.number != self.human.uid
+
     def plan(self, effects: Effects) -> _Plan:
         owner, group = effects.owner, effects.group
         uid = owner.number if owner else 0
         gid = group.number if group else 0
         # udev's own default: a group alone makes the node 0660.
-        mode = int(effects.mode.value, 8) if effects.mode else 0o660 if gid else 0o600
+        mode = 0o660 if gid else 0o600
+        if effects.mode:
+            mode = int(effects.mode.value, 8) & 0o777
         user = self.accounts.user_by_uid(uid)
         known = self.accounts.group_by_gid(gid)
         stat = Stat(
@@ -110,7 +148,8 @@ class _Judge:
         # A name that a line only may set, or may have been dropped for.
         unsure = [r for r in effects.remarks if r.key and not r.certain]
         certain = all(part.certain for part in parts) and not unsure
-        return _Plan(stat, certain, self.seat_acl(effects.tag("uaccess")))
+        seat = self.seat_acl(effects.tag("uaccess"))
+        return _Plan(stat, certain, seat, bool(effects.programs))
 
     def seat_acl(self, tag: Assigned | None) -> bool | None:
         """Tell whether the seat's user gets an ACL from this tag."""
@@ -127,6 +166,8 @@ class _Judge:
         if not human and plan.seat is not False:
             human = plan.seat
         qemu = self.opens(plan.stat, self.qemu) if plan.certain else None
+        if plan.programs:
+            human, qemu = human or None, qemu or None
         return NodeAccess(name, looks(plan.stat), human, qemu)
 
     def now(self, node: KvmfrNode, stat: Stat, plan: _Plan | None) -> NodeAccess:

@@ -13,6 +13,8 @@ from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
+from vfio_doctor.facts.kvmfr.trial import opens_to_all, serves
+from vfio_doctor.facts.nixos import NIXOS_RULE, Generated
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.udev import ADMIN_FOLDER, UdevRules
 from vfio_doctor.messages import say
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 RULE_FILE = f"{ADMIN_FOLDER}/70-kvmfr.rules"
 MODE = "0660"
-FOR_ALL = 0o002
 NAME_SIGNS = frozenset("_.@-")
 
 
@@ -56,11 +57,15 @@ WRITE = say(
 
 
 class Way(Enum):
-    """How the person gets in; QEMU gets in by the group."""
+    """How the person gets in; QEMU gets in by the group.
+
+    `MODE` keeps the way that the rules have and corrects their mode alone.
+    """
 
     OWNER = "owner"
     UACCESS = "uaccess"
     GROUP = "group"
+    MODE = "mode"
 
 
 class KvmfrLine(NamedTuple):
@@ -77,8 +82,12 @@ class KvmfrLine(NamedTuple):
     @property
     def names_owner_in_etc(self) -> bool:
         """Tell whether the user of this line can be replaced in place."""
-        ours = self.file.path.startswith(f"{ADMIN_FOLDER}/")
-        return ours and has_assignment(self.rule.raw, "OWNER")
+        return self.is_ours and has_assignment(self.rule.raw, "OWNER")
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the administrator may edit the file."""
+        return self.file.path.startswith(f"{ADMIN_FOLDER}/")
 
 
 class GoodKvmfrRule(NamedTuple):
@@ -88,7 +97,8 @@ class GoodKvmfrRule(NamedTuple):
     they stand, with their new text; if there are any, `RULE_FILE` is not
     written. ``untriggered`` are devices whose rules are right and were not applied
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
-    most hosts.
+    most hosts. ``for_all`` serves a device that no rule is about; ``generated`` tells
+    that the files are made from a configuration (NixOS).
     """
 
     way: Way
@@ -96,6 +106,8 @@ class GoodKvmfrRule(NamedTuple):
     edited: tuple[tuple[KvmfrLine, str], ...] = ()
     untriggered: tuple[str, ...] = ()
     cannot: Message | None = None
+    for_all: str = ""
+    generated: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GoodKvmfrRule:
@@ -108,8 +120,11 @@ class GoodKvmfrRule(NamedTuple):
             made = _MADE[way](facts, lines)
         except (MissingFact, CannotFix) as why:
             group = facts[KvmfrAccess].group or "kvm"
-            return cls(way, _by_tag(group), (), found, why.message)
-        return made._replace(untriggered=found)
+            made = cls(way, _by_tag(group), (), found, why.message)
+            return made._replace(generated=facts[Generated].yes)
+        for_all = _for_all(facts)
+        generated = facts[Generated].yes
+        return made._replace(untriggered=found, for_all=for_all, generated=generated)
 
     def expected(self, place: FilePlace | None = None) -> str:
         """Return what should stand in place of a line, or in `RULE_FILE`."""
@@ -119,6 +134,8 @@ class GoodKvmfrRule(NamedTuple):
     def by_hand(self, place: FilePlace | None = None) -> Message:
         """Return how to do by hand what ``--fix`` does about a line or file."""
         rule = self.expected(place)
+        if self.generated:
+            return NIXOS_RULE.filled(rule=self.for_all or rule)
         if self.edited:
             at = [old.place for old, _ in self.edited]
             chosen = str(place if place in at else at[0])
@@ -140,11 +157,12 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
 
 
 def _best_way(facts: Facts, lines: tuple[KvmfrLine, ...]) -> Way:
-    """Return OWNER if replacing the user in place repairs all."""
+    """Return what changes least: the mode, the user in place, else a new rule."""
     systemd = facts[KvmfrRules].systemd
     keeps_people = systemd is not None and systemd.means_people_well
-    names_owner = any(line.names_owner_in_etc for line in lines)
-    in_place = names_owner and keeps_people and not _late(facts)
+    if _mode_alone(facts, lines):
+        return Way.MODE
+    in_place = _owned(facts, lines) and keeps_people and not _late(facts)
     return Way.OWNER if in_place else Way.UACCESS
 
 
@@ -165,8 +183,47 @@ def _untriggered(facts: Facts) -> Iterator[str]:
 
 def _wide(facts: Facts) -> tuple[str, ...]:
     """Return the devices that a rule opens to every account."""
-    modes = [(name, effects.mode) for name, effects in facts[KvmfrRules].devices]
-    return tuple(name for name, m in modes if m and int(m.value, 8) & FOR_ALL)
+    devices = facts[KvmfrRules].devices
+    return tuple(name for name, effects in devices if opens_to_all(effects))
+
+
+def _deciding(facts: Facts, lines: tuple[KvmfrLine, ...], key: str) -> list[KvmfrLine]:
+    """Return the administrator's lines that decide about MODE or GROUP."""
+    found = []
+    for _, effects in facts[KvmfrRules].devices:
+        part = effects.mode if key == "MODE" else effects.group
+        if part:
+            found.append(FilePlace(part.path, part.line))
+    return [line for line in lines if line.is_ours and line.place in found]
+
+
+def _mode_alone(
+    facts: Facts, lines: tuple[KvmfrLine, ...]
+) -> tuple[tuple[KvmfrLine, str], ...]:
+    """Return the lines with a better mode, if that alone repairs all; else none."""
+    edited = tuple(
+        (line, replace_value(line.rule.raw, "MODE", MODE))
+        for line in _deciding(facts, lines, "MODE")
+    )
+    changed = {line.place: new for line, new in edited if line.rule.raw != new}
+    if not changed or not serves(facts, changed):
+        return ()
+    return tuple(pair for pair in edited if pair[0].place in changed)
+
+
+def _by_mode(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
+    edited = _mode_alone(facts, lines)
+    return GoodKvmfrRule(Way.MODE, edited[0][1].strip(), edited)
+
+
+def _owned(facts: Facts, lines: tuple[KvmfrLine, ...]) -> list[KvmfrLine]:
+    """Return the lines whose user is replaced: nobody else's device is taken."""
+    others = {
+        FilePlace(effects.owner.path, effects.owner.line)
+        for name, effects in facts[KvmfrRules].devices
+        if effects.owner and facts[KvmfrAccess].is_anothers(name)
+    }
+    return [ln for ln in lines if ln.names_owner_in_etc and ln.place not in others]
 
 
 def _late(facts: Facts) -> bool:
@@ -187,19 +244,39 @@ def _by_owner(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
                 version=str(systemd),
             )
         )
-    owned = [line for line in lines if line.names_owner_in_etc]
+    owned = _owned(facts, lines)
     if not owned:
         text = _rule(f'OWNER="{person}"', f'GROUP="{_qemu_group(facts)}"')
         return GoodKvmfrRule(Way.OWNER, text)
     edited = [(line, _with_owner(facts, line.rule.raw, person)) for line in owned]
+    if _needs_group(facts):
+        edited += _with_group(facts, lines, owned)
     return GoodKvmfrRule(Way.OWNER, edited[0][1].strip(), tuple(edited))
+
+
+def _needs_group(facts: Facts) -> bool:
+    """Tell whether the group or mode that the rules give will not do."""
+    closed = any(node.qemu is False for node in facts[KvmfrAccess].ruled)
+    return closed or bool(_wide(facts))
+
+
+def _with_group(
+    facts: Facts, lines: tuple[KvmfrLine, ...], owned: list[KvmfrLine]
+) -> list[tuple[KvmfrLine, str]]:
+    """Return the other lines that decide about group and mode, corrected."""
+    texts: dict[FilePlace, str] = {}
+    for key, value in (("GROUP", _qemu_group(facts)), ("MODE", MODE)):
+        for line in _deciding(facts, lines, key):
+            raw = texts.get(line.place, line.rule.raw)
+            texts[line.place] = replace_value(raw, key, value)
+    rest = [line for line in lines if line not in owned]
+    return [(line, texts[line.place]) for line in rest if line.place in texts]
 
 
 def _with_owner(facts: Facts, raw: str, person: str) -> str:
     """Return a rule for this person, with a group and mode that let QEMU in."""
     raw = replace_value(raw, "OWNER", person)
-    closed = any(node.qemu is False for node in facts[KvmfrAccess].ruled)
-    if not closed and not _wide(facts):
+    if not _needs_group(facts):
         return raw
     group = _qemu_group(facts)
     if has_assignment(raw, "GROUP"):
@@ -212,7 +289,26 @@ def _with_owner(facts: Facts, raw: str, person: str) -> str:
 
 
 def _by_uaccess(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
-    return GoodKvmfrRule(Way.UACCESS, _by_tag(_qemu_group(facts)))
+    group = _qemu_group(facts)
+    good = [line for line in lines if _is_good(facts, line)]
+    text = good[0].rule.raw if good else _by_tag(group)
+    return GoodKvmfrRule(Way.UACCESS, text)
+
+
+def _is_good(facts: Facts, line: KvmfrLine) -> bool:
+    """Tell whether a line of `RULE_FILE` is a good rule already, for all devices."""
+    given = {term.key: term.value for term in line.rule.terms}
+    group = facts[Accounts].group(given.get("GROUP", ""))
+    return (
+        line.file.path == RULE_FILE
+        and len(given) == len(line.rule.terms)
+        and set(given) == {"SUBSYSTEM", "GROUP", "MODE", "TAG"}
+        and (given["SUBSYSTEM"], given["TAG"]) == (KVMFR, "uaccess")
+        and given["MODE"].lstrip("0") == MODE.lstrip("0")
+        and group is not None
+        and is_system(group.gid)
+        and group.gid in facts[QemuUser].gids
+    )
 
 
 def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
@@ -233,10 +329,19 @@ def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
 
 
 _MADE = {Way.OWNER: _by_owner, Way.UACCESS: _by_uaccess, Way.GROUP: _by_group}
+_MADE[Way.MODE] = _by_mode
 
 
 def _by_tag(group: str) -> str:
     return _rule(f'GROUP="{group}"') + ', TAG+="uaccess"'
+
+
+def _for_all(facts: Facts) -> str:
+    """Return a rule for every kvmfr device, "" if none can be made."""
+    try:
+        return _by_tag(_qemu_group(facts))
+    except (MissingFact, CannotFix):
+        return ""
 
 
 def _rule(*terms: str) -> str:

@@ -8,7 +8,7 @@ from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact, NotApplicable, known, missing_fact
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
-from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.module_config import OPENRC, ModuleConfig
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
@@ -63,6 +63,7 @@ class KvmfrIntent(NamedTuple):
         found = (
             *asked,
             *search.in_use(),
+            *search.given(),
             *search.configured(),
             *search.naming(RULES, (".rules", ".conf"), RULE),
             *search.naming(DOMAINS, (".xml",), DOMAIN),
@@ -128,8 +129,8 @@ class _Search:
         if self.is_there("/dev/kvmfr0"):
             yield NODE
 
-    def configured(self) -> Iterator[Message]:
-        """Yield the kernel arguments and configuration files that name it."""
+    def given(self) -> Iterator[Message]:
+        """Yield the kernel arguments that name it."""
         try:
             line = self.facts[KernelCmdline].line
         except MissingFact as missing:
@@ -137,6 +138,9 @@ class _Search:
         else:
             words = (w for w in line.words if KVMFR in w and not _forbidding(w))
             yield from (ARGUMENT.filled(argument=word) for word in words)
+
+    def configured(self) -> Iterator[Message]:
+        """Yield the configuration files about modules that name it."""
         config = self.facts[ModuleConfig]
         for path, file in config.options:
             meant = KVMFR in file.modules("options") or f"/{KVMFR}" in path
@@ -145,6 +149,8 @@ class _Search:
         for path, listed in config.lists:
             if KVMFR in listed.modules and not _is_vendors(path):
                 yield LISTED.filled(path=path)
+        if KVMFR in config.openrc.names:
+            yield LISTED.filled(path=OPENRC)
         for path, text in config.strays:
             if KVMFR in path or KVMFR in text:
                 yield STRAY.filled(path=path)

@@ -44,6 +44,16 @@ _OF_SYNTAX = {
         "udev-rule-prefix-in-assignment",
         "the prefix i cannot stand in an assignment to {key}",
     ),
+    FaultKind.NAME_OF_A_NODE: say(
+        "kvmfr-rule-fault-name",
+        "{key} renames network interfaces only, and takes no {text}",
+    ),
+    FaultKind.UNKNOWN_BUILTIN: say(
+        "kvmfr-rule-fault-builtin", "{key} names a built-in that udev does not have"
+    ),
+    FaultKind.FIXED_PROPERTY: say(
+        "kvmfr-rule-fault-property", "{key} cannot be set by a rule"
+    ),
     FaultKind.WRONG_OPERATOR: say(
         "udev-rule-wrong-operator", "{key} does not take the operator {text}"
     ),

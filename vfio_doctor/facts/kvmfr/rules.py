@@ -39,7 +39,8 @@ class KvmfrRules(NamedTuple):
 
     ``mentions`` are the rules that name kvmfr, ``unread`` (path, text) of files
     that name it and that udev never reads, ``unreadable`` what could not be
-    looked at; ``systemd`` is None if its version is not known.
+    looked at; ``systemd`` is None if its version is not known. ``nodes`` and
+    ``names`` are what the rules were applied to, and with.
     """
 
     devices: tuple[tuple[str, Effects], ...]
@@ -47,6 +48,8 @@ class KvmfrRules(NamedTuple):
     unread: tuple[tuple[str, str], ...]
     unreadable: tuple[Missing, ...]
     systemd: Systemd | None
+    nodes: tuple[Device, ...] = ()
+    names: Names = Names({}, {}, None)
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrRules:
@@ -55,9 +58,9 @@ class KvmfrRules(NamedTuple):
         files = [(file.path, file.rules) for file in rules.files]
         version = _version(facts)
         named = [r for _, f in files for r in f.lines if KVMFR in r.raw]
-        names = _names(host, facts, named, version)
+        names, nodes = _names(host, facts, named, version), tuple(_devices(facts))
         return cls(
-            tuple((d.kernel, effects(files, d, names)) for d in _devices(facts)),
+            tuple((node.kernel, effects(files, node, names)) for node in nodes),
             tuple(
                 Mention(path, rule.last, rule.raw)
                 for path, file in files
@@ -67,6 +70,8 @@ class KvmfrRules(NamedTuple):
             tuple((path, text) for path, text in rules.unread if _names_kvmfr(text)),
             rules.unreadable,
             version,
+            nodes,
+            names,
         )
 
     def all_read(self) -> None:

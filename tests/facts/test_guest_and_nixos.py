@@ -1,0 +1,87 @@
+"""Hosts that are none, and hosts whose files are made from a configuration."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import hosts
+from support.fixture_hosts import catalogue
+from support.machines import amd, intel
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, NotApplicable
+from vfio_doctor.facts.guest import LookingGlassGuest
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.nixos import Generated
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.model import Status
+from vfio_doctor.parse import openrc
+from vfio_doctor.parse.cmdline import parse as line_of
+
+UEVENT = "/sys/bus/pci/devices/0000:00:09.0/uevent"
+OPENRC = 'modules="kvmfr"\nmodule_kvmfr_args="static_size_mb=64"\n'
+
+
+def in_a_vm(host: CapturedHost, uevent: str) -> CapturedHost:
+    text = host.capture.files["/proc/cpuinfo"]
+    assert isinstance(text, bytes)
+    inside = text.replace(b"fpu vme", b"fpu vme hypervisor")
+    return hosts.changed(host, files={"/proc/cpuinfo": inside, UEVENT: uevent})
+
+
+def test_a_guest_with_shared_memory_is_no_host() -> None:
+    guest = in_a_vm(amd(iommu=False, firmware_on=False), "PCI_ID=1AF4:1110\n")
+    assert Facts(guest)[LookingGlassGuest].address == "0000:00:09.0"
+    with pytest.raises(NotApplicable):
+        Facts(guest)[LookingGlassGuest].demand_host()
+    ends = {result.id: result.status for result in diagnose(Facts(guest), load())}
+    assert Status.FAIL not in ends.values()
+    assert ends["kvm-device-missing"] is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("uevent", ["PCI_ID=1AF4:1050\n", ""])
+def test_any_other_virtual_machine_may_be_one(uevent: str) -> None:
+    Facts(in_a_vm(intel(), uevent))[LookingGlassGuest].demand_host()
+
+
+def test_a_guest_whose_devices_are_denied_is_not_known() -> None:
+    closed = in_a_vm(intel(), "")
+    closed.capture.files[UEVENT] = hosts.denied(UEVENT)
+    with pytest.raises(MissingFact):
+        Facts(closed)[LookingGlassGuest].demand_host()
+
+
+def test_nixos_makes_its_files() -> None:
+    nixos = hosts.changed(amd(), files={"/etc/os-release": "ID=nixos\n"})
+    with pytest.raises(CannotFix):
+        Facts(nixos)[Generated].refuse()
+    Facts(catalogue.host("healthy-bazzite"))[Generated].refuse()
+
+
+def test_openrc_loads_a_module_with_its_arguments() -> None:
+    host = hosts.build({openrc_file(): OPENRC, "/proc/cmdline": "quiet\n"})
+    config, line = Facts(host)[ModuleConfig], Facts(host)[KernelCmdline].line
+    assert config.loaded_at_boot("kvmfr", line) == openrc_file()
+    option = config.effective("kvmfr", "static_size_mb", line)
+    assert option is not None
+    assert (option.value, str(option.place)) == ("64", f"{openrc_file()}:2")
+    idle = hosts.changed(host, files={"/run/systemd/system/x": ""})
+    assert Facts(idle)[ModuleConfig].loaded_at_boot("kvmfr", line_of("")) is None
+
+
+def openrc_file() -> str:
+    return "/etc/conf.d/modules"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("modules='a b-c'\n", {"a", "b_c"}),
+        ('modules_6_1="d" # kept\n', {"d"}),
+        ('# modules="e"\n', set()),
+        ("", set()),
+    ],
+)
+def test_modules_of_openrc(text: str, names: set[str]) -> None:
+    assert openrc.parse(text).names == names

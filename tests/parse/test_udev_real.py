@@ -1,0 +1,92 @@
+"""Our reader of udev rules against the real udev of this machine (systemd 252)."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import udev_made
+from support.udev_made import Told
+from vfio_doctor.parse.systemd_versions import read_version
+from vfio_doctor.parse.udev_effects import Assigned, Device, Effects, Names, effects
+from vfio_doctor.parse.udev_rules import parse_udev_rules
+
+NODE = "/sys/class/mem/null"
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.needs_tool("unshare", "udevadm"),
+    pytest.mark.runs("unshare", "udevadm"),
+]
+
+
+def ours(text: str) -> Effects:
+    """What we say the rules do to /dev/null on this machine."""
+    asked = subprocess.run(["udevadm", "--version"], capture_output=True, check=True)
+    names = Names(
+        {user.pw_name: user.pw_uid for user in pwd.getpwall()},
+        {group.gr_name: group.gr_gid for group in grp.getgrall()},
+        read_version(asked.stdout.decode()),
+    )
+    attributes = (*os.listdir(NODE), "power/control", "power/runtime_status")
+    place = "/devices/virtual/mem/null"
+    device = Device("null", "mem", "add", place, tuple(attributes))
+    return effects([("made.rules", parse_udev_rules(text))], device, names)
+
+
+def differences(said: Effects, real: Told) -> list[str]:
+    """Where the two differ; what we call uncertain is not held against us."""
+    found = []
+    for name, part, number in (
+        ("owner", said.owner, real.uid),
+        ("group", said.group, real.gid),
+    ):
+        if number != (part.number if part else 0) and (part is None or part.certain):
+            found.append(f"{name}: {part and part.value}, really {number}")
+    mode = said.mode
+    if mode and mode.certain and int(mode.value, 8) & 0o777 != real.mode:
+        found.append(f"mode: {mode.value}, really {real.mode:04o}")
+    if mode is None and real.mode not in (0o600, 0o660, 0o666):
+        found.append(f"mode: none, really {real.mode:04o}")
+    for name, parts, words in (
+        ("tags", said.tags, real.tags),
+        ("links", said.symlinks, real.links),
+    ):
+        if _sure(parts) and {part.value for part in parts} != words:
+            found.append(f"{name}: {parts}, really {sorted(words)}")
+    return found
+
+
+def _sure(parts: tuple[Assigned, ...]) -> bool:
+    return all(part.certain for part in parts)
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(40), id="a few"),
+        pytest.param(range(40, 4000), marks=pytest.mark.slow, id="thousands"),
+    ],
+)
+def test_made_rules_do_what_we_say(seeds: range, tmp_path: Path) -> None:
+    files = {seed: udev_made.made(seed) for seed in seeds}
+    told = udev_made.tell(files, tmp_path)
+    wrong = [
+        f"{seed}: {difference}\n{text}\n{told[seed].log}"
+        for seed, text in files.items()
+        for difference in differences(ours(text), told[seed])
+    ]
+    assert not wrong, f"{len(wrong)} of {len(files)}\n{wrong[0]}"
+
+
+def test_what_is_made_is_varied() -> None:
+    texts = [udev_made.made(seed) for seed in range(400)]
+    said = [ours(text) for text in texts[:100]]
+    assert sum(bool(one.applied) for one in said) > 50
+    assert sum(bool(one.remarks) for one in said) > 20
+    for word in ("LABEL", "GOTO", ":=", 'e"', "RUN", "NAME", "\\\n", "nosuch"):
+        assert any(word in text for text in texts), word

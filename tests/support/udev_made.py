@@ -1,0 +1,173 @@
+"""Rule files made at random, and the real udev that applies them to /dev/null."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+# In a mount namespace of its own: what the rules do stays in there.
+SCRIPT = """
+set -e
+mount --make-rprivate /
+mkdir "$1/dev" "$1/rules"
+mount -t tmpfs none "$1/dev"
+cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
+mount --bind "$1/rules" /etc/udev/rules.d
+mount -t tmpfs none /usr/lib/udev/rules.d
+mount -t tmpfs none /run/udev
+for file in "$1"/made/*; do
+    cp "$file" /etc/udev/rules.d/10-made.rules
+    rm -rf /run/udev/data
+    chown 0:0 /dev/null
+    chmod 666 /dev/null
+    udevadm test --action=add /sys/class/mem/null >"$1/told/${file##*/}" 2>&1 || :
+done
+"""
+PERMISSIONS = re.compile(
+    r"Setting permissions /dev/null, uid=(\d+), gid=(\d+), mode=0?(\d+)"
+)
+VALUES = {
+    "SUBSYSTEM": ["mem", "kvmfr", "m*", "mem|net", "?em", "", "[mn]em", "mem*"],
+    "KERNEL": [
+        "null",
+        "nul?",
+        "*",
+        "kvmfr*",
+        "n[a-u]ll",
+        "n[!u]ll",
+        "zero|null",
+        "NULL",
+    ],
+    "ACTION": ["add", "remove", "add|change", "*"],
+    "DEVPATH": ["/devices/virtual/mem/null", "/devices/*", "*/null", "/x"],
+    "DRIVER": ["", "x", "?*"],
+    "OWNER": ["root", "nobody", "nosuch", "0", "33", "$env{X}", "%k", ""],
+    "GROUP": ["root", "tty", "disk", "nosuch", "0", "5", "$kernel", ""],
+    "MODE": ["0660", "0600", "0666", "660", "0999", "x", "", "07777", "1"],
+    "TAG": ["uaccess", "seat", "a", "b", "uaccess"],
+    "SYMLINK": ["one", "two three", "four", "one"],
+    "NAME": ["%k", "", "x", "null"],
+    "ENV": ["1", "0", "x*", ""],
+    "LABEL": ["end", "l2"],
+    "GOTO": ["end", "l2", "nowhere"],
+    "RUN": ["/bin/true", "/bin/chown a %N", ""],
+    "OPTIONS": ["string_escape=none", "watch", "x", "static_node=null", "last_rule"],
+    "KERNELS": ["null", "*", "x"],
+    "SUBSYSTEMS": ["mem", "pci", "*"],
+    "ATTR": ["1:3", "*", "x"],
+    "TAGS": ["a", "uaccess", "x"],
+    "CONST": ["x86-64", "x"],
+    "TEST": ["/dev/null", "/nosuch"],
+    "PROGRAM": ["/bin/true", "/bin/false"],
+    "RESULT": ["*", "x"],
+    "IMPORT": ["/nosuch", "path_id"],
+    "SECLABEL": ["x"],
+    "BOGUS": ["x"],
+}
+LIKELY = [
+    "SUBSYSTEM",
+    "KERNEL",
+    "OWNER",
+    "GROUP",
+    "MODE",
+    "TAG",
+    "SYMLINK",
+    "ENV",
+    "LABEL",
+    "GOTO",
+    "NAME",
+    "RUN",
+]
+ATTRIBUTES = {
+    "ENV": ["X", "DEVNAME", "SUBSYSTEM", "Y"],
+    "ATTR": ["dev", "nosuch", "uevent"],
+    "CONST": ["arch", "virt", "x"],
+    "IMPORT": ["file", "builtin", "x"],
+    "SECLABEL": ["selinux"],
+    "RUN": ["program", "builtin"],
+}
+MATCHING = [
+    "SUBSYSTEM",
+    "KERNEL",
+    "ACTION",
+    "DEVPATH",
+    "DRIVER",
+    "KERNELS",
+    "SUBSYSTEMS",
+    "TAGS",
+]
+OPERATORS = ["==", "!=", "+=", "-=", ":=", "="]
+
+
+class Told(NamedTuple):
+    """What the real udev did: numbers, tags and links; None if it said nothing."""
+
+    uid: int
+    gid: int
+    mode: int
+    tags: frozenset[str]
+    links: frozenset[str]
+    log: str
+
+
+def made(seed: int) -> str:
+    """A rule file; most lines are sound, some are not."""
+    random = Random(seed)
+    lines = [_line(random) for _ in range(random.randint(1, 6))]
+    return "\n".join(lines) + random.choice(["\n", "\n", "\n", ""])
+
+
+def _line(random: Random) -> str:
+    if random.random() < 0.04:
+        return random.choice(["# a comment", "", "   ", "nonsense", "KERNEL=="])
+    terms = [_term(random) for _ in range(random.randint(1, 4))]
+    if random.random() < 0.7:
+        terms.insert(0, random.choice(['KERNEL=="null"', 'SUBSYSTEM=="mem"']))
+    blank = random.choice([", ", ", ", ",", " , ", " ", ", \\\n  ", ", \\\n# in it\n"])
+    return blank.join(terms)
+
+
+def _term(random: Random) -> str:
+    key = random.choice(LIKELY if random.random() < 0.85 else list(VALUES))
+    match = key in MATCHING or (key in ("ENV", "TAG", "ATTR") and random.random() < 0.4)
+    usual = ["==", "==", "!="] if match else ["=", "=", "+=", ":="]
+    operator = random.choice(usual if random.random() < 0.9 else OPERATORS)
+    attribute = ""
+    if key in ATTRIBUTES and random.random() < 0.95:
+        attribute = "{" + random.choice(ATTRIBUTES[key]) + "}"
+    elif random.random() < 0.02:
+        attribute = random.choice(["{}", "{x}"])
+    prefix = random.choice(["e", "i"]) if random.random() < 0.03 else ""
+    value = random.choice(VALUES[key])
+    return f'{key}{attribute}{operator}{prefix}"{value}"'
+
+
+def tell(files: dict[int, str], where: Path) -> dict[int, Told]:
+    """Have the real udev apply each file alone; return what it did."""
+    for folder in ("made", "told"):
+        (where / folder).mkdir()
+    for seed, text in files.items():
+        (where / "made" / str(seed)).write_text(text)
+    argv = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(where)]
+    environment = {
+        "SYSTEMD_LOG_LEVEL": "debug",
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    subprocess.run(argv, check=True, env=environment)  # noqa: S603
+    return {seed: _told((where / "told" / str(seed)).read_text()) for seed in files}
+
+
+def _told(log: str) -> Told:
+    found = PERMISSIONS.search(log)
+    uid, gid, mode = found.groups() if found else ("0", "0", "666")
+    numbers = int(uid), int(gid), int(mode, 8)
+    return Told(*numbers, _list(log, "CURRENT_TAGS", ":"), _list(log, "DEVLINKS"), log)
+
+
+def _list(log: str, key: str, between: str | None = None) -> frozenset[str]:
+    line = next((ln for ln in log.splitlines() if ln.startswith(f"{key}=")), "")
+    words = line.partition("=")[2].split(between)
+    return frozenset(word.removeprefix("/dev/") for word in words if word)

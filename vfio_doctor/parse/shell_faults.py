@@ -1,0 +1,93 @@
+"""What a shell sees wrong in a file of assignments that it is to read."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from vfio_doctor.value import NamedTuple
+
+ASSIGNED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)=")
+
+
+class ShellFaultKind(Enum):
+    """Why a file does not set what it seems to set."""
+
+    OPEN_QUOTE = "open-quote"
+    COMMAND = "command"
+    PLUS = "plus"
+
+
+class ShellFault(NamedTuple):
+    """One fault: its line, the variable, and the word that is taken for a command."""
+
+    line: int
+    kind: ShellFaultKind
+    key: str = ""
+    word: str = ""
+
+
+def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
+    """Return the faults of a file; ``knows_plus`` tells whether the shell has ``+=``.
+
+    Never raises. Lines that assign nothing are not looked at.
+    """
+    found: list[ShellFault] = []
+    at, number = 0, 1
+    while at < len(text):
+        line_end = _line_end(text, at)
+        match = ASSIGNED.match(text, at, line_end)
+        end = line_end
+        if match:
+            stop, closed = _value_end(text, match.end())
+            if not closed:
+                return (*found, ShellFault(number, ShellFaultKind.OPEN_QUOTE, match[1]))
+            end = _line_end(text, stop)
+            found += _on_line(text[stop:end], number, match, knows_plus)
+        number += text.count("\n", at, end + 1)
+        at = end + 1
+    return tuple(found)
+
+
+def _on_line(
+    rest: str, number: int, match: re.Match[str], knows_plus: bool
+) -> list[ShellFault]:
+    word = rest.split(None, 1)[0] if rest.split() else ""
+    if match[2] and not knows_plus:
+        return [ShellFault(number, ShellFaultKind.PLUS, match[1])]
+    if rest[:1] not in (" ", "\t") or word[:1] in ("#", ";", "&", "|", "\\", ""):
+        return []
+    if ASSIGNED.match(word):
+        return []
+    return [ShellFault(number, ShellFaultKind.COMMAND, match[1], word)]
+
+
+def _value_end(text: str, at: int) -> tuple[int, bool]:
+    """Return where a value ends, and whether its quotes are closed.
+
+    A quote that runs on into a line with an assignment was not closed: nobody
+    means that, and where the file ends in order another quote is missing, too.
+    """
+    while at < len(text) and text[at] not in " \t\n;#&|":
+        char = text[at]
+        if char == "\\":
+            at += 2
+        elif char in "\"'":
+            close = _closing(text, at + 1, char)
+            if close < 0 or ASSIGNED.search(text[at:close].partition("\n")[2]):
+                return at, False
+            at = close + 1
+        else:
+            at += 1
+    return min(at, len(text)), True
+
+
+def _closing(text: str, at: int, quote: str) -> int:
+    while at < len(text) and text[at] != quote:
+        at += 2 if quote == '"' and text[at] == "\\" else 1
+    return at if at < len(text) else -1
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
