@@ -60,9 +60,9 @@ def boolean(text: str | None) -> bool | None:
     if text is None:
         return True
     first, two = text[:1].lower(), text[:2].lower()
-    if first in ("y", "t", "1") or two == "on":
+    if first in ("y", "t", "1", "e") or two == "on":
         return True
-    return False if first in ("n", "f", "0") or two == "of" else None
+    return False if first in ("n", "f", "0", "d") or two == "of" else None
 
 
 def running(value: str | Missing) -> bool | None:
