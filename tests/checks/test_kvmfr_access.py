@@ -41,12 +41,8 @@ UACCESS = lg.RULES_UACCESS.format("qemu")
 SEAT = "/run/systemd/seats/seat0"
 
 
-# The releases of these that drop a person's lines.
-DROPPING: dict[int | str, str] = {258: "258.4-1.fc43", 259: "259.1"}
-
-
 def host(
-    systemd: int | str | None,
+    systemd: int | None,
     node: Stat | None,
     rules: Mapping[str, str],
     files: Mapping[str, str | bytes | Missing] | None = None,
@@ -58,7 +54,7 @@ def host(
     given["/etc/libvirt/qemu.conf"] = '#user = "qemu"\n#group = "qemu"\n'
     given |= {f"/etc/udev/rules.d/{name}": text for name, text in rules.items()}
     if systemd:
-        named = DROPPING.get(systemd, systemd)
+        named = {258: "258.4", 259: "259.1"}.get(systemd, systemd)
         given[f"/usr/lib/systemd/libsystemd-shared-{named}.so"] = b""
     given |= files or {}
     return hosts.build(given, parts.stats, parts.folders, caller=caller)
@@ -486,24 +482,6 @@ def test_corpus_listings_of_the_node() -> None:
         assert access.human is (line[4] == "alice"), record["id"]
         seen += 1
     assert seen >= 4
-
-
-@pytest.mark.parametrize(
-    ("systemd", "status"),
-    [
-        ("258.4", Status.FAIL),
-        ("258.5", Status.PASS),
-        ("258.10-1.fc43", Status.PASS),
-        ("259.2", Status.PASS),
-        ("258", Status.UNKNOWN),
-        ("259", Status.UNKNOWN),
-    ],
-)
-def test_point_releases_decide_about_people(systemd: str, status: Status) -> None:
-    rules = {"99-kvmfr.rules": lg.RULES_99_ALICE}
-    found = judged(host(systemd, None, rules))[OWNER]
-    shown = [d.severity.word for d in found.diagnoses]
-    assert found.status is status or (status is Status.PASS and shown == ["info"])
 
 
 def test_corpus_bundles() -> None:

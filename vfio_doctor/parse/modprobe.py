@@ -30,9 +30,9 @@ class Problem(NamedTuple):
     """Something in a file that does not do what its author meant.
 
     ``kind`` is ``unknown-directive``, ``missing-words``, ``no-module``,
-    ``not-read-any-more``, ``commented-out``, ``stray-quote``, ``trailing-comment`` or, in lists of
-    modules, ``kernel-parameter-in-module-list`` or ``several-words``; ``line``
-    counts from 1.
+    ``not-read-any-more``, ``commented-out``, ``stray-quote``, ``trailing-comment``
+    or, in lists of modules, ``kernel-parameter-in-module-list`` or
+    ``several-words``; ``line`` counts from 1.
     """
 
     line: int
