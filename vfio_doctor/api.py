@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import KvmAccess as KvmAccess
     from vfio_doctor.facts.kvm import KvmDevice as KvmDevice
     from vfio_doctor.facts.kvm import KvmParameters as KvmParameters
+    from vfio_doctor.facts.kvm import KvmRefused as KvmRefused
+    from vfio_doctor.facts.kvm import kernel_boolean as kernel_boolean
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.memory import FreeMemory as FreeMemory
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
     from vfio_doctor.facts.module_config import Note as Note

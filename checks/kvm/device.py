@@ -13,6 +13,7 @@ from vfio_doctor.api import (
     Kind,
     KvmAccess,
     KvmDevice,
+    KvmRefused,
     LookingGlassGuest,
     Message,
     Missing,
@@ -43,6 +44,17 @@ MISSING = say("kvm-missing", "/dev/kvm does not exist.")
 ABSENT = say("kvm-node-absent", "absent")
 MODULES = say("kvm-modules-in-sysfs", "KVM modules in /sys/module")
 NO_MODULES = say("kvm-no-modules", "none")
+KEPT_BY_VALUE = say(
+    "kvm-kept-by-value",
+    "/dev/kvm does not exist: the kernel refuses {word} ({source}), and with it the"
+    " module kvm does not load.",
+)
+BOOLEAN = say("kvm-boolean-wanted", "a valid boolean, 0 or 1")
+MEND_VALUE = say(
+    "kvm-mend-value",
+    "Write {name}=0 or {name}=1 in place of {word} ({source}), then reboot the"
+    " computer.",
+)
 NO_NODE = say(
     "kvm-module-without-node",
     "The module is there but the node is not: run"
@@ -108,8 +120,30 @@ class KvmDeviceMissing(Check):
             Evidence(LSTAT, ABSENT, DEVICE),
             Evidence(MODULES, ", ".join(kvm.modules) or NO_MODULES),
         )
+        refused = () if "kvm" in kvm.modules else _refused(facts)
+        if refused:
+            yield _by_value(refused, rows)
+            return
         advice = _how_to_load(kvm, facts[Cpu])
         yield Finding(NodePlace(NODE), MISSING, rows, None, advice)
+
+
+def _refused(facts: Facts) -> tuple[tuple[str, str | Message], ...]:
+    """Return the values that keep kvm from loading, none if they are not known."""
+    try:
+        return facts[KvmRefused].given
+    except MissingFact:
+        return ()
+
+
+def _by_value(
+    refused: tuple[tuple[str, str | Message], ...], rows: tuple[Evidence, ...]
+) -> Finding:
+    word, source = refused[0]
+    told = tuple(Evidence(at, given, BOOLEAN) for given, at in refused)
+    message = KEPT_BY_VALUE.filled(word=word, source=source)
+    advice = MEND_VALUE.filled(word=word, name=word.partition("=")[0], source=source)
+    return Finding(NodePlace(NODE), message, (*rows, *told), None, advice)
 
 
 def _looks(stat: Stat) -> str:

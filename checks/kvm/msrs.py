@@ -26,6 +26,7 @@ from vfio_doctor.api import (
     PassthroughIntent,
     Severity,
     Why,
+    kernel_boolean,
     known,
     say,
 )
@@ -54,16 +55,6 @@ class Following(NamedTuple):
     value: bool | None
     why: Message
     given: bool
-
-
-def boolean(text: str | None) -> bool | None:
-    """Return what the kernel makes of a boolean's text (kstrtobool); bare is true."""
-    if text is None:
-        return True
-    first, two = text[:1].lower(), text[:2].lower()
-    if first in ("y", "t", "1") or two == "on":
-        return True
-    return False if first in ("n", "f", "0") or two == "of" else None
 
 
 def running(value: str | Missing) -> bool | None:
@@ -101,7 +92,9 @@ def _on_line(
     given = word if option.value is None else f"{word}={option.value}"
     if in_file and _is_built_in(facts):
         return Following(default, BUILT_IN.filled(source=at, word=given), False)
-    return Following(boolean(option.value), SET.filled(source=at, word=given), True)
+    return Following(
+        kernel_boolean(option.value), SET.filled(source=at, word=given), True
+    )
 
 
 def _is_built_in(facts: Facts) -> bool:

@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     MIB,
     MODPROBE_FILE,
     PARAMETER,
+    Applicability,
     CannotFix,
     Change,
     DeleteFile,
@@ -14,6 +15,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     Fix,
+    FreeMemory,
     Generated,
     Iterator,
     KernelArguments,
@@ -24,6 +26,7 @@ from vfio_doctor.api import (
     LookingGlassGuest,
     Message,
     Missing,
+    MissingFact,
     ModuleConfig,
     ModuleOption,
     ModulePlace,
@@ -39,6 +42,20 @@ from vfio_doctor.api import (
 MODULE = "kvmfr"
 ONLY_SIZE = say("size-kvmfr-file", "Set static_size_mb for kvmfr at the next boot")
 ONLY_RELOAD = say("size-kvmfr-reload", "Load kvmfr again, with the size that is set")
+WORKS = say(
+    "size-kvmfr-works",
+    "the device works with {mib} MiB, and what is set is another good size: only you "
+    "know which one the VM needs. Set it with --size, or reload the module yourself",
+)
+RELOADS = say(
+    "size-kvmfr-reloads",
+    "Set static_size_mb={mib} and reload kvmfr, whose device works with {now} MiB now",
+)
+NEAR_LIMIT = say(
+    "size-kvmfr-near-limit",
+    "The device takes {mib} MiB for as long as the module is loaded, and only {free} "
+    "MiB of memory are free now: programs may be killed for want of memory.",
+)
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
@@ -56,11 +73,37 @@ def _size(facts: Facts) -> Iterator[Change]:
     if not setting.problems and not facts.options.size_mib:
         return
     facts[Generated].refuse()
-    wanted = _working(facts) or str(facts[KvmfrSize].mib)
+    working, new = _working(facts), str(facts[KvmfrSize].mib)
     for option in setting.given:
-        yield _edited(facts, option, wanted)
+        yield _edited(facts, option, working or _mended(facts, option, new))
     if not setting.given:
-        yield EditLine(MODPROBE_FILE, "", option_line(wanted))
+        yield EditLine(MODPROBE_FILE, "", option_line(working or new))
+
+
+def _mended(facts: Facts, option: ModuleOption, new: str) -> str:
+    """Return a list of sizes with those that will not do replaced, the others kept."""
+    items = (option.value or "").split(",")
+    if facts.options.size_mib or len(items) == 1:
+        return new
+    return ",".join(item if _is_good(item) else new for item in items)
+
+
+def _is_good(item: str) -> bool:
+    return (
+        item.isascii() and item.isdigit() and len(item) < 6 and is_good_size(int(item))
+    )
+
+
+def _near_the_limit(facts: Facts, changes: tuple[Change, ...]) -> Iterator[Terms]:
+    """Yield the terms of a size that takes most of the memory that is free now."""
+    try:
+        free = facts[FreeMemory].mib
+    except MissingFact:
+        return
+    mib = facts[KvmfrSize].mib
+    if changes and mib * 4 > free * 3:
+        lost = NEAR_LIMIT.filled(mib=mib, free=free)
+        yield Terms(applicability=Applicability.RISKY, may_be_lost=lost)
 
 
 def _edited(facts: Facts, option: ModuleOption, wanted: str) -> Change:
@@ -103,11 +146,17 @@ def _working(facts: Facts) -> str:
     """Return the sizes in MiB of devices that all work, "" if one does not.
 
     The VM definition names that size too, so another one would stop the VM. What
-    `--size` says goes before it. Raises `MissingFact` if there are devices and
-    their size cannot be asked, as without root.
+    `--size` says goes before it.
     """
-    if facts.options.size_mib:
-        return ""
+    return "" if facts.options.size_mib else _are_all_good(facts)
+
+
+def _are_all_good(facts: Facts) -> str:
+    """Return the sizes of all devices, "" if there are none or one will not do.
+
+    Raises `MissingFact` if there are devices and their size cannot be asked, as
+    without root.
+    """
     found = []
     for _, answer in facts[KvmfrSizes].sizes:
         if isinstance(answer, Missing) and answer.why is Why.FAILED:
@@ -152,10 +201,12 @@ class LoadKvmfrNow(Fix):
     solves = ("kvmfr-module-not-loaded",)
     summary = "Load the kvmfr module"
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the size, and the loading."""
         _not_kept_out(facts)
-        yield from _size(facts)
+        changes = tuple(_size(facts))
+        yield from _near_the_limit(facts, changes)
+        yield from changes
         yield LoadModule(MODULE)
 
 
@@ -191,7 +242,8 @@ class SizeKvmfr(Fix):
 
     `/etc/modprobe.d/kvmfr.conf` gets the option, or the line that has one is
     edited. The module is reloaded only if nothing has its device open. If the
-    device works now, it keeps its size and nothing is reloaded.
+    device works now, it keeps its size and nothing is reloaded, unless `--size` asks
+    for another one. In a list of sizes those that are good stay.
     """
 
     id = "size-kvmfr"
@@ -207,9 +259,15 @@ class SizeKvmfr(Fix):
                     "the kernel command line gives the size; it has to be edited",
                 )
             )
-        changes = tuple(_size(facts))
+        changes, asked = tuple(_size(facts)), facts.options.size_mib
+        works = _are_all_good(facts)
+        if works and not changes:
+            raise CannotFix(WORKS.filled(mib=works))
+        yield from _near_the_limit(facts, changes)
+        if works and asked:
+            yield Terms(summary=RELOADS.filled(mib=asked, now=works))
         yield from changes
-        if changes and _working(facts):
+        if works and not asked:
             yield Terms(ONLY_SIZE)
             return
         yield LoadModule(MODULE, reload=True)

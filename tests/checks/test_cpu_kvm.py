@@ -17,6 +17,7 @@ from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import amd, intel, result, whole
 from vfio_doctor.checks.kvm.cpu import CpuVirtualizationOff
 from vfio_doctor.checks.kvm.device import KvmDeviceMissing, KvmUnusable
+from vfio_doctor.facts.kvm import kernel_boolean
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller, Kind, Missing, ProbeResult, Stat, Why
 from vfio_doctor.model import Actor, Severity, Status
@@ -287,3 +288,41 @@ def test_a_log_that_is_denied_decides_nothing() -> None:
         amd(), absent=[NODE], commands={("dmesg",): hosts.denied("dmesg")}
     )
     assert result(off, CpuVirtualizationOff).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        ({"/proc/cmdline": "kvm.report_ignored_msrs=maybe\n"}, "kernel command line"),
+        (
+            {
+                "/proc/cmdline": "quiet\n",
+                "/etc/modprobe.d/kvm.conf": "options kvm report_ignored_msrs=maybe\n",
+            },
+            "/etc/modprobe.d/kvm.conf:1",
+        ),
+    ],
+)
+def test_a_value_that_the_kernel_refuses_is_the_cause(
+    files: dict[str, Any], source: str
+) -> None:
+    host = whole(cpu("GenuineIntel", "Core", "fpu vmx", 46), Parts(files))
+    (one,) = result(host, KvmDeviceMissing).diagnoses
+    assert one.finding.message.id == "kvm-kept-by-value"
+    assert "kvm.report_ignored_msrs=maybe" in str(one.finding.advice)
+    assert source in [str(row.source) for row in one.finding.evidence]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (None, True),
+        ("E", True),
+        ("on", True),
+        ("d", False),
+        ("off", False),
+        ("x", None),
+    ],
+)
+def test_booleans_of_the_kernel(text: str | None, value: bool | None) -> None:
+    assert kernel_boolean(text) is value

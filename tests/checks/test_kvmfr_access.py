@@ -54,7 +54,8 @@ def host(
     given["/etc/libvirt/qemu.conf"] = '#user = "qemu"\n#group = "qemu"\n'
     given |= {f"/etc/udev/rules.d/{name}": text for name, text in rules.items()}
     if systemd:
-        given[f"/usr/lib/systemd/libsystemd-shared-{systemd}.so"] = b""
+        named = {258: "258.4", 259: "259.1"}.get(systemd, systemd)
+        given[f"/usr/lib/systemd/libsystemd-shared-{named}.so"] = b""
     given |= files or {}
     return hosts.build(given, parts.stats, parts.folders, caller=caller)
 

@@ -112,14 +112,40 @@ VERSION = ("systemctl", "--version")
         ("/usr/lib/systemd/libsystemd-shared-258.1-1.fc43.so", Systemd(258, 1)),
         ("/usr/lib64/systemd/libsystemd-shared-257.so", Systemd(257)),
         ("/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so", Systemd(252)),
-        ("/usr/lib/systemd/libsystemd-core-260.so", Systemd(255)),
-        ("/usr/lib/systemd/libsystemd-shared-x.so", Systemd(255)),
+        ("/usr/lib/systemd/libsystemd-core-260.so", Systemd(255, 4)),
+        ("/usr/lib/systemd/libsystemd-shared-x.so", Systemd(255, 4)),
     ],
 )
 def test_systemd_version(path: str, version: Systemd) -> None:
     answer = hosts.ran(VERSION, "systemd 255 (255.4-1ubuntu8)\n+PAM\n")
     host = hosts.build({path: b""}, commands={VERSION: answer})
     assert Facts(host)[SystemdVersion].version == version
+
+
+@pytest.mark.parametrize(
+    ("named", "stdout", "version"),
+    [
+        ("258", "systemd 258 (258.10-1.fc43)\n", Systemd(258, 10)),
+        ("258.2-1", "systemd 258 (258.10-1.fc43)\n", Systemd(258, 2)),
+        ("259", "systemd 258 (258.10-1.fc43)\n", Systemd(259)),
+        ("259", "", Systemd(259)),
+    ],
+)
+def test_the_point_release_is_asked_for_where_it_decides(
+    named: str, stdout: str, version: Systemd
+) -> None:
+    path = f"/usr/lib/systemd/{SHARED.format(named)}"
+    host = hosts.build({path: b""}, commands={VERSION: hosts.ran(VERSION, stdout)})
+    assert Facts(host)[SystemdVersion].version == version
+
+
+def test_hidden_files_are_not_read() -> None:
+    folder = "/etc/udev/rules.d"
+    text = 'SUBSYSTEM=="kvmfr", MODE="0666"\n'
+    host = hosts.build({f"{folder}/.99.rules": text, f"{folder}/70.rules": text})
+    found = Facts(host)[UdevRules]
+    assert [file.path for file in found.files] == [f"{folder}/70.rules"]
+    assert found.unread == ((f"{folder}/.99.rules", text),)
 
 
 @pytest.mark.parametrize("stdout", ["", "runit 2", "systemd", "systemd x"])

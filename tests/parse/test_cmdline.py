@@ -237,7 +237,6 @@ def test_boot_entry_fields() -> None:
         ("options", "a b"),
         ("options", "c"),
         ("linux", "/vmlinuz"),
-        ("empty", ""),
     )
     assert bls.options(text) == "a b c"
 

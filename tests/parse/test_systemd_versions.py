@@ -17,7 +17,9 @@ from vfio_doctor.parse.systemd_versions import (
     [
         ("252.so", Systemd(252)),
         ("258.1-1.fc43.so", Systemd(258, 1)),
-        ("257 (257.9-1.fc42)\n+PAM", Systemd(257)),
+        ("257 (257.9-1.fc42)\n+PAM", Systemd(257, 9)),
+        ("258 (258-2-arch)", Systemd(258)),
+        ("258 (259.1)", Systemd(258)),
         ("258~rc2", Systemd(258)),
         ("256.", Systemd(256)),
         ("0.1", None),
@@ -43,22 +45,32 @@ def test_never_raises(text: str) -> None:
     [
         (Systemd(252), True, False, False),
         (Systemd(257, 9), True, False, False),
-        (Systemd(258), False, True, False),
-        (Systemd(259, 4), False, True, False),
+        (Systemd(258), False, None, False),
+        (Systemd(258, 0), False, True, False),
+        (Systemd(258, 4), False, True, False),
+        (Systemd(258, 5), False, False, True),
+        (Systemd(258, 10), False, False, True),
+        (Systemd(259), False, None, False),
+        (Systemd(259, 1), False, True, False),
+        (Systemd(259, 2), False, False, True),
         (Systemd(260), False, False, True),
         (Systemd(262, 1), False, False, True),
     ],
 )
-def test_people(version: Systemd, well: bool, drops: bool, warns: bool) -> None:
+def test_people(version: Systemd, well: bool, drops: bool | None, warns: bool) -> None:
     found = (version.means_people_well, version.drops_people, version.warns_of_people)
     assert found == (well, drops, warns)
 
 
 def test_from_258_on() -> None:
     for version, new in ((Systemd(257, 12), False), (Systemd(258), True)):
-        assert version.knows_ignore_case is new
         assert version.drops_unknown_names is new
         assert version.ignores_late_tags is new
+
+
+def test_prefix_i_is_known_from_257_on() -> None:
+    assert not Systemd(256, 9).knows_ignore_case
+    assert Systemd(257).knows_ignore_case
 
 
 def test_point_releases_are_told_apart() -> None:

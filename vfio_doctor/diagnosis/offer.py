@@ -48,9 +48,11 @@ def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer | None:
         return None
     changes = tuple(each for each in said if not isinstance(each, Terms))
     made = made._replace(changes=changes)
-    terms = next((each for each in said if isinstance(each, Terms)), Terms())
-    return made._replace(
-        summary=terms.summary or made.summary,
-        applicability=terms.applicability or made.applicability,
-        may_be_lost=terms.may_be_lost,
-    )
+    for terms in said:
+        if isinstance(terms, Terms):
+            made = made._replace(
+                summary=terms.summary or made.summary,
+                applicability=terms.applicability or made.applicability,
+                may_be_lost=terms.may_be_lost or made.may_be_lost,
+            )
+    return made

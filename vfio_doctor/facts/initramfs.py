@@ -70,13 +70,17 @@ def _from_tools(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]
         yield name, TOOLS_LIST
 
 
+def _is_read(name: str) -> bool:
+    return name.endswith(".conf") and not name.startswith(".")
+
+
 def _from_shell(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:
     for main, folder, variable in SHELL_LISTS:
         names = host.list(folder)
         if isinstance(names, Missing) and names.why is not Why.ABSENT:
             unread.append(names)
         drop_ins = () if isinstance(names, Missing) else names
-        files = (f"{folder}/{name}" for name in drop_ins if name.endswith(".conf"))
+        files = (f"{folder}/{name}" for name in drop_ins if _is_read(name))
         for path in (main, *files):
             text = _text(host, path, unread)
             for name in parse_shell_list(text, variable):

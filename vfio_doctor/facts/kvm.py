@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import C, MissingFact, known
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.node import looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Why, read_text
@@ -23,6 +25,7 @@ NUMBER = (10, 232)
 API_VERSION = 12
 OPEN_TO_ALL = 0o666
 PARAMETERS = "/sys/module/kvm/parameters"
+BOOLEANS = ("ignore_msrs", "report_ignored_msrs")
 VENDOR_MODULES = ("kvm_intel", "kvm_amd")
 NO_DEVICE = say("kvm-no-such-device", "no such device")
 NO_FLAG = say("kvm-parameter-no-flag", "neither Y nor N")
@@ -139,6 +142,44 @@ def _account(facts: Facts, kind: type[C]) -> C | None:
         return facts[kind]
     except MissingFact:
         return None
+
+
+def kernel_boolean(text: str | None) -> bool | None:
+    """Return what the kernel makes of a boolean's text (kstrtobool); bare is true.
+
+    None for a text that it refuses.
+    """
+    if text is None:
+        return True
+    first, two = text[:1].lower(), text[:2].lower()
+    if first in ("y", "t", "1", "e") or two == "on":
+        return True
+    return False if first in ("n", "f", "0", "d") or two == "of" else None
+
+
+class KvmRefused(NamedTuple):
+    """Values of kvm's parameters that the kernel refuses: they keep it from loading.
+
+    Each is (``kvm.parameter=value``, where it is given), for the running kernel.
+    """
+
+    given: tuple[tuple[str, str | Message], ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> KvmRefused:
+        """Go through every value, since the kernel stops at the first bad one.
+
+        A file that may not be read says nothing here.
+        """
+        config, line = facts[ModuleConfig], facts[KernelCmdline].line
+        return cls(
+            tuple(
+                (f"kvm.{name}={option.value}", option.source)
+                for name in BOOLEANS
+                for option in config.values("kvm", name, line)
+                if kernel_boolean(option.value) is None
+            )
+        )
 
 
 class KvmParameters(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.parse import modprobe, modules_load, openrc
+from vfio_doctor.parse import cmdline, modprobe, modules_load, openrc
 from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
 from vfio_doctor.places import FilePlace
@@ -45,6 +45,13 @@ WHY_NOT_READ = {
     "missing-words": say(
         "module-config-missing-words", "modprobe skips the line: words are missing"
     ),
+    "hidden-file": say(
+        "module-config-hidden-file", "files whose name begins with a dot are not read"
+    ),
+    "no-module": say(
+        "module-config-no-module",
+        "the name of the module is missing in front of the parameter",
+    ),
     "not-read-any-more": say(
         "module-config-not-read-any-more", "modprobe no longer reads such lines"
     ),
@@ -58,6 +65,11 @@ WHY_NOT_READ = {
     "several-words": say(
         "module-config-several-words", "one module a line, and no options"
     ),
+}
+PARAMETERS = {
+    "kvm": ("ignore_msrs", "report_ignored_msrs"),
+    "kvmfr": ("static_size_mb",),
+    "vfio_pci": ("ids", "disable_vga", "disable_idle_d3"),
 }
 _CONFIGURED = ("/etc/modprobe.d", "/etc/modules-load.d")
 _STRAYS = ("/etc/modprobe", "/etc/modules-load", *_CONFIGURED)
@@ -261,7 +273,8 @@ def _from_files(
 def _from_command_line(
     line: CommandLine, name: str
 ) -> Iterator[tuple[str, ModuleOption]]:
-    for argument in line.arguments:
+    # kmod reads the whole of /proc/cmdline, and what is meant for init too.
+    for argument in (*line.arguments, *map(cmdline.argument, line.init)):
         module, dot, parameter = argument.key.partition(".")
         if dot and module_name(module) == name:
             yield parameter.replace("-", "_"), ModuleOption(argument.value, None)
@@ -292,7 +305,12 @@ def _forbids(item: Directive) -> bool:
 
 
 def _is_about(note: Note, name: str) -> bool:
-    return name in f"{note.path} {note.text}".replace("-", "_")
+    text = f"{note.path} {note.text}".replace("-", "_")
+    if name in text:
+        return True
+    # A parameter tells whose it is where the module is left out.
+    words = PARAMETERS.get(name, ()) if note.kind == "no-module" else ()
+    return any(word in text for word in words)
 
 
 def _in_force(
@@ -302,7 +320,7 @@ def _in_force(
     chosen: dict[str, str] = {}
     for folder in folders:
         for name in _names(host, folder, unread):
-            if name.endswith(".conf"):
+            if name.endswith(".conf") and not name.startswith("."):
                 chosen.setdefault(name, f"{folder}/{name}")
     for name in sorted(chosen):
         text = _content(host, chosen[name])
@@ -340,7 +358,7 @@ def _strays(host: Reader) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of files that look like configuration and are not read."""
     for folder in _STRAYS:
         for name in _names(host, folder, []):
-            if folder in _CONFIGURED and name.endswith(".conf"):
+            if not modprobe.location_problem(f"{folder}/{name}"):
                 continue
             text = _content(host, f"{folder}/{name}")
             if isinstance(text, str) and text:

@@ -125,7 +125,8 @@ def _names(
                 unreadable.append(names)
             continue
         for name in names:
-            if name.endswith(".rules"):
+            # Hidden files are passed over, whatever they are called.
+            if name.endswith(".rules") and not name.startswith("."):
                 chosen.setdefault(name, []).append(f"{folder}/{name}")
             elif folder == ADMIN_FOLDER:
                 others.append(f"{folder}/{name}")
@@ -170,23 +171,47 @@ class SystemdVersion(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> SystemdVersion:
         """Take it from the name of libsystemd-shared, else ask systemctl.
 
-        Raises `MissingFact` if neither answers (hosts without systemd).
+        Some distributions leave the point release out of that name; it is asked for
+        where it decides. Raises `MissingFact` if neither answers (hosts without
+        systemd).
         """
+        named = cls._by_library(host)
+        if named is not None and named.version.drops_people is not None:
+            return named
+        asked = cls._by_command(host)
+        found = asked if named is None or _is_closer(asked, named) else named
+        if found is None:
+            raise MissingFact(
+                say("systemd-version-unknown", "the version of systemd is not known")
+            )
+        return found
+
+    @classmethod
+    def _by_library(cls, host: Reader) -> SystemdVersion | None:
         for folder in _systemd_folders(host):
             names = host.list(folder)
             for name in () if isinstance(names, Missing) else names:
                 version = read_version(name.removeprefix(LIBRARY))
                 if name.startswith(LIBRARY) and version:
                     return cls(version, f"{folder}/{name}")
+        return None
+
+    @classmethod
+    def _by_command(cls, host: Reader) -> SystemdVersion | None:
         argv = ("systemctl", "--version")
         answer = host.run(argv)
         if not isinstance(answer, Missing) and answer.status == 0:
             version = read_version(answer.stdout.removeprefix("systemd "))
             if answer.stdout.startswith("systemd ") and version:
                 return cls(version, " ".join(argv))
-        raise MissingFact(
-            say("systemd-version-unknown", "the version of systemd is not known")
-        )
+        return None
+
+
+def _is_closer(asked: SystemdVersion | None, named: SystemdVersion) -> bool:
+    """Tell whether the command knows the point release of the same version."""
+    if asked is None or asked.version.major != named.version.major:
+        return False
+    return asked.version.point is not None
 
 
 def _systemd_folders(host: Reader) -> Iterator[str]:

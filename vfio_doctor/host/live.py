@@ -167,6 +167,12 @@ class LiveHost:
 
     def probe(self, name: str, path: str) -> ProbeResult | Missing:
         """Run a functional probe."""
+        if name == probes.FILE:
+            try:
+                with self._way(path, follow=False) as real:
+                    return probes.probe_file(real, path)
+            except (OSError, ValueError) as error:
+                return _missing(path, error)
         if self.root:
             source = f"probe {name} of {path}"
             return Missing(source, Why.NOT_CAPTURED, details.NOT_HERE)

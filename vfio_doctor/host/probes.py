@@ -18,6 +18,12 @@ KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 # Looking Glass module/kvmfr.h: _IO('u', 0x44).
 KVMFR_DMABUF_GETSIZE = 0x7544
+# Linux uapi/linux/fs.h: _IOR('f', 1, long), FS_IMMUTABLE_FL and FS_APPEND_FL.
+FS_IOC_GETFLAGS = 0x80086601
+IMMUTABLE, APPEND_ONLY = 0x10, 0x20
+MOUNTS = "/proc/self/mountinfo"
+# The probe of a file or folder that is to be replaced or written into.
+FILE = "file"
 FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -50,6 +56,49 @@ def probe(name: str, path: str) -> ProbeResult | Missing:
         return ask(fd, path)
     finally:
         os.close(fd)
+
+
+def probe_file(real: str, path: str) -> ProbeResult:
+    """Ask what keeps a file from being replaced, or a folder from being written.
+
+    Raises OSError where it may not be opened. ``real`` is where ``path`` lies on
+    this machine.
+    """
+    fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | FLAGS)
+    try:
+        flags = _flags(fd)
+        found = os.fstat(fd)
+        values = (
+            ("immutable", int(bool(flags & IMMUTABLE))),
+            ("append_only", int(bool(flags & APPEND_ONLY))),
+            ("read_only", int(bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY))),
+            ("mounted", int(_is_mount_point(real))),
+            ("links", found.st_nlink if stat.S_ISREG(found.st_mode) else 1),
+        )
+    finally:
+        os.close(fd)
+    return ProbeResult(FILE, (f"looked at the attributes of {path}",), values)
+
+
+def _flags(fd: int) -> int:
+    import fcntl
+
+    try:
+        answer = fcntl.ioctl(fd, FS_IOC_GETFLAGS, bytes(8))
+    except OSError:
+        # This file system has no such attributes.
+        return 0
+    return int.from_bytes(answer, "little")
+
+
+def _is_mount_point(real: str) -> bool:
+    try:
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
+            points = [line.split(" ")[4] for line in lines if line.count(" ") > 4]
+    except OSError:
+        return False
+    spelt = real.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")
+    return spelt in points
 
 
 def why(error: OSError) -> Why:

@@ -29,10 +29,10 @@ _NO_LONGER_READ = ("include", "config")
 class Problem(NamedTuple):
     """Something in a file that does not do what its author meant.
 
-    ``kind`` is ``unknown-directive``, ``missing-words``, ``not-read-any-more``,
-    ``commented-out``, ``stray-quote``, ``trailing-comment`` or, in lists of
-    modules, ``kernel-parameter-in-module-list`` or ``several-words``; ``line``
-    counts from 1.
+    ``kind`` is ``unknown-directive``, ``missing-words``, ``no-module``,
+    ``not-read-any-more``, ``commented-out``, ``stray-quote``, ``trailing-comment``
+    or, in lists of modules, ``kernel-parameter-in-module-list`` or
+    ``several-words``; ``line`` counts from 1.
     """
 
     line: int
@@ -148,11 +148,13 @@ def dependency(directive: Directive) -> Dependency:
 def location_problem(path: str) -> str:
     """Return why kmod or systemd does not read a file at that path, or "".
 
-    ``wrong-directory``, ``wrong-suffix`` or, for files that hold another format,
-    ``wrong-file-kind``.
+    ``hidden-file``, ``wrong-directory``, ``wrong-suffix`` or, for files that hold
+    another format, ``wrong-file-kind``.
     """
     folder, _, name = path.rpartition("/")
     if folder.endswith(("/modprobe.d", "/modules-load.d")):
+        if name.startswith("."):
+            return "hidden-file"
         return "" if name.endswith(".conf") else "wrong-suffix"
     lost = folder.endswith(("/modprobe", "/modules-load"))
     return "wrong-directory" if lost else "wrong-file-kind"
@@ -190,6 +192,8 @@ def _directive(number: int, line: str) -> Directive | Problem | None:
         return Problem(number, "unknown-directive", line)
     subject, rest = _cut(rest)
     wants_rest = word in _WITH_REST or word == "alias"
+    if word == "options" and "=" in subject:
+        return Problem(number, "no-module", line)
     if not subject or (wants_rest and not rest):
         return Problem(number, "missing-words", line)
     if word == "alias":

@@ -216,7 +216,7 @@ class _Event:
         number = self.number(term)
         if number < 0:
             return version.drops_unknown_names
-        return version.drops_people and not is_system(number)
+        return bool(version.drops_people) and not is_system(number)
 
     def is_resolved(self, term: Term) -> bool:
         """Tell whether udev has a number for a name or mode when it reads the line."""
@@ -320,13 +320,19 @@ class _Event:
             return drop
         if is_system(number):
             return False
-        if version is None or version.drops_people:
-            drop = version is not None
-            self.remark(path, rule, Oddity.NOT_SYSTEM, term, drop, certain_here)
-            return drop
-        if version.warns_of_people:
+        dropped = self.drops_people
+        if dropped is not False:
+            known = certain and dropped is not None
+            self.remark(path, rule, Oddity.NOT_SYSTEM, term, bool(dropped), known)
+            return bool(dropped)
+        if version is not None and version.warns_of_people:
             self.remark(path, rule, Oddity.DEPRECATED, term, False, certain)
         return False
+
+    @property
+    def drops_people(self) -> bool | None:
+        version = self.names.systemd
+        return None if version is None else version.drops_people
 
     def number(self, term: Term) -> int:
         if term.value.isascii() and term.value.isdigit():
@@ -375,8 +381,7 @@ class _Event:
         if made.number < 0 and made.certain:
             self.slots.pop(key, None)
             return
-        version = self.names.systemd
-        if made.number > SYSTEM_ID_MAX and version is None:
+        if made.number > SYSTEM_ID_MAX and self.drops_people is None:
             made = made._replace(certain=False)
         self.slots[key] = made
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import BOOT_TOOL, FORWARD
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.syscalls import Held, StepFailed
@@ -23,6 +23,7 @@ TRIES = 3
 NO_LEFTOVER = say("leftover-gone", "{path} is not the leftover file any more")
 PARAMETER_MOVED = say("parameter-moved", "{path} was changed to '{now}' meanwhile")
 PART_TAKEN = say("parameter-half-taken", "{path} took only a part of '{after}'")
+NOT_WRITTEN = say("file-not-written", "{path} could not be written: {why}")
 NOT_TAKEN = say(
     "parameter-not-taken", "{path} reads '{now}' after '{after}' was written"
 )
@@ -49,7 +50,12 @@ def make(step: Step, machine: Machine, run: str, old: Held | None) -> None:
         if new is not None:
             missing = whole.missing_folders(machine.files, step.path)
             whole.make_folders(machine.files, missing)
-        whole.put(machine.files, step.path, new, step.before, run)
+        try:
+            whole.put(machine.files, step.path, new, step.before, run)
+        except OSError as error:
+            # Its own text names our scratch file.
+            why = verbatim(error.strerror or str(error))
+            raise StepFailed(NOT_WRITTEN.filled(path=step.path, why=why)) from error
     elif isinstance(step, NodeStep):
         remove_leftover(step, machine)
     elif isinstance(step, ParameterStep):

@@ -34,6 +34,7 @@ from vfio_doctor.repair.merge import (
     contradiction,
     merged_arguments,
 )
+from vfio_doctor.repair.replaceable import why_not
 from vfio_doctor.repair.translate import Translated, translate
 from vfio_doctor.repair.values import (
     ABSENT,
@@ -68,13 +69,6 @@ SET_ALREADY = say(
 )
 NOT_IN_DEV = say("path-in-dev", "{path}: nothing is written in /dev")
 NO_LEFTOVER = say("path-no-leftover", "{path} is not a leftover file")
-NOT_REGULAR = say(
-    "path-not-regular", "{path} is not a regular file, and only those are changed"
-)
-A_LINK = say(
-    "path-is-link-to",
-    "{path} is a symbolic link to {target}, and only regular files are changed",
-)
 OUTSIDE = say("path-outside", "{path} is outside of {folders}")
 NO_EFFECT = say("path-without-effect", "{path} has no effect on an image-based system")
 NOT_PLAIN = say("path-not-plain", "'{path}' is not a plain absolute path")
@@ -241,7 +235,12 @@ def _transaction(
         edit = ArgumentEdit(before, apply(before, merged_arguments(changes)))
         if edit.before == edit.after:
             return None, ()
-        return edit, asked.backend.steps(asked.host, edit)
+        steps = asked.backend.steps(asked.host, edit)
+        for step in steps:
+            why = isinstance(step, FileStep) and why_not(asked.host, step.path)
+            if why:
+                raise CannotFix(why)
+        return edit, steps
     except (CannotFix, MissingFact) as why:
         raise Unplannable(ids, why.message, why.why) from why
 
@@ -300,13 +299,11 @@ def _node_step(path: str, changes: list[FileChange], host: Reader) -> NodeStep |
 def content(host: Reader, path: str) -> bytes | None:
     """Return what a file holds, None where there is none.
 
-    Raises `CannotFix` for anything but a readable regular file.
+    Raises `CannotFix` for anything but a readable regular file that can be replaced.
     """
-    found = host.lstat(path)
-    if not isinstance(found, Missing) and found.kind is not Kind.FILE:
-        if found.kind is Kind.LINK:
-            raise CannotFix(A_LINK.filled(path=path, target=found.target))
-        raise CannotFix(NOT_REGULAR.filled(path=path))
+    why = why_not(host, path)
+    if why is not None:
+        raise CannotFix(why)
     data = host.read_bytes(path)
     if isinstance(data, Missing):
         if data.why is Why.ABSENT:

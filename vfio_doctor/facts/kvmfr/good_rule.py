@@ -56,6 +56,13 @@ WRITE = say(
 )
 
 
+OWNER_UNSURE = say(
+    "kvmfr-rule-owner-unsure",
+    "it cannot be told whether this systemd {version} drops a rule whose OWNER is a "
+    "person: 258.0 to 258.4 and 259.0 to 259.1 do; use --access uaccess",
+)
+
+
 class Way(Enum):
     """How the person gets in; QEMU gets in by the group.
 
@@ -244,6 +251,8 @@ def _by_owner(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
                 version=str(systemd),
             )
         )
+    if systemd is not None and systemd.drops_people is None:
+        raise CannotFix(OWNER_UNSURE.filled(version=str(systemd)))
     owned = _owned(facts, lines)
     if not owned:
         text = _rule(f'OWNER="{person}"', f'GROUP="{_qemu_group(facts)}"')
