@@ -171,6 +171,7 @@ class _Event:
     def run_file(self, path: str, rules: RuleFile) -> None:
         skip_to = ""
         unsure: set[str] = set()
+        last = _last_labels(rules)
         for number, rule in enumerate(rules.lines):
             labels = [t.value for t in rule.terms if t.key == "LABEL"]
             skip_to = "" if skip_to in labels else skip_to
@@ -179,7 +180,7 @@ class _Event:
                 continue
             holds = self.run_rule(path, rule, certain=not unsure)
             goto = next((t.value for t in rule.terms if t.key == "GOTO"), "")
-            if goto and holds is not False and _has_label(rules, number + 1, goto):
+            if goto and holds is not False and last.get(goto, -1) > number:
                 if holds and not unsure:
                     skip_to = goto
                 else:
@@ -356,10 +357,11 @@ class _Event:
                 table[value] = table[value]._replace(certain=False)
 
 
-def _has_label(rules: RuleFile, start: int, label: str) -> bool:
-    """Tell whether a GOTO has its label further down; else it is ignored."""
-    return any(
-        term.key == "LABEL" and term.value == label
-        for rule in rules.lines[start:]
+def _last_labels(rules: RuleFile) -> dict[str, int]:
+    """Return where each label stands last: a GOTO goes down, or is ignored."""
+    return {
+        term.value: number
+        for number, rule in enumerate(rules.lines)
         for term in rule.terms
-    )
+        if term.key == "LABEL"
+    }
