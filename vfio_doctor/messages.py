@@ -27,10 +27,17 @@ def verbatim(text: str) -> Message:
     return say("verbatim", "{text}", text=text)
 
 
+# More parts than these are nested by halves: a host may give a thousand.
+FEW = 8
+
+
 def in_order(*parts: Message | None) -> Message:
     """Return sentences one after the other; None is left out."""
     said = tuple(part for part in parts if part is not None)
     if len(said) == 1:
         return said[0]
+    if len(said) > FEW:
+        half = len(said) // 2
+        said = (in_order(*said[:half]), in_order(*said[half:]))
     first, *rest = said
     return say("in-order", "{first} {rest}", first=first, rest=in_order(*rest))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from vfio_doctor.api import (
     RULE_FILE,
     CannotFix,
@@ -50,6 +52,10 @@ RULE_IS_RIGHT = say(
 NEVER_READ = say(
     "delete-unread-rule", "udev never reads it: its name does not end in .rules"
 )
+
+
+# By a file's path, the lines that stand in more than one of its rules.
+Shared = dict[str, frozenset[str]]
 
 
 class GrantKvmfrAccess(Fix):
@@ -115,29 +121,70 @@ def _rule(facts: Facts) -> Iterator[Change]:
     if good.cannot:
         raise CannotFix(good.cannot)
     if not good.edited:
-        yield from _write_new(kvmfr_lines(facts), good.line)
+        yield from _new_rule(facts)
         return
-    changes = [c for line, new in good.edited for c in _edited(line, new)]
+    shared = _shared(facts)
+    changes = [c for line, new in good.edited for c in _edited(line, new, shared)]
     if not changes:
         places = tuple(str(line.place) for line, _ in good.edited)
         raise CannotFix(RULE_IS_RIGHT.filled(places=places))
     yield from changes
 
 
-def _write_new(lines: tuple[KvmfrLine, ...], text: str) -> Iterator[Change]:
+# What is the same for each of a host's findings is worked out once.
+_NEW: WeakKeyDictionary[Facts, tuple[Change, ...] | Message] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[Facts, Shared] = WeakKeyDictionary()
+
+
+def _new_rule(facts: Facts) -> tuple[Change, ...]:
+    """Return what puts the good rule into its file; raises `CannotFix`."""
+    if facts not in _NEW:
+        try:
+            lines, text = kvmfr_lines(facts), facts[GoodKvmfrRule].line
+            _NEW[facts] = tuple(_write_new(lines, text, _shared(facts)))
+        except CannotFix as reason:
+            _NEW[facts] = reason.message
+    made = _NEW[facts]
+    if isinstance(made, Message):
+        raise CannotFix(made)
+    return made
+
+
+def _shared(facts: Facts) -> Shared:
+    """Return the lines of each rule file that stand in more than one rule."""
+    if facts not in _SHARED:
+        files = {line.file.path: line.file for line in kvmfr_lines(facts)}
+        _SHARED[facts] = {path: _in_several(file) for path, file in files.items()}
+    return _SHARED[facts]
+
+
+def _in_several(file: UdevFile) -> frozenset[str]:
+    owner: dict[str, str] = {}
+    several: set[str] = set()
+    for rule in file.rules.lines:
+        for part in rule.raw.split("\n"):
+            bare = part.removesuffix("\r")
+            if owner.setdefault(bare, rule.raw) != rule.raw:
+                several.add(bare)
+    return frozenset(several)
+
+
+def _write_new(
+    lines: tuple[KvmfrLine, ...], text: str, shared: Shared
+) -> Iterator[Change]:
     """Put the rule into its file; take what contradicts it away."""
     obsolete = [line for line in lines if _gives_access(line)]
     here = [line for line in obsolete if line.file.path == RULE_FILE]
     if not any(line.rule.raw == text for line in here):
-        yield from _put(here, text)
+        yield from _put(here, text, shared)
     for line in obsolete:
         if line.file.path == RULE_FILE:
             if line.rule.raw != text and line not in here[:1]:
-                yield from _commented(line)
+                yield from _commented(line, shared)
         elif is_recipe(line.file) or _hides_whole(line.file):
             yield _out_of_the_way(line.file.path)
         else:
-            yield from _commented(line)
+            yield from _commented(line, shared)
 
 
 def _gives_access(line: KvmfrLine) -> bool:
@@ -149,13 +196,13 @@ def _gives_access(line: KvmfrLine) -> bool:
     )
 
 
-def _put(here: list[KvmfrLine], text: str) -> Iterator[Change]:
+def _put(here: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Change]:
     """Yield the rule in place of the first one that its file has."""
     if not here:
         yield EditLine(RULE_FILE, "", text)
         return
     _only_access(here[0])
-    first, *rest = _physical(here[0])
+    first, *rest = _physical(here[0], shared)
     yield EditLine(RULE_FILE, first, text)
     for line in dict.fromkeys(rest):
         if not line.lstrip().startswith("#"):
@@ -201,7 +248,7 @@ def _only_access(line: KvmfrLine) -> None:
             )
 
 
-def _commented(line: KvmfrLine) -> Iterator[Change]:
+def _commented(line: KvmfrLine, shared: Shared) -> Iterator[Change]:
     """Make a rule a comment, each of its lines; refuse if it does more."""
     _only_access(line)
     if not line.file.path.startswith(ETC):
@@ -214,15 +261,15 @@ def _commented(line: KvmfrLine) -> Iterator[Change]:
                 folder=ETC,
             )
         )
-    for each in dict.fromkeys(_physical(line)):
+    for each in dict.fromkeys(_physical(line, shared)):
         if not each.lstrip().startswith("#"):
             yield EditLine(line.file.path, each, f"# {each}")
 
 
-def _edited(line: KvmfrLine, new: str) -> Iterator[Change]:
+def _edited(line: KvmfrLine, new: str, shared: Shared) -> Iterator[Change]:
     """Edit a rule inside its own lines."""
     after = [part.removesuffix("\r") for part in new.split("\n")]
-    before = _physical(line)
+    before = _physical(line, shared)
     if len(after) != len(before):
         raise _by_hand(line, TWO_LINES)
     for old, edited in dict.fromkeys(zip(before, after, strict=True)):
@@ -230,16 +277,10 @@ def _edited(line: KvmfrLine, new: str) -> Iterator[Change]:
             yield EditLine(line.file.path, old, edited)
 
 
-def _physical(line: KvmfrLine) -> list[str]:
+def _physical(line: KvmfrLine, shared: Shared) -> list[str]:
     """Return the rule's lines; refuse if another rule shares one of them."""
     parts = [part.removesuffix("\r") for part in line.rule.raw.split("\n")]
-    others = [
-        part.removesuffix("\r")
-        for rule in line.file.rules.lines
-        if rule.raw != line.rule.raw
-        for part in rule.raw.split("\n")
-    ]
-    if any(part in others for part in parts):
+    if not shared[line.file.path].isdisjoint(parts):
         raise _by_hand(line, SHARED)
     return parts
 

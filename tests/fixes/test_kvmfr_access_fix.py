@@ -315,6 +315,12 @@ def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
     assert plain or name not in text
 
 
+@pytest.mark.parametrize("name", ["1234", "007", "a" * 256])
+def test_a_name_that_udev_takes_for_a_number_is_refused(name: str) -> None:
+    with pytest.raises(CannotFix, match="not a name that may stand in a udev rule"):
+        repaired(host({"99-k.rules": ROOT_99}, user=name))
+
+
 def test_delete_names_the_file_that_takes_its_place() -> None:
     facts = Facts(host({"99-k.rules": ROOT_99}, "258.4"))
     changes = tuple(GrantKvmfrAccess().propose(finding("/dev/kvmfr0"), facts))

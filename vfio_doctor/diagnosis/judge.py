@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
-from vfio_doctor.messages import verbatim
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CheckResult,
     Diagnosis,
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Check
     from vfio_doctor.diagnosis.registry import Registry
 
+# A person reads the first few; each has its own repair, which costs time to make.
+FINDINGS_AT_MOST = 100
+MANY = say(
+    "findings-many",
+    "this check was ended after {count} findings; there may be more",
+    count=FINDINGS_AT_MOST,
+)
 BLOCKING = (Status.FAIL, Status.BLOCKED)
 
 
@@ -108,6 +115,8 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
         # One by one, so that a later `MissingFact` loses none.
         for finding in check().judge(facts):
             findings.append(finding)
+            if len(findings) == FINDINGS_AT_MOST:
+                return _result(check, Status.FAIL, MANY, findings, facts, registry)
     except NotApplicable as reason:
         return _result(check, Status.NOT_APPLICABLE, reason.message)
     except MissingFact as reason:

@@ -89,21 +89,23 @@ def touches_kvmfr(text: str) -> bool:
     """
     if KVMFR in text:
         return True
+    return any(_may_match(one) for one in _alternatives(text))
+
+
+def _alternatives(text: str) -> Iterator[str]:
+    """Yield what KERNEL and SUBSYSTEM are held against, each line walked once."""
     for word in ("KERNEL", "SUBSYSTEM"):
-        at = text.find(word)
+        at, end = text.find(word), -1
         while at >= 0:
-            end = text.find("\n", at)
-            rest = text[at + len(word) : end if end >= 0 else len(text)]
-            if any(_may_match(one) for one in _alternatives(rest)):
-                return True
-            at = text.find(word, at + 1)
-    return False
-
-
-def _alternatives(rest: str) -> list[str]:
-    """Split what follows the key, up to the closing quote of its value."""
-    _, quote, value = rest.lstrip("S").lstrip().partition('"')
-    return value.partition('"')[0].split("|") if quote else []
+            if at > end:
+                newline = text.find("\n", at)
+                end = newline if newline >= 0 else len(text)
+            start = text.find('"', at, end)
+            close = text.find('"', start + 1, end) if start >= 0 else -1
+            value = text[start + 1 : close if close >= 0 else end]
+            yield from value.split("|") if start >= 0 else ()
+            # Without a quote behind it no later key of this line has a value.
+            at = text.find(word, at + 1 if close >= 0 else end)
 
 
 def _may_match(pattern: str) -> bool:

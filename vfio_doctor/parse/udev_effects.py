@@ -183,6 +183,7 @@ class _Event:
         skip_to = ""
         unsure: set[str] = set()
         rules = RuleFile(tuple(map(self.without_labels, rules.lines)))
+        last = _last_labels(rules)
         for number, rule in enumerate(rules.lines):
             labels = [t.value for t in rule.terms if t.key == "LABEL"]
             skip_to = "" if skip_to in labels else skip_to
@@ -191,7 +192,7 @@ class _Event:
                 continue
             holds = self.run_rule(path, rule, certain=not unsure)
             goto = next((t.value for t in rule.terms if t.key == "GOTO"), "")
-            if goto and holds is not False and _has_label(rules, number + 1, goto):
+            if goto and holds is not False and last.get(goto, -1) > number:
                 if holds and not unsure:
                     skip_to = goto
                 else:
@@ -410,10 +411,11 @@ def _is_octal(text: str) -> bool:
     return octal and int(text, 8) <= 0o7777
 
 
-def _has_label(rules: RuleFile, start: int, label: str) -> bool:
-    """Tell whether a GOTO has its label further down; else it is ignored."""
-    return any(
-        term.key == "LABEL" and term.value == label
-        for rule in rules.lines[start:]
+def _last_labels(rules: RuleFile) -> dict[str, int]:
+    """Return where each label stands last: a GOTO goes down, or is ignored."""
+    return {
+        term.value: number
+        for number, rule in enumerate(rules.lines)
         for term in rule.terms
-    )
+        if term.key == "LABEL"
+    }

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 RULE_FILE = f"{ADMIN_FOLDER}/70-kvmfr.rules"
 MODE = "0660"
 NAME_SIGNS = frozenset("_.@-")
+# LOGIN_NAME_MAX of Linux, without the byte behind the name.
+LONGEST_NAME = 255
 
 
 COMMANDS = say(
@@ -360,10 +362,13 @@ def _rule(*terms: str) -> str:
 def _plain(name: str) -> str:
     """Return a name that means itself in a rule; refuse others.
 
-    udev puts values in for ``%`` and ``$``, and a quote would end the value.
+    udev puts values in for ``%`` and ``$``, a quote would end the value, and
+    digits alone are a uid, whatever account has them for a name.
     """
+    means_more = name.isdigit() or len(name) > LONGEST_NAME
     signs = frozenset(name) - NAME_SIGNS
-    if not name.isascii() or not all(sign.isalnum() for sign in signs) or not signs:
+    plain = name.isascii() and signs and all(sign.isalnum() for sign in signs)
+    if means_more or not plain:
         raise CannotFix(
             say(
                 "kvmfr-rule-name-not-plain",

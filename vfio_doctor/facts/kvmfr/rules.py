@@ -10,6 +10,7 @@ from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
 from vfio_doctor.parse.accounts import parse_group, parse_passwd
 from vfio_doctor.parse.systemd_versions import Systemd
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 # The sysfs attributes that every device of a class without its own ones has.
 PLAIN_ATTRIBUTES = ("dev", "uevent", "power/control", "power/runtime_status")
+
+# Each is asked for by a program of its own.
+NAMES_AT_MOST = 64
+TOO_MANY = say(
+    "kvmfr-rules-too-many-names",
+    "the udev rules name more than {count} accounts that are in no account file",
+)
 
 
 class Mention(NamedTuple):
@@ -110,15 +118,19 @@ def _names(
     accounts = facts[Accounts]
     users = {"root": 0} | {u.name: u.uid for u in reversed(accounts.users)}
     groups = {"root": 0} | {g.name: g.gid for g in reversed(accounts.groups)}
+    tables = {"OWNER": ("passwd", users), "GROUP": ("group", groups)}
+    asked: set[tuple[str, str]] = set()
     for term in (term for rule in rules for term in rule.terms):
+        database, table = tables.get(term.key, ("", users))
         if term.value.isdigit() or any(char in term.value for char in "$%"):
             continue
-        if term.key == "OWNER" and term.value not in users:
-            number = _ask(host, "passwd", term.value)
-            users.update({term.value: number} if number >= 0 else {})
-        elif term.key == "GROUP" and term.value not in groups:
-            number = _ask(host, "group", term.value)
-            groups.update({term.value: number} if number >= 0 else {})
+        if not database or term.value in table or (database, term.value) in asked:
+            continue
+        if len(asked) >= NAMES_AT_MOST:
+            raise MissingFact(TOO_MANY.filled(count=NAMES_AT_MOST))
+        asked.add((database, term.value))
+        number = _ask(host, database, term.value)
+        table.update({term.value: number} if number >= 0 else {})
     return Names(users, groups, version)
 
 
