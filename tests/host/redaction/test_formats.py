@@ -114,6 +114,7 @@ def test_rules_keep_their_lines() -> None:
     assert [(r.first, r.last) for r in old[1:]] == [(r.first, r.last) for r in new]
     assert [bool(r.problem) for r in old[1:]] == [bool(r.problem) for r in new]
     assert made.split("\n")[:2] == ["#", "#"]
+    assert 'SUBSYSTEM=="kvmfr" OWNER=user1' in made
     assert 'OWNER="user1", GROUP="kvm", MODE="0660", TAG+="uaccess"' in made
     assert 'KERNEL=="kv*|hidden' in made
     assert len(made.split("\n")) == len(RULES.split("\n"))

@@ -28,17 +28,21 @@ _KNOWN = re.compile(
 _TIME = re.compile(r"(?:<\d{1,3}>)?\s*\[\s*\d{1,9}\.\d{6}\]")
 
 
-def words(text: str, names: Names) -> str:
-    """Return a text with every word hidden that is on no list and has no form."""
-    return _TOKENS.sub(lambda found: word(found.group(), names), text)
+def words(text: str, names: Names, more: frozenset[str] = frozenset()) -> str:
+    """Return a text with every word hidden that is on no list and has no form.
+
+    ``more`` are words that this text may have besides.
+    """
+    return _TOKENS.sub(lambda found: word(found.group(), names, more), text)
 
 
-def word(text: str, names: Names) -> str:
+def word(text: str, names: Names, more: frozenset[str] = frozenset()) -> str:
     """Return one word, hidden unless it is known; punctuation at its ends stays."""
     rest = text.lstrip(_BEFORE)
     plain = rest.rstrip(_AFTER)
     before, after = text[: len(text) - len(rest)], rest[len(plain) :]
-    return f"{before}{_plain(plain, names)}{after}"
+    kept = plain if plain in more else _plain(plain, names)
+    return f"{before}{kept}{after}"
 
 
 def _plain(text: str, names: Names) -> str:

@@ -116,7 +116,7 @@ def _broken(rule: Rule, names: Names) -> str:
     if not any(word in rule.raw for word in ("kvm", "vfio", "iommu")):
         return GONE
     joined = " ".join(part.rstrip("\\").strip() for part in rule.raw.split("\n"))
-    kept = scrub.words(joined, names)
+    kept = scrub.words(joined, names, KEYS)
     still = all(one.problem for one in parse_udev_rules(kept).lines)
     return kept if still else f"{DROPPED} {kept}"
 
