@@ -126,6 +126,12 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Write the report to this file instead of stdout, whole or not at all.",
 )
 @click.option(
+    "--redact/--no-redact",
+    default=None,
+    help="Hide all that is not known to be harmless, as in a bug report. Markdown is "
+    "redacted unless --no-redact is given; the other formats are complete.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     default="warning",

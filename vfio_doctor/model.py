@@ -336,12 +336,14 @@ class RunInfo(NamedTuple):
     """What may differ between two runs over equal input, and nothing else.
 
     ``started`` is UTC in ISO 8601, ``source`` names what was read (``this host``
-    or a capture's path).
+    or a capture's path); ``redacted`` is true if only what is known to be harmless
+    is in the report.
     """
 
     started: str
     duration_ms: int
     source: str
+    redacted: bool = False
 
 
 # Something told of the host, as data; or a message: in words, or why it is not known.

@@ -10,7 +10,7 @@ import pytest
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.planted import SECRETS, planted
-from vfio_doctor.app.attachment import Attachment, build
+from vfio_doctor.app.attachment import Attachment, build, pages
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as registry
 from vfio_doctor.facts.base import Facts, Options
@@ -105,7 +105,6 @@ def test_the_same_verdicts_with_secrets_everywhere(name: str) -> None:
         "0000:00:01.1",
         "6.14.6-105.bazzite.fc42.x86_64",
         "550.54.14",
-        "1.2.3.4",
         "libvirt",
         '"uid": 1004',
         "LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
@@ -117,10 +116,31 @@ def test_what_a_diagnosis_needs_survives(text: str) -> None:
     assert text.encode() in full("healthy-bazzite")[1]
 
 
-def test_a_second_redaction_changes_nothing() -> None:
+def test_a_second_redaction_keeps_the_stand_ins() -> None:
     first = full("healthy-bazzite")[0]
     second = reported(opened(first))
-    assert opened(second).capture.files == opened(first).capture.files
+    for path in ("/etc/passwd", "/etc/group", "/proc/cmdline", "/etc/os-release"):
+        kept = opened(first).capture.files[path]
+        assert opened(second).capture.files[path] == kept
+
+
+def test_what_is_hidden_and_left_out_is_counted() -> None:
+    made = full("healthy-bazzite")[0]
+    kinds = {kind for kind, _, _ in made.hidden}
+    assert {"user", "host", "vm", "hidden", "uuid"} <= kinds
+    assert dict(made.left_out)["file of no known format"] >= 3
+    readme = read_stream("it", io.BytesIO(made.data))["README.txt"].decode()
+    assert "Left out:" in readme
+    assert all(f"  {kind}: " in readme for kind in kinds)
+
+
+def test_all_of_it_can_be_read_page_by_page() -> None:
+    made = full("healthy-bazzite")[0]
+    text = "".join(pages(made.data))
+    assert text.startswith("===== report.md\n### Describe the bug\n")
+    for name, _ in made.members:
+        assert f"===== {name}\n" in text
+    assert "kvmfr.static_size_mb=128" in text
 
 
 def test_it_is_small() -> None:
@@ -131,3 +151,10 @@ def test_the_issue_has_what_upstream_asks_for() -> None:
     text = full("healthy-bazzite")[1].decode("utf-8", "replace")
     for words in ("Host GPU and driver", "Guest GPU", "Client output", "Groups of the"):
         assert words in text
+
+
+def test_a_broken_plug_in_is_counted_and_not_named() -> None:
+    rules = registry()._replace(problems=("acme-rules: /home/alice/x.py: no",))
+    made = build(catalogue.host(NAMES[0]), rules, Options(), RUN, redacted=True)
+    assert len(made.report.tool.problems) == 1
+    assert "acme" not in "".join(pages(made.data))

@@ -45,7 +45,8 @@ def test_one_file_for_one_person(
     said = capsys.readouterr()
     assert said.out == ""
     assert "What goes in" in said.err
-    assert "Replaced" in said.err
+    assert "Hidden" in said.err
+    assert "Left out" in said.err
     assert load(path).manifest["redacted"] is True
 
 
@@ -97,7 +98,7 @@ def test_no_redact_says_so(tmp_path: Path) -> None:
     with tarfile.open(path) as tar:
         member = tar.extractfile("README.txt")
         assert member is not None
-        assert b"NOTHING was replaced" in member.read()
+        assert b"NOTHING was hidden" in member.read()
     assert load(path).manifest["redacted"] is False
     assert load(path).files == load(HOST).files
 

@@ -62,26 +62,30 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     """Judge the chosen host; raises UsageError for unknown ids and bad captures."""
     started = time.time()
     host = open_host(chosen.capture)
-    facts = Facts(host, options_of(chosen))
-    refuse_unknown_user(facts)
+    options = options_of(chosen)
+    refuse_unknown_user(Facts(host, options))
     with Progress("Looking at the host ..."):
-        registry = load(facts, chosen.select, chosen.plugins)
-        try:
-            results = diagnose(facts, registry, chosen.select, chosen.skip)
-        except ValueError as error:
-            raise click.UsageError(_with_suggestion(str(error), registry)) from error
-        if not results and (chosen.select or chosen.skip):
-            raise click.UsageError(
-                "Nothing is left to judge: --skip leaves out all of --select."
-                if chosen.select
-                else "Nothing is left to judge: --skip leaves out every check."
-            )
-        results = kept_promises(host, facts, results)
-        info = RunInfo(_utc(started), _since(started), host.name)
-        report = assemble(
-            host, facts, results, info, registry.problems, registry.plugins
-        )
+        if redacts(chosen):
+            from vfio_doctor.app.sharing import shared
+
+            host, options = shared(host, options, lambda h, f: _look(h, f, chosen, 0))
+        facts = Facts(host, options)
+        registry, report = _look(host, facts, chosen, started)
     return Diagnosed(host, facts, registry, report)
+
+
+def _look(
+    host: Reader, facts: Facts, chosen: Chosen, started: float
+) -> tuple[Registry, Report]:
+    registry, results = judged(facts, chosen)
+    results = kept_promises(host, facts, results)
+    info = RunInfo(_utc(started), _since(started), host.name, _is_redacted(host))
+    problems, plugins = registry.problems, registry.plugins
+    if info.redacted:
+        from vfio_doctor.app.sharing import unnamed
+
+        problems, plugins = unnamed(registry)
+    return registry, assemble(host, facts, results, info, problems, plugins)
 
 
 def kept_promises(
@@ -93,6 +97,35 @@ def kept_promises(
     from vfio_doctor.repair.promise import kept
 
     return kept(host, facts, results)
+
+
+def judged(facts: Facts, chosen: Chosen) -> tuple[Registry, tuple[CheckResult, ...]]:
+    """Return how the chosen checks end; raises UsageError for unknown ids."""
+    registry = load(facts, chosen.select, chosen.plugins)
+    try:
+        results = diagnose(facts, registry, chosen.select, chosen.skip)
+    except ValueError as error:
+        raise click.UsageError(_with_suggestion(str(error), registry)) from error
+    if not results and (chosen.select or chosen.skip):
+        raise click.UsageError(
+            "Nothing is left to judge: --skip leaves out all of --select."
+            if chosen.select
+            else "Nothing is left to judge: --skip leaves out every check."
+        )
+    return registry, results
+
+
+def redacts(chosen: Chosen) -> bool:
+    """Tell whether the report is for others; a plan needs the real names."""
+    if chosen.redact is not None:
+        return chosen.redact
+    return chosen.format == "markdown" and not chosen.fix
+
+
+def _is_redacted(host: Reader) -> bool:
+    # A live host costs no import here.
+    manifest = getattr(getattr(host, "capture", None), "manifest", {})
+    return manifest.get("redacted") is True
 
 
 def refuse_unknown_user(facts: Facts) -> None:

@@ -103,6 +103,7 @@ class Chosen(NamedTuple):
     color: str = "auto"
     debug: bool = False
     plugins: bool = False
+    redact: bool | None = None
     fix: bool = False
     dry_run: bool = False
     yes: bool = False

@@ -85,6 +85,8 @@ def repair_options(command: F) -> F:
 
 def refuse_nonsense(options: dict[str, object]) -> None:
     """Raise UsageError where an option stands without the one it belongs to."""
+    if options["fix"] and options["redact"]:
+        raise click.UsageError("--redact is for reports; a plan needs the real names.")
     if not options["fix"]:
         for name in ("dry_run", "yes", "risky"):
             if options[name]:

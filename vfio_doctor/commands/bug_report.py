@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 @click.option(
     "--no-redact",
     is_flag=True,
-    help="Leave names, serial numbers and addresses as they are.",
+    help="Hide nothing: names, serial numbers, passwords, all that was read.",
+)
+@click.option(
+    "--show",
+    is_flag=True,
+    help="Open all that goes in, in a pager, to read it before it is sent.",
 )
 @click.option(
     "--print",
@@ -40,26 +45,32 @@ if TYPE_CHECKING:
 @click.pass_obj
 @with_examples
 def command(
-    chosen: Chosen, output: str | None, no_redact: bool, only_print: bool
+    chosen: Chosen,
+    output: str | None,
+    no_redact: bool,
+    show: bool,
+    only_print: bool,
 ) -> None:
     """Write one file to attach to a bug report, with nothing private in it.
 
-    It contains what vfio-doctor read of this host, its report, and report.md to
-    paste into the issue. As root it sees more; it lists what it could not read.
+    It contains what vfio-doctor read of this host and is known to be harmless, its
+    report, and report.md to paste into the issue. All else is hidden or left out; it
+    says how much of what kind. As root it sees more; it lists what it could not read.
 
     Examples:
       vfio-doctor bug-report
       vfio-doctor bug-report --print
+      vfio-doctor bug-report --show
       sudo vfio-doctor bug-report -o ~/bluefin-2121.tar.gz
     """
     if only_print:
-        made = _made(chosen, not no_redact)
+        made = _made(chosen, no_redact, show)
         click.echo(_told(made, only_print), nl=False)
         return
     path = output or _usual_name()
     file = _place(path)
     try:
-        made = _made(chosen, not no_redact)
+        made = _made(chosen, no_redact, show)
         click.echo(_told(made, only_print), err=True, nl=False)
         file.finish(made.data)
     except OSError as error:
@@ -84,10 +95,21 @@ def _place(path: str) -> NewFile:
         raise Failure(f"{path}: cannot write: {why}", 2) from error
 
 
-def _made(chosen: Chosen, redacted: bool) -> Attachment:
-    from vfio_doctor.app.attachment import SOURCE, PrivateLeft, build
+def _made(chosen: Chosen, no_redact: bool, show: bool) -> Attachment:
+    redacted = not no_redact and chosen.redact is not False
+    made = _built(chosen, redacted)
+    if show:
+        from vfio_doctor.app.attachment import pages
+
+        click.echo_via_pager(pages(made.data))
+    return made
+
+
+def _built(chosen: Chosen, redacted: bool) -> Attachment:
+    from vfio_doctor.app.attachment import build
     from vfio_doctor.app.diagnosis import Progress, refuse_unknown_user
     from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.app.sharing import SOURCE
     from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Facts, Options
     from vfio_doctor.host.archive import CaptureError
@@ -100,12 +122,6 @@ def _made(chosen: Chosen, redacted: bool) -> Attachment:
     try:
         with Progress("Looking at the host ..."):
             return build(host, load(trusted=chosen.plugins), options, run, redacted)
-    except PrivateLeft as left:
-        raise Failure(
-            f"nothing was written: a private value is left: {left}; please report "
-            "this, without the value; --no-redact writes the file as it is",
-            3,
-        ) from left
     except CaptureError as error:
         raise Failure(f"nothing was written: {error}", 3) from error
 
@@ -115,7 +131,7 @@ def _usual_name() -> str:
 
 
 def _told(made: Attachment, everything: bool) -> str:
-    """Return the tables: what goes in, what was replaced, what could not be read."""
+    """Return the tables: what goes in, what is hidden, what could not be read."""
     from vfio_doctor.app.attachment import totals
     from vfio_doctor.report.style import look_for
     from vfio_doctor.report.table import table
@@ -125,13 +141,16 @@ def _told(made: Attachment, everything: bool) -> str:
     rows = made.members if everything else _folders(made.members)
     shown = [(name, _size(size)) for name, size in rows]
     lines = table(("What goes in", "Size"), shown, width)
-    replaced = totals(made.replaced)
-    lines += ["", *table(("Replaced", "Values"), replaced, width)] if replaced else []
+    if made.hidden:
+        lines += ["", *table(("Hidden", "Values"), totals(made.hidden), width)]
+    if made.left_out:
+        counts = [(what, str(count)) for what, count in made.left_out]
+        lines += ["", *table(("Left out", "Count"), counts, width)]
     if made.denied:
         lines += ["", f"Could not be read: {len(made.denied)} (sudo would help):"]
         lines += [f"  {_clean(path)}" for path in made.denied[:10]]
     if made.changed:
-        lines += ["", f"Other results once redacted: {', '.join(made.changed)}"]
+        lines += ["", f"Other results on what is left: {', '.join(made.changed)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
+    from vfio_doctor.host.reader import Reader
 
 
 UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
@@ -36,17 +37,30 @@ def command(chosen: Chosen, format_: str) -> None:
       vfio-doctor devices
       vfio-doctor --capture bug.tar.gz devices --format json
     """
-    from vfio_doctor.app.open_host import open_host
     from vfio_doctor.app.output import emit, look
     from vfio_doctor.facts.base import Facts, MissingFact
     from vfio_doctor.facts.pci import DeviceTable
     from vfio_doctor.report import devices
 
     try:
-        held = Facts(open_host(chosen.capture))[DeviceTable]
+        held = Facts(_host(chosen))[DeviceTable]
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     if format_ == "json":
         emit(devices.as_json(held))
     else:
         emit(devices.as_text(held, look("never", 0, None)))
+
+
+def _host(chosen: Chosen) -> Reader:
+    """Return the host, or what of it others may see."""
+    from vfio_doctor.app.open_host import open_host
+
+    host = open_host(chosen.capture)
+    if not chosen.redact:
+        return host
+    from vfio_doctor.app.sharing import shared
+    from vfio_doctor.facts.base import Options
+    from vfio_doctor.facts.pci import DeviceTable
+
+    return shared(host, Options(), lambda _, facts: facts[DeviceTable]).host

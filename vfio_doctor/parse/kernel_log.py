@@ -103,6 +103,11 @@ _DMA_ON = (
     "AMD-Vi: IOMMU performance counters supported",
 )
 _DMAR_UNITS = ("DMAR: DRHD base", "DMAR: Host address width", "DMAR-IR:")
+_TABLES = ("ACPI: DMAR 0x", "ACPI: IVRS 0x")
+_OPT_OUT = "BIOS sets x2apic opt out bit"
+# It only repeats the argument.
+_ECHO = "DMAR: IOMMU enabled"
+_TOLD_APART = (*_TABLES, _OPT_OUT, _ECHO)
 _DMA_OFF = (
     Conclusion.FIRMWARE_OFF,
     Conclusion.DMAR_BROKEN,
@@ -185,6 +190,17 @@ _PATTERNS = (
 _KVMFRS_OWN = (Conclusion.NO_KVMFR_DEVICE, Conclusion.KVMFR_MEMORY)
 
 
+def telling() -> tuple[str, ...]:
+    """Return the texts of which a line must hold one to lead to any conclusion."""
+    texts = (*_INTEL, *_AMD, *_DMA_ON, *_DMAR_UNITS, _NOT_AMD, *_TOLD_APART)
+    return (*texts, *(words for _, words, _ in _PATTERNS))
+
+
+def phrases() -> tuple[str, ...]:
+    """Return every text and pattern that a conclusion is drawn from."""
+    return (*telling(), *(pattern for _, _, pattern in _PATTERNS))
+
+
 def parse(text: str) -> KernelLog:
     """Return what the lines of ``dmesg`` or ``journalctl -k`` show; never raises."""
     matches = list(_matches(text))
@@ -195,9 +211,9 @@ def parse(text: str) -> KernelLog:
     return KernelLog(
         _vendor(text),
         True if on else (False if off else None),
-        "ACPI: DMAR 0x" in text or "ACPI: IVRS 0x" in text,
+        any(table in text for table in _TABLES),
         Conclusion.REMAPPING_ON in found,
-        "BIOS sets x2apic opt out bit" in text,
+        _OPT_OUT in text,
         tuple(matches),
     )
 
@@ -252,7 +268,7 @@ def _together(text: str, matches: list[Match]) -> Iterator[Match]:
     yield from (
         Match(Conclusion.IOMMU_ON, _line(text, start)) for start in dict.fromkeys(shown)
     )
-    echo = text.find("DMAR: IOMMU enabled")
+    echo = text.find(_ECHO)
     units = shown or any(word in text for word in _DMAR_UNITS)
     on = any(match.conclusion is Conclusion.IOMMU_ON for match in matches)
     broken = any(match.conclusion is Conclusion.DMAR_BROKEN for match in matches)

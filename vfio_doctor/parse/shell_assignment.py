@@ -119,12 +119,12 @@ def edited(text: str, found: Assignment, remove: tuple[str, ...], add: str) -> s
     for word in remove:
         sources = _without(sources, word, quote)
     if not quote and (add or len(sources) > 1):
-        quote, sources = '"', [_escape(word, '"') for word in sources]
+        quote, sources = '"', [escaped(word, '"') for word in sources]
     body = "".join(sources)
     if add:
         head, dashes, init = body.partition(" -- ")
         gap = "" if not head or head[-1].isspace() else " "
-        body = f"{head}{gap}{_escape(add, quote)}{dashes}{init}"
+        body = f"{head}{gap}{escaped(add, quote)}{dashes}{init}"
     return f"{text[: found.start]}{quote}{body}{quote}{text[found.end :]}"
 
 
@@ -135,7 +135,7 @@ def appended(text: str, key: str, words: str, extend: bool) -> str:
     """
     before = f"${key} " if extend else ""
     gap = "" if not text or text.endswith("\n") else "\n"
-    return f'{text}{gap}{key}="{before}{_escape(words, chr(34))}"\n'
+    return f'{text}{gap}{key}="{before}{escaped(words, chr(34))}"\n'
 
 
 def _without(sources: list[str], word: str, quote: str) -> list[str]:
@@ -230,7 +230,8 @@ def _meaning(source: str, quote: str) -> str | None:
     return "".join(out)
 
 
-def _escape(words: str, quote: str) -> str:
+def escaped(words: str, quote: str) -> str:
+    """Return words as they stand between two ``quote``s."""
     if quote == "'":
         return words.replace("'", "'\\''")
     out = ""

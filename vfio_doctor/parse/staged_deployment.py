@@ -41,6 +41,42 @@ def parse(data: bytes) -> StagedDeployment | None:
         return None
 
 
+def write(staged: StagedDeployment) -> bytes:
+    """Return the bytes that `parse` reads so; other keys of ostree's are not there."""
+    words = _array([_zero(word) for word in staged.words])
+    entries = [_written_entry("kargs", words, "as")]
+    if staged.extra:
+        pairs = [_sized(_zero(k) + _zero(v), [len(_zero(k))]) for k, v in staged.extra]
+        entries.append(_written_entry("bootconfig-extra", _array(pairs), "a{ss}"))
+    return _array(entries, ENTRY_ALIGNMENT)
+
+
+def _zero(text: str) -> bytes:
+    return text.encode("utf-8", "replace") + b"\0"
+
+
+def _written_entry(key: str, value: bytes, kind: str) -> bytes:
+    name = _zero(key)
+    body = name + bytes(-len(name) % ENTRY_ALIGNMENT) + value + b"\0" + kind.encode()
+    return _sized(body, [len(name)])
+
+
+def _array(parts: list[bytes], alignment: int = 1) -> bytes:
+    body, ends = bytearray(), []
+    for part in parts:
+        body += bytes(-len(body) % alignment) + part
+        ends.append(len(body))
+    return _sized(bytes(body), ends) if parts else b""
+
+
+def _sized(body: bytes, offsets: list[int]) -> bytes:
+    """Return a container: its body, then its framing offsets, as small as they fit."""
+    import sys
+
+    size = next(n for n in (1, 2, 4, 8) if len(body) + n * len(offsets) < 1 << 8 * n)
+    return body + b"".join(each.to_bytes(size, sys.byteorder) for each in offsets)
+
+
 def _elements(data: bytes, alignment: int) -> tuple[bytes, ...]:
     """Return the parts of an array whose elements differ in size."""
     if not data:

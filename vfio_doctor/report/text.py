@@ -222,11 +222,20 @@ def _arguments(boot: BootInfo) -> Iterator[Message]:
 
 
 def cautions(report: Report) -> Iterator[Message]:
-    """Yield what limits this report: a container, no root, a broken plug-in."""
+    """Yield what limits this report: a container, no root, a broken plug-in.
+
+    And that nothing is hidden in it.
+    """
     if report.run.source != THIS_HOST:
         yield say(
             "note-capture",
             "this is a capture: the steps are for the host it was made on.",
+        )
+    elif not report.run.redacted:
+        yield say(
+            "note-complete",
+            "names and addresses of this machine are not hidden here. Before you show "
+            "this to others, add --redact.",
         )
     container = report.host.container
     if container and isinstance(container, str):

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
-from vfio_doctor.facts.boot.iommu_arguments import KNOWN, disabling, without_effect
+from vfio_doctor.facts.boot.iommu_arguments import disabling, without_effect
 from vfio_doctor.parse import cmdline
+from vfio_doctor.parse.known_arguments import KNOWN
 
 OFF = [
     ("quiet", True, ()),

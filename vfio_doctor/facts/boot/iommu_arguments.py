@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
+from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, REAL
 from vfio_doctor.parse.near import distance
 from vfio_doctor.value import NamedTuple
 
@@ -21,55 +22,6 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import Argument, CommandLine
 
-INTEL_KNOWN = (
-    "on",
-    "off",
-    "igfx_off",
-    "intgpu_off",
-    "forcedac",
-    "strict",
-    "sp_off",
-    "sm_on",
-    "sm_off",
-    "tboot_noforce",
-    "nobounce",
-    "ecs_off",
-    "pasid28",
-)
-AMD_KNOWN = (
-    "fullflush",
-    "force_enable",
-    "off",
-    "force_isolation",
-    "pgtbl_v",
-    "irtcachedis",
-    "nohugepages",
-    "v2_pgsizes_only",
-)
-X86_KNOWN = (
-    "off",
-    "force",
-    "noforce",
-    "biomerge",
-    "panic",
-    "nopanic",
-    "merge",
-    "nomerge",
-    "forcesac",
-    "allowdac",
-    "nodac",
-    "usedac",
-    "soft",
-    "pt",
-    "nopt",
-    "fullflush",
-    "nofullflush",
-    "noagp",
-    "noaperture",
-    "memaper",
-    "leak",
-    "calgary",
-)
 AMD_ALREADY = say(
     "argument-amd-already",
     "the kernel does not know this value, and uses AMD-Vi by itself if the firmware"
@@ -105,92 +57,6 @@ TOLD = {
     ("intel_iommu", "1"): (UNKNOWN_VALUE, "intel_iommu=on"),
     ("intel_iommu", "yes"): (UNKNOWN_VALUE, "intel_iommu=on"),
 }
-KNOWN = {"intel_iommu": INTEL_KNOWN, "amd_iommu": AMD_KNOWN, "iommu": X86_KNOWN}
-# Names that no parameter has, and the one that was probably meant.
-MISSPELT = {
-    "amd.iommu": "amd_iommu",
-    "amd_immou": "amd_iommu",
-    "amd_iommo": "amd_iommu",
-    "amd_iommuu": "amd_iommu",
-    "amd_iomu": "amd_iommu",
-    "amdiommu": "amd_iommu",
-    "imommu": "iommu",
-    "immou": "iommu",
-    "intel.iommu": "intel_iommu",
-    "intel_immou": "intel_iommu",
-    "intel_iommo": "intel_iommu",
-    "intel_iomu": "intel_iommu",
-    "inteliommu": "intel_iommu",
-    "iomu": "iommu",
-    "kvm.ignored_msrs": "kvm.ignore_msrs",
-    "kvm.report_ignore_msrs": "kvm.report_ignored_msrs",
-    "ignore_msrs": "kvm.ignore_msrs",
-    "report_ignored_msrs": "kvm.report_ignored_msrs",
-    "static_size_mb": "kvmfr.static_size_mb",
-    "kvm_ignore_msrs": "kvm.ignore_msrs",
-    "kvm_report_ignored_msrs": "kvm.report_ignored_msrs",
-    "kvmfr.size": "kvmfr.static_size_mb",
-    "kvmfr.static_size": "kvmfr.static_size_mb",
-    "kvmfr_static_size_mb": "kvmfr.static_size_mb",
-    "rd.driver_pre": "rd.driver.pre",
-    "vfio.disable_vga": "vfio-pci.disable_vga",
-    "vfio.ids": "vfio-pci.ids",
-    "vfio_ids": "vfio-pci.ids",
-    "vfio_pci.id": "vfio-pci.ids",
-    "vfio_pci_ids": "vfio-pci.ids",
-    "vfiopci.ids": "vfio-pci.ids",
-    "kvm.allow_unsafe_assigned_interrupts": (
-        "vfio_iommu_type1.allow_unsafe_interrupts"
-    ),
-}
-# Parameters of this field, as they are spelt, with _ for -.
-REAL = frozenset(
-    (
-        "iommu",
-        "intel_iommu",
-        "amd_iommu",
-        "amd_iommu_dump",
-        "amd_iommu_intr",
-        "intremap",
-        "nointremap",
-        "iommu.passthrough",
-        "iommu.strict",
-        "iommu.forcedac",
-        "pcie_acs_override",
-        "kvm.ignore_msrs",
-        "kvm.report_ignored_msrs",
-        "kvm_intel.nested",
-        "kvm_amd.nested",
-        "kvmfr.static_size_mb",
-        "vfio_pci.ids",
-        "vfio_pci.disable_vga",
-        "vfio_pci.disable_idle_d3",
-        "vfio_pci.nointxmask",
-        "vfio_pci.enable_sriov",
-        "vfio.enable_unsafe_noiommu_mode",
-        "vfio_iommu_type1.allow_unsafe_interrupts",
-        "vfio_iommu_type1.dma_entry_limit",
-        "vfio_iommu_type1.disable_hugepages",
-        "rd.driver.pre",
-        "rd.driver.post",
-        "rd.driver.blacklist",
-        "modprobe.blacklist",
-        "module_blacklist",
-        "initcall_blacklist",
-        "modules_load",
-        "rd.modules_load",
-        "hugepages",
-        "hugepagesz",
-        "default_hugepagesz",
-        "hugetlb_cma",
-        "isolcpus",
-        "nohz_full",
-        "rcu_nocbs",
-        "pcie_aspm",
-        "pcie_port_pm",
-        "split_lock_detect",
-    )
-)
 # Up to this length a name one slip away is another word more often than not.
 SHORT, LONG = 4, 9
 # vendor:device, then optional subsystem, class and mask (vfio_pci_core).

@@ -1,216 +1,185 @@
-"""Replace what is private in a capture by stable pseudonyms.
+"""Make the capture that may leave a host: known formats, and stand-ins.
 
-The same value gets the same pseudonym everywhere in a capture, in file names,
-rules and outputs alike, so the redacted capture gives the same verdicts. What a
-diagnosis rests on always survives: PCI addresses and ids, group numbers,
-versions, resolutions, numeric uids and gids.
+The same value gets the same stand-in everywhere in a capture, so the redacted
+capture gives the same verdicts. Nothing is searched for secrets: what no format
+lets through is not there.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.captured import Capture
-from vfio_doctor.host.reader import CommandResult, Missing
-from vfio_doctor.host.redaction import private, secrets
-from vfio_doctor.host.redaction.pseudonyms import Pseudonyms
+from vfio_doctor.host.reader import Missing, Stat, Why
+from vfio_doctor.host.redaction import accounts, devices, formats, paths, programs
+from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeVar
+    from collections.abc import Iterator, Mapping
 
-    from vfio_doctor.host.reader import ProbeResult, Stat, UdevDevice
+    from vfio_doctor.host.reader import CommandResult, ProbeResult
+    from vfio_doctor.host.redaction.accounts import Needed
 
-    K = TypeVar("K")
-    V = TypeVar("V")
-
-HOOK_GONE = "# a hook script of "
-HOOK_GONE_FORM = rb"# a hook script of \d+ bytes was here\n"
+UNKNOWN = "left out: {} bytes, its format is not known"
 
 
 class Redaction(NamedTuple):
-    """The redacted capture, what was replaced, and what finds it again.
+    """The capture that may be shown, and what is not in it.
 
-    ``replaced`` are (kind, pseudonym, how often).
+    ``hidden`` are (kind, stand-in, how often), ``left_out`` (what, how many).
     """
 
     capture: Capture
-    replaced: tuple[tuple[str, str, int], ...]
-    names: Pseudonyms
+    hidden: tuple[tuple[str, str, int], ...]
+    left_out: tuple[tuple[str, int], ...]
 
 
 def redact(capture: Capture) -> Redaction:
-    """Return the capture without private values."""
-    names = Pseudonyms(private.find(capture))
-    redacted = _replaced(capture, names)
-    return Redaction(redacted, names.counts(), names)
+    """Return what of a capture is known to be harmless."""
+    before = capture.manifest.get("redacted") is True
+    names = Names("\n".join(_texts(capture)) if before else None)
+    need = accounts.needed(capture)
+    names.people = accounts.people(capture)
+    for text in _passwd(capture):
+        accounts.passwd(text, names, need)
+    paths.order_files(_paths(capture), names)
+    names.forget_counts()
+    made = _redacted(capture, names, need)
+    return Redaction(made, names.counts(), names.left_out())
 
 
-def _replaced(old: Capture, names: Pseudonyms) -> Capture:
-    apply = names.apply
+def _passwd(capture: Capture) -> Iterator[str]:
+    """Yield the account files: people are numbered first, in their order."""
+    for path in accounts.FILES:
+        data = capture.files.get(path)
+        if isinstance(data, bytes):
+            yield data.decode("utf-8", "surrogateescape")
+
+
+def _paths(capture: Capture) -> Iterator[str]:
+    yield from capture.files
+    yield from capture.stats
+    for folder, held in capture.lists.items():
+        if not isinstance(held, Missing):
+            yield from (f"{folder}/{name}" for name in held)
+
+
+def _texts(capture: Capture) -> Iterator[str]:
+    """Yield every text of a capture in which stand-ins may be."""
+    yield from _paths(capture)
+    for content in capture.files.values():
+        if isinstance(content, bytes):
+            yield content.replace(b"\0", b"").decode("utf-8", "replace")
+    yield from (f"{key} {value}" for key, value in capture.commands.items())
+    yield from (f"{stat.user} {stat.group} {stat.target}" for stat in _stats(capture))
+    yield from (str(devices) for devices in capture.udev.values())
+
+
+def _stats(capture: Capture) -> Iterator[Stat]:
+    return (stat for stat in capture.stats.values() if isinstance(stat, Stat))
+
+
+def _redacted(old: Capture, names: Names, need: Needed) -> Capture:
     return Capture(
         name=old.name,
         caller=old.caller,
-        files=_distinct({p: _file(p, c, names) for p, c in old.files.items()}, names),
-        stats=_distinct({p: _stat(s, names) for p, s in old.stats.items()}, names),
-        lists=_distinct({p: _list(p, n, names) for p, n in old.lists.items()}, names),
-        commands={
-            _argv(argv, names): _command(argv, result, names)
-            for argv, result in old.commands.items()
-        },
-        udev={apply(key): _devices(value, names) for key, value in old.udev.items()},
+        files=_files(old, names, need),
+        stats={paths.path(p, names): _stat(s, names) for p, s in old.stats.items()},
+        lists={paths.path(p, names): _list(p, v, names) for p, v in old.lists.items()},
+        commands=_commands(old, names, need),
+        udev={key: devices.devices(value, names) for key, value in old.udev.items()},
         probes={
-            (kind, apply(p)): _probe(v, names) for (kind, p), v in old.probes.items()
+            (kind, paths.path(path, names)): _probe(value, names)
+            for (kind, path), value in old.probes.items()
         },
-        manifest={
-            **{key: _text(value, names) for key, value in old.manifest.items()},
-            "redacted": True,
-        },
+        manifest=_manifest(old.manifest),
     )
 
 
-def _distinct(table: Mapping[str, V], names: Pseudonyms) -> dict[str, V]:
-    return {_path(path, names): value for path, value in table.items()}
+def _manifest(old: Mapping[str, object]) -> dict[str, object]:
+    tool = old.get("tool")
+    kept = {"tool": tool} if isinstance(tool, dict) and _is_tool(tool) else {}
+    return {**kept, "redacted": True}
 
 
-def _path(path: str, names: Pseudonyms) -> str:
-    folder, _, name = path.rpartition("/")
-    if folder in private.HOMES:
-        return f"{folder}/{names.exact(name)}"
-    return names.apply(path)
+def _is_tool(tool: Mapping[str, object]) -> bool:
+    version = str(tool.get("version", ""))
+    plain = len(version) < 20 and version.replace(".", "").isalnum()
+    return set(tool) == {"name", "version"} and tool["name"] == "vfio-doctor" and plain
 
 
-def _text(value: object, names: Pseudonyms) -> object:
-    return names.apply(value) if isinstance(value, str) else value
+def _files(old: Capture, names: Names, need: Needed) -> dict[str, bytes | Missing]:
+    found: dict[str, bytes | Missing] = {}
+    for path, value in old.files.items():
+        shown = paths.path(path, names)
+        if isinstance(value, Missing):
+            found[shown] = programs.missing(value, names)
+            continue
+        made = formats.file(path, value, names, need)
+        if made is None:
+            names.leave_out("file of no known format")
+            detail = UNKNOWN.format(len(value))
+            found[shown] = Missing(shown, Why.NOT_CAPTURED, detail)
+        else:
+            found[shown] = made
+    return found
 
 
-def _missing(value: Missing, names: Pseudonyms) -> Missing:
-    return value._replace(
-        source=names.apply(value.source), detail=names.apply(str(value.detail))
-    )
+def _commands(
+    old: Capture, names: Names, need: Needed
+) -> dict[tuple[str, ...], CommandResult | Missing]:
+    found: dict[tuple[str, ...], CommandResult | Missing] = {}
+    for argv, value in old.commands.items():
+        made = programs.command(argv, value, names, need)
+        if made is None:
+            names.leave_out("command of no known format")
+        else:
+            found[programs.words(argv, names)] = made
+    return found
 
 
-def _file(path: str, value: bytes | Missing, names: Pseudonyms) -> bytes | Missing:
+def _stat(value: Stat | Missing, names: Names) -> Stat | Missing:
     if isinstance(value, Missing):
-        return _missing(value, names)
-    if private.is_hook(path):
-        gone = f"{HOOK_GONE}{len(value)} bytes was here\n".encode()
-        return value if re.fullmatch(HOOK_GONE_FORM, value) else gone
-    if path.startswith(private.EFI_VARIABLES) and len(value) > 5:
-        return _variable(value, names)
-    text = value.decode("utf-8", "surrogateescape")
-    name = path.rpartition("/")[2]
-    if name in ("passwd", "group"):
-        text = _accounts(text, names)
-    elif path in (*private.HOST_NAMES, *private.MACHINE_IDS) or (
-        path.startswith("/sys/") and name in private.SERIAL_FILES
-    ):
-        text = names.exact(text)
-    return names.apply(text).encode("utf-8", "surrogateescape")
-
-
-def _variable(value: bytes, names: Pseudonyms) -> bytes:
-    """Replace in a firmware variable: UTF-16 behind four bytes of attributes."""
-    try:
-        text = value[4:].decode("utf-16-le", "surrogatepass")
-    except UnicodeDecodeError:
-        return value
-    return value[:4] + names.apply(text).encode("utf-16-le", "surrogatepass")
-
-
-def _accounts(text: str, names: Pseudonyms) -> str:
-    """Replace the people in lines of passwd or group, whatever they are called."""
-    return "".join(_account(line, names) for line in text.splitlines(keepends=True))
-
-
-def _account(line: str, names: Pseudonyms) -> str:
-    end = line[len(line.rstrip("\r\n")) :]
-    parts = line.removesuffix(end).split(":") if end else line.split(":")
-    number = parts[2] if len(parts) > 2 else ""
-    if number.isascii() and number.isdigit() and secrets.is_person(int(number[:12])):
-        parts[0] = names.exact(parts[0])
-        if len(parts) > 6:
-            parts[4] = ",".join(names.exact(word) for word in parts[4].split(","))
-    if len(parts) == 4:
-        parts[3] = ",".join(names.exact(word) for word in parts[3].split(","))
-    return ":".join(parts) + end
-
-
-def _stat(value: Stat | Missing, names: Pseudonyms) -> Stat | Missing:
-    if isinstance(value, Missing):
-        return _missing(value, names)
-    user = names.exact if secrets.is_person(value.uid) else names.apply
-    group = names.exact if secrets.is_person(value.gid) else names.apply
+        return programs.missing(value, names)
     return value._replace(
-        user=user(value.user),
-        group=group(value.group),
-        target=names.apply(value.target),
-        label=names.apply(value.label),
+        user=names.account(value.user),
+        group=names.group(value.group),
+        target=paths.path(value.target, names),
+        label=_label(value.label, names),
+        mtime=0,
     )
+
+
+def _label(text: str, names: Names) -> str:
+    """Return an SELinux label: what a policy names, levels and all."""
+    return ":".join(_label_part(part, names) for part in text.split(":"))
+
+
+def _label_part(text: str, names: Names) -> str:
+    from vfio_doctor.host.redaction.scrub import is_known
+
+    stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
+    plain = stem.replace("_", "-")
+    known = is_known(plain) or text in ("s0", "s0-s0", "c0.c1023", "unconfined_u")
+    return text if known else names.hidden(text)
 
 
 def _list(
-    path: str, value: tuple[str, ...] | Missing, names: Pseudonyms
+    folder: str, value: tuple[str, ...] | Missing, names: Names
 ) -> tuple[str, ...] | Missing:
     if isinstance(value, Missing):
-        return _missing(value, names)
-    put = names.exact if path in private.HOMES else names.apply
-    return tuple(sorted({put(name) for name in value}))
+        return programs.missing(value, names)
+    return tuple(sorted({paths.name(folder, name, names) for name in value}))
 
 
-def _argv(argv: tuple[str, ...], names: Pseudonyms) -> tuple[str, ...]:
-    if argv[:2] in (("getent", "passwd"), ("getent", "group"), ("id", "-G")):
-        return (*argv[:2], *map(names.exact, argv[2:]))
-    return tuple(names.apply(word) for word in argv)
-
-
-def _command(
-    argv: tuple[str, ...], value: CommandResult | Missing, names: Pseudonyms
-) -> CommandResult | Missing:
+def _probe(value: ProbeResult | Missing, names: Names) -> ProbeResult | Missing:
     if isinstance(value, Missing):
-        return _missing(value, names)
-    stdout = value.stdout
-    if argv[0] == "getent":
-        stdout = _accounts(stdout, names)
-    elif argv[0] == "virsh" and "list" in argv:
-        lines = stdout.splitlines(keepends=True)
-        stdout = "".join(map(names.exact, lines))
-    return CommandResult(
-        _argv(value.argv, names),
-        value.status,
-        names.apply(stdout),
-        names.apply(value.stderr),
-    )
+        return programs.missing(value, names)
+    return value._replace(did=tuple(_step(step, names) for step in value.did))
 
 
-def _devices(
-    value: tuple[UdevDevice, ...] | Missing, names: Pseudonyms
-) -> tuple[UdevDevice, ...] | Missing:
-    if isinstance(value, Missing):
-        return _missing(value, names)
-    return tuple(_device(device, names) for device in value)
+def _step(text: str, names: Names) -> str:
+    from vfio_doctor.host.redaction.scrub import words
 
-
-def _device(device: UdevDevice, names: Pseudonyms) -> UdevDevice:
-    apply = names.apply
-    return device._replace(
-        sys_path=apply(device.sys_path),
-        subsystem=apply(device.subsystem),
-        sys_name=apply(device.sys_name),
-        device_node=apply(device.device_node),
-        properties=tuple(
-            (apply(k), names.exact(v) if secrets.kind_of_property(k) else apply(v))
-            for k, v in device.properties
-        ),
-        tags=tuple(map(apply, device.tags)),
-    )
-
-
-def _probe(value: ProbeResult | Missing, names: Pseudonyms) -> ProbeResult | Missing:
-    if isinstance(value, Missing):
-        return _missing(value, names)
-    return value._replace(
-        did=tuple(map(names.apply, value.did)), error=names.apply(value.error)
-    )
+    return words(text, names)

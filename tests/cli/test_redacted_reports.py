@@ -1,0 +1,161 @@
+"""Reports for others: --redact, Markdown by default, and what stays complete."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.planted import SECRETS, planted
+from vfio_doctor.cli import status
+from vfio_doctor.host.capture_io import load, save
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.recorder import Recorder
+
+SECRET = SECRETS["user"]
+HOST = "a host of somebody called alice"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> str:
+    save(planted("bluefin-dx-2121").capture, tmp_path / HOST)
+    return str(tmp_path / HOST)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert status([*words]) == 1
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--redact", "-v"),
+        ("--redact", "--format", "json"),
+        ("--redact", "--format", "json", "--user", SECRET),
+        ("--format", "markdown"),
+        ("--format", "markdown", "--redact", "--with", "kvmfr"),
+    ],
+)
+def test_nothing_private(
+    host: str, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    text = said(capsys, "--capture", host, *words).lower()
+    assert [kind for kind, value in SECRETS.items() if value.lower() in text] == []
+
+
+@pytest.mark.parametrize(
+    "words", [("-v",), ("--format", "json"), ("--format", "markdown", "--no-redact")]
+)
+def test_complete_and_it_says_so(
+    host: str, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    text = said(capsys, "--capture", host, *words)
+    assert SECRET in text
+    assert '"redacted": true' not in text
+
+
+def test_json_says_which_it_is(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = json.loads(said(capsys, "--capture", host, "--format", "json"))
+    hidden = json.loads(said(capsys, "--capture", host, "--format", "json", "--redact"))
+    assert plain["run"]["redacted"] is False
+    assert hidden["run"]["redacted"] is True
+    assert hidden["run"]["source"] == "the captured host"
+    ends = [[(c["id"], c["status"]) for c in r["checks"]] for r in (plain, hidden)]
+    assert ends[0] == ends[1]
+
+
+def test_one_check_is_explained_redacted(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--capture", host, "--redact", "explain", "kvmfr-rule-owner", "--here"]
+    assert status(words) == 0
+    text = capsys.readouterr().out
+    assert "user1" in text
+    assert SECRET not in text
+
+
+def test_the_devices_are_the_same(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(["--capture", host, "devices"]) == 0
+    plain = capsys.readouterr().out
+    assert status(["--capture", host, "--redact", "devices"]) == 0
+    hidden = capsys.readouterr().out
+    assert [line.split()[:2] for line in plain.splitlines()] == [
+        line.split()[:2] for line in hidden.splitlines()
+    ]
+
+
+def test_this_machine_is_read_as_far_as_a_report_shows_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    held = CapturedHost(load(host))
+    monkeypatch.setattr("vfio_doctor.app.diagnosis.open_host", lambda _: Played(held))
+    assert status(["--redact"]) == 1
+    text = capsys.readouterr().out
+    assert "looked at this host" in text
+    assert "Bluefin" in text
+    assert "not captured" not in text.partition("Found:")[0]
+
+
+class Played(Recorder):
+    """A live host to whoever asks: no capture, but for what is read of it."""
+
+    @property
+    def name(self) -> str:
+        return "this host"
+
+
+def test_a_plan_needs_the_real_names(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(["--capture", host, "--fix", "--dry-run", "--redact"]) == 2
+    assert "real names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--select", "nonsense"], ["--user", "nobody-else"]])
+def test_wrong_usage_is_said_as_ever(host: str, words: list[str]) -> None:
+    assert status(["--capture", host, "--redact", *words]) == 2
+
+
+def test_show_opens_all_of_it(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "x.tar.gz")
+    words = ["--capture", host, "bug-report", "--show", "-o", path]
+    assert status(words) == 0
+    text = capsys.readouterr().out
+    assert "===== report.md" in text
+    assert "===== root/proc/cmdline" in text
+    assert SECRET not in text
+    assert Path(path).exists()
+
+
+def test_no_redact_before_the_command_is_honoured(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--capture", host, "--no-redact", "bug-report", "--show", "--print"]
+    assert status(words) == 0
+    assert SECRET in capsys.readouterr().out
+
+
+IMPORTED = """
+import sys
+from vfio_doctor.cli import status
+status(["--capture", sys.argv[1], "--format", sys.argv[2]])
+print("redaction", any("host.redaction" in name for name in sys.modules))
+"""
+
+
+@pytest.mark.runs("python")
+@pytest.mark.parametrize(
+    ("form", "wanted"), [("json", False), ("text", False), ("markdown", True)]
+)
+def test_who_does_not_redact_does_not_pay(host: str, form: str, wanted: bool) -> None:
+    words = [sys.executable, "-c", IMPORTED, host, form]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"redaction {wanted}"

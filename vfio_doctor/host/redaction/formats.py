@@ -1,0 +1,225 @@
+"""Which file has which format. What stands in no row does not leave the host."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.redaction import (
+    accounts,
+    arguments,
+    boot_entries,
+    devices,
+    forms,
+    kernel_files,
+    libvirt,
+    module_files,
+    scrub,
+    shell_files,
+    systems,
+    udev_rules,
+)
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vfio_doctor.host.redaction.accounts import Needed
+    from vfio_doctor.host.redaction.names import Names
+
+    Text = Callable[[str, Names], str]
+    Binary = Callable[[bytes, Names], bytes]
+
+
+class Row(NamedTuple):
+    """The paths of one format (``*`` stands for any text) and what redacts it."""
+
+    paths: tuple[str, ...]
+    text: Text | None = None
+    binary: Binary | None = None
+
+
+def parameter_file(text: str, names: Names) -> str:
+    """Return a module's parameter below ``/sys/module``."""
+    body = text.strip()
+    before, after = text.split(body, 1) if body else (text, "")
+    return before + arguments.parameter_value(body, names) + after
+
+
+def mounts(text: str, names: Names) -> str:
+    """Return the mounts of huge pages; disks and shares are nobody's business."""
+    lines = text.splitlines()
+    kept = [scrub.words(line, names) for line in lines if "hugetlbfs" in line.split()]
+    names.leave_out("mount", len(lines) - len(kept))
+    return "".join(f"{line}\n" for line in kept)
+
+
+def cgroups(text: str, names: Names) -> str:
+    """Return a cgroup file: which kind of container, if any."""
+    return "".join(f"{forms.in_parts(line, names)}\n" for line in text.splitlines())
+
+
+def tmpfiles(text: str, names: Names) -> str:
+    """Return a file of tmpfiles.d: what is made for shared memory, and whose."""
+    return "\n".join(_tmpfile(line, names) for line in text.split("\n"))
+
+
+def _tmpfile(line: str, names: Names) -> str:
+    words = line.split()
+    if not words or words[0].startswith("#"):
+        return "#" if words else ""
+    shown = [scrub.word(word, names) for word in words[:3]]
+    shown += [names.account(word) if word != "-" else word for word in words[3:4]]
+    shown += [names.group(word) if word != "-" else word for word in words[4:5]]
+    return " ".join((*shown, *(scrub.word(word, names) for word in words[5:])))
+
+
+ROWS = (
+    Row(
+        (
+            "/proc/cmdline",
+            "/etc/kernel/cmdline",
+            "/usr/lib/kernel/cmdline",
+            "/etc/cmdline.d/*.conf",
+            "/nix/var/nix/profiles/system/kernel-params",
+        ),
+        boot_entries.argument_file,
+    ),
+    Row(("/proc/cpuinfo",), kernel_files.cpuinfo),
+    Row(("/proc/interrupts",), kernel_files.interrupts),
+    Row(("/proc/modules",), module_files.loaded),
+    Row(("/proc/meminfo",), kernel_files.memory),
+    Row(("/proc/mounts",), mounts),
+    Row(("/proc/1/cgroup",), cgroups),
+    Row(("/proc/sys/kernel/hostname", "/etc/hostname"), systems.name_of_host),
+    Row(
+        (
+            "/proc/sys/kernel/*",
+            "/run/systemd/container",
+            "/run/host/container-manager",
+            "/sys/hypervisor/type",
+            "/sys/kernel/security/lockdown",
+            "/sys/fs/selinux/enforce",
+            "/usr/lib/modules/*/pkgbase",
+            "/lib/modules/*/pkgbase",
+        ),
+        systems.words,
+    ),
+    Row(
+        ("/boot/config-*", "/usr/lib/modules/*/config", "/lib/modules/*/config"),
+        kernel_files.kernel_config,
+    ),
+    Row(("*/modules.dep", "*/modules.builtin"), module_files.index),
+    Row(("/sys/module/*/parameters/*",), parameter_file),
+    Row(
+        (
+            "/sys/module/*/version",
+            "/sys/module/*/initstate",
+            "/sys/class/kvmfr/*",
+            "/sys/class/drm/*/status",
+            "/sys/class/drm/*/modes",
+            "/sys/kernel/iommu_groups/*",
+            "/sys/kernel/mm/hugepages/*",
+            "/sys/class/iommu/*/intel-iommu/*",
+        ),
+        systems.words,
+    ),
+    Row(("/sys/bus/pci/devices/*/uevent",), devices.uevent),
+    Row(("/sys/bus/pci/devices/*",), systems.words),
+    Row(
+        tuple(
+            f"/sys/class/dmi/id/{name}"
+            for name in ("board_name", "board_vendor", "product_name", "sys_vendor")
+        ),
+        systems.board,
+    ),
+    Row(("/sys/firmware/acpi/tables/*",), binary=kernel_files.acpi_table),
+    Row(("/sys/firmware/efi/efivars/SecureBoot-*",), binary=kernel_files.switch),
+    Row(
+        ("/sys/firmware/efi/efivars/*-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",),
+        binary=kernel_files.firmware_variable,
+    ),
+    Row(("/etc/os-release", "/usr/lib/os-release"), systems.os_release),
+    Row(("/usr/share/ublue-os/image-info.json",), systems.json_text),
+    Row(("/run/ostree/staged-deployment",), binary=boot_entries.staged),
+    Row(("/run/systemd/seats/*",), accounts.seat),
+    Row(
+        (
+            "/etc/default/grub",
+            "/etc/default/grub.d/*",
+            "/etc/default/limine",
+            "/etc/limine-entry-tool.conf",
+            "/etc/limine-entry-tool.d/*.conf",
+            "/etc/dracut.conf",
+            "/etc/dracut.conf.d/*.conf",
+            "/usr/lib/dracut/dracut.conf.d/*",
+            "/etc/mkinitcpio.conf",
+            "/etc/mkinitcpio.conf.d/*",
+            "/etc/conf.d/modules",
+            "/etc/selinux/config",
+        ),
+        shell_files.shell_file,
+    ),
+    Row(("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"), boot_entries.grub_menu),
+    Row(("/boot/grub/grubenv", "/boot/grub2/grubenv"), boot_entries.grub_environment),
+    Row(
+        (
+            "*/loader/entries/*.conf",
+            "*/loader/loader.conf",
+            "/boot/syslinux/syslinux.cfg",
+        ),
+        boot_entries.entry,
+    ),
+    Row(("*/limine.conf",), boot_entries.limine),
+    Row(("/etc/kernelstub/configuration",), boot_entries.kernelstub),
+    Row(("/usr/lib/bootc/kargs.d/*.toml",), boot_entries.kargs_toml),
+    Row(("*/udev/rules.d/*",), udev_rules.rules),
+    Row(("*/modprobe.d/*", "/etc/modprobe/*"), module_files.modprobe),
+    Row(
+        ("*/modules-load.d/*", "/etc/modules-load/*", "/etc/initramfs-tools/modules"),
+        module_files.module_list,
+    ),
+    Row(("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf"), libvirt.qemu_conf),
+    Row(("/etc/libvirt/qemu/*.xml",), libvirt.domain),
+    Row(
+        (
+            "/etc/looking-glass-client.ini",
+            "*/.config/looking-glass/client.ini",
+            "*/.looking-glass-client.ini",
+        ),
+        libvirt.client_configuration,
+    ),
+    Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
+    Row(("/etc/apparmor.d/*",), scrub.words),
+)
+_ACCOUNTS = {
+    "/etc/passwd": accounts.passwd,
+    "/usr/lib/passwd": accounts.passwd,
+    "/etc/group": accounts.group,
+    "/usr/lib/group": accounts.group,
+}
+_COMPILED = tuple(
+    (re.compile("|".join(map(translate, row.paths))), row) for row in ROWS
+)
+
+
+def file(path: str, data: bytes, names: Names, need: Needed) -> bytes | None:
+    """Return a file's content as far as it is harmless; None for no known format."""
+    if not data:
+        return data
+    if path in _ACCOUNTS:
+        return _coded(data, lambda text: _ACCOUNTS[path](text, names, need))
+    row = next((row for pattern, row in _COMPILED if pattern.match(path)), None)
+    if row is None:
+        return None
+    if row.binary is not None:
+        return row.binary(data, names)
+    assert row.text is not None
+    put = row.text
+    return _coded(data, lambda text: put(text, names))
+
+
+def _coded(data: bytes, put: Callable[[str], str]) -> bytes:
+    text = data.decode("utf-8", "surrogateescape")
+    return put(text).encode("utf-8", "surrogateescape")

@@ -1,0 +1,87 @@
+"""What is harmless by its very form, and stand-ins for what is private by it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.redaction import public
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.redaction.names import Names
+
+_H = "0-9A-Fa-f"
+BDF = rf"(?:[{_H}]{{4,8}}:)?[{_H}]{{2}}:[01][{_H}]\.[0-7]"
+BUS = rf"pci[{_H}]{{4,8}}:[{_H}]{{2}}"
+_PIECES = (
+    ("uuid", rf"(?<![{_H}])[{_H}]{{8}}-(?:[{_H}]{{4}}-){{3}}[{_H}]{{12}}(?![{_H}])"),
+    ("bdf", rf"(?<![{_H}:])(?:{BDF}|{BUS})(?![{_H}:])"),
+    ("mac", rf"(?<![{_H}:])[{_H}]{{2}}(?:[:-][{_H}]{{2}}){{5,7}}(?![{_H}:])"),
+    ("ipv6", rf"(?<![{_H}:])(?:[{_H}]{{0,4}}:){{2,7}}[{_H}]{{0,4}}(?![{_H}:])"),
+    ("ipv4", r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
+    ("checksum", rf"(?<![0-9A-Za-z])[{_H}]{{64}}(?![0-9A-Za-z])"),
+    ("id", rf"(?<![0-9A-Za-z])[{_H}]{{32}}(?![0-9A-Za-z])"),
+)
+# A run of letters and digits, one character that is neither, or one of the above.
+_PARTS = re.compile(
+    "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _PIECES)
+    + r"|(?P<part>[^\W_]+)"
+)
+NUMBER = re.compile(r"[-+]?(?:\d{1,6}|0[xX]0{0,8}[0-9a-fA-F]{1,8})[KMGkmg]?")
+# Dates stand in versions; no other long number is kept.
+_PLAIN = re.compile(
+    r"\d{1,6}(?:[kKMG]i?B?)?|20\d{6}(?:\d{4})?|0x0{0,8}[0-9a-f]{1,8}|v?\d{1,4}|rc\d{1,2}"
+)
+PCI_IDS = re.compile(rf"[{_H}]{{1,8}}(?::[{_H}]{{1,8}}){{1,5}}")
+NAMES_KVMFR = "kvmfr"
+
+
+def is_number(text: str) -> bool:
+    """Tell whether this is a number of a size that tells of nobody."""
+    return NUMBER.fullmatch(text) is not None
+
+
+def in_parts(text: str, names: Names, kind: str = "name") -> str:
+    """Return a name with each part hidden that is neither a known word nor a number.
+
+    Parts are runs of letters and digits; what stands between them stays. So a
+    release, a machine id or an account inside of longer names has its stand-in
+    there too: ``vmlinuz-6.1.0-name1``.
+    """
+    if names.redacted_before and is_stand_in(text, names):
+        return text
+
+    def put(found: re.Match[str]) -> str:
+        form, piece = found.lastgroup or "", found.group()
+        if form == "bdf" or piece in public.IDS:
+            return piece
+        return part(piece, names, kind) if form == "part" else names.typed(form, piece)
+
+    return _PARTS.sub(put, text)
+
+
+def part(text: str, names: Names, kind: str = "name") -> str:
+    """Return one run of letters and digits, hidden unless it is known."""
+    if public.is_word(text) or _PLAIN.fullmatch(text):
+        return text
+    return names.name(kind, text)
+
+
+def is_stand_in(text: str, names: Names) -> bool:
+    """Tell whether a text is a stand-in of an earlier redaction."""
+    from vfio_doctor.host.redaction.names import STAND_IN
+
+    return names.redacted_before and STAND_IN.fullmatch(text) is not None
+
+
+def comment(text: str, mark: str = "#") -> str:
+    """Return what is left of a comment: whether it names kvmfr.
+
+    That a file does is a sign that somebody wants it.
+    """
+    return f"{mark} {NAMES_KVMFR}" if NAMES_KVMFR in text else mark
+
+
+def value(text: str, names: Names) -> str:
+    """Return a value hidden, list items by themselves so that their count stays."""
+    return ",".join(names.hidden(item) for item in text.split(","))

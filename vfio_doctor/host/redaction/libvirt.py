@@ -1,0 +1,333 @@
+"""libvirt: qemu.conf and definitions of VMs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.redaction import arguments, forms
+from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.host.redaction.names import FIELD
+from vfio_doctor.host.redaction.paths import path
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.redaction.names import Names
+
+_ACCOUNTS = {"user": True, "group": False}
+_PLAIN = listed(
+    """
+    cgroup_device_acl namespaces security_driver security_default_confined
+    security_require_confined dynamic_ownership remember_owner
+    clear_emulator_capabilities relaxed_acs_check allow_disk_format_probing
+    max_files max_processes cgroup_controllers set_process_name mac_filter
+    seccomp_sandbox hugetlbfs_mount nvram memory_backing_dir swtpm_user swtpm_group
+    vnc_allow_host_audio nographics_allow_host_audio
+    """
+)
+_SETTING = re.compile(r"(#?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)(.*)", re.DOTALL)
+_STRING = re.compile(
+    r'"""(.*?)"""|"([^"\n]*)"|\'([^\'\n]*)\'|#.*|[^\s\[\],"\'#=]+', re.DOTALL
+)
+_WORDS = listed("selinux apparmor none mount cpu memory devices blkio cpuset cpuacct")
+
+
+def qemu_conf(text: str, names: Names) -> str:
+    """Return qemu.conf: the settings that decide who may open what."""
+    out, key = [], ""
+    for line in text.split("\n"):
+        shown, key = _conf_line(line, key, names)
+        out.append(shown)
+    return "\n".join(out)
+
+
+def _conf_line(line: str, open_key: str, names: Names) -> tuple[str, str]:
+    """Return a line and the setting whose list is still open behind it."""
+    if open_key:
+        closed = "]" in line
+        if line.lstrip().startswith("#"):
+            return "#", open_key
+        return _strings(line, open_key, names), "" if closed else open_key
+    found = _SETTING.match(line)
+    if found is None:
+        return ("#" if line.lstrip().startswith("#") else _strings(line, "", names)), ""
+    mark, key, gap, value = found.groups()
+    if key not in _ACCOUNTS and key not in _PLAIN:
+        shown = (
+            "#"
+            if mark
+            else f"{names.name('variable', key)}{gap}{_strings(value, '', names)}"
+        )
+        return shown, _open(value, mark, "hidden")
+    return f"{mark}{key}{gap}{_strings(value, key, names)}", _open(value, mark, key)
+
+
+def _open(value: str, mark: str, key: str) -> str:
+    return key if not mark and value.startswith("[") and "]" not in value else ""
+
+
+def _strings(text: str, key: str, names: Names) -> str:
+    def put(found: re.Match[str]) -> str:
+        quoted = next((group for group in found.groups() if group is not None), None)
+        if quoted is None:
+            return _unquoted(found.group(), names)
+        quote = found.group()[: (len(found.group()) - len(quoted)) // 2]
+        return f"{quote}{_conf_value(key, quoted, names)}{quote}"
+
+    return _STRING.sub(put, text)
+
+
+def _unquoted(text: str, names: Names) -> str:
+    """Return what stands without quotes: a comment, a number, or a mistake."""
+    if text.startswith("#"):
+        return "#"
+    if text.removeprefix("-").isdecimal():
+        return text if forms.is_number(text) else "0"
+    return names.hidden(text)
+
+
+def _conf_value(key: str, text: str, names: Names) -> str:
+    if key in _ACCOUNTS:
+        return names.account(text) if _ACCOUNTS[key] else names.group(text)
+    if key in _PLAIN:
+        if text in _WORDS or forms.is_number(text):
+            return text
+        return path(text, names) if text.startswith("/") else names.hidden(text)
+    return names.hidden(text)
+
+
+# Elements whose text is kept, and attributes that are, by their values' forms.
+_TEXTS = listed("memory currentMemory vcpu emulator size")
+_GONE = listed("metadata description title secret auth")
+_ELEMENTS = listed(
+    """
+    domain name uuid memory currentMemory memoryBacking hugepages page locked source
+    access allocation nosharepages discard vcpu vcpus cputune vcpupin emulatorpin
+    iothreads os type loader nvram boot bootmenu smbios bios firmware features acpi
+    apic pae kvm hidden hyperv relaxed vapic spinlocks vpindex runtime synic stimer
+    reset vendor_id frequencies reenlightenment tlbflush ipi evmcs ioapic smm vmport
+    cpu mode model vendor topology cache feature maxphysaddr numa cell clock timer
+    on_poweroff on_reboot on_crash pm suspend-to-mem suspend-to-disk devices
+    emulator disk driver target readonly address controller master interface mac
+    serial port protocol console channel input graphics listen image gl sound audio
+    codec video acceleration hostdev rom redirdev watchdog memballoon rng backend
+    tpm shmem size msi server filesystem binary alias iommu seclabel panic vsock cid
+    qemu:commandline qemu:arg qemu:override qemu:device qemu:frontend qemu:property
+    qemu:capabilities qemu:del
+    """
+)
+_ATTRIBUTES = listed(
+    """
+    type unit placement current mode match check fallback policy name sockets dies
+    cores threads clusters level state value migratable bits offset tickpolicy
+    present enabled index model domain bus slot function multifunction managed
+    device cache io discard role heads vgamem ram vram primary accel3d autoport port
+    listen keymap readonly secure firmware arch machine dev order nodeset size
+    vectors ioeventfd iommu_platform ats driver caching_mode intremap eim aw_bits on
+    xmlns:qemu cpuset retries compression rendernode enable detect_zeroes queues
+    """
+)
+_XML_WORDS = listed(
+    """
+    kvm qemu hvm yes no on off static auto KiB MiB GiB k M G bytes host-passthrough
+    host-model custom exact full none require disable forbid optional force utc
+    localtime variable rtc pit hpet hypervclock tsc kvmclock catchup delay native
+    discard pci pcie-root pcie-root-port pcie-to-pci-bridge usb scsi virtio
+    virtio-scsi sata ide nvme file block network volume dir nbd disk cdrom lun
+    floppy raw qcow2 vmdk unsafe writeback writethrough directsync threads io_uring
+    unmap ignore qemu-xhci nec-xhci ich9 piix3-uhci subsystem capabilities mdev vfio
+    vfio-pci user bridge direct ethernet hostdev spice vnc dbus sdl egl-headless
+    address socket ivshmem-plain ivshmem-doorbell virtio-serial isa-serial isa-fdc
+    pty unix tcp spicevmc qemu-vdagent ps2 tablet mouse keyboard evdev passthrough
+    ich6 ich7 ac97 hda-duplex hda-micro pulseaudio jack pipewire qxl vga cirrus
+    bochs ramfb emulator tpm-tis tpm-crb 1.2 2.0 virtio-transitional
+    virtio-non-transitional intel smmuv3 amd host shared private memfd anonymous
+    hugepages immediate ondemand x86_64 aarch64 q35 pc pflash rom efi bios uefi
+    destroy restart preserve hd fd random inject-nmi poweroff reset pause dump
+    invtsc topoext vmx svm x2apic hypervisor kvm_hidden e1000 e1000e rtl8139 split
+    emulate 9p virtiofs mapped squash client server sp vcpu io smp EPYC EPYC-Rome
+    EPYC-Milan Skylake-Client Haswell Nehalem
+    http://libvirt.org/schemas/domain/qemu/1.0 looking-glass scream-ivshmem system
+    session dac selinux apparmor
+    """
+)
+_MARKUP = re.compile(
+    r"<!--.*?(?:-->|$)|<!\[CDATA\[.*?(?:\]\]>|$)|<[?!][^>]*>?|<[^>]*>?|[^<]+", re.DOTALL
+)
+_ATTRIBUTE = re.compile(r"([\w:.-]+)(\s*=\s*)('[^']*'|\"[^\"]*\")")
+_MACHINE = re.compile(
+    r"(?:pc|q35|virt)-?(?:i440fx|q35)?-?\d{0,2}(?:\.\d{1,2}){0,2}|rhel\d.*"
+)
+
+_CPUS_OR_DISK = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}|[hsv]d[a-z]")
+
+
+class _Inside:
+    """Where in a definition the reading is: open elements, and what is dropped."""
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+        self.gone = 0
+
+
+def domain(text: str, names: Names) -> str:
+    """Return a VM's definition: what passthrough depends on; the rest is hidden."""
+    inside = _Inside()
+    return "".join(_markup(piece, inside, names) for piece in _MARKUP.findall(text))
+
+
+def _markup(piece: str, inside: _Inside, names: Names) -> str:
+    if not piece.startswith("<"):
+        return _lost(piece) if inside.gone else _text(piece, inside, names)
+    if piece.startswith(("<!", "<?")):
+        return _lost(piece)
+    lines = "\n" * piece.count("\n")
+    if piece.startswith("</"):
+        return _closed(piece, lines, inside)
+    return _opened(piece, lines, inside, names)
+
+
+def _lost(piece: str) -> str:
+    """Return what is left of a part that goes: its lines, and a name of kvmfr."""
+    named = f"<!-- {FIELD} -->" if FIELD in piece else ""
+    return named + "\n" * piece.count("\n")
+
+
+def _closed(piece: str, lines: str, inside: _Inside) -> str:
+    name = piece[2:].rstrip(">").strip()
+    if inside.open and inside.open[-1] == name:
+        inside.open.pop()
+    if inside.gone:
+        inside.gone -= 1
+        return lines
+    return f"</{name}>{lines}" if name in _ELEMENTS else lines
+
+
+def _opened(piece: str, lines: str, inside: _Inside, names: Names) -> str:
+    body = piece.strip("<>").rstrip("/")
+    name = (body.split(None, 1) or [""])[0]
+    empty = piece.rstrip(">").endswith("/")
+    dropped = bool(inside.gone) or name not in _ELEMENTS or name in _GONE
+    if not empty:
+        inside.open.append(name)
+        inside.gone += dropped
+    if dropped:
+        names.leave_out("element of a VM's definition")
+        return _lost(piece)
+    rest = body[len(name) :]
+    shown = "".join(
+        _attribute(name, inside, found, names) for found in _ATTRIBUTE.finditer(rest)
+    )
+    return f"<{name}{shown}{'/' * empty}>{lines}"
+
+
+def _attribute(
+    element: str, inside: _Inside, found: re.Match[str], names: Names
+) -> str:
+    key, _, quoted = found.groups()
+    quote, value = quoted[0], quoted[1:-1]
+    shown = key if key in _ATTRIBUTES else names.name("variable", key)
+    inner = _attribute_value(element, inside, key, value, names)
+    return f" {shown}={quote}{inner}{quote}"
+
+
+def _attribute_value(
+    element: str, inside: _Inside, key: str, value: str, names: Names
+) -> str:
+    if element == "qemu:arg" and key == "value":
+        return _qemu(value, names)
+    source = element == "source" and inside.open[-2:-1] != ["hostdev"]
+    if key in _ATTRIBUTES and not (
+        source and key in ("name", "dev", "bridge", "network")
+    ):
+        if _is_plain(value):
+            return value
+        if element in ("source", "access", "loader", "nvram") and value.startswith("/"):
+            return path(value, names)
+    return names.hidden(value)
+
+
+def _is_plain(text: str) -> bool:
+    known = text in _XML_WORDS or forms.is_number(text) or _MACHINE.fullmatch(text)
+    return bool(known) or _CPUS_OR_DISK.fullmatch(text) is not None
+
+
+def _text(text: str, inside: _Inside, names: Names) -> str:
+    body = text.strip()
+    if not body:
+        return text
+    before, after = text.split(body, 1)
+    return (
+        before
+        + _element_text(inside.open[-1] if inside.open else "", body, names)
+        + after
+    )
+
+
+def _element_text(element: str, body: str, names: Names) -> str:
+    if element == "name":
+        return names.name("vm", body)
+    if element == "uuid":
+        return forms.in_parts(body, names)
+    if element in _TEXTS | {"type", "size", "vcpu"} and _is_plain(body):
+        return body
+    if element in ("emulator", "loader", "nvram") and body.startswith("/"):
+        return path(body, names)
+    return names.hidden(body)
+
+
+_QEMU_KEYS = listed(
+    "id mem-path size share memdev driver host bus addr x-vga multifunction bar"
+    " qom-type prealloc romfile rombar guest-reset"
+)
+_QEMU_WORDS = listed(
+    "-object -device -cpu -machine -global -set memory-backend-file ivshmem-plain"
+    " ivshmem-doorbell vfio-pci host on off looking-glass pcie.0 yes no true false"
+    " ivshmem shmmem-shmem0 shmem0 memory-backend-memfd -hv-evmcs invtsc=on"
+    " pcie-root-port"
+)
+
+
+def _qemu(text: str, names: Names) -> str:
+    """Return an argument of QEMU: known options of known devices."""
+    if text.startswith("{"):
+        return names.hidden(text)
+    return ",".join(_qemu_item(item, names) for item in text.split(","))
+
+
+def _qemu_item(item: str, names: Names) -> str:
+    key, equals, value = item.partition("=")
+    if not equals:
+        return item if item in _QEMU_WORDS else names.hidden(item)
+    shown = key if key in _QEMU_KEYS else names.hidden(key)
+    if value in _QEMU_WORDS or forms.is_number(value) or re.fullmatch(forms.BDF, value):
+        return f"{shown}={value}"
+    if key == "mem-path" and value.startswith("/"):
+        return f"{shown}={path(value, names)}"
+    return f"{shown}={names.hidden(value)}"
+
+
+def client_configuration(text: str, names: Names) -> str:
+    """Return the Looking Glass client's configuration: sections, shared memory."""
+    return "\n".join(_client_line(line, names) for line in text.split("\n"))
+
+
+_CLIENT_KEYS = listed(
+    "shmFile shmfile renderer allowDMA framePollInterval cursorPollInterval fullScreen"
+    " size width height maximize borderless vsync enable noScreensaver"
+)
+
+
+def _client_line(line: str, names: Names) -> str:
+    body = line.strip()
+    if not body or body[0] in "#;":
+        return forms.comment(body, body[0]) if body else ""
+    if re.fullmatch(r"\[(?:app|win|input|spice|audio|wayland|egl|opengl)\]", body):
+        return body
+    key, equals, value = (part.strip() for part in body.partition("="))
+    if not equals or key not in _CLIENT_KEYS:
+        return names.hidden(body)
+    if forms.is_number(value) or arguments.worded(value, names) == value:
+        return f"{key}={value}"
+    return (
+        f"{key}={path(value, names) if value.startswith('/') else names.hidden(value)}"
+    )

@@ -1,0 +1,184 @@
+"""modprobe.d and lists of modules: directives stay, comments do not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.redaction import arguments, forms
+from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.host.redaction.public import is_module
+from vfio_doctor.host.redaction.public_modules import FIELD, PARAMETERS
+from vfio_doctor.parse.modprobe import module_name
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.redaction.names import Names
+
+_DIRECTIVES = listed(
+    "options install remove softdep weakdep alias blacklist include config"
+)
+_PROGRAMS = listed(
+    "/bin/true /bin/false /usr/bin/true /usr/bin/false true false : /sbin/modprobe"
+    " modprobe /usr/sbin/modprobe /sbin/rmmod rmmod"
+)
+_LISTS = frozenset(("pre:", "post:"))
+_RUN = re.compile(r"[ \t]+|(?:[^\s\"]|\"[^\"\n]*(?:\"|(?=\n)|$))+|.", re.DOTALL)
+
+
+def modprobe(text: str, names: Names) -> str:
+    """Return a modprobe.d file; comments that hold a directive keep it."""
+    return "\n".join(_line(line, names) for line in text.split("\n"))
+
+
+def _line(line: str, names: Names) -> str:
+    if line.startswith("#"):
+        body = line.lstrip("#").strip()
+        kept = _directive(body, names) if _is_switched_off(body) else ""
+        return f"#{kept}" if kept else forms.comment(line)
+    return _directive(line, names)
+
+
+def _is_switched_off(body: str) -> bool:
+    """Tell a directive that somebody switched off from prose."""
+    first = body.split(None, 2)
+    known = len(first) > 2 and first[0] in _DIRECTIVES and first[1].isascii()
+    return known and ("=" in first[2] or ":" in first[2])
+
+
+def _directive(line: str, names: Names) -> str:
+    """Return one line; blanks and a backslash at its end stay where they were."""
+    pieces = _RUN.findall(line)
+    words = [piece for piece in pieces if piece.strip(" \t")]
+    first = words[0] if words else ""
+    subject = words[1] if len(words) > 1 else ""
+    out, seen = [], 0
+    for piece in pieces:
+        if piece.strip(" \t"):
+            out.append(_word(piece, seen, first, subject, names))
+            seen += 1
+        else:
+            out.append(piece)
+    return "".join(out)
+
+
+def _word(text: str, place: int, first: str, subject: str, names: Names) -> str:
+    plain = text.rstrip("\\\r")
+    if plain != text:
+        rest = _word(plain, place, first, subject, names) if plain else ""
+        return rest + text[len(plain) :]
+    if place == 0:
+        return text if text in _DIRECTIVES else _free(text, names)
+    if place == 1:
+        return _subject(text, first, names)
+    if first == "options":
+        return option(module_name(subject), text, names)
+    if first in ("softdep", "weakdep") and text in _LISTS:
+        return text
+    if first in ("install", "remove") and text in _PROGRAMS:
+        return text
+    return module(text, names)
+
+
+def _subject(text: str, first: str, names: Names) -> str:
+    if first == "alias" and not is_module(text):
+        return _alias(text, names)
+    return module(text, names) if first in _DIRECTIVES else _free(text, names)
+
+
+def _alias(text: str, names: Names) -> str:
+    """Return an alias: the bus it is for, and wildcards."""
+    bus, colon, rest = text.partition(":")
+    known = colon and bus in ("pci", "usb", "acpi", "platform", "char-major", "devname")
+    return f"{bus}:{names.hidden(rest)}" if known else names.hidden(text)
+
+
+def _free(text: str, names: Names) -> str:
+    """Return a word of a line that is no directive: an argument, or hidden."""
+    key, equals, value = text.partition("=")
+    if equals and (arguments.is_parameter(key) or key.replace("-", "_") in PARAMETERS):
+        return f"{key}={arguments.parameter_value(value, names)}"
+    return text if is_module(text) else names.hidden(text)
+
+
+def module(text: str, names: Names) -> str:
+    """Return a module's name: of a public one itself."""
+    if is_module(text) or text in ("on", "off", "none"):
+        return text
+    return names.name("module", module_name(text)) if text else text
+
+
+def option(name: str, text: str, names: Names) -> str:
+    """Return one ``parameter=value`` of a module, quotes where they were."""
+    quote = '"' if text.startswith('"') else ""
+    key, equals, value = text.removeprefix('"').partition("=")
+    plain = key.replace("-", "_")
+    if text.startswith("#"):
+        return "#"
+    known = name in FIELD and plain in PARAMETERS
+    shown = key if known else names.hidden(key.strip('"'))
+    if not equals:
+        return f"{quote}{shown}" + ('"' if key.endswith('"') else "")
+    return f"{quote}{shown}={_option_value(value, known, names)}"
+
+
+def _option_value(value: str, known: bool, names: Names) -> str:
+    opening = '"' if value.startswith('"') else ""
+    body = value[len(opening) :]
+    closing = '"' if body.endswith('"') else ""
+    body = body.removesuffix('"').replace('"', "")
+    hidden = arguments.parameter_value if known else forms.value
+    return f"{opening}{hidden(body, names)}{closing}"
+
+
+def module_list(text: str, names: Names) -> str:
+    """Return a list of modules to load, a line each; comments leave their mark."""
+    return "\n".join(_listed(line, names) for line in text.split("\n"))
+
+
+def _listed(line: str, names: Names) -> str:
+    body = line.strip()
+    if not body or body[0] in "#;":
+        return line if not body else forms.comment(body, body[0])
+    words = body.split()
+    if words[0] in _DIRECTIVES and len(words) > 1:
+        return _directive(body, names)
+    if len(words) == 1 and "=" not in body:
+        return module(body, names)
+    return " ".join(_free(word, names) for word in words)
+
+
+def index(text: str, names: Names) -> str:
+    """Return modules.dep or modules.builtin: the lines of this field's modules."""
+    lines = text.splitlines()
+    kept = [
+        _indexed(line, names)
+        for line in lines
+        if any(m in line for m in ("kvm", "vfio"))
+    ]
+    names.leave_out("line of a module index", len(lines) - len(kept))
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _indexed(line: str, names: Names) -> str:
+    from vfio_doctor.host.redaction.paths import path
+
+    head, colon, rest = line.partition(":")
+    needs = " ".join(path(word, names) for word in rest.split())
+    return f"{path(head, names)}{colon}{' ' if needs else ''}{needs}"
+
+
+def loaded(text: str, names: Names) -> str:
+    """Return ``/proc/modules``: names of public modules, no addresses."""
+    return "".join(f"{_loaded(line, names)}\n" for line in text.splitlines())
+
+
+def _loaded(line: str, names: Names) -> str:
+    words = (line.split() + ["0", "0", "-", "Live"])[:5]
+    if not line.strip():
+        return line
+    users = ",".join(_user(name, names) for name in words[3].split(",") if name)
+    return f"{module(words[0], names)} 0 0 {users or '-'} Live 0x0"
+
+
+def _user(text: str, names: Names) -> str:
+    return text if text in ("-", "[permanent]") else module(text, names)
