@@ -101,7 +101,10 @@ def test_exit_status(host: str, words: tuple[str, ...], status: int) -> None:
         (("explain", "iommu-of"), "Did you mean iommu-off"),
         (("explain", "zzz"), "See `vfio-doctor checks`."),
         (("--capture", "/nowhere/\x1b[31m"), r"/nowhere/\x1b[31m"),
-        (("--select", "kvm", "explain", "iommu-off", "--here"), "leave out --select"),
+        (
+            ("--select", "kvm", "explain", "iommu-off", "--here"),
+            "does not take --select",
+        ),
     ],
 )
 def test_wrong_usage_is_explained_on_stderr(words: tuple[str, ...], said: str) -> None:

@@ -108,9 +108,9 @@ def test_root_causes_lead_and_fold_what_they_block() -> None:
 @pytest.mark.parametrize(
     ("fix", "advice", "shown", "hidden"),
     [
-        (offer(), "by hand", "`vfio-doctor --fix`: Cure it.", "by hand"),
+        (offer(), "by hand", "`sudo vfio-doctor --fix`: Cure it.", "by hand"),
         (offer(reboot=True), "", "It takes effect at the next reboot.", "by hand"),
-        (offer(RISKY), "", "`vfio-doctor --fix --risky`: Cure it.", "by hand"),
+        (offer(RISKY), "", "`sudo vfio-doctor --fix --risky`: Cure it.", "by hand"),
         (offer(MANUAL), "do so", "By hand: Cure it.", "--fix"),
         (offer(no="no tool"), "do so", "No automatic repair here: no tool", "--fix"),
         (None, "do so", "-> do so", "--fix"),
@@ -136,7 +136,7 @@ def test_steps_come_in_order_and_once() -> None:
         uid=1000,
     )
     steps = next_steps(report)
-    words = ["repair 2 problems", "--risky", "setup, do what is said at d"]
+    words = ["repairs 2 problems", "--risky", "setup, do what is said at d"]
     words += ["said at e and f", "maintainers, as said at g", "Reboot", "again"]
     words += ["sudo vfio-doctor", "explain a"]
     assert len(steps) == len(words)

@@ -13,6 +13,29 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Diagnosis, Message, Report
 
 REBOOT = "reboot-pending"
+# What the live reader calls itself.
+THIS_HOST = "this host"
+NEXT_FIX = say(
+    "closing-next-fix",
+    "Next: `sudo vfio-doctor --fix` shows what it would do, and asks before it changes "
+    "anything.",
+)
+NEXT_THERE = say(
+    "closing-next-fix-there",
+    "Next, on the captured host: `sudo vfio-doctor --fix` shows what it would do, and "
+    "asks before it changes anything.",
+)
+AGAIN = say("next-again", "Run `vfio-doctor` again.")
+AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
+ROOT_THERE = say(
+    "next-root-there",
+    "On the captured host, run `sudo vfio-doctor bug-report`: it sees what could not "
+    "be decided here.",
+)
+EXPLAIN = say(
+    "next-explain",
+    "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
+)
 BY_HAND = say("next-by-hand", "By hand, do what is said at {checks} above.")
 ACTORS = (
     (
@@ -37,29 +60,39 @@ REPAIRS = (
         Applicability.SAFE,
         say(
             "next-fix-one",
-            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix` to repair 1 problem.",
+            "`vfio-doctor --fix --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix` repairs 1 problem.",
         ),
         say(
             "next-fix",
-            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix` to repair {count} problems.",
+            "`vfio-doctor --fix --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix` repairs {count} problems.",
         ),
     ),
     (
         Applicability.RISKY,
         say(
             "next-fix-risky-one",
-            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix --risky` to repair 1 problem.",
+            "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix --risky` repairs 1 more problem.",
         ),
         say(
             "next-fix-risky",
-            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix --risky` to repair {count} problems.",
+            "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix --risky` repairs {count} more problems.",
         ),
     ),
 )
+
+
+def next_command(report: Report) -> Message | None:
+    """Return the one thing to do now; None if there is nothing to do."""
+    found = [d for r in report.checks for d in r.diagnoses]
+    there = report.run.source != THIS_HOST
+    if any(_made(diagnosis, Applicability.SAFE) for diagnosis in found):
+        return NEXT_THERE if there else NEXT_FIX
+    steps = [s for s in next_steps(report) if s.id not in (EXPLAIN.id, AGAIN.id)]
+    return say("closing-next", "Next: {step}", step=steps[0]) if steps else None
 
 
 def next_steps(report: Report) -> list[Message]:
@@ -74,20 +107,16 @@ def next_steps(report: Report) -> list[Message]:
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
+    there = report.run.source != THIS_HOST
     if steps:
-        steps.append(say("next-again", "Run `vfio-doctor` again."))
+        steps.append(AGAIN_THERE if there else AGAIN)
     if report.host.uid != 0 and _has_unknown(report):
         root = say(
             "next-root", "Run `sudo vfio-doctor` to decide what could not be decided."
         )
-        steps.append(root)
+        steps.append(ROOT_THERE if there else root)
     if report.summary.root_causes:
-        more = say(
-            "next-explain",
-            "Read more: `vfio-doctor explain {check}`, or evidence: `-v`.",
-            check=report.summary.root_causes[0],
-        )
-        steps.append(more)
+        steps.append(EXPLAIN.filled(check=report.summary.root_causes[0]))
     return steps
 
 
