@@ -28,6 +28,16 @@ JOBS_AT_MOST = 64
 UNBROKEN = 1 << 16
 
 
+def _good_number(
+    ctx: click.Context, param: click.Parameter, value: int | None
+) -> int | None:
+    if value is not None and not 1 <= value <= JOBS_AT_MOST:
+        raise click.BadParameter(
+            f"a number from 1 to {JOBS_AT_MOST}, please", ctx, param
+        )
+    return value
+
+
 @click.command("triage", cls=Command)
 @click.argument("paths", metavar="PATH...", type=click.Path(), nargs=-1, required=True)
 @click.option(
@@ -40,8 +50,10 @@ UNBROKEN = 1 << 16
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1, JOBS_AT_MOST),
-    help="Processes at once. Otherwise: one for each processor.",
+    metavar="NUMBER",
+    type=click.INT,
+    callback=_good_number,
+    help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
 @takes("user", "areas", "plugins")
 @click.pass_obj

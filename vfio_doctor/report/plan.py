@@ -19,6 +19,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.page import Page
+from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
 from vfio_doctor.report.style import Look
 from vfio_doctor.report.untrusted import clean
 from vfio_doctor.report.wishes import wish
@@ -37,6 +38,9 @@ HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 UNDO = "sudo vfio-doctor undo"
 TAKE_BACK = say("plan-undo", "To take all of it back: `sudo vfio-doctor undo`")
+PENDING = say(
+    "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
+)
 SIZE = "static_size_mb="
 # A line a sentence, for programs and for tests.
 UNBROKEN = Look(width=1 << 20)
@@ -117,7 +121,8 @@ def plan_lines(
     _untold(report, page)
     if plan.steps:
         size = chosen_size(plan) if size_hint else ""
-        _afterwards(plan, page, dry, size)
+        pending = report is not None and is_reboot_pending(report)
+        _afterwards(plan, page, dry, size, pending)
     return page.text().splitlines()
 
 
@@ -131,10 +136,13 @@ def _nothing(report: Report | None, page: Page) -> None:
     if report is None:
         page.say(NOTHING)
         return
-    found = [(r.title, d.finding) for r in report.checks for d in r.diagnoses]
+    found = [(r.title, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
     page.say(HEALTHY if fine else NOTHING)
-    said = [(title, f.advice) for title, f in found if f.advice]
+    said = [(t, d.finding.advice) for t, d in found if not waits_for_reboot(d)]
+    said = [(title, advice) for title, advice in said if advice]
+    if is_reboot_pending(report):
+        page.say(PENDING)
     if said:
         page.say(say("plan-by-hand", "By hand:"))
     for title, advice in said:
@@ -294,7 +302,7 @@ def _named(served: Served, titles: dict[str, str]) -> str:
     return f"{titles.get(served.check, served.check)} ({served.subject})"
 
 
-def _afterwards(plan: Plan, page: Page, dry: bool, size: str) -> None:
+def _afterwards(plan: Plan, page: Page, dry: bool, size: str, pending: bool) -> None:
     """Say what is needed after the steps, and the ways back."""
     page.gap()
     if size:
@@ -308,7 +316,10 @@ def _afterwards(plan: Plan, page: Page, dry: bool, size: str) -> None:
     reboot = say(
         "plan-reboot", "A reboot is needed: some of it takes effect at the next boot."
     )
-    page.say(reboot if plan.reboot else say("plan-no-reboot", "No reboot is needed."))
+    if plan.reboot:
+        page.say(reboot)
+    else:
+        page.say(PENDING if pending else say("plan-no-reboot", "No reboot is needed."))
     for line in way_back(plan):
         text = line.lstrip()
         indent = " " * (len(line) - len(text))

@@ -25,6 +25,8 @@ NEXT_THERE = say(
     "Next, on the captured host: `sudo vfio-doctor --fix` shows what it would do, and "
     "asks before it changes anything.",
 )
+# Why a repair cannot be made: it was made, or somebody else did it.
+SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(
@@ -85,9 +87,20 @@ REPAIRS = (
 )
 
 
+def waits_for_reboot(diagnosis: Diagnosis) -> bool:
+    """Tell whether all is set already for a finding: a reboot is what it needs."""
+    fix = diagnosis.fix
+    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
+
+
+def is_reboot_pending(report: Report) -> bool:
+    """Tell whether something that was set before waits for a reboot."""
+    return any(r.id == REBOOT and r.diagnoses for r in report.checks)
+
+
 def next_command(report: Report) -> Message | None:
     """Return the one thing to do now; None if there is nothing to do."""
-    found = [d for r in report.checks for d in r.diagnoses]
+    found = _to_do(report)
     there = report.run.source != THIS_HOST
     if any(_made(diagnosis, Applicability.SAFE) for diagnosis in found):
         return NEXT_THERE if there else NEXT_FIX
@@ -101,7 +114,7 @@ def next_steps(report: Report) -> list[Message]:
     First the firmware, which what follows may rest on; then what the tool repairs,
     then the person, then whoever else; then a reboot, then looking again.
     """
-    found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
+    found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
     steps = list(dict.fromkeys([*first, *_repairs(found), *rest]))
     if _needs_reboot(report, found):
@@ -118,6 +131,14 @@ def next_steps(report: Report) -> list[Message]:
     if report.summary.root_causes:
         steps.append(EXPLAIN.filled(check=report.summary.root_causes[0]))
     return steps
+
+
+def _to_do(report: Report) -> list[Diagnosis]:
+    """Return the findings that ask for more than the reboot that is pending."""
+    found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
+    if not is_reboot_pending(report):
+        return found
+    return [d for d in found if d.severity > Severity.INFO]
 
 
 def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
@@ -153,14 +174,15 @@ def _asks(diagnosis: Diagnosis, actor: Actor) -> bool:
         diagnosis.finding.who_acts is actor
         and bool(diagnosis.finding.advice)
         and diagnosis.severity is not Severity.INFO
+        and not waits_for_reboot(diagnosis)
         and not any(_made(diagnosis, applicability) for applicability in tool)
     )
 
 
 def _needs_reboot(report: Report, found: list[Diagnosis]) -> bool:
-    pending = any(r.id == REBOOT and r.diagnoses for r in report.checks)
-    return pending or any(
-        d.fix is not None and d.fix.reboot and not d.fix.cannot for d in found
+    return is_reboot_pending(report) or any(
+        waits_for_reboot(d) or (d.fix and d.fix.reboot and not d.fix.cannot)
+        for d in found
     )
 
 

@@ -8,7 +8,12 @@ from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.page import Page
-from vfio_doctor.report.steps import THIS_HOST, next_command, next_steps
+from vfio_doctor.report.steps import (
+    THIS_HOST,
+    next_command,
+    next_steps,
+    waits_for_reboot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -307,7 +312,9 @@ def cure(diagnosis: Diagnosis) -> Iterator[Message]:
     fix = diagnosis.fix
     if fix is not None and not fix.cannot:
         yield repair(fix)
-    if fix is None or fix.cannot or fix.applicability is Applicability.MANUAL:
+    if waits_for_reboot(diagnosis):
+        yield say("cure-reboot", "Reboot: {why}.", why=(fix and fix.cannot) or "")
+    elif fix is None or fix.cannot or fix.applicability is Applicability.MANUAL:
         if diagnosis.finding.advice:
             yield diagnosis.finding.advice
         if fix is not None and fix.cannot:
