@@ -257,6 +257,11 @@ def completed(words: str, word: int) -> str:
         ("cli --select iommu-off,kvmf", 2, "plain,iommu-off,kvmfr"),
         ("cli explain kvmfr-gr", 2, "plain,kvmfr-group-unknown"),
         ("cli --format ma", 2, "plain,markdown"),
+        ("cli --capture rep", 2, "file,rep"),
+        ("cli -o rep", 2, "file,rep"),
+        ("cli triage rep", 2, "file,rep"),
+        ("cli diff rep", 2, "file,rep"),
+        ("cli bug-report -o rep", 3, "file,rep"),
     ],
 )
 def test_completion_answers(words: str, word: int, offered: str) -> None:

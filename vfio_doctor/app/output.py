@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.program import called
 from vfio_doctor.report.style import Look, look_for
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def look(
 
     Commands in it are about the host and the person that were ``chosen``.
     """
+    from vfio_doctor.app.program import called
+
     how = called(chosen)
     if output is not None and output not in STDOUT:
         return Look(colour=colour == "always", verbosity=verbosity, called=how)
