@@ -139,7 +139,7 @@ def test_steps_come_in_order_and_once() -> None:
         uid=1000,
     )
     steps = next_steps(report)
-    words = ["repairs 2 problems", "--risky", "setup, do what is said at d"]
+    words = ["setup, do what is said at d", "repairs 2 problems", "--risky"]
     words += ["said at e and f", "maintainers, as said at g", "Reboot", "again"]
     words += ["sudo vfio-doctor", "explain a"]
     assert len(steps) == len(words)

@@ -39,13 +39,11 @@ EXPLAIN = say(
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
 )
 BY_HAND = say("next-by-hand", "By hand, do what is said at {checks} above.")
+FIRMWARE = say(
+    "next-firmware", "In the firmware setup, do what is said at {checks} above."
+)
 ACTORS = (
-    (
-        Actor.FIRMWARE,
-        say(
-            "next-firmware", "In the firmware setup, do what is said at {checks} above."
-        ),
-    ),
+    (Actor.FIRMWARE, FIRMWARE),
     (Actor.USER, BY_HAND),
     (Actor.TOOL, BY_HAND),
     (
@@ -102,9 +100,13 @@ def next_command(report: Report) -> Message | None:
     """Return the one thing to do now; None if there is nothing to do."""
     found = _to_do(report)
     there = report.run.source != THIS_HOST
-    if any(_made(diagnosis, Applicability.SAFE) for diagnosis in found):
-        return NEXT_THERE if there else NEXT_FIX
     steps = [s for s in next_steps(report) if s.id not in (EXPLAIN.id, AGAIN.id)]
+    # What the firmware withholds comes first.
+    firmware = bool(steps) and steps[0].id == FIRMWARE.id
+    if not firmware and any(
+        _made(diagnosis, Applicability.SAFE) for diagnosis in found
+    ):
+        return NEXT_THERE if there else NEXT_FIX
     return say("closing-next", "Next: {step}", step=steps[0]) if steps else None
 
 
