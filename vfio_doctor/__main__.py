@@ -7,20 +7,37 @@ import sys
 
 from vfio_doctor import __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def main() -> None:
     """Run the command line; answer ``--version`` alone without importing click."""
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        from vfio_doctor.app.streams import stand_in
+    try:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            from vfio_doctor.app.streams import stand_in
 
-        stand_in()
-    elif sys.argv[1:] == ["--version"]:
-        print(f"vfio-doctor {__version__}")
-        return
-    _hurry()
-    from vfio_doctor.cli import main as run
+            stand_in()
+        elif sys.argv[1:] in (["--version"], ["-V"]):
+            print(f"vfio-doctor {__version__}", flush=True)
+            return
+        _hurry()
+        from vfio_doctor.cli import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        # While it starts: later ones are click's.
+        sys.exit(130)
+    except OSError as error:
+        _unwritable(error)
+
+
+def _unwritable(error: OSError) -> NoReturn:
+    """Say that nobody can read what is printed, and leave without another try."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    print(f"vfio-doctor: cannot write: {error.strerror}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _hurry() -> None:

@@ -7,22 +7,15 @@ that ``--version`` and completion stay quick.
 from __future__ import annotations
 
 import sys
+from errno import ENOSPC
 from importlib import import_module
 
 import click
 
 from vfio_doctor import __version__
-from vfio_doctor.app.options import (
-    AREAS,
-    COLOURS,
-    COMPLETE,
-    FORMATS,
-    PROGRAM,
-    SEVERITIES,
-    CheckNames,
-    with_examples,
-)
-from vfio_doctor.app.repair_options import repair_options
+from vfio_doctor.app.options import COMPLETE, PROGRAM, Chosen, with_examples
+from vfio_doctor.app.settings import with_settings
+from vfio_doctor.app.shared_options import given, global_options
 
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
 COMMANDS = (
@@ -33,11 +26,23 @@ COMMANDS = (
     "diff",
     "explain",
     "fixture",
+    "help",
     "history",
     "man",
     "triage",
     "undo",
 )
+
+# Words that other tools have commands for.
+INSTEAD = {
+    "check": "`vfio-doctor` alone, or `vfio-doctor checks`",
+    "diagnose": "`vfio-doctor` alone",
+    "fix": "`sudo vfio-doctor --fix`",
+    "report": "`vfio-doctor bug-report`",
+    "repair": "`sudo vfio-doctor --fix`",
+    "status": "`vfio-doctor` alone",
+    "version": "`vfio-doctor --version`",
+}
 
 
 class LazyGroup(click.Group):
@@ -61,12 +66,18 @@ class LazyGroup(click.Group):
         """Find the command, or say which one may have been meant."""
         command = super().get_command(ctx, args[0]) or self.get_command(ctx, args[0])
         if command is None and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, 1)
-            more = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {args[0]!r}.{more}")
+            ctx.fail(f"No such command {args[0]!r}.{_meant(args[0])}")
         return super().resolve_command(ctx, args)
+
+
+def _meant(word: str) -> str:
+    """Return what may have been meant by a word that is no command."""
+    if word.lower() in INSTEAD:
+        return f" Did you mean {INSTEAD[word.lower()]}?"
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, COMMANDS, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -84,92 +95,9 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
     "input; 3 nothing found, but something could not be decided; 4 a repair failed.",
 )
-@repair_options
+@global_options
 @click.option(
-    "--user",
-    metavar="NAME",
-    default="",
-    help="Who will run the VM, by name or uid. By default: who called sudo or pkexec, "
-    "or started vfio-doctor, or sits at the screen. Never root.",
-)
-@click.option(
-    "--select",
-    metavar="ID,...",
-    type=CheckNames(),
-    help="Judge these checks only: ids, or areas such as 'kvmfr'.",
-)
-@click.option(
-    "--skip",
-    metavar="ID,...",
-    type=CheckNames(),
-    help="Leave these checks out: ids or areas.",
-)
-@click.option(
-    "--with",
-    "areas",
-    type=click.Choice(AREAS),
-    multiple=True,
-    help="Judge this area even if nothing on the host shows that it is wanted.",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="How the report is written: for a person, for programs, for a GitHub issue.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write the report to this file instead of stdout, whole or not at all.",
-)
-@click.option(
-    "--redact/--no-redact",
-    default=None,
-    help="Hide all that is not known to be harmless, as in a bug report. Markdown is "
-    "redacted unless --no-redact is given; the other formats are complete.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(SEVERITIES),
-    default="warning",
-    show_default=True,
-    help="Exit with 1 from this severity on.",
-)
-@click.option(
-    "--capture",
-    metavar="PATH",
-    help="Diagnose a captured host, not this one: a folder, a .tar.gz or .host file, "
-    "or - for stdin.",
-)
-@click.option(
-    "-v",
-    "--verbose",
-    count=True,
-    help="Also show the evidence, the kernel arguments and what passed.",
-)
-@click.option(
-    "-q",
-    "--quiet",
-    is_flag=True,
-    help="Print one line for each finding, and one that sums up.",
-)
-@click.option(
-    "--color",
-    type=click.Choice(COLOURS),
-    default="auto",
-    show_default=True,
-    help="Colour in text. 'auto': on a terminal, unless NO_COLOR is set.",
-)
-@click.option(
-    "--plugins",
-    is_flag=True,
-    help="As root, also load plug-ins that another account can write to.",
-)
-@click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
-@click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
@@ -193,17 +121,17 @@ def cli(ctx: click.Context, /, **options: object) -> None:
       vfio-doctor --capture bug.tar.gz   look at somebody else's host
       vfio-doctor explain iommu-off      what a check means
     """
-    from vfio_doctor.app.options import Chosen
-
-    ctx.obj = Chosen.of(options)
-    if ctx.invoked_subcommand is None and ctx.obj.fix:
+    if ctx.invoked_subcommand is not None:
+        # A command honours or refuses what stands before it: shared_options.Command.
+        return
+    chosen = with_settings(Chosen.of(options, given(ctx)))
+    if chosen.fix:
         from vfio_doctor.app.repair import run as repair
 
-        ctx.exit(repair(ctx.obj))
-    if ctx.invoked_subcommand is None:
-        from vfio_doctor.app.diagnosis import run
+        ctx.exit(repair(chosen))
+    from vfio_doctor.app.diagnosis import run
 
-        ctx.exit(run(ctx.obj))
+    ctx.exit(run(chosen))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -227,11 +155,31 @@ def status(arguments: list[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
+        from vfio_doctor.app.program import called
+
+        # click calls it final for subclasses alone.
+        error.message = called().pasted(error.message)  # type: ignore[misc, unused-ignore]
         error.show()
         return error.exit_code
     except Exception as error:
+        if _is_of_stdout(error):
+            return _unprinted(error)
         return _broken(error, "--debug" in arguments)
     return answer if isinstance(answer, int) else 0
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Tell whether click could not print a help page: it names no file then."""
+    return isinstance(error, OSError) and error.errno == ENOSPC and not error.filename
+
+
+def _unprinted(error: Exception) -> int:
+    from vfio_doctor.app.output import drop_stdout
+
+    drop_stdout()
+    why = getattr(error, "strerror", "")
+    click.echo(f"{PROGRAM}: cannot write to standard output: {why}", err=True)
+    return 2
 
 
 def _broken(error: Exception, debug: bool) -> int:

@@ -13,5 +13,5 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('kvmfr-node-not-a-device', '/dev/kvmfr0 is not the kvmfr device', 'ERROR', ()),
     ('kvmfr-not-loaded-at-boot', 'Nothing loads kvmfr at boot', 'WARNING', ('kvmfr-module-missing',)),
     ('kvmfr-rule-owner', 'The kvmfr udev rule names the wrong user', 'ERROR', ()),
-    ('kvmfr-rule-too-late', 'The kvmfr udev rule sets uaccess too late', 'WARNING', ()),
+    ('kvmfr-rule-too-late', 'The kvmfr udev rule is read too late to let you in', 'WARNING', ()),
 )

@@ -89,8 +89,15 @@ def _about_line(
     """Return a finding about one rule line, with the line that should stand there."""
     place, good = FilePlace(line.path, line.line), facts[GoodKvmfrRule]
     seen = Evidence(str(place), line.raw.strip(), good.expected(place))
-    advice = good.by_hand(place)
-    return Finding(place, message, (seen, *rows), severity, advice, Actor.TOOL)
+    rows = (*_file_row(place, good), seen, *rows)
+    return Finding(place, message, rows, severity, good.by_hand(place), Actor.TOOL)
+
+
+def _file_row(place: FilePlace, good: GoodKvmfrRule) -> Iterator[Evidence]:
+    """Yield in which file the line stands, if it belongs into another."""
+    wanted = good.moves_to(place)
+    if wanted:
+        yield Evidence(say("kvmfr-rule-file", "the rule's file"), place.path, wanted)
 
 
 class KvmfrRuleOwner(Check):
@@ -262,13 +269,15 @@ def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
         line = next(line.strip() for line in text.splitlines() if "kvmfr" in line)
         wanted: str | Message = good.expected(place)
         advice = good.by_hand(place)
+        rows = (*_file_row(place, good), Evidence(path, line, wanted))
         if locked_out is None:
             wanted = say("kvmfr-rule-no-such-file", "no such file")
             advice = say("kvmfr-rule-remove-file", "Remove {path}.", path=path)
+            rows = (Evidence(path, line, wanted),)
         yield Finding(
             place,
             in_order(said, locked_out),
-            (Evidence(path, line, wanted),),
+            rows,
             _severity(facts, name),
             advice,
         )
@@ -324,7 +333,7 @@ class KvmfrRuleTooLate(Check):
 
     id = "kvmfr-rule-too-late"
     severity = Severity.WARNING
-    title = "The kvmfr udev rule sets uaccess too late"
+    title = "The kvmfr udev rule is read too late to let you in"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a late line that no early one makes up for."""
@@ -342,15 +351,16 @@ def _late(facts: Facts, name: str, tag: Assigned) -> Finding:
     systemd = facts[KvmfrRules].systemd
     message = say(
         "kvmfr-rule-late",
-        "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, too late to"
-        " give access.",
+        "The rule that is to let you open /dev/{node} is read after 73-seat-late.rules:"
+        " too late to let you in.",
         node=name,
     )
     if systemd and not systemd.ignores_late_tags:
         message = say(
             "kvmfr-rule-late-until-login",
-            "The rule sets uaccess on /dev/{node} after 73-seat-late.rules, where it"
-            " counts only from the next login on (systemd {systemd}).",
+            "The rule that is to let you open /dev/{node} is read after"
+            " 73-seat-late.rules: it lets you in only from your next login on (systemd"
+            " {systemd}).",
             node=name,
             systemd=str(systemd),
         )
@@ -364,7 +374,7 @@ def _late(facts: Facts, name: str, tag: Assigned) -> Finding:
 
 
 class KvmfrGroupUnknown(Check):
-    """A udev rule gives the kvmfr device to a group that does not count.
+    """A udev rule gives the kvmfr device to a group that is unknown or refused.
 
     What it does:
     Checks whether the group that a rule names for a kvmfr device exists on this

@@ -116,7 +116,7 @@ def _must_help(facts: Facts) -> None:
         raise CannotFix(
             say(
                 "iommu-on-next-boot",
-                "intel_iommu=on is set and takes effect at the next boot: reboot",
+                "intel_iommu=on is set and takes effect at the next boot",
             )
         )
 

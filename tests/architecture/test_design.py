@@ -62,4 +62,4 @@ def test_every_command_is_named(command: str) -> None:
 def test_every_option_is_named() -> None:
     context = click.Context(cli, help_option_names=["-h", "--help"])
     options = {name for option in cli.get_params(context) for name in option.opts}
-    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", USAGE))
+    assert options <= set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", USAGE))

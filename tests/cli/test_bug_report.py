@@ -18,10 +18,13 @@ from support.planted import SECRETS, planted
 from vfio_doctor.api import Check, Finding
 from vfio_doctor.app import triage_rows
 from vfio_doctor.app.new_file import NewFile
+from vfio_doctor.app.report_name import pseudonym
 from vfio_doctor.cli import status
+from vfio_doctor.commands.triage import captures
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.capture_io import load, save
+from vfio_doctor.host.rights import NOBODY, acting_as
 
 HOST = str(catalogue.path("bluefin-dx-2121"))
 ESCAPES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -256,3 +259,55 @@ def test_a_capture_from_a_stream(
     monkeypatch.setattr("sys.stdin", Stream())
     assert status(["--capture", "-", "-q"]) == 1
     assert "Found" in capsys.readouterr().out
+
+
+def test_the_usual_name_tells_host_and_time_and_a_second_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    for _ in range(2):
+        assert status(["--capture", HOST, "bug-report"]) == 0
+    stem = "vfio-doctor-capture-20231114-221320"
+    assert sorted(os.listdir(tmp_path)) == [f"{stem}-2.tar.gz", f"{stem}.tar.gz"]
+
+
+def test_a_host_has_one_pseudonym_and_it_is_not_its_id(tmp_path: Path) -> None:
+    for name, held in (("a", "0123456789abcdef\n"), ("b", "fedcba9876543210\n")):
+        (tmp_path / name).write_text(held, encoding="utf-8")
+    one, other = (pseudonym(str(tmp_path / name)) for name in ("a", "b"))
+    assert one == pseudonym(str(tmp_path / "a")) != other
+    assert re.fullmatch("host-[0-9a-f]{4}", one)
+    assert pseudonym(str(tmp_path / "none")) == "host"
+
+
+def test_the_archive_may_go_to_stdout(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert status(["--capture", HOST, "bug-report", "-o", "-"]) == 0
+    with tarfile.open(fileobj=io.BytesIO(capfdbinary.readouterr().out)) as tar:
+        assert "report.md" in tar.getnames()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.needs_root
+def test_triage_names_a_folder_it_may_not_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open.host").write_bytes(b"")
+    (tmp_path / "closed").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    # The folders above are closed to that account.
+    monkeypatch.chdir(tmp_path)
+    with acting_as(NOBODY, NOBODY):
+        assert list(captures(".")) == ["./open.host", "./closed"]
+
+
+def test_triage_shows_paths_when_names_repeat(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a/host", "b/host", "other"):
+        save(catalogue.capture("healthy-bazzite"), tmp_path / name)
+    assert status(["triage", "--jobs", "1", str(tmp_path)]) == 0
+    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert set(rows[2:5]) == {f"{tmp_path}/a/host", f"{tmp_path}/b/host", "other"}

@@ -101,7 +101,10 @@ def test_exit_status(host: str, words: tuple[str, ...], status: int) -> None:
         (("explain", "iommu-of"), "Did you mean iommu-off"),
         (("explain", "zzz"), "See `vfio-doctor checks`."),
         (("--capture", "/nowhere/\x1b[31m"), r"/nowhere/\x1b[31m"),
-        (("--select", "kvm", "explain", "iommu-off", "--here"), "leave out --select"),
+        (
+            ("--select", "kvm", "explain", "iommu-off", "--here"),
+            "does not take --select",
+        ),
     ],
 )
 def test_wrong_usage_is_explained_on_stderr(words: tuple[str, ...], said: str) -> None:
@@ -254,6 +257,11 @@ def completed(words: str, word: int) -> str:
         ("cli --select iommu-off,kvmf", 2, "plain,iommu-off,kvmfr"),
         ("cli explain kvmfr-gr", 2, "plain,kvmfr-group-unknown"),
         ("cli --format ma", 2, "plain,markdown"),
+        ("cli --capture rep", 2, "file,rep"),
+        ("cli -o rep", 2, "file,rep"),
+        ("cli triage rep", 2, "file,rep"),
+        ("cli diff rep", 2, "file,rep"),
+        ("cli bug-report -o rep", 3, "file,rep"),
     ],
 )
 def test_completion_answers(words: str, word: int, offered: str) -> None:

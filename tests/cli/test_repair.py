@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from support import engine_trees as trees
@@ -165,9 +166,9 @@ FIX = Chosen(fix=True, yes=True)
 def test_everything_is_repaired_and_looked_at_again(root: Path, capsys: Output) -> None:
     assert repair.run(FIX, place(root)) == 0
     said = capsys.readouterr().out
-    assert "resolved: loud, host" in said
-    assert "resolved after reboot: booted, host" in said
-    assert "Reboot, then run vfio-doctor again." in said
+    assert "resolved: Loud (host)" in said
+    assert "resolved after reboot: Booted without (host)" in said
+    assert "Reboot, then run `vfio-doctor` again." in said
     assert 'quiet quiet_kvm=1"' in (root / GRUB.lstrip("/")).read_text()
     assert (root / trees.PARAMETER.lstrip("/")).read_text() == "N\n"
     before = trees.snapshot(root)
@@ -274,7 +275,7 @@ def test_a_failed_step_is_status_4_and_taken_back(root: Path, capsys: Output) ->
 def test_a_fix_that_does_not_help_is_status_4(root: Path, capsys: Output) -> None:
     registry = Registry((Loud,), (UselessFix,))
     assert repair.run(FIX, place(root, registry)) == 4
-    assert "still failing: loud, host" in capsys.readouterr().out
+    assert "still failing: Loud (host)" in capsys.readouterr().out
 
 
 def test_a_healthy_host_is_left_alone(root: Path, capsys: Output) -> None:
@@ -403,6 +404,8 @@ def test_undo_and_history_ask_root_first(
     said: str,
     capsys: Output,
 ) -> None:
+    assert repair.run(FIX, place(root)) == 0
+    capsys.readouterr()
     there = place(root, **where)  # type: ignore[arg-type]
     assert undo.take_back("", yes, there) == status
     assert said in capsys.readouterr().err
@@ -429,3 +432,66 @@ def test_the_boot_tool_is_found_for_undo(root: Path, tmp_path: Path) -> None:
     assert found.name == "GRUB"
     (tmp_path / "empty").mkdir()
     assert boot_tool(LiveHost(str(tmp_path / "empty"))) is None
+
+
+def test_undo_shows_what_it_takes_back_before_it_asks(
+    root: Path, capsys: Output
+) -> None:
+    assert repair.run(FIX, place(root)) == 0
+    capsys.readouterr()
+    after = trees.snapshot(root)
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(capsys.readouterr().out)
+        return False
+
+    there = place(root, terminal=True)._replace(ask=ask)
+    assert undo.take_back("", False, there) == 0
+    [shown] = asked
+    assert "  - Set quiet_kvm" in shown
+    assert f"Change {GRUB} back\n" in shown
+    assert '-GRUB_CMDLINE_LINUX_DEFAULT="quiet quiet_kvm=1"' in shown
+    assert f"Change {WANTED} back" in shown
+    assert f"Set {trees.PARAMETER} from N to Y, now" in shown
+    assert trees.snapshot(root) == after
+
+
+def pressed(_: str) -> bool:
+    raise click.Abort
+
+
+@pytest.mark.parametrize("command", ["fix", "undo", "interrupted"])
+def test_ctrl_c_at_a_prompt_says_that_nothing_was_changed(
+    root: Path, command: str, capsys: Output
+) -> None:
+    if command == "undo":
+        assert repair.run(FIX, place(root)) == 0
+    if command == "interrupted":
+        interrupted(root)
+    before = trees.snapshot(root)
+    there = place(root, terminal=True)._replace(
+        ask=pressed,
+        choose=pressed,  # type: ignore[arg-type]
+    )
+    asking = FIX._replace(yes=False)
+    undoing = command == "undo"
+    with pytest.raises(click.exceptions.Exit) as leaving:
+        undo.take_back("", False, there) if undoing else repair.run(asking, there)
+    assert leaving.value.exit_code == 130
+    assert "Nothing was changed." in capsys.readouterr().err
+    assert trees.snapshot(root) == before
+
+
+def test_a_dry_run_says_so_in_colour_or_not(root: Path, capsys: Output) -> None:
+    chosen = Chosen(fix=True, dry_run=True, color="always")
+    assert repair.run(chosen, place(root, is_root=False)) == 1
+    said = capsys.readouterr().out
+    assert "This is what would be done:" in said
+    assert "\x1b[32m+options kvm" in said
+    assert said.endswith("Nothing was changed: this was a dry run.\n")
+    assert repair.run(chosen._replace(verbosity=-1), place(root)) == 1
+    short = capsys.readouterr().out
+    assert "options kvm" not in short
+    assert repair.run(chosen._replace(verbosity=1), place(root)) == 1
+    assert "quieten, for loud (host)" in capsys.readouterr().out

@@ -150,6 +150,9 @@ def test_json_keeps_values_apart_from_templates(value: str) -> None:
     assert message["params"]["list"][0] == value
 
 
+ALL = Look(width=1 << 20, verbosity=1)
+
+
 @given(HOST_TEXT)
 def test_a_plan_and_its_outcome_print_it_as_it_is(value: str) -> None:
     path = f"/etc/{value}"
@@ -162,7 +165,7 @@ def test_a_plan_and_its_outcome_print_it_as_it_is(value: str) -> None:
     fix = PlannedFix("fix-a", deep(value), Applicability.SAFE, True, found, ())
     refused = Refused(("fix-b",), found, deep(value))
     planned = tuple(PlannedStep(step, ("fix-a",)) for step in steps)
-    lines = plan_lines(Plan(planned, (fix,), (fix,), (refused,)))
+    lines = plan_lines(Plan(planned, (fix,), (fix,), (refused,)), None, ALL)
     results = tuple(
         StepResult(at, step, StepState.KEPT, deep(value), (value, "other"))
         for at, step in enumerate(steps)
@@ -172,7 +175,7 @@ def test_a_plan_and_its_outcome_print_it_as_it_is(value: str) -> None:
     shown = "\n".join(lines)
     assert shown.count(as_is(value)) == 3 + 1 + len(steps) + 2
     assert f"1. Write {path}" in lines
-    assert f"    for check-a: {value}" in lines
+    assert f"      fix-a, for check-a ({value})" in lines
     assert f"3. Set {path} from {value} to {value}, now" in lines
     assert f"    we left: {value}" in lines
 

@@ -104,8 +104,14 @@ def test_hard_wrapping_keeps_all_and_fits(text: str, width: int) -> None:
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
-# Without wcwidth, tabulate counts every character as one column.
-CELL = st.text(st.characters(max_codepoint=0x2FF))
+# A combining character takes no column, and tabulate counts it as one.
+CELL = st.text(st.characters(max_codepoint=0x2FF) | st.sampled_from("中文字ハ한"))
+
+
+def test_columns_after_wide_characters_align() -> None:
+    lines = table(("Where", "Seen"), [("中文", "x"), ("plain", "y")], 60)
+    first, second = (columns(line[:-1]) for line in lines[2:])
+    assert first == second
 
 
 @examples(60)

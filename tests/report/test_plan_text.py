@@ -90,10 +90,11 @@ def test_a_whole_plan() -> None:
         "7. Set /sys/module/a/parameters/b from Y to N, now",
         "  before: ro old",
         "  after:  ro a=1",
-        "A reboot is needed for fix-a.",
+        "A reboot is needed: some of it takes effect at the next boot.",
+        "To take all of it back: `sudo vfio-doctor undo`",
         "    sudo rpm-ostree rollback",
         "    sudo systemctl reboot",
-        "  KernelArguments: set_=('a=1',)",
+        "  - kernel arguments: set a=1",
     ):
         assert line in lines
     assert not any("undo only" in line for line in lines)
@@ -124,7 +125,7 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
         ("rpm-ostree", "sudo rpm-ostree rollback"),
         ("bootc", "sudo bootc rollback"),
         ("GRUB", "press e, remove a=1 and put old back, start it"),
-        ("", "To take it back: sudo vfio-doctor undo"),
+        ("", "To take all of it back: `sudo vfio-doctor undo`"),
     ],
 )
 def test_the_way_back(tool: str, said: str) -> None:

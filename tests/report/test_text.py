@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from support.reports import of_results
+from support.effort import mostly_slow
+from support.reports import NAMES, of_fixture, of_results
 from vfio_doctor.diagnosis.report import UNKNOWN, exit_status
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
@@ -20,7 +21,9 @@ from vfio_doctor.model import (
     ToolInfo,
 )
 from vfio_doctor.places import HostPlace, NodePlace
+from vfio_doctor.repair.values import Plan
 from vfio_doctor.report import json, markdown, text
+from vfio_doctor.report.plan import plan_lines
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.style import Look
 
@@ -108,9 +111,9 @@ def test_root_causes_lead_and_fold_what_they_block() -> None:
 @pytest.mark.parametrize(
     ("fix", "advice", "shown", "hidden"),
     [
-        (offer(), "by hand", "`vfio-doctor --fix`: Cure it.", "by hand"),
+        (offer(), "by hand", "`sudo vfio-doctor --fix`: Cure it.", "by hand"),
         (offer(reboot=True), "", "It takes effect at the next reboot.", "by hand"),
-        (offer(RISKY), "", "`vfio-doctor --fix --risky`: Cure it.", "by hand"),
+        (offer(RISKY), "", "`sudo vfio-doctor --fix --risky`: Cure it.", "by hand"),
         (offer(MANUAL), "do so", "By hand: Cure it.", "--fix"),
         (offer(no="no tool"), "do so", "No automatic repair here: no tool", "--fix"),
         (None, "do so", "-> do so", "--fix"),
@@ -136,7 +139,7 @@ def test_steps_come_in_order_and_once() -> None:
         uid=1000,
     )
     steps = next_steps(report)
-    words = ["repair 2 problems", "--risky", "setup, do what is said at d"]
+    words = ["setup, do what is said at d", "repairs 2 problems", "--risky"]
     words += ["said at e and f", "maintainers, as said at g", "Reboot", "again"]
     words += ["sudo vfio-doctor", "explain a"]
     assert len(steps) == len(words)
@@ -265,3 +268,28 @@ def test_json_knows_plain_values_only() -> None:
         "pass",
         {"source": "s", "observed": "o", "expected": ""},
     ]
+
+
+def test_what_is_staged_needs_a_reboot_and_nothing_else() -> None:
+    report = of_fixture("bluefin-dx-reboot-pending")
+    steps = [str(step) for step in next_steps(report)]
+    assert steps[0] == "Reboot, so that the changes take effect."
+    assert not any("--fix" in step or "By hand" in step for step in steps)
+    page = text.render(report, Look(width=100))
+    assert "Add the kernel argument intel_iommu=on" not in page
+    assert "-> Reboot: intel_iommu=on is set and takes effect" in page
+    plan = "\n".join(plan_lines(Plan(()), report))
+    assert "A reboot is needed for what was set before" in plan
+    assert "Add the kernel argument" not in plan
+
+
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
+def test_what_is_worst_stays_on_a_terminal_of_24_lines(name: str) -> None:
+    report = of_fixture(name)
+    last = text.render(report, Look()).splitlines()[-23:]
+    told = "\n".join(last)
+    assert any(line.startswith("Found") or "Not all could" in line for line in last)
+    bad = [r for r in text.failed(report) if r.severity is not I]
+    if bad and report.summary.root_causes:
+        assert text.failed(report)[0].title.split()[0] in told
+    assert "`vfio-doctor bug-report`" in told

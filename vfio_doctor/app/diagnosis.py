@@ -171,9 +171,15 @@ def rendered(report: Report, chosen: Chosen) -> str:
 
         return markdown.render(report)
     from vfio_doctor.app.output import look
+
+    seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)
+    if chosen.format == "lines":
+        from vfio_doctor.report import lines
+
+        return lines.render(report, seen)
     from vfio_doctor.report import text
 
-    return text.render(report, look(chosen.color, chosen.verbosity, chosen.output))
+    return text.render(report, seen)
 
 
 class Progress:

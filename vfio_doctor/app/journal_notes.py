@@ -53,8 +53,8 @@ def notes(machine: Machine) -> list[Message]:
     lines += [
         say(
             "note-interrupted",
-            "The repair {run} was interrupted: `vfio-doctor --fix` finishes it, "
-            "`vfio-doctor undo {run}` takes it back.",
+            "The repair {run} was interrupted: `sudo vfio-doctor --fix` finishes it, "
+            "`sudo vfio-doctor undo {run}` takes it back.",
             run=run.id,
         )
         for run in runs

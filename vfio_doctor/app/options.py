@@ -24,7 +24,7 @@ PROGRAM = "vfio-doctor"
 COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 AREAS = ("kvmfr",)
 COLOURS = ("auto", "always", "never")
-FORMATS = ("text", "json", "markdown")
+FORMATS = ("text", "lines", "json", "markdown")
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -114,16 +114,23 @@ class Chosen(NamedTuple):
     ignore_msrs: bool = False
 
     @classmethod
-    def of(cls, options: dict[str, object]) -> Chosen:
-        """Return the choice from click's values; raise UsageError for nonsense."""
-        if options["quiet"] and options["verbose"]:
+    def of(
+        cls, options: dict[str, object], given: frozenset[str] = frozenset()
+    ) -> Chosen:
+        """Return the choice from click's values; raise UsageError for nonsense.
+
+        ``given`` are the options that the person named.
+        """
+        quiet, verbose = options.get("quiet"), options.get("verbose", 0)
+        if quiet and verbose:
             raise click.UsageError("--quiet and --verbose contradict each other.")
-        refuse_nonsense(options)
+        if "fix" in options:
+            refuse_nonsense(options, given)
         known = {
             name: value
             for name, value in options.items()
             if name in cls._fields and value is not None
         }
-        known["format"] = options["format_"]
-        known["verbosity"] = -1 if options["quiet"] else options["verbose"]
+        known["format"] = options.get("format_", "text")
+        known["verbosity"] = -1 if quiet else verbose
         return cls(**known)  # type: ignore[arg-type]

@@ -15,16 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
+    from vfio_doctor.app.options import Chosen
+
 STDOUT = ("-", "/dev/stdout")
 # What is open already, whoever owns it: a shell's ``>(command)`` among them.
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
 
 
-def look(colour: str, verbosity: int, output: str | Output | None) -> Look:
-    """Return how text may look where it goes; a file is no terminal."""
+def look(
+    colour: str,
+    verbosity: int,
+    output: str | Output | None,
+    chosen: Chosen | None = None,
+) -> Look:
+    """Return how text may look where it goes; a file is no terminal.
+
+    Commands in it are about the host and the person that were ``chosen``.
+    """
+    from vfio_doctor.app.program import called
+
+    how = called(chosen)
     if output is not None and output not in STDOUT:
-        return Look(colour=colour == "always", verbosity=verbosity)
-    return look_for(sys.stdout, colour, verbosity, os.environ)
+        return Look(colour=colour == "always", verbosity=verbosity, called=how)
+    seen = look_for(sys.stdout, colour, verbosity, os.environ)
+    return seen._replace(called=how)
 
 
 def emit(text: str, output: str | Output | None = None) -> None:
@@ -43,14 +57,15 @@ def emit(text: str, output: str | Output | None = None) -> None:
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
-        _drop_stdout()
+        drop_stdout()
     except OSError as error:
-        _drop_stdout()
+        drop_stdout()
         said = f"cannot write the report to standard output: {error.strerror}"
         raise Failure(said, 2) from error
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
+    """Send the rest of our output nowhere."""
     # Python flushes stdout once more when it leaves.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

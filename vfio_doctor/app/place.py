@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.repair_machine import live_machine
+from vfio_doctor.app.repair_machine import NOTHING_CHANGED, live_machine, to_stderr
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.app.options import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
 
 
@@ -39,3 +43,24 @@ class Place(NamedTuple):
     choose: Callable[[str], str] = lambda text: str(
         click.prompt(text, type=click.Choice(("finish", "undo", "leave")), err=True)
     )
+
+    def consents(self, question: Message) -> bool:
+        """Ask; Ctrl-C is answered, and leaves with 130 as shells expect."""
+        with answered():
+            return self.ask(str(question))
+
+    def choice(self, question: Message) -> str:
+        """Ask which way to go; Ctrl-C is answered."""
+        with answered():
+            return self.choose(str(question))
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Say that nothing was changed if the person leaves a prompt with Ctrl-C."""
+    try:
+        yield
+    except click.Abort as abort:
+        click.echo(err=True)
+        to_stderr(NOTHING_CHANGED)
+        raise click.exceptions.Exit(130) from abort

@@ -9,7 +9,7 @@ import click
 
 from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.output import emit, opened
+from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -23,16 +23,19 @@ from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.messages import say
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
+from vfio_doctor.report.untrusted import ascii_only
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
+    from vfio_doctor.report.style import Look
 
 LEFT = say(
     "repair-left-interrupted",
-    "Nothing was changed. `vfio-doctor undo` takes it back; add --yes to finish it.",
+    "Nothing was changed. `sudo vfio-doctor undo` takes it back; "
+    "`sudo vfio-doctor --fix --yes` finishes it.",
 )
 FAILED = 4
 UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
@@ -64,7 +67,7 @@ def _run(chosen: Chosen, place: Place) -> int:
         return USAGE
     if not chosen.yes:
         _tell_plan(done, plan, chosen)
-        if not place.ask(str(say("ask-repair", "Do this?"))):
+        if not place.consents(say("ask-repair", "Do this?")):
             to_stderr(NOTHING_CHANGED)
             return _status(done.report, chosen)
     return _repair(done, plan, backend, chosen, place)
@@ -147,8 +150,7 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
     to_stderr(interrupted.filled(run=run.id))
     way = "finish" if chosen.yes else "leave"
     if not chosen.yes and place.is_terminal():
-        ask = say("ask-interrupted", "Finish it, undo it, or leave it?")
-        way = place.choose(str(ask))
+        way = place.choice(say("ask-interrupted", "Finish it, undo it, or leave it?"))
     if way == "leave":
         to_stderr(LEFT)
         return USAGE
@@ -173,11 +175,19 @@ def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
     return USAGE
 
 
-def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
-    """Show the plan before it is applied; a report for programs stays clean."""
+def _plan_text(done: Diagnosed, plan: Plan, chosen: Chosen, look: Look) -> str:
     from vfio_doctor.report.plan import plan_lines
 
-    text = "\n".join(plan_lines(plan, done.report)) + "\n"
+    # A size that was asked for needs no hint that it can be asked for.
+    lines = plan_lines(plan, done.report, look, chosen.dry_run, not chosen.size_mib)
+    text = "\n".join(lines) + "\n"
+    return text if look.utf8 else ascii_only(text)
+
+
+def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
+    """Show the plan before it is applied; a report for programs stays clean."""
+    seen = look(chosen.color, chosen.verbosity, None, chosen)
+    text = _plan_text(done, plan, chosen, seen)
     if chosen.format == "text":
         emit(text)
     else:
@@ -186,11 +196,11 @@ def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
 
 def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
     """Print the report with the plan in it, or the plan alone as text."""
-    from vfio_doctor.report.plan import plan_lines
     from vfio_doctor.report.plan_document import plan_document
 
     if chosen.format == "text":
-        emit("\n".join(plan_lines(plan, done.report)) + "\n", chosen.output)
+        seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)
+        emit(_plan_text(done, plan, chosen, seen), chosen.output)
         return
     report = done.report._replace(plan=plan_document(plan))
     emit(rendered(report, chosen), chosen.output)
@@ -203,10 +213,11 @@ def _finish(
     verdicts: tuple[Verdict, ...],
     chosen: Chosen,
 ) -> None:
-    from vfio_doctor.report.plan import outcome_lines
+    from vfio_doctor.report.plan import outcome_lines, titles_of
     from vfio_doctor.report.plan_document import plan_document, results_document
 
-    lines = outcome_lines(outcome, verdicts)
+    seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)
+    lines = outcome_lines(outcome, verdicts, seen, titles_of(done.report))
     text = "\n".join(["", *lines]) + "\n"
     if chosen.format != "text":
         results = tuple(results_document(outcome, verdicts))

@@ -54,17 +54,19 @@ def progress(text: str | Message) -> None:
 
 
 def to_stderr(text: str | Message) -> None:
-    """Write one line to stderr, made safe."""
+    """Write one line to stderr, made safe; a command in it works when pasted."""
+    from vfio_doctor.app.program import called
     from vfio_doctor.report.untrusted import clean
 
-    click.echo(clean(text), err=True)
+    click.echo(clean(called().pasted(str(text))), err=True)
 
 
 def lines_of(outcome: Outcome) -> list[str]:
     """Return what became of a run, as lines."""
+    from vfio_doctor.app.output import look
     from vfio_doctor.report.plan import outcome_lines
 
-    return outcome_lines(outcome)
+    return outcome_lines(outcome, look=look("auto", 0, None))
 
 
 def root_command(facts: Facts | None, argv: list[str]) -> str:
@@ -76,15 +78,13 @@ def root_command(facts: Facts | None, argv: list[str]) -> str:
     import os
     import shlex
 
-    program = [os.path.abspath(argv[0])]
-    if argv[0].endswith("__main__.py"):
-        # -P: nothing that lies in the current folder runs as root.
-        safe = [] if os.path.exists("vfio_doctor") else ["-P"]
-        program = [sys.executable, *safe, "-m", "vfio_doctor"]
-    words = ["sudo", *program, *argv[1:]]
+    from vfio_doctor.app.program import program
+
+    again = program(argv[0]) or [os.path.abspath(argv[0])]
+    words = ["sudo", *again, *argv[1:]]
     named = any(w == "--user" or w.startswith("--user=") for w in argv)
     if facts is not None and not named:
         with suppress(MissingFact):
-            at = len(program) + 1
+            at = len(again) + 1
             words[at:at] = ["--user", facts[HumanUser].name]
     return " ".join(shlex.quote(word) for word in words)

@@ -15,6 +15,16 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 ACCESS = ("auto", "owner", "uaccess", "group")
 
+ONLY_WITH_FIX = {
+    "dry_run": "--dry-run",
+    "yes": "--yes",
+    "risky": "--risky",
+    "size_mib": "--size",
+    "access": "--access",
+    "passthrough_mode": "--iommu-pt",
+    "ignore_msrs": "--ignore-msrs",
+}
+
 
 def good_size(
     ctx: click.Context, param: click.Parameter, value: int | None
@@ -83,16 +93,19 @@ def repair_options(command: F) -> F:
     return command
 
 
-def refuse_nonsense(options: dict[str, object]) -> None:
+def refuse_nonsense(options: dict[str, object], given: frozenset[str]) -> None:
     """Raise UsageError where an option stands without the one it belongs to."""
     if options["fix"] and options["redact"]:
         raise click.UsageError("--redact is for reports; a plan needs the real names.")
     if not options["fix"]:
-        for name in ("dry_run", "yes", "risky"):
-            if options[name]:
-                word = name.replace("_", "-")
-                raise click.UsageError(f"--{word} needs --fix.")
+        for name, spelt in ONLY_WITH_FIX.items():
+            if name in given:
+                raise click.UsageError(f"{spelt} needs --fix.")
+    elif options["format_"] == "lines":
+        raise click.UsageError("--format lines has no place for a plan: use text.")
     elif options["capture"] and not options["dry_run"]:
         raise click.UsageError(
             "A captured host cannot be repaired; add --dry-run to see the plan."
         )
+    if options["ignore_msrs"] and not options["risky"]:
+        raise click.UsageError("--ignore-msrs needs --risky.")

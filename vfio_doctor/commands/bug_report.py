@@ -11,6 +11,7 @@ import click
 
 from vfio_doctor.app.clock import utc
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
     from vfio_doctor.app.attachment import Attachment
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
 
 
-@click.command(name="bug-report")
+@click.command("bug-report", cls=Command)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    help="The file to write; it must not exist yet. By default: "
-    "vfio-doctor-<date>.tar.gz in the current folder.",
+    type=click.Path(allow_dash=True),
+    help="The file to write, - for stdout; it must not exist yet. By default: "
+    "vfio-doctor-<host>-<time>.tar.gz in the current folder.",
 )
 @click.option(
     "--no-redact",
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List every file that would go in, and write nothing.",
 )
+@takes("capture", "user", "areas", "plugins")
 @click.pass_obj
 @with_examples
 def command(
@@ -67,7 +70,12 @@ def command(
         made = _made(chosen, no_redact, show)
         click.echo(_told(made, only_print), nl=False)
         return
-    path = output or _usual_name()
+    if output == "-":
+        _to_stdout(chosen, no_redact, show)
+        return
+    from vfio_doctor.app.report_name import usual_name
+
+    path = output or usual_name(chosen.capture)
     file = _place(path)
     try:
         made = _made(chosen, no_redact, show)
@@ -79,6 +87,22 @@ def command(
         file.discard()
     click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
     click.echo("Attach it to the issue and paste report.md from it.", err=True)
+
+
+def _to_stdout(chosen: Chosen, no_redact: bool, show: bool) -> None:
+    """Write the archive to a pipe or a file that the shell opened."""
+    if sys.stdout is None or sys.stdout.isatty():
+        raise Failure("-o - writes an archive: send it to a file or a program", 2)
+    made = _made(chosen, no_redact, show)
+    click.echo(_told(made, False), err=True, nl=False)
+    try:
+        sys.stdout.buffer.write(made.data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        from vfio_doctor.app.output import drop_stdout
+
+        drop_stdout()
+        raise Failure(f"cannot write to stdout: {error.strerror}", 2) from error
 
 
 def _place(path: str) -> NewFile:
@@ -96,8 +120,7 @@ def _place(path: str) -> NewFile:
 
 
 def _made(chosen: Chosen, no_redact: bool, show: bool) -> Attachment:
-    redacted = not no_redact and chosen.redact is not False
-    made = _built(chosen, redacted)
+    made = _built(chosen, not no_redact)
     if show:
         from vfio_doctor.app.attachment import pages
 
@@ -124,10 +147,6 @@ def _built(chosen: Chosen, redacted: bool) -> Attachment:
             return build(host, load(trusted=chosen.plugins), options, run, redacted)
     except CaptureError as error:
         raise Failure(f"nothing was written: {error}", 3) from error
-
-
-def _usual_name() -> str:
-    return f"vfio-doctor-{time.strftime('%Y-%m-%d', utc())}.tar.gz"
 
 
 def _told(made: Attachment, everything: bool) -> str:

@@ -8,6 +8,7 @@ import click
 
 from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.output import emit, look
+from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.model import Applicability
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = "vfio-doctor/checks/1"
 
 
-@click.command(name="checks")
+@click.command("checks", cls=Command)
 @click.option(
     "--format",
     "format_",
@@ -25,8 +26,9 @@ SCHEMA = "vfio-doctor/checks/1"
     show_default=True,
     help="A table for a person, or JSON for programs.",
 )
+@takes("output")
 @with_examples
-def command(format_: str) -> None:
+def command(format_: str, output: str | None) -> None:
     """List every check: its id, severity, title and fix.
 
     Works anywhere; no host is read.
@@ -38,7 +40,7 @@ def command(format_: str) -> None:
     from vfio_doctor.diagnosis.registry import load
 
     registry = load()
-    emit(as_json(registry) if format_ == "json" else as_text(registry))
+    emit(as_json(registry) if format_ == "json" else as_text(registry), output)
     for problem in registry.problems:
         click.echo(problem, err=True)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from vfio_doctor.app.options import COMPLETE, PROGRAM, with_examples
+from vfio_doctor.app.shared_options import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(name="completion")
+@click.command("completion", cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 @with_examples

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 
 
-@click.command(name="devices")
+@click.command("devices", cls=Command)
 @click.option(
     "--format",
     "format_",
@@ -26,9 +27,10 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
     show_default=True,
     help="A table for a person, or JSON for programs.",
 )
+@takes("capture", "output", "redact")
 @click.pass_obj
 @with_examples
-def command(chosen: Chosen, format_: str) -> None:
+def command(chosen: Chosen, format_: str, output: str | None) -> None:
     """List the PCI devices by IOMMU group: driver, ids, reset, who shares it.
 
     A VM gets a whole group or none of it.
@@ -47,9 +49,9 @@ def command(chosen: Chosen, format_: str) -> None:
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     if format_ == "json":
-        emit(devices.as_json(held))
+        emit(devices.as_json(held), output)
     else:
-        emit(devices.as_text(held, look("never", 0, None)))
+        emit(devices.as_text(held, look("never", 0, output)), output)
 
 
 def _host(chosen: Chosen) -> Reader:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
@@ -17,9 +18,9 @@ SCHEMA = "vfio-doctor/diff/1"
 REPORT_BYTES = 8 << 20
 
 
-@click.command(name="diff")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.command("diff", cls=Command)
+@click.argument("old", metavar="OLD", type=click.Path())
+@click.argument("new", metavar="NEW", type=click.Path())
 @click.option(
     "--format",
     "format_",
@@ -28,6 +29,7 @@ REPORT_BYTES = 8 << 20
     show_default=True,
     help="A table for a person, or JSON for programs.",
 )
+@takes("user", "areas", "plugins")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, old: str, new: str, format_: str) -> None:

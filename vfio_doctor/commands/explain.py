@@ -8,10 +8,12 @@ import click
 
 from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.output import emit
+from vfio_doctor.app.shared_options import Command, said_to, takes
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from vfio_doctor.api import Check
     from vfio_doctor.app.options import Chosen
     from vfio_doctor.diagnosis.registry import Registry
 
@@ -31,19 +33,21 @@ def complete(
     ]
 
 
-@click.command(name="explain")
+@click.command("explain", cls=Command)
 @click.argument("name", metavar="ID", shell_complete=complete)
 @click.option(
     "--here",
     is_flag=True,
     help="Also judge this host (or the one of --capture) and say how it ended.",
 )
+@takes("capture", "user", "areas", "color", "plugins", "redact")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, name: str, here: bool) -> None:
     """Explain a check: what it looks at, why it matters, how it is repaired.
 
-    ID is a check's or a fix's id, as reports and 'vfio-doctor checks' show it.
+    ID is a check's or a fix's id, as reports and 'vfio-doctor checks' show it, or an
+    area such as kvmfr.
 
     Examples:
       vfio-doctor explain kvmfr-device-owner
@@ -52,7 +56,13 @@ def command(chosen: Chosen, name: str, here: bool) -> None:
     """
     from vfio_doctor.diagnosis.registry import load
 
-    text = page(name, load())
+    if not here and said_to(click.get_current_context()):
+        raise click.UsageError(
+            "--capture, --user, --with, --color and --redact go with --here alone: add it."
+        )
+    name = name.lower()
+    registry = load()
+    text = page(name, registry)
     if here:
         text += f"\n{_here(chosen, name)}"
     emit(text)
@@ -68,6 +78,9 @@ def page(name: str, registry: Registry) -> str:
     fix = next((fix for fix in registry.fixes if fix.id == name), None)
     if fix is not None:
         return fix_text(fix)
+    area = [c for c in registry.checks if c.id.startswith(f"{name}-")]
+    if area:
+        return _area(name, area)
     from difflib import get_close_matches
 
     names = [c.id for c in registry.checks] + [f.id for f in registry.fixes]
@@ -76,12 +89,16 @@ def page(name: str, registry: Registry) -> str:
     raise click.UsageError(f"{name}: no check has this id. {more}")
 
 
+def _area(name: str, checks: list[type[Check]]) -> str:
+    """Return the rules of an area, each with its title."""
+    lines = [f"Checks of {name}:", *(f"  {c.id}: {c.title}" for c in checks)]
+    return "\n".join([*lines, "", "Read more: `vfio-doctor explain ID`", ""])
+
+
 def _here(chosen: Chosen, name: str) -> str:
     from vfio_doctor.app.diagnosis import diagnosed
     from vfio_doctor.app.output import look
     from vfio_doctor.report import text
 
-    if chosen.select or chosen.skip:
-        raise click.UsageError("--here judges ID only: leave out --select and --skip.")
-    report = diagnosed(chosen._replace(select=(name,))).report
+    report = diagnosed(chosen._replace(select=(name,), skip=())).report
     return text.render_one(report, look(chosen.color, 1, None))

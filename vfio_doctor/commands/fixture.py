@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +18,9 @@ INTO = "tests/fixtures/hosts"
 NAME = r"[a-z0-9][a-z0-9.-]{0,60}"
 
 
-@click.command(name="fixture")
+@click.command("fixture", cls=Command)
 @click.argument("name", metavar="NAME")
-@click.argument("capture", metavar="CAPTURE")
+@click.argument("capture", metavar="CAPTURE", type=click.Path())
 @click.option(
     "--into",
     metavar="FOLDER",

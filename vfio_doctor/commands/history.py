@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.shared_options import Command
 from vfio_doctor.messages import say
 from vfio_doctor.repair.journal_lines import RunState
 
@@ -32,7 +33,9 @@ EFFECTS = {
 }
 
 
-@click.command("history", short_help="Every repair made here, oldest first.")
+@click.command(
+    "history", cls=Command, short_help="Every repair made here, oldest first."
+)
 @with_examples
 def command() -> None:
     """List every repair of this host: when, what, and where it stands.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.shared_options import Command
 
 
-@click.command(name="man")
+@click.command("man", cls=Command)
 @click.pass_context
 @with_examples
 def command(ctx: click.Context) -> None:

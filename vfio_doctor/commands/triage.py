@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from vfio_doctor.app.options import Chosen
@@ -27,8 +28,18 @@ JOBS_AT_MOST = 64
 UNBROKEN = 1 << 16
 
 
-@click.command(name="triage")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+def _good_number(
+    ctx: click.Context, param: click.Parameter, value: int | None
+) -> int | None:
+    if value is not None and not 1 <= value <= JOBS_AT_MOST:
+        raise click.BadParameter(
+            f"a number from 1 to {JOBS_AT_MOST}, please", ctx, param
+        )
+    return value
+
+
+@click.command("triage", cls=Command)
+@click.argument("paths", metavar="PATH...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format",
     "format_",
@@ -39,9 +50,12 @@ UNBROKEN = 1 << 16
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1, JOBS_AT_MOST),
-    help="Processes at once. Otherwise: one for each processor.",
+    metavar="NUMBER",
+    type=click.INT,
+    callback=_good_number,
+    help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
+@takes("user", "areas", "plugins")
 @click.pass_obj
 @with_examples
 def command(
@@ -77,7 +91,8 @@ def captures(path: str) -> Iterator[str]:
     if not os.path.isdir(path) or _is_capture(path):
         yield path
         return
-    for folder, folders, names in os.walk(path):
+    closed: list[str] = []
+    for folder, folders, names in os.walk(path, onerror=_kept_in(closed)):
         for name in sorted(folders):
             if _is_capture(os.path.join(folder, name)):
                 folders.remove(name)
@@ -88,6 +103,13 @@ def captures(path: str) -> Iterator[str]:
             for name in sorted(names)
             if name.endswith(ARCHIVES)
         )
+    # A row says of each what is wrong with it.
+    yield from closed
+
+
+def _kept_in(closed: list[str]) -> Callable[[OSError], None]:
+    """Keep the name of each folder that cannot be listed."""
+    return lambda error: closed.append(str(error.filename))
 
 
 def _is_capture(path: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.shared_options import Command
 from vfio_doctor.messages import say
 from vfio_doctor.repair.values import Ending, StepState
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 UNTOLD = say("undo-untold", "What was taken back stands here, since: {why}.")
 
 
-@click.command("undo", short_help="Take the last repair back, or RUN.")
+@click.command("undo", cls=Command, short_help="Take the last repair back, or RUN.")
 @click.argument("run", required=False, default="")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_examples
@@ -39,7 +40,7 @@ def command(run: str, yes: bool) -> None:
 
 def take_back(run: str, yes: bool, place: Place) -> int:
     """Ask, take a run back, print what became of it; return the exit status."""
-    from vfio_doctor.app.output import emit
+    from vfio_doctor.app.output import emit, look
     from vfio_doctor.app.repair_machine import (
         NO_TERMINAL,
         NOTHING_CHANGED,
@@ -48,8 +49,8 @@ def take_back(run: str, yes: bool, place: Place) -> int:
         root_command,
         to_stderr,
     )
-    from vfio_doctor.repair.resume import undo_run
-    from vfio_doctor.report.untrusted import clean
+    from vfio_doctor.repair.resume import run_to_undo, undo_run
+    from vfio_doctor.report.undo import undo_lines
 
     if not place.is_root():
         to_stderr(say("undo-needs-root", "Taking a repair back needs root. Run this:"))
@@ -58,14 +59,17 @@ def take_back(run: str, yes: bool, place: Place) -> int:
     if not yes and not place.is_terminal():
         to_stderr(NO_TERMINAL)
         return 2
-    question = say("ask-undo-last", "Take back the last repair?")
-    if run:
-        question = say("ask-undo", "Take back {run}?", run=run)
-    if not yes and not place.ask(clean(question)):
-        to_stderr(NOTHING_CHANGED)
-        return 0
     host = place.host()
-    outcome = undo_run(place.machine(host, boot_tool(host)), run)
+    machine = place.machine(host, boot_tool(host))
+    meant = run_to_undo(machine, run)
+    if not yes and meant is not None:
+        emit("\n".join(undo_lines(meant, look("auto", 0, None))) + "\n")
+        # What was shown is what is taken back, whatever happens meanwhile.
+        run = meant.id
+        if not place.consents(say("ask-undo", "Take this back?")):
+            to_stderr(NOTHING_CHANGED)
+            return 0
+    outcome = undo_run(machine, run)
     try:
         emit("\n".join(lines_of(outcome)) + "\n")
     except Failure as error:

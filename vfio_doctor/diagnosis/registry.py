@@ -125,7 +125,8 @@ def _unique(classes: Iterable[type]) -> dict[str, type]:
             raise ValueError(
                 f"{key}: this id is declared in {_file(found[key])} and in "
                 f"{_file(item)}. An id names one rule, for ever: give the newer one "
-                "an id of its own"
+                "an id of its own. If an old build left one of them: remove build/, "
+                "and install again"
             )
         found[key] = item
     return found

@@ -29,6 +29,23 @@ VARIABLES = (
     ("SOURCE_DATE_EPOCH", "The time that reports say they were made at."),
 )
 
+FILES = (
+    (
+        "/etc/vfio-doctor.toml",
+        'Lasting choices for this machine: user = "NAME", skip = ["ID"] and '
+        'with = ["kvmfr"]. It has to be root\'s. Captures are judged without it.',
+    ),
+    (
+        "~/.config/vfio-doctor.toml",
+        "The same for one person, with precedence; below $XDG_CONFIG_HOME if that is "
+        "set. Under sudo it is the file of who called sudo, and no link is followed.",
+    ),
+    (
+        "/var/lib/vfio-doctor/journal",
+        "What was repaired here, for 'vfio-doctor undo'. Uninstalling leaves it.",
+    ),
+)
+
 
 def man_page(group: click.Group) -> str:
     """Return the page for section 1."""
@@ -51,6 +68,7 @@ def man_page(group: click.Group) -> str:
         lines += _listed(page.options)
     lines += [".SH EXIT STATUS", *_listed(EXITS)]
     lines += [".SH ENVIRONMENT", *_listed(VARIABLES)]
+    lines += [".SH FILES", *_listed(FILES)]
     return "\n".join([*lines, ""])
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 NEVER = say("repair-never", "nothing was repaired here yet")
 UNUSABLE = say("journal-unusable", "the journal cannot be used: {why}")
-NO_SUCH_RUN = say("run-unknown", "there is no run {run}; see `vfio-doctor history`")
+NO_SUCH_RUN = say(
+    "run-unknown", "there is no run {run}; see `sudo vfio-doctor history`"
+)
 NO_RUN = say("run-none-to-undo", "there is no run to undo")
 UNREADABLE = say(
     "run-unreadable",
@@ -50,6 +52,19 @@ def undo_run(machine: Machine, run: str = "") -> Outcome:
     with both contents in its `StepResult`.
     """
     return _on_run(machine, run, finish=False)
+
+
+def run_to_undo(machine: Machine, wanted: str = "") -> Run | None:
+    """Return the run that `undo_run` would take back, None if it would refuse."""
+    try:
+        held = journals.survey(machine.files)
+        run = _chosen(held.runs, wanted, finish=False)[0]
+        refused = _hidden(held.unreadable, wanted, run) or (
+            _foreign(run, machine) if run is not None else None
+        )
+    except (OSError, StepFailed):
+        return None
+    return None if refused else run
 
 
 def finish_run(machine: Machine, run: str) -> Outcome:

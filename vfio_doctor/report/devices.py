@@ -23,6 +23,30 @@ HEADERS = (
     say("devices-reset", "Reset"),
     say("devices-with", "With"),
 )
+# Where udev has no hardware database, the makers that matter most here.
+VENDORS = {
+    "1002": "AMD",
+    "1022": "AMD",
+    "106b": "Apple",
+    "10de": "NVIDIA",
+    "10ec": "Realtek",
+    "1106": "VIA",
+    "1234": "QEMU",
+    "144d": "Samsung",
+    "14c3": "MediaTek",
+    "15ad": "VMware",
+    "15b7": "SanDisk",
+    "168c": "Qualcomm Atheros",
+    "17cb": "Qualcomm",
+    "1912": "Renesas",
+    "1987": "Phison",
+    "1a03": "ASPEED",
+    "1af4": "Red Hat (virtio)",
+    "1b21": "ASMedia",
+    "1b36": "Red Hat (QEMU)",
+    "1b4b": "Marvell",
+    "8086": "Intel",
+}
 EMPTY = say("devices-none", "This host has no PCI devices.")
 WITH = say(
     "devices-with-means", "With: devices of the same group that go to the VM too."
@@ -74,7 +98,7 @@ def _cells(row: DeviceRow) -> tuple[str | Message, ...]:
     return (
         NONE if device.group is None else str(device.group),
         device.bdf,
-        row.name or row.kind,
+        row.name or f"{VENDORS.get(device.vendor, '')} {row.kind}".strip(),
         device.ids,
         device.driver or "-",
         NOT_KNOWN if isinstance(resets, Missing) else " ".join(resets) or NONE,

@@ -18,20 +18,18 @@ from vfio_doctor.model import (
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
+from vfio_doctor.report.page import Page
+from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
+from vfio_doctor.report.style import Look
 from vfio_doctor.report.untrusted import clean
+from vfio_doctor.report.wishes import wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.model import Report, Step
-    from vfio_doctor.repair.values import (
-        Outcome,
-        Plan,
-        PlannedFix,
-        StepResult,
-        Verdict,
-    )
+    from vfio_doctor.repair.values import Outcome, Plan, Served, StepResult, Verdict
 
 NOTHING = say(
     "plan-nothing", "There is nothing to repair here that this program can repair."
@@ -39,6 +37,13 @@ NOTHING = say(
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 UNDO = "sudo vfio-doctor undo"
+TAKE_BACK = say("plan-undo", "To take all of it back: `sudo vfio-doctor undo`")
+PENDING = say(
+    "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
+)
+SIZE = "static_size_mb="
+# A line a sentence, for programs and for tests.
+UNBROKEN = Look(width=1 << 20)
 STATES = {
     StepState.WAITING: say("state-waiting", "not made"),
     StepState.DONE: say("state-done", "done"),
@@ -53,7 +58,7 @@ ENDINGS: dict[Ending, tuple[Message, Message | None]] = {
     Ending.REFUSED: (say("outcome-refused", "Nothing was changed."), None),
     Ending.DONE: (
         say("outcome-done", "Done."),
-        say("outcome-undo", "To take it back: {command}", command=UNDO),
+        say("outcome-undo", "To take it back: `sudo vfio-doctor undo`"),
     ),
     Ending.ROLLED_BACK: (
         say("outcome-rolled-back", "A step failed."),
@@ -69,7 +74,7 @@ ENDINGS: dict[Ending, tuple[Message, Message | None]] = {
     Ending.UNDONE: (say("outcome-undone", "Taken back."), None),
     Ending.STUCK: (
         say("outcome-stuck", "A step failed. Not all could be taken back."),
-        say("outcome-try-again", "Run {command} when the cause is gone.", command=UNDO),
+        say("outcome-try-again", "Run `sudo vfio-doctor undo` when the cause is gone."),
     ),
 }
 BECAUSE = {
@@ -91,72 +96,119 @@ EFFECTS = {
 }
 
 
-def plan_lines(plan: Plan, report: Report | None = None) -> list[str]:
+def plan_lines(
+    plan: Plan,
+    report: Report | None = None,
+    look: Look = UNBROKEN,
+    dry: bool = False,
+    size_hint: bool = True,
+) -> list[str]:
     """Return the whole plan; every text of the host is made safe.
 
     With the report it also says what is to be done by hand and what was left out
-    because it could not be told.
+    because it could not be told. A ``dry`` run changes nothing, and says so.
     """
-    lines = list(_fixes(plan)) if plan.steps else _nothing(report)
-    for number, planned in enumerate(_shown(plan), 1):
-        lines += ["", f"{number}. {headline(planned)}"]
-        lines += [f"   {line}" for line in detail(planned)]
-    if plan.arguments is not None:
-        lines += ["", *_arguments(plan.arguments)]
-    lines += [*_left(plan), *_refused(plan), *_untold(report)]
+    page = Page(look)
     if plan.steps:
-        lines += ["", *_reboot(plan), "", *way_back(plan)]
-    return lines
+        _repairs(plan, page, dry)
+        _steps(plan, page)
+    else:
+        _nothing(report, page)
+    if plan.arguments is not None:
+        _arguments(plan.arguments, page)
+    _left(plan, page)
+    _refused(plan, page, titles_of(report))
+    _untold(report, page)
+    if plan.steps:
+        size = chosen_size(plan) if size_hint else ""
+        pending = report is not None and is_reboot_pending(report)
+        _afterwards(plan, page, dry, size, pending)
+    return page.text().splitlines()
 
 
-def _nothing(report: Report | None) -> list[str]:
-    """Return that nothing is wrong, or what is to be done by hand."""
+def titles_of(report: Report | None) -> dict[str, str]:
+    """Return the title of each check, by id."""
+    return {r.id: r.title for r in report.checks} if report is not None else {}
+
+
+def _nothing(report: Report | None, page: Page) -> None:
+    """Say that nothing is wrong, or what is to be done by hand."""
     if report is None:
-        return [str(NOTHING)]
-    found = [(r.id, d.finding) for r in report.checks for d in r.diagnoses]
-    if not found:
-        fine = all(r.status in FINE for r in report.checks)
-        return [str(HEALTHY if fine else NOTHING)]
-    said = [f"  {name}: {clean(f.advice)}" for name, f in found if f.advice]
-    by_hand = say("plan-by-hand", "By hand:")
-    return [str(NOTHING), *([str(by_hand), *said] if said else [])]
+        page.say(NOTHING)
+        return
+    found = [(r.title, d) for r in report.checks for d in r.diagnoses]
+    fine = not found and all(r.status in FINE for r in report.checks)
+    page.say(HEALTHY if fine else NOTHING)
+    said = [(t, d.finding.advice) for t, d in found if not waits_for_reboot(d)]
+    said = [(title, advice) for title, advice in said if advice]
+    if is_reboot_pending(report):
+        page.say(PENDING)
+    if said:
+        page.say(say("plan-by-hand", "By hand:"))
+    for title, advice in said:
+        page.say(f"{title}: {advice}", "  ", "    ")
 
 
-def _arguments(edit: ArgumentEdit) -> Iterator[str]:
-    yield str(say("plan-arguments", "Kernel arguments of the next boot"))
+def _repairs(plan: Plan, page: Page, dry: bool) -> None:
+    """List the repairs in the order in which their first steps are made."""
+    would = say("plan-would", "This is what would be done:")
+    page.heading(would if dry else say("plan-does", "This is what will be done:"))
+    order = [fix for planned in plan.steps for fix in planned.fixes]
+    last = len(order)
+    for fix in sorted(
+        plan.fixes, key=lambda f: order.index(f.id) if f.id in order else last
+    ):
+        late = say("plan-fix-late", "takes effect at the next reboot")
+        page.say(f"{fix.summary}{f' ({late})' if fix.reboot else ''}", "  - ")
+        if page.look.verbosity > 0:
+            places = tuple(f"{f.check} ({f.subject})" for f in fix.findings)
+            served = say("plan-fix-serves", "{fix}, for {places}")
+            page.say(served.filled(fix=fix.id, places=places), "      ")
+        if fix.may_be_lost:
+            page.say(fix.may_be_lost, "    ")
+
+
+def _steps(plan: Plan, page: Page) -> None:
+    page.heading(say("plan-steps", "Step by step, in this order:"))
+    for number, step in enumerate(_shown(plan), 1):
+        if page.look.verbosity >= 0 and number > 1:
+            page.gap()
+        page.whole(f"{number}. {headline(step)}")
+        if page.look.verbosity >= 0:
+            _detail(step, page)
+
+
+def _detail(step: Step, page: Page) -> None:
+    for line in detail(step):
+        if isinstance(step, FileStep):
+            page.diff(line, "   ")
+        else:
+            page.say(line, "   ")
+
+
+def _arguments(edit: ArgumentEdit, page: Page) -> None:
+    page.heading(say("plan-arguments", "Kernel arguments of the next boot"))
     before, after = _words(edit.before), _words(edit.after)
-    yield f"  {say('plan-arguments-before', 'before: {line}', line=before)}"
-    yield f"  {say('plan-arguments-after', 'after:  {line}', line=after)}"
+    page.whole(say("plan-arguments-before", "before: {line}", line=before), "  ")
+    page.whole(say("plan-arguments-after", "after:  {line}", line=after), "  ")
 
 
-def _untold(report: Report | None) -> Iterator[str]:
+def _untold(report: Report | None, page: Page) -> None:
     reasons: dict[Message | None, list[str]] = {}
     for result in report.checks if report is not None else ():
         if result.status is Status.UNKNOWN:
             reasons.setdefault(result.reason, []).append(result.id)
     left_out = say("plan-untold", "Left out, because it could not be decided: {checks}")
     for reason, ids in reasons.items():
-        yield ""
-        yield str(left_out.filled(checks=", ".join(ids)))
-        yield f"  {clean(reason or '')}"
+        page.gap()
+        page.say(left_out.filled(checks=", ".join(ids)), "", "  ")
+        page.say(reason or "", "  ")
 
 
 def _shown(plan: Plan) -> list[Step]:
     """Return the steps that do something now; others are for undo alone."""
     steps = [planned.step for planned in plan.steps]
     return [s for s in steps if not isinstance(s, CommandStep) or s.argv]
-
-
-def _fixes(plan: Plan) -> Iterator[str]:
-    yield str(say("plan-does", "This is what will be done:"))
-    serves = say("plan-fix-serves", "for {check}: {place}")
-    for fix in plan.fixes:
-        yield f"  {fix.id} ({fix.applicability.value}): {clean(fix.summary)}"
-        for found in fix.findings:
-            filled = serves.filled(check=found.check, place=found.subject)
-            yield f"    {clean(filled)}"
-        if fix.may_be_lost:
-            yield f"    {clean(fix.may_be_lost)}"
 
 
 def headline(step: Step) -> str:
@@ -195,7 +247,7 @@ def command(argv: tuple[str, ...]) -> str:
 def detail(step: Step) -> Iterator[str]:
     """Yield what a step changes, line by line."""
     if isinstance(step, FileStep):
-        yield from difference(_text(step.before), _text(step.after), step.path)
+        yield from difference(text_of(step.before), text_of(step.after), step.path)
         if step.before is None:
             yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
     elif isinstance(step, CommandStep) and step.why:
@@ -224,48 +276,81 @@ def difference(before: str, after: str, name: str = "") -> Iterator[str]:
         yield f"\\ {differs}"
 
 
-def _left(plan: Plan) -> Iterator[str]:
+def _left(plan: Plan, page: Page) -> None:
     for fix in plan.left:
-        said = say("plan-left-manual", "Not done: {fix}, to be done by hand: {summary}")
+        said = say("plan-left-manual", "Not done, to be done by hand: {summary}")
         if fix.applicability is Applicability.RISKY:
-            said = say("plan-left-risky", "Not done without --risky: {fix}: {summary}")
-        yield ""
-        yield clean(said.filled(fix=fix.id, summary=fix.summary))
+            said = say("plan-left-risky", "Not done without --risky: {summary}")
+        page.gap()
+        page.say(said.filled(summary=fix.summary), "", "  ")
         if fix.may_be_lost:
-            yield f"  {clean(fix.may_be_lost)}"
-        yield from (f"  {line}" for line in _wishes(fix))
+            page.say(fix.may_be_lost, "  ")
+        for change in fix.changes:
+            page.say(wish(change), "  - ")
 
 
-def _wishes(fix: PlannedFix) -> Iterator[str]:
-    for change in fix.changes:
-        held = change._asdict().items()
-        plain = ((n, str(v) if isinstance(v, Message) else v) for n, v in held if v)
-        fields = (f"{name}={value!r}" for name, value in plain)
-        yield clean(f"{type(change).__name__}: {', '.join(fields)}")
-
-
-def _refused(plan: Plan) -> Iterator[str]:
-    cannot = say("plan-refused", "Cannot be done: {fixes}, for {findings}")
+def _refused(plan: Plan, page: Page, titles: dict[str, str]) -> None:
+    cannot = say("plan-refused", "Cannot be repaired here: {findings}")
     for refused in plan.refused:
-        found = ", ".join(f"{f.check} ({f.subject})" for f in refused.findings)
-        yield ""
-        yield clean(cannot.filled(fixes=", ".join(refused.fixes), findings=found))
-        yield f"  {clean(root_sees(refused.why) if refused.unseen else refused.why)}"
+        found = tuple(_named(served, titles) for served in refused.findings)
+        page.gap()
+        page.say(cannot.filled(findings=found), "", "  ")
+        page.say(root_sees(refused.why) if refused.unseen else refused.why, "  ")
 
 
-def _reboot(plan: Plan) -> Iterator[str]:
+def _named(served: Served, titles: dict[str, str]) -> str:
+    return f"{titles.get(served.check, served.check)} ({served.subject})"
+
+
+def _afterwards(plan: Plan, page: Page, dry: bool, size: str, pending: bool) -> None:
+    """Say what is needed after the steps, and the ways back."""
+    page.gap()
+    if size:
+        page.say(
+            say(
+                "plan-size",
+                "{size} MiB of shared memory were chosen; `--size MIB` takes another.",
+                size=size,
+            )
+        )
+    reboot = say(
+        "plan-reboot", "A reboot is needed: some of it takes effect at the next boot."
+    )
     if plan.reboot:
-        names = tuple(fix.id for fix in plan.fixes if fix.reboot)
-        yield str(say("plan-reboot", "A reboot is needed for {fixes}.", fixes=names))
+        page.say(reboot)
     else:
-        yield str(say("plan-no-reboot", "No reboot is needed."))
+        page.say(PENDING if pending else say("plan-no-reboot", "No reboot is needed."))
+    for line in way_back(plan):
+        text = line.lstrip()
+        indent = " " * (len(line) - len(text))
+        if text.startswith("sudo "):
+            page.command(text, indent)
+        else:
+            page.say(text, indent, indent)
+    if plan.arguments is not None:
+        page.say(TAKE_BACK)
+    if dry:
+        page.gap()
+        page.say(say("plan-dry", "Nothing was changed: this was a dry run."))
+
+
+def chosen_size(plan: Plan) -> str:
+    """Return the size of kvmfr's memory that a plan sets, "" if it sets none."""
+    edit = plan.arguments
+    texts = [" ".join(added(edit))] if edit is not None else []
+    for planned in plan.steps:
+        if isinstance(planned.step, FileStep):
+            old = text_of(planned.step.before).splitlines()
+            new = text_of(planned.step.after).splitlines()
+            texts += [line for line in new if line not in old]
+    sizes = [t.partition(SIZE)[2].split() for t in texts if SIZE in t]
+    return next((clean(words[0]) for words in sizes if words), "")
 
 
 def way_back(plan: Plan) -> list[str]:
     """Return the two commands to get back if the next boot fails."""
     if plan.arguments is None:
-        undo = say("plan-undo", "To take it back: {command}", command=UNDO)
-        return [str(undo)]
+        return [str(TAKE_BACK)]
     back = named(plan.tool).rollback
     first = say(
         "way-back-entry",
@@ -303,30 +388,36 @@ def _edited_back(edit: ArgumentEdit) -> Message:
     )
 
 
-def outcome_lines(outcome: Outcome, verdicts: tuple[Verdict, ...] = ()) -> list[str]:
+def outcome_lines(
+    outcome: Outcome,
+    verdicts: tuple[Verdict, ...] = (),
+    look: Look = UNBROKEN,
+    titles: dict[str, str] | None = None,
+) -> list[str]:
     """Return what became of a plan, or of taking a run back."""
-    lines = [_ending(outcome)]
+    page = Page(look)
+    page.say(_ending(outcome))
     for result in outcome.steps:
-        lines += _result(result)
+        _result(result, page)
     if verdicts:
-        lines += ["", str(say("outcome-looked-again", "Looked at again:"))]
+        page.heading(say("outcome-looked-again", "Looked at again:"))
     for verdict in verdicts:
-        why = f" ({clean(verdict.why)})" if verdict.why else ""
-        found = f"{verdict.finding.check}, {clean(verdict.finding.subject)}"
-        lines.append(f"  {EFFECTS[verdict.effect]}: {found}{why}")
+        why = f": {verdict.why}" if verdict.why else ""
+        named = _named(verdict.finding, titles or {})
+        page.say(f"{EFFECTS[verdict.effect]}: {named}{why}", "  ", "    ")
     if any(verdict.effect is Effect.AFTER_REBOOT for verdict in verdicts):
-        again = say("outcome-reboot", "Reboot, then run vfio-doctor again.")
-        lines.append(str(again))
-    return lines
+        page.gap()
+        page.say(say("outcome-reboot", "Reboot, then run `vfio-doctor` again."))
+    return page.text().splitlines()
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: Outcome) -> Message:
     run = say("outcome-run", "Run {run}.", run=outcome.run) if outcome.run else None
     what, more = ENDINGS[outcome.ending]
     parts = [what if outcome.why is None else _because(outcome), run, more]
     if outcome.ending in (Ending.ROLLED_BACK, Ending.PARTLY_BACK):
         parts = [parts[0], more, run]
-    return clean(in_order(*parts))
+    return in_order(*parts)
 
 
 def _because(outcome: Outcome) -> Message:
@@ -334,18 +425,18 @@ def _because(outcome: Outcome) -> Message:
     return BECAUSE[outcome.ending].filled(why=outcome.why or verbatim(""))
 
 
-def _result(result: StepResult) -> list[str]:
+def _result(result: StepResult, page: Page) -> None:
     step = result.step
     if isinstance(step, CommandStep) and not step.argv:
         if result.state is not StepState.KEPT:
-            return []
+            return
     elif result.state is StepState.WAITING:
-        return []
-    why = f" ({clean(result.why)})" if result.why else ""
-    lines = [f"  {STATES[result.state]}: {headline(step)}{why}"]
+        return
+    why = f" ({result.why})" if result.why else ""
+    page.say(f"{STATES[result.state]}: {headline_message(step)}{why}", "  ", "    ")
     if any(result.both):
-        lines += [f"    {line}" for line in _both(*result.both)]
-    return lines
+        for line in _both(*result.both):
+            page.diff(line, "    ")
 
 
 def _both(ours: str, now: str) -> Iterator[str]:
@@ -370,5 +461,6 @@ def _words(words: tuple[str, ...]) -> str:
     return clean(" ".join(words))
 
 
-def _text(data: bytes | None) -> str:
+def text_of(data: bytes | None) -> str:
+    """Return what a file held as text, "" for no file."""
     return "" if data is None else data.decode("utf-8", "replace")

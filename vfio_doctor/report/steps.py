@@ -13,14 +13,37 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Diagnosis, Message, Report
 
 REBOOT = "reboot-pending"
+# What the live reader calls itself.
+THIS_HOST = "this host"
+NEXT_FIX = say(
+    "closing-next-fix",
+    "Next: `sudo vfio-doctor --fix` shows what it would do, and asks before it changes "
+    "anything.",
+)
+NEXT_THERE = say(
+    "closing-next-fix-there",
+    "Next, on the captured host: `sudo vfio-doctor --fix` shows what it would do, and "
+    "asks before it changes anything.",
+)
+# Why a repair cannot be made: it was made, or somebody else did it.
+SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already")
+AGAIN = say("next-again", "Run `vfio-doctor` again.")
+AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
+ROOT_THERE = say(
+    "next-root-there",
+    "On the captured host, run `sudo vfio-doctor bug-report`: it sees what could not "
+    "be decided here.",
+)
+EXPLAIN = say(
+    "next-explain",
+    "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
+)
 BY_HAND = say("next-by-hand", "By hand, do what is said at {checks} above.")
+FIRMWARE = say(
+    "next-firmware", "In the firmware setup, do what is said at {checks} above."
+)
 ACTORS = (
-    (
-        Actor.FIRMWARE,
-        say(
-            "next-firmware", "In the firmware setup, do what is said at {checks} above."
-        ),
-    ),
+    (Actor.FIRMWARE, FIRMWARE),
     (Actor.USER, BY_HAND),
     (Actor.TOOL, BY_HAND),
     (
@@ -37,29 +60,54 @@ REPAIRS = (
         Applicability.SAFE,
         say(
             "next-fix-one",
-            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix` to repair 1 problem.",
+            "`vfio-doctor --fix --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix` repairs 1 problem.",
         ),
         say(
             "next-fix",
-            "Run `vfio-doctor --fix --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix` to repair {count} problems.",
+            "`vfio-doctor --fix --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix` repairs {count} problems.",
         ),
     ),
     (
         Applicability.RISKY,
         say(
             "next-fix-risky-one",
-            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix --risky` to repair 1 problem.",
+            "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix --risky` repairs 1 more problem.",
         ),
         say(
             "next-fix-risky",
-            "Run `vfio-doctor --fix --risky --dry-run` to see what would be done, then "
-            "`sudo vfio-doctor --fix --risky` to repair {count} problems.",
+            "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+            "`sudo vfio-doctor --fix --risky` repairs {count} more problems.",
         ),
     ),
 )
+
+
+def waits_for_reboot(diagnosis: Diagnosis) -> bool:
+    """Tell whether all is set already for a finding: a reboot is what it needs."""
+    fix = diagnosis.fix
+    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
+
+
+def is_reboot_pending(report: Report) -> bool:
+    """Tell whether something that was set before waits for a reboot."""
+    return any(r.id == REBOOT and r.diagnoses for r in report.checks)
+
+
+def next_command(report: Report) -> Message | None:
+    """Return the one thing to do now; None if there is nothing to do."""
+    found = _to_do(report)
+    there = report.run.source != THIS_HOST
+    steps = [s for s in next_steps(report) if s.id not in (EXPLAIN.id, AGAIN.id)]
+    # What the firmware withholds comes first.
+    firmware = bool(steps) and steps[0].id == FIRMWARE.id
+    if not firmware and any(
+        _made(diagnosis, Applicability.SAFE) for diagnosis in found
+    ):
+        return NEXT_THERE if there else NEXT_FIX
+    return say("closing-next", "Next: {step}", step=steps[0]) if steps else None
 
 
 def next_steps(report: Report) -> list[Message]:
@@ -68,27 +116,31 @@ def next_steps(report: Report) -> list[Message]:
     First the firmware, which what follows may rest on; then what the tool repairs,
     then the person, then whoever else; then a reboot, then looking again.
     """
-    found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
+    found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
     steps = list(dict.fromkeys([*first, *_repairs(found), *rest]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
+    there = report.run.source != THIS_HOST
     if steps:
-        steps.append(say("next-again", "Run `vfio-doctor` again."))
+        steps.append(AGAIN_THERE if there else AGAIN)
     if report.host.uid != 0 and _has_unknown(report):
         root = say(
             "next-root", "Run `sudo vfio-doctor` to decide what could not be decided."
         )
-        steps.append(root)
+        steps.append(ROOT_THERE if there else root)
     if report.summary.root_causes:
-        more = say(
-            "next-explain",
-            "Read more: `vfio-doctor explain {check}`, or evidence: `-v`.",
-            check=report.summary.root_causes[0],
-        )
-        steps.append(more)
+        steps.append(EXPLAIN.filled(check=report.summary.root_causes[0]))
     return steps
+
+
+def _to_do(report: Report) -> list[Diagnosis]:
+    """Return the findings that ask for more than the reboot that is pending."""
+    found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
+    if not is_reboot_pending(report):
+        return found
+    return [d for d in found if d.severity > Severity.INFO]
 
 
 def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
@@ -124,14 +176,15 @@ def _asks(diagnosis: Diagnosis, actor: Actor) -> bool:
         diagnosis.finding.who_acts is actor
         and bool(diagnosis.finding.advice)
         and diagnosis.severity is not Severity.INFO
+        and not waits_for_reboot(diagnosis)
         and not any(_made(diagnosis, applicability) for applicability in tool)
     )
 
 
 def _needs_reboot(report: Report, found: list[Diagnosis]) -> bool:
-    pending = any(r.id == REBOOT and r.diagnoses for r in report.checks)
-    return pending or any(
-        d.fix is not None and d.fix.reboot and not d.fix.cannot for d in found
+    return is_reboot_pending(report) or any(
+        waits_for_reboot(d) or (d.fix and d.fix.reboot and not d.fix.cannot)
+        for d in found
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from vfio_doctor.report.pasted import CANONICAL, Called
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ WIDEST = 100
 class Look(NamedTuple):
     """Columns, colour or not, UTF-8 or not, and how much to say.
 
-    ``verbosity`` is -1 for the shortest report, 0 usual, 1 with evidence.
+    ``verbosity`` is -1 for the shortest report, 0 usual, 1 with evidence;
+    ``called`` is how commands name the program.
     """
 
     width: int = USUAL
     colour: bool = False
     utf8: bool = True
     verbosity: int = 0
+    called: Called = CANONICAL
 
 
 def look_for(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 GAP = 2
 NARROWEST_COLUMN = 8
+# No text that was made safe holds it.
+FILLER = "\0"
 
 
 def table(
@@ -26,18 +28,34 @@ def table(
 
     Every cell is made safe to print.
     """
-    from tabulate import tabulate
+    import tabulate
 
+    # With wcwidth it counts columns, without it characters: it is to count what
+    # `_even` makes equal.
+    tabulate.WIDE_CHARS_MODE = False
     held = [[clean(cell) for cell in row] for row in rows]
     # tabulate makes a column two wider than its heading.
     heads = [f"{header.replace(' ', '-')}--" for header in headers]
     widths = _widths([heads, *held], width - len(indent))
     wrapped = [
-        ["\n".join(wrap_hard(cell, w)) for cell, w in zip(row, widths, strict=True)]
+        [
+            _even("\n".join(wrap_hard(cell, w)))
+            for cell, w in zip(row, widths, strict=True)
+        ]
         for row in held
     ]
-    drawn = tabulate(wrapped, list(headers), tablefmt="simple", disable_numparse=True)
-    return [f"{indent}{line}".rstrip() for line in drawn.splitlines()]
+    drawn = tabulate.tabulate(
+        wrapped, list(headers), tablefmt="simple", disable_numparse=True
+    )
+    shown = drawn.replace(FILLER, "").splitlines()
+    return [f"{indent}{line}".rstrip() for line in shown]
+
+
+def _even(cell: str) -> str:
+    """Let a cell have as many characters as it takes columns."""
+    if cell.isascii():
+        return cell
+    return "".join(char + FILLER * (columns(char) - 1) for char in cell)
 
 
 def _widths(rows: list[list[str]], available: int) -> list[int]:

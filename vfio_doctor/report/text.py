@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import Applicability, Severity, Status
-from vfio_doctor.report.steps import next_steps
-from vfio_doctor.report.untrusted import ascii_only, clean
-from vfio_doctor.report.wrap import wrap
+from vfio_doctor.report.page import Page
+from vfio_doctor.report.steps import (
+    THIS_HOST,
+    next_command,
+    next_steps,
+    waits_for_reboot,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from vfio_doctor.model import (
         BootInfo,
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
 # A line a finding, for grep and for mail.
 UNBROKEN = 1 << 20
-# What the live reader calls itself.
-THIS_HOST = "this host"
 # How one check ended, and how several did.
 ENDS = (
     ("pass", say("end-pass-one", "1 passed"), say("end-pass", "{count} passed")),
@@ -53,8 +55,10 @@ ENDS = (
     ),
 )
 REPAIRS = {
-    Applicability.SAFE: say("repair-safe", "`vfio-doctor --fix`: {summary}."),
-    Applicability.RISKY: say("repair-risky", "`vfio-doctor --fix --risky`: {summary}."),
+    Applicability.SAFE: say("repair-safe", "`sudo vfio-doctor --fix`: {summary}."),
+    Applicability.RISKY: say(
+        "repair-risky", "`sudo vfio-doctor --fix --risky`: {summary}."
+    ),
     Applicability.MANUAL: say("repair-by-hand", "By hand: {summary}."),
 }
 EVIDENCE = (
@@ -64,6 +68,20 @@ EVIDENCE = (
 )
 ALSO = say("also-affects", "Also affects: {checks}")
 NEXT = say("heading-next", "What to do next")
+# As many as leave room for the steps on a terminal of 24 lines.
+WORST = 3
+AND_MORE = say("closing-more", "and {count} more, see above")
+AND_ONE_MORE = say("closing-one-more", "and one more, see above")
+HELP = say(
+    "closing-help",
+    "To ask for help: `vfio-doctor bug-report` writes one file; attach it where your "
+    "distribution or Looking Glass takes questions.",
+)
+BESIDES = say(
+    "closing-besides",
+    "Also here: `vfio-doctor devices` (what shares an IOMMU group), `vfio-doctor "
+    "checks` (what was looked at), `vfio-doctor --help`.",
+)
 NOTE = say("note", "Note: {note}")
 # As wide as the mark of a note.
 NOTE_INDENT = " " * 8
@@ -83,7 +101,6 @@ STATUSES = {
     Status.UNKNOWN: say("status-unknown", "unknown"),
     Status.ERROR: say("status-error", "error"),
 }
-COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def render(report: Report, look: Look) -> str:
@@ -95,59 +112,6 @@ def render(report: Report, look: Look) -> str:
         page = Page(look)
         _whole(report, page)
     return page.text()
-
-
-class Page:
-    """Lines of a report: each text is made safe, wrapped and styled here only."""
-
-    def __init__(self, look: Look) -> None:
-        """Start an empty page."""
-        self.look = look
-        self._lines: list[str] = []
-
-    def text(self) -> str:
-        """Return the page with a line end."""
-        text = "\n".join(self._lines).strip("\n") + "\n"
-        return text if self.look.utf8 else ascii_only(text)
-
-    def gap(self) -> None:
-        """Leave one line empty."""
-        if self._lines and self._lines[-1]:
-            self._lines.append("")
-
-    def say(
-        self, text: str | Message, first: str = "", rest: str | None = None
-    ) -> None:
-        """Add prose, indented by ``first`` and then by as many spaces."""
-        indent = " " * len(first) if rest is None else rest
-        self._lines.extend(wrap(clean(text), self.look.width, first, indent))
-
-    def heading(self, text: str) -> None:
-        """Add an empty line and a heading."""
-        self.gap()
-        self._lines.append(self._style(text, bold=True))
-
-    def mark(self, word: str, severity: Severity, text: str | Message) -> None:
-        """Add a line that starts with a word in the severity's colour."""
-        lines = wrap(f"{word} {clean(text)}", self.look.width, "", "  ")
-        first = self._style(word, fg=COLOURS[severity], bold=True)
-        self._lines.append(first + lines[0][len(word) :])
-        self._lines.extend(lines[1:])
-
-    def table(
-        self, headers: tuple[str, ...], rows: Iterable[tuple[str | Message, ...]]
-    ) -> None:
-        """Add a table, indented."""
-        from vfio_doctor.report.table import table
-
-        self._lines.extend(table(headers, rows, self.look.width, "  "))
-
-    def _style(self, text: str, fg: str | None = None, bold: bool = False) -> str:
-        if not self.look.colour:
-            return text
-        from click import style
-
-        return style(text, fg=fg, bold=bold)
 
 
 def render_one(report: Report, look: Look) -> str:
@@ -177,8 +141,6 @@ def _short(report: Report, page: Page) -> None:
 
 def _whole(report: Report, page: Page) -> None:
     _head(report, page)
-    page.gap()
-    page.say(verdict(report))
     for result in failed(report):
         page.gap()
         _failure(result, report, page)
@@ -186,6 +148,7 @@ def _whole(report: Report, page: Page) -> None:
     if page.look.verbosity > 0:
         _quiet_ends(report, page)
     _steps(report, page)
+    _closing(report, page)
 
 
 def _head(report: Report, page: Page) -> None:
@@ -358,7 +321,9 @@ def cure(diagnosis: Diagnosis) -> Iterator[Message]:
     fix = diagnosis.fix
     if fix is not None and not fix.cannot:
         yield repair(fix)
-    if fix is None or fix.cannot or fix.applicability is Applicability.MANUAL:
+    if waits_for_reboot(diagnosis):
+        yield say("cure-reboot", "Reboot: {why}.", why=(fix and fix.cannot) or "")
+    elif fix is None or fix.cannot or fix.applicability is Applicability.MANUAL:
         if diagnosis.finding.advice:
             yield diagnosis.finding.advice
         if fix is not None and fix.cannot:
@@ -418,3 +383,23 @@ def _steps(report: Report, page: Page) -> None:
         page.heading(str(NEXT))
     for number, step in enumerate(steps, 1):
         page.say(step, f" {number:>2}. ")
+
+
+def _closing(report: Report, page: Page) -> None:
+    """Say last what stays on the screen: what is wrong, and the one next step."""
+    page.gap()
+    page.say(verdict(report))
+    found = [r for r in failed(report) if worst(r) > Severity.INFO]
+    # One more takes as much room as saying so.
+    shown = found if len(found) <= WORST + 1 else found[:WORST]
+    for result in shown:
+        page.mark(worst(result).word.upper(), worst(result), result.title, "  ")
+    left = len(found) - len(shown)
+    if left:
+        page.say(AND_MORE.filled(count=left), "  ")
+    step = next_command(report)
+    if step is not None:
+        page.say(step)
+    elif not found:
+        page.say(BESIDES)
+    page.say(HELP)

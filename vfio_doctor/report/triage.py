@@ -59,7 +59,8 @@ def render(rows: list[Row], width: int) -> str:
     """Return the tables: a row each, then root causes by frequency."""
     from vfio_doctor.report.table import table
 
-    shown = [(_short(r.file), r.host, r.kernel, _causes(r), r.who) for r in rows]
+    named = names(r.file for r in rows)
+    shown = [(named[r.file], r.host, r.kernel, _causes(r), r.who) for r in rows]
     lines = table(tuple(map(str, HEADS)), shown, width)
     counted = [(cause, str(number)) for cause, number in frequency(rows)]
     healthy = sum(not (r.root_causes or r.error) for r in rows)
@@ -70,6 +71,13 @@ def render(rows: list[Row], width: int) -> str:
     counted += [(unread, str(broken))] if broken else []
     lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
     return "\n".join(lines) + "\n"
+
+
+def names(paths: Iterable[str]) -> dict[str, str]:
+    """Return what each path is shown as: its last part, all of it if that repeats."""
+    short = {path: _short(path) for path in paths}
+    counts = Counter(short.values())
+    return {p: clean(p) if counts[s] > 1 else s for p, s in short.items()}
 
 
 def _short(path: str) -> str:

@@ -140,6 +140,12 @@ class GoodKvmfrRule(NamedTuple):
         texts = {old.place: new for old, new in self.edited}
         return texts[place].strip() if place in texts else self.line
 
+    def moves_to(self, place: FilePlace) -> str:
+        """Return the file that a line's text is to stand in, "" if it may stay."""
+        edited = any(old.place == place for old, _ in self.edited)
+        stays = self.generated or edited or place.path == RULE_FILE
+        return "" if stays else RULE_FILE
+
     def by_hand(self, place: FilePlace | None = None) -> Message:
         """Return how to do by hand what ``--fix`` does about a line or file."""
         rule = self.expected(place)

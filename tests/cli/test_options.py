@@ -1,0 +1,160 @@
+"""Every option, before and after every command, is honoured or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+
+from support.click_runner import runner
+from support.fixture_hosts import catalogue
+from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.shared_options import CARRIED, Command
+from vfio_doctor.cli import COMMANDS, cli
+
+SICK = str(catalogue.path("bluefin-dx-2121"))
+# A value that is not the default, for each option that takes one.
+VALUES = {
+    "size_mib": "64",
+    "access": "group",
+    "user": "alice",
+    "select": "iommu-off",
+    "skip": "iommu-off",
+    "areas": "kvmfr",
+    "format_": "json",
+    "output": "/nowhere/at/all",
+    "fail_on": "info",
+    "capture": SICK,
+    "color": "always",
+}
+# What a command has to be given besides.
+ARGUMENTS = {
+    "completion": ["bash"],
+    "diff": [SICK, SICK],
+    "explain": ["iommu-off", "--here"],
+    "fixture": ["name", SICK],
+    "triage": [SICK],
+}
+PARAMETERS = [p for p in cli.params if p.name != "version" and p.name != "debug"]
+
+
+def found(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+def cases() -> Iterator[Any]:
+    for name in COMMANDS:
+        for parameter in PARAMETERS:
+            for side in ("before", "after"):
+                at = f"{name}-{parameter.name}-{side}"
+                yield pytest.param(name, parameter, side, id=at)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_goes_by_the_rule(name: str) -> None:
+    assert isinstance(found(name), Command)
+
+
+@pytest.mark.parametrize(("name", "parameter", "side"), list(cases()))
+def test_an_option_is_honoured_or_refused(
+    name: str, parameter: click.Parameter, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: dict[str, object] = {}
+
+    # What the command would have run with; the command itself would repair or undo.
+    def record(*_: object, **values: object) -> None:
+        chosen = click.get_current_context().obj
+        assert isinstance(chosen, Chosen)
+        got.update(chosen._asdict())
+        got.update(values)
+
+    command = found(name)
+    monkeypatch.setattr(command, "callback", record)
+    option = max(parameter.opts, key=len)
+    assert parameter.name is not None
+    words = [option, *([VALUES[parameter.name]] if parameter.name in VALUES else [])]
+    rest = ARGUMENTS.get(name, [])
+    line = [*words, name, *rest] if side == "before" else [name, *rest, *words]
+    result = runner().invoke(cli, line)
+    own = {p.name for p in command.params if isinstance(p, click.Option)}
+    if parameter.name in own and "Invalid value" not in result.stderr:
+        assert result.exit_code == 0, result.stderr
+        assert str(VALUES.get(parameter.name, True)) in str(got[parameter.name])
+    else:
+        assert result.exit_code == 2
+        assert option in result.stderr or "does not take" in result.stderr
+        assert not got
+
+
+def test_what_is_carried_is_an_option() -> None:
+    assert set(CARRIED) <= {p.name for p in cli.params}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--size 64", "--size needs --fix"),
+        ("--access auto", "--access needs --fix"),
+        ("--iommu-pt", "--iommu-pt needs --fix"),
+        ("--ignore-msrs", "--ignore-msrs needs --fix"),
+        ("--yes", "--yes needs --fix"),
+        ("--fix --dry-run --ignore-msrs", "--ignore-msrs needs --risky"),
+        ("--fix --format lines", "no place for a plan"),
+        ("--fix", "cannot be repaired"),
+        ("explain iommu-off", "go with --here"),
+    ],
+)
+def test_an_option_without_the_one_it_needs(words: str, said: str) -> None:
+    result = runner().invoke(cli, ["--capture", SICK, *words.split()])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+
+
+def test_the_later_one_wins() -> None:
+    lines = ["--format", "text", "--capture", "/nowhere", "devices", "--capture", SICK]
+    result = runner().invoke(cli, [*lines, "--format", "json"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fix"], "`sudo vfio-doctor --fix`"),
+        (["report"], "`vfio-doctor bug-report`"),
+        (["help", "undoo"], "Did you mean 'undo'?"),
+    ],
+)
+def test_what_was_meant(words: list[str], said: str) -> None:
+    result = runner().invoke(cli, words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_other_spellings() -> None:
+    def shown(*words: str) -> str:
+        result = runner().invoke(cli, words)
+        assert result.exit_code == 0
+        return result.stdout
+
+    assert shown("explain", "IOMMU-OFF") == shown("explain", "iommu-off")
+    assert shown("-V") == shown("--version")
+    assert shown("help") == shown("--help")
+    assert shown("help", "undo") == shown("undo", "--help")
+    area = shown("explain", "kvmfr")
+    assert "kvmfr-rule-owner: " in area
+    assert "iommu-off" not in area
+
+
+def test_a_line_for_each_check() -> None:
+    result = runner().invoke(cli, ["--capture", SICK, "--format", "lines"])
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert "FAIL    iommu-off: The kernel has put no device" in result.stdout
+    assert any(line.startswith("PASS    ") for line in lines)
+    assert all(line[:8].strip().isupper() and line[7] == " " for line in lines)

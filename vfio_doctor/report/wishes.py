@@ -1,0 +1,96 @@
+"""What a fix asks for, in words: for repairs that are left to the person."""
+
+from __future__ import annotations
+
+from vfio_doctor.messages import say
+from vfio_doctor.model import (
+    Change,
+    DeleteFile,
+    EditLine,
+    FileContext,
+    KernelArguments,
+    LoadModule,
+    Message,
+    RestartService,
+    RuntimeParameter,
+    UdevTrigger,
+    WriteFile,
+)
+
+
+def wish(change: Change) -> Message:
+    """Return one change as something to do."""
+    match change:
+        case KernelArguments():
+            return _arguments(change)
+        case WriteFile(path, text):
+            return say(
+                "wish-write",
+                "write {path}, with: {text}",
+                path=path,
+                text=" ".join(text.split()),
+            )
+        case EditLine():
+            return _edited(change)
+        case DeleteFile(path, why):
+            return say("wish-delete", "delete {path}: {why}", path=path, why=why)
+        case RuntimeParameter(path, value):
+            return say("wish-set", "set {path} to {value}", path=path, value=value)
+        case UdevTrigger() | LoadModule() | RestartService():
+            return _now(change)
+        case FileContext(pattern, type_, _):
+            return say(
+                "wish-label",
+                "label {pattern} as {type} for SELinux",
+                pattern=pattern,
+                type=type_,
+            )
+
+
+def _now(change: UdevTrigger | LoadModule | RestartService) -> Message:
+    if isinstance(change, UdevTrigger):
+        return say(
+            "wish-trigger",
+            "have udev set up the {subsystem} devices again",
+            subsystem=change.subsystem,
+        )
+    if isinstance(change, RestartService):
+        return say("wish-restart", "restart {unit}", unit=change.unit)
+    if change.reload:
+        return say("wish-reload", "load the module {name} again", name=change.name)
+    return say("wish-load", "load the module {name}", name=change.name)
+
+
+def _arguments(change: KernelArguments) -> Message:
+    new = (*change.set_, *(f"{key}={item}" for key, item in change.add_items))
+    gone = (*change.remove, *(f"{key}={item}" for key, item in change.remove_items))
+    add, take = " ".join(new), " ".join(gone)
+    if new and gone:
+        return say(
+            "wish-arguments",
+            "kernel arguments: set {add}, and remove {take}",
+            add=add,
+            take=take,
+        )
+    if gone:
+        return say(
+            "wish-arguments-remove", "kernel arguments: remove {take}", take=take
+        )
+    return say("wish-arguments-set", "kernel arguments: set {add}", add=add)
+
+
+def _edited(change: EditLine) -> Message:
+    path, old, new = change.path, change.old, change.new
+    if new is None:
+        return say(
+            "wish-unline", "in {path} delete the line: {old}", path=path, old=old
+        )
+    if not old:
+        return say("wish-line", "in {path} add the line: {new}", path=path, new=new)
+    return say(
+        "wish-replace",
+        "in {path} replace the line {old} by: {new}",
+        path=path,
+        old=old,
+        new=new,
+    )
