@@ -58,7 +58,7 @@ def command(chosen: Chosen, name: str, here: bool) -> None:
 
     if not here and said_to(click.get_current_context()):
         raise click.UsageError(
-            "--capture, --user, --with, --color and --redact go with --here alone: add it."
+            "--capture, --user, --with, --color and --redact need --here: add it."
         )
     name = name.lower()
     registry = load()

@@ -7,6 +7,8 @@ from enum import Enum
 
 from vfio_doctor.value import NamedTuple
 
+# Longer commands stand in no such file; each costs no more to look at than this.
+NEAR = 512
 ASSIGNED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)=")
 
 
@@ -78,8 +80,36 @@ def _value_end(text: str, at: int) -> tuple[int, bool]:
                 return at, False
             at = close + 1
         else:
-            at += 1
+            at = _substituted(text, at)
     return min(at, len(text)), True
+
+
+def _substituted(text: str, at: int) -> int:
+    """Return what follows a command or variable that is put in, or one character.
+
+    Blanks inside one end no value: ``GRUB_DISTRIBUTOR=`lsb_release -i -s` `` is what
+    Debian ships. One that is not closed is left to the shell.
+    """
+    for opening, closing in (("`", "`"), ("$(", ")"), ("${", "}")):
+        if text.startswith(opening, at):
+            close = _closed(text, at + len(opening), opening[-1], closing)
+            return close + 1 if close >= 0 else at + 1
+    return at + 1
+
+
+def _closed(text: str, at: int, opening: str, closing: str) -> int:
+    """Return where this substitution is closed on its line, -1 if nowhere near."""
+    depth, end = 1, min(_line_end(text, at), at + NEAR)
+    while at < end:
+        char = text[at]
+        if char == closing:
+            depth -= 1
+            if not depth:
+                return at
+        elif char == opening:
+            depth += 1
+        at += 2 if char == "\\" else 1
+    return -1
 
 
 def _closing(text: str, at: int, quote: str) -> int:
