@@ -44,13 +44,10 @@ class GrubFile(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GrubFile:
         """Read the files that grub-mkconfig sources, and see which shell does it."""
-        plus = _knows_plus(host, facts)
-        return cls(tuple(faults_of(host, plus)))
+        return cls(tuple(_faults(host, _knows_plus(host, facts))))
 
 
-def faults_of(
-    host: Reader, knows_plus: bool
-) -> Iterator[tuple[FilePlace, Message, str]]:
+def _faults(host: Reader, knows_plus: bool) -> Iterator[tuple[FilePlace, Message, str]]:
     """Yield each fault of GRUB's files; raises `MissingFact` if one is unreadable."""
     for path in grub_files(host):
         text = read_text(host, path)
