@@ -13,6 +13,7 @@ from vfio_doctor.api import (
     Iterator,
     NotApplicable,
     Severity,
+    known,
     say,
 )
 
@@ -56,7 +57,11 @@ class GrubFileBroken(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a broken line."""
-        if facts[BootStack].kind is not BootKind.GRUB:
+        kind = facts[BootStack].kind
+        unseen = facts[GrubFile].unseen
+        if unseen and kind in (BootKind.GRUB, BootKind.UNKNOWN):
+            known(unseen)
+        if kind is not BootKind.GRUB:
             raise NotApplicable(NO_GRUB)
         for place, why, line in facts[GrubFile].faults:
             row = Evidence(str(place), line)

@@ -160,8 +160,14 @@ def test_a_reboot_alone_is_a_step() -> None:
         ((end("a", Status.PASS),), "Found nothing wrong. Of 1 check: 1 passed."),
         (
             (end("a", Status.UNKNOWN, "?"), end("b", Status.NOT_APPLICABLE, "?")),
-            "Found nothing wrong in what could be seen. "
+            "Found nothing wrong in what could be seen. Not looked at: libvirt's"
+            " settings, SELinux, AppArmor, graphics drivers. "
             "Of 2 checks: 1 does not apply and 1 could not be decided.",
+        ),
+        (
+            (end("iommu-off", Status.PASS), end("kvm-unusable", Status.PASS)),
+            "Found nothing wrong with KVM and the IOMMU. Not looked at: libvirt's"
+            " settings, SELinux, AppArmor, graphics drivers. Of 2 checks: 2 passed.",
         ),
         ((fail("a"), fail("b")), "Found: 2 errors."),
         (

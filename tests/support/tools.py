@@ -7,6 +7,7 @@ import os
 import shutil
 
 PACKAGES = {
+    "dash": "dash",
     "git": "git",
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",

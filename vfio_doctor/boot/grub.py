@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.boot.config import (
     GRUB_DEFAULT,
     KEYS,
@@ -16,7 +16,7 @@ from vfio_doctor.facts.boot.config import (
     grub_words,
 )
 from vfio_doctor.facts.boot.entries import grub_menu_entry
-from vfio_doctor.facts.boot.grub_file import faults_of
+from vfio_doctor.facts.boot.grub_file import GrubFile
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
@@ -82,8 +82,7 @@ class Grub(BootBackend):
         put back, then the menu is made from them.
         """
         refuse_init_part(edit, self.name)
-        # Whether += is one is told by the rule; here no edit would come to harm.
-        for place, why, _ in faults_of(host, knows_plus=True):
+        for place, why, _ in Facts(host)[GrubFile].faults:
             raise CannotFix(BROKEN.filled(place=str(place), why=why))
         edits = _edits(host, edit)
         make_menu = _menu_maker(host)

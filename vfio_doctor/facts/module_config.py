@@ -144,12 +144,15 @@ class ModuleConfig(NamedTuple):
         unread: list[Missing] = []
         options = _in_force(host, modprobe.FOLDERS, unread)
         lists = _in_force(host, modules_load.FOLDERS, unread)
+        parsed = tuple((path, modprobe.parse(text)) for path, text in options)
+        named = tuple((path, modules_load.parse(text)) for path, text in lists)
+        told = _openrc(host, unread)
         return cls(
-            tuple((path, modprobe.parse(text)) for path, text in options),
-            tuple((path, modules_load.parse(text)) for path, text in lists),
+            parsed,
+            named,
             tuple(_strays(host)),
             tuple(unread),
-            _openrc(host, unread),
+            told,
         )
 
     def parameters(

@@ -109,7 +109,14 @@ class Container(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Container:
-        """Look for the marks that container runtimes leave."""
+        """Look for the marks that container runtimes leave.
+
+        Raises `MissingFact` if a mark may be there that could not be looked at.
+        """
+        for path, _ in CONTAINER_MARKS:
+            seen = host.lstat(path)
+            if isinstance(seen, Missing) and seen.why is Why.DENIED:
+                known(seen)
         kind = container_kind(host)
         shown = kind and not isinstance(host.lstat(f"{HOST}/etc"), Missing)
         return cls(kind, HOST if shown else "")

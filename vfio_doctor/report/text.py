@@ -67,6 +67,17 @@ EVIDENCE = (
     say("table-expected", "Expected"),
 )
 ALSO = say("also-affects", "Also affects: {checks}")
+# What the ids of rules begin with, and what these rules look at.
+AREAS = (
+    (("cpu-", "kvm-"), say("area-kvm", "KVM")),
+    (("iommu-", "interrupt-"), say("area-iommu", "the IOMMU")),
+    (("reboot-", "grub-"), say("area-boot", "the next boot")),
+    (("kvmfr-",), say("area-kvmfr", "kvmfr")),
+)
+SCOPE = say(
+    "verdict-scope",
+    "Not looked at: libvirt's settings, SELinux, AppArmor, graphics drivers.",
+)
 NEXT = say("heading-next", "What to do next")
 # As many as leave room for the steps on a terminal of 24 lines.
 WORST = 3
@@ -209,7 +220,7 @@ def cautions(report: Report) -> Iterator[Message]:
             container=container,
         )
     if report.host.uid != 0:
-        yield _without_root(sum(r.status is Status.UNKNOWN for r in report.checks))
+        yield _without_root(sum(map(_is_untold, report.checks)))
     if report.tool.plugins:
         yield say(
             "note-plug-ins",
@@ -222,6 +233,11 @@ def cautions(report: Report) -> Iterator[Message]:
             "{problem}; its rules are missing here.",
             problem=verbatim(problem),
         )
+
+
+def _is_untold(result: CheckResult) -> bool:
+    """Tell whether a check could not see all: undecided, or found but not all."""
+    return result.status is Status.UNKNOWN or result.needs_root
 
 
 def _without_root(untold: int) -> Message:
@@ -262,8 +278,21 @@ def _what(report: Report) -> Message:
     if statuses["blocked"]:
         return say("verdict-blocked", "Not all could be judged.")
     if statuses["unknown"] + statuses["error"]:
-        return say("verdict-seen", "Found nothing wrong in what could be seen.")
-    return say("verdict-nothing", "Found nothing wrong.")
+        seen = say("verdict-seen", "Found nothing wrong in what could be seen.")
+        return in_order(seen, SCOPE)
+    looked = tuple(_areas(report))
+    if not looked:
+        return say("verdict-nothing", "Found nothing wrong.")
+    fine = say("verdict-nothing-with", "Found nothing wrong with {areas}.")
+    return in_order(fine.filled(areas=looked), SCOPE)
+
+
+def _areas(report: Report) -> Iterator[Message]:
+    """Yield what the rules that passed have looked at, each area once."""
+    passed = [r.id for r in report.checks if r.status is Status.PASS]
+    for ids, name in AREAS:
+        if any(check.startswith(ids) for check in passed):
+            yield name
 
 
 def _counted(number: int, one: Message, more: Message) -> Message | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.boot.config import grub_files
+from vfio_doctor.facts.boot.config import GRUB_DEFAULT, grub_files
 from vfio_doctor.facts.system import OsRelease
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
@@ -37,20 +37,25 @@ SAID = {
 
 
 class GrubFile(NamedTuple):
-    """Each fault of GRUB's files: the line, why it is one, and its text."""
+    """Each fault of GRUB's files: the line, why it is one, and its text.
+
+    ``unseen`` is why the main file could not be looked at; `Missing` of a file that
+    is not there is none.
+    """
 
     faults: tuple[tuple[FilePlace, Message, str], ...]
+    unseen: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GrubFile:
         """Read the files that grub-mkconfig sources, and see which shell does it."""
-        plus = _knows_plus(host, facts)
-        return cls(tuple(faults_of(host, plus)))
+        for seen in (host.lstat(GRUB_DEFAULT), read_text(host, GRUB_DEFAULT)):
+            if isinstance(seen, Missing) and seen.why is not Why.ABSENT:
+                return cls((), seen)
+        return cls(tuple(_faults(host, _knows_plus(host, facts))))
 
 
-def faults_of(
-    host: Reader, knows_plus: bool
-) -> Iterator[tuple[FilePlace, Message, str]]:
+def _faults(host: Reader, knows_plus: bool) -> Iterator[tuple[FilePlace, Message, str]]:
     """Yield each fault of GRUB's files; raises `MissingFact` if one is unreadable."""
     for path in grub_files(host):
         text = read_text(host, path)

@@ -71,7 +71,7 @@ class KvmfrAccess(NamedTuple):
             for node in facts[KvmfrNodes].nodes
             if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
         )
-        mine = any(access.human for access in ruled)
+        mine = any(access.human is not False for access in ruled)
         others = tuple(
             name
             for name, effects in rules.devices
@@ -124,7 +124,7 @@ class _Judge:
     def is_anothers(self, effects: Effects) -> bool:
         """Tell whether the rules make another person the owner of a node."""
         owner = effects.owner
-        if owner is None or not owner.certain or self.human is None:
+        if owner is None or self.human is None:
             return False
         person = owner.number >= FIRST_PERSON and owner.number not in NOT_PEOPLE
         return person and owner.number != self.human.uid

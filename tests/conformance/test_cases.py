@@ -1,0 +1,141 @@
+"""Hosts rebuilt from public reports: what is right for each, and nothing else.
+
+A row has what is found above *info*: the rule, the place, and the repair that is
+offered, or why there is none. Rules that could not decide stand behind "?".
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from support.fixture_hosts import catalogue
+from vfio_doctor.app.diagnosis import kept_promises
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.model import Diagnosis, Severity, Status
+
+RULES = "/etc/udev/rules.d"
+GRANT = "grant-kvmfr-access.summary"
+NIXOS = "nixos-generated"
+NODE = "/dev/kvmfr0"
+ACCESS = f"kvmfr-device-owner {NODE}: {GRANT}"
+SILENCE = "kvm-reports-ignored-msrs host"
+KVMFR_RULES = (
+    *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
+    *("module-rejected", "no-device", "node-not-a-device", "not-loaded-at-boot"),
+    *("rule-owner", "rule-too-late"),
+)
+RIGHT: dict[str, list[str]] = {
+    # The rule is right and was not applied; nothing is written.
+    "kvmfr-01a-debian-untriggered": [f"kvmfr-device-owner {NODE}: grant-kvmfr-trigger"],
+    # The missing group follows from the missing account.
+    "kvmfr-03b-bazzitedx44-no-qemu-account-kvmfr": [
+        f"kvmfr-group-unknown {RULES}/99-kvmfr.rules:1: qemu-account-in-no-file"
+    ],
+    # A guest: no host's rules, and no size is set.
+    "kvmfr-05b-guest-vm-to-vm-healthy": [],
+    "kvmfr-06-xanmod-dkms-fails": [
+        "kvmfr-module-missing kvmfr of 5.19.3-xanmod1: advice"
+    ],
+    # NixOS: named options, and no promise to edit.
+    "kvmfr-07-nixos-no-size": [
+        f"kvmfr-no-device kvmfr: {NIXOS}",
+        f"kvmfr-rule-owner {RULES}/99-local.rules:1: {NIXOS}",
+    ],
+    # QEMU is root there, and the initrd may load the module.
+    "kvmfr-09-nixos-70rule-shm-link": ["? kvmfr-not-loaded-at-boot"],
+    "kvmfr-20-nixos-wiki-recipe-healthy": ["? kvmfr-not-loaded-at-boot"],
+    "kvmfr-18-nixos-incus": [],
+    "kvmfr-10-nixos-three-sizes-late-uaccess": [
+        f"kvmfr-rule-too-late {RULES}/99-local.rules:1: {NIXOS}"
+    ],
+    "kvmfr-10b-nixos-qemu-not-root": [f"kvmfr-device-owner {NODE}: {NIXOS}"],
+    # The OWNER of a person may be dropped from systemd 258 on: the point release
+    # decides, and is not known. The group and uaccess serve in any case.
+    "kvmfr-12-arch-chown-rule-dropped": ["? kvmfr-rule-owner"],
+    "kvmfr-12b-arch-qemu-as-user": [ACCESS, "? kvmfr-rule-owner"],
+    "kvmfr-27b-two-devices-dropped-258": [ACCESS, "? kvmfr-rule-owner"],
+    # Nothing of kvmfr is wrong.
+    "kvmfr-16-bazzite40-half-setup": [f"{SILENCE}: silence-ignored-msrs.summary"],
+    "kvmfr-22-bazzitetower-dup-kargs": [],
+    # OpenRC loads the module, with its size.
+    "kvmfr-17-gentoo-openrc-loaded": [],
+    "kvmfr-17b-gentoo-owner": ["? kvmfr-rule-owner"],
+    "kvmfr-23-mios-module-missing": [
+        f"{SILENCE}: silence-ignored-msrs.summary",
+        "kvmfr-module-missing kvmfr of 7.0.9-200.fc44.x86_64: advice",
+    ],
+    "kvmfr-24-bazzite43-both-rules": [],
+    "kvmfr-26a-debian12-owner-0666": [ACCESS],
+    "kvmfr-26b-arch-group-0666": [ACCESS],
+    "kvmfr-26c-owner-0600": [ACCESS],
+    "kvmfr-m10-owner-0666": [ACCESS],
+    # The second device needs a rule; line 1 is not at fault.
+    "kvmfr-27c-second-device-no-rule": [f"kvmfr-device-owner /dev/kvmfr1: {GRANT}"],
+    "kvmfr-28-placeholder-user": [],
+    "kvmfr-m12-vendor-rule-comment": [
+        f"kvmfr-rule-owner /usr/lib/udev/rules.d/99-kvmfr.rules:2: {GRANT}"
+    ],
+    "kvmfr-m16-70-good-99-bad": [],
+    # Broken as the shell sees it: named, and never edited.
+    "read-018": [
+        "grub-file-broken /etc/default/grub:2: advice",
+        f"{SILENCE}: grub-broken",
+    ],
+    "read-unq": [
+        "grub-file-broken /etc/default/grub:3: advice",
+        f"{SILENCE}: grub-broken",
+    ],
+    "read-pluseq": [
+        "grub-file-broken /etc/default/grub:4: advice",
+        f"{SILENCE}: grub-broken",
+    ],
+    # Intent that only root can see.
+    "read-intent-root": [
+        "kvmfr-module-missing kvmfr of 6.17.4-300.fc43.x86_64: advice"
+    ],
+    "read-intent-user": [f"? kvmfr-{name}" for name in KVMFR_RULES],
+    "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
+}
+# Hosts of which little was recorded: what they are about.
+PARTLY = {
+    "read-mdev": ["iommu-firmware-off host: advice"],
+    "read-u028": ["? kvmfr-rule-owner"],
+}
+
+
+def said(name: str) -> list[str]:
+    host = catalogue.host(f"case-{name}")
+    facts = Facts(host)
+    found = []
+    for result in kept_promises(host, facts, diagnose(facts, load())):
+        assert result.status is not Status.ERROR, result
+        if result.status is Status.UNKNOWN:
+            found.append(f"? {result.id}")
+        for each in result.diagnoses:
+            if each.severity is not Severity.INFO:
+                found.append(f"{result.id} {each.finding.place}: {cure(each)}")
+    return found
+
+
+def cure(diagnosis: Diagnosis) -> str:
+    fix = diagnosis.fix
+    if fix is None:
+        return "advice"
+    return (fix.cannot or fix.summary).id
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_case_is_told_right(name: str) -> None:
+    assert sorted(said(name)) == sorted(RIGHT[name])
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_a_case_of_which_little_is_known(name: str) -> None:
+    assert set(PARTLY[name]) <= set(said(name))
+
+
+def test_every_case_has_its_row() -> None:
+    cases = [n for n in catalogue.names() if n.startswith("case-")]
+    assert sorted(cases) == sorted(f"case-{name}" for name in RIGHT | PARTLY)

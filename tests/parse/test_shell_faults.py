@@ -1,0 +1,63 @@
+"""Files of assignments that the shell reads in another way than their author."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vfio_doctor.parse.shell_faults import ShellFaultKind, shell_faults
+
+OPEN, COMMAND, PLUS = (
+    ShellFaultKind.OPEN_QUOTE,
+    ShellFaultKind.COMMAND,
+    ShellFaultKind.PLUS,
+)
+FILES = [
+    ('A="x"\nB=y\n', ()),
+    ('A="quiet\nB="y"\n', ((1, OPEN),)),
+    ('A="quiet\n', ((1, OPEN),)),
+    ("A=1\nA='quiet\n", ((2, OPEN),)),
+    ("A=quiet splash\n", ((1, COMMAND),)),
+    ("A=quiet # a comment\n", ()),
+    ("A=quiet B=splash\n", ()),
+    ("A=1; B=2\n", ()),
+    ('A="two \\\nlines"\nB=quiet splash\n', ((3, COMMAND),)),
+    ('A="a\\"b"\n', ()),
+    ('A+=" b"\n', ((1, PLUS),)),
+    ('  export A="$A b"\n# A="\n', ()),
+    ("A='it'\\''s'\n", ()),
+]
+
+
+@pytest.mark.parametrize(("text", "faults"), FILES)
+def test_faults(text: str, faults: tuple[tuple[int, ShellFaultKind], ...]) -> None:
+    found = shell_faults(text, knows_plus=False)
+    assert tuple((fault.line, fault.kind) for fault in found) == faults
+
+
+def test_a_shell_that_knows_plus() -> None:
+    assert shell_faults('A+=" b"\n', knows_plus=True) == ()
+
+
+@given(st.text(alphabet="AB=+\"' \\\n#;$x", max_size=60), st.booleans())
+def test_never_raises(text: str, plus: bool) -> None:
+    for fault in shell_faults(text, plus):
+        assert 1 <= fault.line <= text.count("\n") + 1
+
+
+@pytest.mark.runs("dash")
+@pytest.mark.needs_tool("dash")
+@pytest.mark.parametrize(("text", "faults"), FILES)
+def test_dash_says_so_too(
+    text: str, faults: tuple[tuple[int, ShellFaultKind], ...], tmp_path: Path
+) -> None:
+    """It stops at the line, or leaves the variable as it was."""
+    path = tmp_path / "grub"
+    path.write_text(text)
+    argv = ["dash", "-ec", f'. {path}; printf %s "$A"']
+    told = subprocess.run(argv, capture_output=True, check=False)  # noqa: S603
+    assert bool(told.returncode) == bool(faults)
