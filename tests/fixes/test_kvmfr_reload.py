@@ -28,12 +28,14 @@ def asked(
     size: int = 0,
     free: int = 8000,
     fix: type[SizeKvmfr | LoadKvmfrNow] = SizeKvmfr,
+    modules: str = "",
 ) -> tuple[Change | Terms, ...]:
     files = {
         FILE: f"options kvmfr static_size_mb={value}\n",
         "/proc/cmdline": "quiet\n",
         "/proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {free * 1024} kB\n",
         "/boot/loader/loader.conf": "",
+        "/etc/mkinitcpio.conf": f"MODULES=({modules})\n",
         "/boot/loader/entries/a.conf": "options quiet\n",
     }
     stats, probes = {}, {}
@@ -55,6 +57,12 @@ def edit(old: str, new: str) -> EditLine:
 def test_another_good_size_is_the_persons_choice() -> None:
     with pytest.raises(CannotFix, match="works with 128 MiB"):
         asked("64")
+
+
+def test_the_image_has_the_old_size() -> None:
+    with pytest.raises(CannotFix, match="mkinitcpio -P. and reboot") as refusal:
+        asked("64", modules="vfio kvmfr")
+    assert "/etc/mkinitcpio.conf" in str(refusal.value)
 
 
 def test_a_bad_size_is_mended_without_a_reload() -> None:
