@@ -14,6 +14,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     HostPlace,
+    InitramfsModules,
     Iterator,
     KvmParameters,
     LoadedModules,
@@ -49,12 +50,13 @@ class Following(NamedTuple):
     """A boolean parameter of kvm at the next boot, and why it has that value.
 
     ``value`` is None if the kernel refuses the text that is given; ``given`` is
-    false if nothing sets the parameter.
+    false if nothing sets the parameter, ``in_file`` true if modprobe.d does.
     """
 
     value: bool | None
     why: Message
     given: bool
+    in_file: bool = False
 
 
 def running(value: str | Missing) -> bool | None:
@@ -92,9 +94,8 @@ def _on_line(
     given = word if option.value is None else f"{word}={option.value}"
     if in_file and _is_built_in(facts):
         return Following(default, BUILT_IN.filled(source=at, word=given), False)
-    return Following(
-        kernel_boolean(option.value), SET.filled(source=at, word=given), True
-    )
+    why = SET.filled(source=at, word=given)
+    return Following(kernel_boolean(option.value), why, True, in_file)
 
 
 def _is_built_in(facts: Facts) -> bool:
@@ -140,6 +141,11 @@ MEANT = say(
     "kvm.report_ignored_msrs=0 is missing, by which setup recipes know a host that is"
     " prepared for passthrough: {why}. While kvm.ignore_msrs is off, KVM reports"
     " nothing.",
+)
+REBUILD = say(
+    "msrs-rebuild-image",
+    "{source} has the initramfs load kvm, with the options that modprobe.d had when the"
+    " image was made: run `{command}`, then reboot the computer.",
 )
 UNTIL_REBOOT = say(
     "msrs-reported-until-reboot",
@@ -222,8 +228,18 @@ class KvmReportsIgnoredMsrs(Check):
             yield from _judged(facts, text, now, then)
         elif now:
             yield _reports(UNTIL_REBOOT, now, then)._replace(
-                severity=Severity.INFO, advice=REBOOT, who_acts=Actor.USER
+                severity=Severity.INFO,
+                advice=_until_reboot(facts, then),
+                who_acts=Actor.USER,
             )
+
+
+def _until_reboot(facts: Facts, then: Following) -> Message:
+    """Return what has to be done: an initramfs that loads kvm has the old options."""
+    rebuild = facts[InitramfsModules].rebuild("kvm", "kvm_intel", "kvm_amd")
+    if rebuild is None or not then.in_file:
+        return REBOOT
+    return REBUILD.filled(source=rebuild[0], command=rebuild[1])
 
 
 def _when(now: bool | None, reports: bool, will: bool) -> Message:

@@ -16,6 +16,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     Generated,
+    InitramfsModules,
     Iterator,
     KernelMessages,
     Kind,
@@ -50,6 +51,15 @@ RELOAD = say(
     " `sudo modprobe kvmfr`.",
 )
 IN_MIB = say("kvmfr-size-in-mib", "{mib} MiB")
+OLD_OPTIONS = say(
+    "kvmfr-size-image-options", "the image holds modprobe.d as it was when it was made"
+)
+REBUILD = say(
+    "kvmfr-size-rebuild-image",
+    "{source} has the initramfs load kvmfr, with the options that modprobe.d had when"
+    " the image was made. If the size that is set now is the right one, run"
+    " `{command}` and reboot the computer.",
+)
 # What a size answer is: bytes, or why there is none.
 Answer = int | Missing
 Answers = tuple[tuple[str, Answer], ...]
@@ -180,7 +190,19 @@ def _other_sizes(
         if isinstance(answer, int) and answer:
             mib = _set_for(path, settings.following)
             if answer != mib * MIB:
-                yield _other_size(path, answer, mib, settings)
+                found = _other_size(path, answer, mib, settings)
+                yield _by_image(facts[InitramfsModules], found)
+
+
+def _by_image(images: InitramfsModules, found: Finding) -> Finding:
+    """Return the finding with what to do if the initramfs loads the module."""
+    rebuild = images.rebuild("kvmfr")
+    if rebuild is None:
+        return found
+    source, command = rebuild
+    row = Evidence(source, "kvmfr", OLD_OPTIONS)
+    advice = REBUILD.filled(source=source, command=command)
+    return found._replace(evidence=(*found.evidence, row), advice=advice)
 
 
 def _set_for(path: str, setting: SizeSetting) -> int:

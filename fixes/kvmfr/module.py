@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Fix,
     FreeMemory,
     Generated,
+    InitramfsModules,
     Iterator,
     KernelArguments,
     KvmfrSettings,
@@ -46,6 +47,11 @@ WORKS = say(
     "size-kvmfr-works",
     "the device works with {mib} MiB, and what is set is another good size: only you "
     "know which one the VM needs. Set it with --size, or reload the module yourself",
+)
+IN_IMAGE = say(
+    "size-kvmfr-in-image",
+    "{source} has the initramfs load kvmfr, with the size that was set when the image "
+    "was made: run `{command}` and reboot",
 )
 RELOADS = say(
     "size-kvmfr-reloads",
@@ -261,6 +267,9 @@ class SizeKvmfr(Fix):
             )
         changes, asked = tuple(_size(facts)), facts.options.size_mib
         works = _are_all_good(facts)
+        rebuild = facts[InitramfsModules].rebuild(MODULE)
+        if works and not changes and rebuild:
+            raise CannotFix(IN_IMAGE.filled(source=rebuild[0], command=rebuild[1]))
         if works and not changes:
             raise CannotFix(WORKS.filled(mib=works))
         yield from _near_the_limit(facts, changes)

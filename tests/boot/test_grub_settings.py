@@ -15,6 +15,7 @@ from vfio_doctor.facts.boot.config import grub_words
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import FileStep
+from vfio_doctor.parse.shell_faults import shell_faults
 
 MAIN, CLOUD = "/etc/default/grub", "/etc/default/grub.d/50-cloudimg.cfg"
 KEY = "GRUB_CMDLINE_LINUX_DEFAULT"
@@ -135,3 +136,14 @@ def test_words_are_those_of_the_shell_before_and_after_an_edit(tmp_path: Path) -
         assert made is not None
         assert sorted(made) == sorted((*given, "new=1")), (files, after)
     assert told > 25
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{KEY}="quiet \\\n  iommu=off"\n',
+        "GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n",
+    ],
+)
+def test_what_debian_writes_is_no_fault(text: str) -> None:
+    assert shell_faults(text, knows_plus=False) == ()

@@ -54,8 +54,7 @@ def host(
     given["/etc/libvirt/qemu.conf"] = '#user = "qemu"\n#group = "qemu"\n'
     given |= {f"/etc/udev/rules.d/{name}": text for name, text in rules.items()}
     if systemd:
-        named = {258: "258.4", 259: "259.1"}.get(systemd, systemd)
-        given[f"/usr/lib/systemd/libsystemd-shared-{named}.so"] = b""
+        given[f"/usr/lib/systemd/libsystemd-shared-{systemd}.1.so"] = b""
     given |= files or {}
     return hosts.build(given, parts.stats, parts.folders, caller=caller)
 

@@ -204,8 +204,22 @@ def forget_old() -> None:
             _remove(path)
 
 
+def mounted_below(path: Path) -> list[str]:
+    """Return what a build that was killed has left mounted there, innermost first."""
+    real = f"{path.resolve()}/"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:
+        points = [line.split()[4].replace("\\040", " ") for line in lines]
+    return [point for point in reversed(points) if f"{point}/".startswith(real)]
+
+
 def _remove(path: Path) -> None:
+    """Remove what `kept` built, but never through a mount."""
     if path.is_dir() and not path.is_symlink():
+        for point in mounted_below(path):
+            subprocess.run(["umount", "-l", point], check=False)
+        left = mounted_below(path)
+        if left:
+            raise RuntimeError(f"still mounted, so nothing is removed: {left}")
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

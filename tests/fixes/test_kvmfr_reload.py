@@ -28,12 +28,14 @@ def asked(
     size: int = 0,
     free: int = 8000,
     fix: type[SizeKvmfr | LoadKvmfrNow] = SizeKvmfr,
+    modules: str = "",
 ) -> tuple[Change | Terms, ...]:
     files = {
         FILE: f"options kvmfr static_size_mb={value}\n",
         "/proc/cmdline": "quiet\n",
         "/proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {free * 1024} kB\n",
         "/boot/loader/loader.conf": "",
+        "/etc/mkinitcpio.conf": f"MODULES=({modules})\n",
         "/boot/loader/entries/a.conf": "options quiet\n",
     }
     stats, probes = {}, {}
@@ -57,8 +59,15 @@ def test_another_good_size_is_the_persons_choice() -> None:
         asked("64")
 
 
+def test_the_image_has_the_old_size() -> None:
+    with pytest.raises(CannotFix, match="mkinitcpio -P. and reboot") as refusal:
+        asked("64", modules="vfio kvmfr")
+    assert "/etc/mkinitcpio.conf" in str(refusal.value)
+
+
 def test_a_bad_size_is_mended_without_a_reload() -> None:
-    assert asked("100") == (edit("100", "128"),)
+    changes = [each for each in asked("100") if not isinstance(each, Terms)]
+    assert changes == [edit("100", "128")]
 
 
 def test_a_size_that_is_asked_for_reloads_and_says_so() -> None:

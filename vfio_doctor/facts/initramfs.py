@@ -24,6 +24,14 @@ SHELL_LISTS = (
 )
 
 
+# How each builder is asked to make the images anew, by its name in paths.
+COMMANDS = {
+    "initramfs-tools": "sudo update-initramfs -u",
+    "mkinitcpio": "sudo mkinitcpio -P",
+    "dracut": "sudo dracut --force",
+}
+
+
 class InitramfsModules(NamedTuple):
     """(module, path) of each module that an initramfs of this host loads.
 
@@ -53,6 +61,18 @@ class InitramfsModules(NamedTuple):
         if not found and self.unread:
             raise missing_fact(self.unread[0])
         return found
+
+    def rebuild(self, *modules: str) -> tuple[str, str] | None:
+        """Return (file that names one of them, command that makes the image anew).
+
+        The image holds modprobe.d as it was when the image was made. None if no file
+        that could be read names one.
+        """
+        names = {module_name(module) for module in modules}
+        path = next((path for held, path in self.modules if held in names), None)
+        if path is None:
+            return None
+        return path, next(call for name, call in COMMANDS.items() if name in path)
 
 
 def _text(host: Reader, path: str, unread: list[Missing]) -> str:

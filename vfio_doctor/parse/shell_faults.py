@@ -9,6 +9,8 @@ from vfio_doctor.value import NamedTuple
 
 # Longer commands stand in no such file; each costs no more to look at than this.
 NEAR = 512
+# Kernel arguments on a continued line look like assignments, but not in capitals.
+NEXT = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*\+?=")
 ASSIGNED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)=")
 
 
@@ -76,7 +78,7 @@ def _value_end(text: str, at: int) -> tuple[int, bool]:
             at += 2
         elif char in "\"'":
             close = _closing(text, at + 1, char)
-            if close < 0 or ASSIGNED.search(text[at:close].partition("\n")[2]):
+            if close < 0 or NEXT.search(text[at:close].partition("\n")[2]):
                 return at, False
             at = close + 1
         else:

@@ -4,19 +4,20 @@
  *
  * It imitates the contract that vfio-doctor relies on and nothing else: the
  * class "kvmfr", the array parameter static_size_mb (mode 0000), no device
- * without it, "No such device" on a bad value, a dynamic major number, nodes
- * kvmfr0, kvmfr1 ... that belong to root until udev acts, and the ioctl that
- * answers a device's size. There is no shared memory behind the nodes.
+ * without it, "No such device" on a bad value, sizes that overflow an int, a
+ * dynamic major number, nodes kvmfr0, kvmfr1 ... that belong to root until udev
+ * acts, its log lines and PCI alias, and the ioctl that answers a device's size.
+ * There is no shared memory behind the nodes.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/version.h>
 
 #define DEVICES_AT_MOST 10
 #define GETSIZE _IO('u', 0x44)
-#define TOO_LARGE 2048
 
 static int static_size_mb[DEVICES_AT_MOST];
 static unsigned int count;
@@ -27,11 +28,24 @@ static dev_t first;
 static struct cdev cdev;
 static struct class *class;
 
+/* The real module also binds this device of a guest, and is loaded for it. */
+static const struct pci_device_id ids[] = {
+	{ PCI_DEVICE(0x1af4, 0x1110) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, ids);
+
+/* An int, as in the real module: 4097 MiB overflow to 1 MiB, and that works. */
+static int bytes_of(unsigned int n)
+{
+	return (int)((unsigned int)static_size_mb[n] << 20);
+}
+
 static long kvmfr_ioctl(struct file *file, unsigned int number, unsigned long arg)
 {
 	if (number != GETSIZE)
 		return -ENOTTY;
-	return (long)static_size_mb[iminor(file_inode(file))] << 20;
+	return bytes_of(iminor(file_inode(file)));
 }
 
 static const struct file_operations operations = {
@@ -44,8 +58,10 @@ static int check_sizes(void)
 	unsigned int n;
 
 	for (n = 0; n < count; n++)
-		if (static_size_mb[n] <= 0 || static_size_mb[n] >= TOO_LARGE)
+		if (bytes_of(n) <= 0) {
+			pr_err("kvmfr: failed to allocate memory\n");
 			return -ENODEV;
+		}
 	return 0;
 }
 
@@ -68,6 +84,7 @@ static int __init kvmfr_init(void)
 	pr_info("kvmfr: creating %u static devices\n", count);
 	for (n = 0; n < count; n++)
 		device_create(class, NULL, first + n, NULL, "kvmfr%u", n);
+	pr_info("kvmfr: kvmfr_module_init: module loaded\n");
 	return 0;
 
 no_class:

@@ -16,7 +16,7 @@ SAID = [
     (259, 'GROUP="people"', "people is not a system group"),
     (252, 'OWNER="nobody-here"', "there is no user nobody-here"),
     (258, 'GROUP="nope"', "there is no group nope"),
-    (257, 'KERNEL==i"KVMFR0", TAG+="a"', "this systemd does not know the prefix i"),
+    (256, 'KERNEL==i"KVMFR0", TAG+="a"', "this systemd does not know the prefix i"),
     (257, 'MODE="0660", \\', "the file ends inside this rule (backslash at the end)"),
     (257, f'TAG+="{"x" * 17000}"', "the rule is too long"),
     (257, "MODE=0660", "this is not a key with a quoted value: MODE=0660"),

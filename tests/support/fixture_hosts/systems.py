@@ -33,7 +33,7 @@ MODULES = (
 
 
 def linux(
-    release: str, systemd: int, cmdline: str, kvm: str, loaded: bool = True
+    release: str, systemd: int | str, cmdline: str, kvm: str, loaded: bool = True
 ) -> Parts:
     """What every system has: a kernel, its arguments, systemd with its rules.
 

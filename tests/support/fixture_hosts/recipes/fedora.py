@@ -11,7 +11,7 @@ from support.fixture_hosts.systems import MSRS
 KERNEL = "6.17.4-300.fc43.x86_64"
 
 
-def fedora(arguments: str, systemd: int = 258) -> tuple[Parts, ...]:
+def fedora(arguments: str, systemd: int | str = "258.4-1.fc43") -> tuple[Parts, ...]:
     """Fedora Workstation 43: boot entries and grubby."""
     line = f"root={systems.ROOT_ID} ro rootflags=subvol=root rhgb quiet {arguments}"
     return (
