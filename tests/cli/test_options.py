@@ -105,7 +105,7 @@ def test_what_is_carried_is_an_option() -> None:
         ("--fix --dry-run --ignore-msrs", "--ignore-msrs needs --risky"),
         ("--fix --format lines", "no place for a plan"),
         ("--fix", "cannot be repaired"),
-        ("explain iommu-off", "go with --here"),
+        ("explain iommu-off", "need --here"),
     ],
 )
 def test_an_option_without_the_one_it_needs(words: str, said: str) -> None:

@@ -43,11 +43,10 @@ FIRMWARE = say(
     "next-firmware", "In the firmware setup, do what is said at {checks} above."
 )
 ACTORS = (
-    (Actor.FIRMWARE, FIRMWARE),
-    (Actor.USER, BY_HAND),
-    (Actor.TOOL, BY_HAND),
+    ((Actor.FIRMWARE,), FIRMWARE),
+    ((Actor.USER, Actor.TOOL), BY_HAND),
     (
-        Actor.VENDOR,
+        (Actor.VENDOR,),
         say(
             "next-vendor",
             "Ask the maker or the image's maintainers, as said at {checks} above.",
@@ -156,24 +155,24 @@ def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
 
 
 def _by_hand(
-    report: Report, actors: tuple[tuple[Actor, Message], ...]
+    report: Report, steps: tuple[tuple[tuple[Actor, ...], Message], ...]
 ) -> Iterator[Message]:
-    """Yield one step an actor, naming the checks whose advice says the rest."""
-    for actor, said in actors:
+    """Yield a step for who acts, naming the checks whose advice says the rest."""
+    for actors, said in steps:
         ids = tuple(
             result.id
             for result in report.checks
             if result.id != REBOOT
-            and any(_asks(diagnosis, actor) for diagnosis in result.diagnoses)
+            and any(_asks(diagnosis, actors) for diagnosis in result.diagnoses)
         )
         if ids:
             yield said.filled(checks=ids)
 
 
-def _asks(diagnosis: Diagnosis, actor: Actor) -> bool:
+def _asks(diagnosis: Diagnosis, actors: tuple[Actor, ...]) -> bool:
     tool = (Applicability.SAFE, Applicability.RISKY)
     return (
-        diagnosis.finding.who_acts is actor
+        diagnosis.finding.who_acts in actors
         and bool(diagnosis.finding.advice)
         and diagnosis.severity is not Severity.INFO
         and not waits_for_reboot(diagnosis)
