@@ -95,13 +95,13 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
-    from vfio_doctor.facts.pci import DeviceRow as DeviceRow
-    from vfio_doctor.facts.pci import DeviceTable as DeviceTable
-    from vfio_doctor.facts.pci import GroupTypes as GroupTypes
-    from vfio_doctor.facts.pci import IommuGroup as IommuGroup
-    from vfio_doctor.facts.pci import IommuGroups as IommuGroups
-    from vfio_doctor.facts.pci import PciDevice as PciDevice
-    from vfio_doctor.facts.pci import PciDevices as PciDevices
+    from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
+    from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
+    from vfio_doctor.facts.pci.groups import GroupTypes as GroupTypes
+    from vfio_doctor.facts.pci.groups import IommuGroup as IommuGroup
+    from vfio_doctor.facts.pci.groups import IommuGroups as IommuGroups
+    from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
+    from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.qemu_user import QEMU_ACCOUNT as QEMU_ACCOUNT
     from vfio_doctor.facts.qemu_user import QemuUser as QemuUser
     from vfio_doctor.facts.system import Container as Container

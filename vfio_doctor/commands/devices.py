@@ -41,7 +41,7 @@ def command(chosen: Chosen, format_: str, output: str | None) -> None:
     """
     from vfio_doctor.app.output import emit, look
     from vfio_doctor.facts.base import Facts, MissingFact
-    from vfio_doctor.facts.pci import DeviceTable
+    from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.report import devices
 
     try:
