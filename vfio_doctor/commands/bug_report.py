@@ -139,7 +139,7 @@ def _built(chosen: Chosen, redacted: bool) -> Attachment:
     from vfio_doctor.model import RunInfo
 
     host = open_host(chosen.capture)
-    options = Options(user=chosen.user, areas=chosen.areas)
+    options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     refuse_unknown_user(Facts(host, options))
     run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", utc()), 0, SOURCE)
     try:

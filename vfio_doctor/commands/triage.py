@@ -78,7 +78,7 @@ def command(
         found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
-    options = Options(user=chosen.user, areas=chosen.areas)
+    options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
     judged = _rows(found, load(trusted=chosen.plugins), options, count)
     with shown(judged, len(found)) as rows:
