@@ -24,7 +24,6 @@ from vfio_doctor.api import (
     WantedDevices,
     blocks,
     in_order,
-    known,
     members,
     same_card,
     say,
@@ -168,8 +167,7 @@ class VfioNotBound(Check):
             told.update(other.bdf for other in left)
             if left:
                 yield _siblings(one.device, left)
-        for unread in facts[PciDevices].unread:
-            known(unread)
+        wanted.all_seen()
 
 
 def _is_left(device: PciDevice) -> bool:
@@ -270,7 +268,7 @@ def _siblings(main: PciDevice, left: tuple[PciDevice, ...]) -> Finding:
     )
     ids = tuple(dict.fromkeys(other.ids for other in left))
     return Finding(
-        DevicePlace(left[0].bdf),
+        DevicePlace(main.bdf),
         text.filled(others=shown, main=main.bdf),
         rows,
         None,

@@ -82,6 +82,7 @@ class VfioBootCard(Check):
         for card in held:
             if known(card.boot_vga) and others:
                 yield _boot_card(card, others)
+        facts[WantedDevices].all_seen()
 
 
 def _cards(facts: Facts) -> tuple[Wanted, ...]:
@@ -90,6 +91,7 @@ def _cards(facts: Facts) -> tuple[Wanted, ...]:
     wanted.demand()
     cards = tuple(one for one in wanted.devices if one.device.is_display)
     if not cards:
+        wanted.all_seen()
         raise NotApplicable(NO_CARD)
     return cards
 
@@ -172,11 +174,9 @@ class VfioDisplayLost(Check):
         """Yield one finding if every card is meant for a VM."""
         cards = _cards(facts)
         wanted = {one.device.bdf for one in cards}
-        if any(card.bdf not in wanted for card in facts[PciDevices].displays):
-            return
-        for unread in facts[PciDevices].unread:
-            known(unread)
-        yield _lost(cards, facts)
+        facts[WantedDevices].all_seen()
+        if all(card.bdf in wanted for card in facts[PciDevices].displays):
+            yield _lost(cards, facts)
 
 
 def _lost(cards: tuple[Wanted, ...], facts: Facts) -> Finding:

@@ -17,7 +17,6 @@ from vfio_doctor.api import (
     WantedDevices,
     blocks,
     in_order,
-    known,
     members,
     same_card,
     say,
@@ -107,8 +106,7 @@ class VfioGroupShared(Check):
             )
             if others:
                 yield _shared(number, inside, others, facts)
-        for unread in facts[PciDevices].unread:
-            known(unread)
+        wanted.all_seen()
 
 
 def _shared(

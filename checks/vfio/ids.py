@@ -105,6 +105,8 @@ class VfioIdsMatchNothing(Check):
                 for unread in facts[PciDevices].unread:
                     known(unread)
                 yield _wrong(entry.source, entry.text, NOT_HERE, PRESENT, CORRECT)
+        if found.unread:
+            known(found.unread)
 
 
 def _wrong(
@@ -175,8 +177,7 @@ class VfioDeviceGone(Check):
         for claim in wanted.lost:
             if claim.kind in VM_KINDS:
                 yield _gone(claim)
-        for unread in (*wanted.unread, *facts[PciDevices].unread):
-            known(unread)
+        wanted.all_seen()
 
 
 def _gone(claim: Claim) -> Finding:

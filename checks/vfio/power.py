@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     VfioPciParameters,
     WantedDevices,
     WantedStates,
+    Why,
     known,
     say,
 )
@@ -83,12 +84,20 @@ class VfioStuckInD3(Check):
         wanted.demand()
         held = {one.device.bdf for one in wanted.devices if one.held}
         if not held:
+            wanted.all_seen()
             raise NotApplicable(NONE_HELD)
         for state in facts[WantedStates].states:
             if state.bdf in held and state.power_state == COLD:
                 rows = tuple(_signs(state, facts))
                 if rows:
                     yield _stuck(state, rows, facts)
+            elif state.bdf in held and _is_hidden(state.power_state):
+                known(state.power_state)
+        wanted.all_seen()
+
+
+def _is_hidden(state: str | Missing) -> bool:
+    return isinstance(state, Missing) and state.why is Why.DENIED
 
 
 def _signs(state: FunctionState, facts: Facts) -> Iterator[Evidence]:

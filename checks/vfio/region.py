@@ -87,9 +87,11 @@ class VfioDirectRegion(Check):
         wanted.demand()
         meant = members(one.device for one in wanted.devices)
         if not meant:
+            wanted.all_seen()
             raise NotApplicable(NO_GROUPS)
         version = _version(facts[KernelRelease].release)
         if facts[IommuMaker].amd and version < ANY_IOMMU:
+            wanted.all_seen()
             return
         unread = []
         for number, regions in facts[WantedRegions].regions:
@@ -103,6 +105,7 @@ class VfioDirectRegion(Check):
                 yield _direct(number, inside, found, facts)
         for missing in unread:
             known(missing)
+        wanted.all_seen()
 
 
 def _is_exempt(inside: tuple[PciDevice, ...]) -> bool:

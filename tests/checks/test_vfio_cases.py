@@ -89,4 +89,4 @@ def test_a_named_device_is_judged_though_nothing_else_says_it() -> None:
     assert group.status is Status.PASS
     (siblings,) = bound.diagnoses
     assert siblings.severity is Severity.ERROR
-    assert siblings.finding.subject == "0000:81:00.1"
+    assert siblings.finding.subject == "0000:81:00.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
-from support.fixture_hosts.hardware import amd_desktop, intel_desktop
+from support.fixture_hosts.hardware import CORE_CPU, amd_desktop, cpu, intel_desktop
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import huge_pages, vm
 from support.machines import GROUPS, PCI, SYSFS, function, result, whole
@@ -17,10 +17,14 @@ from vfio_doctor.checks.vfio.memory import VfioHugePages
 from vfio_doctor.checks.vfio.power import VfioStuckInD3
 from vfio_doctor.checks.vfio.region import VfioDirectRegion
 from vfio_doctor.facts.pci.wanted import NOTHING_WANTED
+from vfio_doctor.host.reader import Missing, Stat
 from vfio_doctor.model import CheckResult, Severity, Status
 
 CARD, AUDIO, IGPU = "0000:01:00.0", "0000:01:00.1", "0000:00:02.0"
-BASE = Parts(folders=SYSFS)
+UNIT: dict[str, Stat | Missing] = {
+    "/sys/class/iommu/dmar0": hosts.link("../../devices/virtual/iommu/dmar0")
+}
+BASE = Parts(folders=SYSFS, stats=UNIT).and_then(cpu(*CORE_CPU))
 KERNEL = file("/proc/sys/kernel/osrelease", "6.12.5\n")
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List every file that would go in, and write nothing.",
 )
-@takes("capture", "user", "areas", "plugins")
+@takes("capture", "user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(

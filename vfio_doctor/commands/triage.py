@@ -55,7 +55,7 @@ def _good_number(
     callback=_good_number,
     help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
-@takes("user", "areas", "plugins")
+@takes("user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(

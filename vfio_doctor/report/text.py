@@ -113,7 +113,7 @@ STATUSES = {
     Status.ERROR: say("status-error", "error"),
 }
 # Why the checks of a VM's devices do not apply.
-NO_DEVICE = ("vfio-nothing-wanted", "vfio-nothing-seen")
+NO_DEVICE = "vfio-nothing-wanted"
 
 
 def render(report: Report, look: Look) -> str:
@@ -399,7 +399,7 @@ def _untold(report: Report, page: Page) -> None:
 def _unwanted(report: Report, page: Page) -> None:
     """Say once that no device is meant for a VM: its checks then say nothing."""
     for result in report.checks:
-        if result.reason is not None and result.reason.id in NO_DEVICE:
+        if result.reason is not None and result.reason.id == NO_DEVICE:
             page.gap()
             page.say(result.reason)
             return

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.pci import is_address, is_vfio_driver
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
+T = TypeVar("T")
 VFIO_PCI = "vfio_pci"
 DRIVERCTL = "/etc/driverctl.d"
 SYSFS_CONF = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
@@ -150,16 +151,47 @@ def _script(host: Reader, path: str, item: Directive) -> Script:
     return Script(f"{path}:{item.line}", item.rest, named, text)
 
 
-def claims(host: Reader, facts: Facts) -> Iterator[Claim]:
+class Said:
+    """A host's texts, and a list of those that are there and could not be read."""
+
+    def __init__(self, host: Reader) -> None:
+        """Take the host; nothing is unread yet."""
+        self._host = host
+        self.unread: list[Missing] = []
+
+    def text(self, path: str) -> str:
+        """Return a file's text, "" if it has none."""
+        return self.seen(read_text(self._host, path, _LIMIT), "")
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder, () if it has none."""
+        return self.seen(self._host.list(folder), ())
+
+    def paths(self, pattern: str) -> tuple[str, ...]:
+        """Return the paths that match, () if none does."""
+        return self.seen(self._host.glob(pattern), ())
+
+    def seen(self, answer: T | Missing, nothing: T) -> T:
+        """Return an answer; note it if it may hide something."""
+        if not isinstance(answer, Missing):
+            return answer
+        if answer.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+            self.unread.append(answer)
+        return nothing
+
+
+def claims(said: Said, facts: Facts) -> Iterator[Claim]:
     """Yield what is said anywhere but in the state of the running kernel."""
     for word in facts.options.devices:
         yield _asked(word)
+    said.unread += facts[ModuleConfig].unread
     yield from _ids(facts)
-    yield from _scripts(host, facts)
-    yield from _initramfs(host)
-    yield from _driverctl(host)
-    yield from _sysfs(host)
-    yield from _unraid(host)
+    yield from _scripts(said, facts)
+    yield from _initramfs(said)
+    yield from _driverctl(said)
+    yield from _sysfs(said)
+    yield from _unraid(said)
+    said.unread += facts[Vms].unread
     yield from _vms(facts)
 
 
@@ -200,7 +232,9 @@ def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
         yield booted.line, booted.source, ClaimKind.BOOT
         for line, source in facts[BootArguments].candidates():
             yield line, source, ClaimKind.NEXT
-    except MissingFact:
+    except MissingFact as missing:
+        if missing.why not in (Why.ABSENT, Why.NOT_CAPTURED, Why.FAILED):
+            raise
         yield CommandLine(()), "", ClaimKind.BOOT
 
 
@@ -214,52 +248,42 @@ def addresses_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(full))
 
 
-def _scripts(host: Reader, facts: Facts) -> Iterator[Claim]:
+def _scripts(said: Said, facts: Facts) -> Iterator[Claim]:
     for script in facts[InstallScripts].scripts:
-        if isinstance(script.text, str):
-            for address in addresses_in(script.text):
-                where = script.path or script.source
-                yield Claim(ClaimKind.BOOT, where, address, address)
+        for address in addresses_in(said.seen(script.text, "")):
+            where = script.path or script.source
+            yield Claim(ClaimKind.BOOT, where, address, address)
     for pattern in SCRIPTS:
-        for path in _paths(host, pattern):
-            text = read_text(host, path, _LIMIT)
-            for address in addresses_in(text) if isinstance(text, str) else ():
+        for path in said.paths(pattern):
+            for address in addresses_in(said.text(path)):
                 yield Claim(ClaimKind.BOOT, path, address, address)
 
 
-def _paths(host: Reader, pattern: str) -> tuple[str, ...]:
-    found = host.glob(pattern)
-    return () if isinstance(found, Missing) else found
-
-
-def _initramfs(host: Reader) -> Iterator[Claim]:
+def _initramfs(said: Said) -> Iterator[Claim]:
     """Yield the ids behind ``vfio_pci`` in Debian's lists of modules."""
     for path in INITRAMFS_MODULES:
-        text = read_text(host, path, _LIMIT)
-        for line in text.splitlines() if isinstance(text, str) else ():
-            words = line.split("#", 1)[0]
-            if module_name(words.strip().partition(" ")[0]) != VFIO_PCI:
+        for line in said.text(path).splitlines():
+            words = line.split("#", 1)[0].strip()
+            if module_name(words.partition(" ")[0]) != VFIO_PCI:
                 continue
             for value in _IDS.findall(words):
                 for pattern in parse_ids(value)[0]:
-                    yield Claim(ClaimKind.BOOT, path, words.strip(), pattern=pattern)
+                    yield Claim(ClaimKind.BOOT, path, words, pattern=pattern)
 
 
-def _driverctl(host: Reader) -> Iterator[Claim]:
-    names = host.list(DRIVERCTL)
-    for name in () if isinstance(names, Missing) else names:
+def _driverctl(said: Said) -> Iterator[Claim]:
+    for name in said.names(DRIVERCTL):
         address = name.rpartition("-")[2]
         path = f"{DRIVERCTL}/{name}"
-        text = read_text(host, path, _LIMIT) if is_address(address) else ""
-        if isinstance(text, str) and is_vfio_driver(text.strip()):
-            yield Claim(ClaimKind.BOOT, path, text.strip(), address)
+        driver = said.text(path).strip() if is_address(address) else ""
+        if is_vfio_driver(driver):
+            yield Claim(ClaimKind.BOOT, path, driver, address)
 
 
-def _sysfs(host: Reader) -> Iterator[Claim]:
+def _sysfs(said: Said) -> Iterator[Claim]:
     for pattern in SYSFS_CONF:
-        for path in _paths(host, pattern):
-            text = read_text(host, path, _LIMIT)
-            for line in text.splitlines() if isinstance(text, str) else ():
+        for path in said.paths(pattern):
+            for line in said.text(path).splitlines():
                 key, _, value = line.partition("=")
                 parts = key.strip().split("/")
                 if parts[-1] != "driver_override" or not is_vfio_driver(value):
@@ -268,9 +292,8 @@ def _sysfs(host: Reader) -> Iterator[Claim]:
                     yield Claim(ClaimKind.BOOT, path, line.strip(), parts[-2])
 
 
-def _unraid(host: Reader) -> Iterator[Claim]:
-    text = read_text(host, UNRAID, _LIMIT)
-    for line in text.splitlines() if isinstance(text, str) else ():
+def _unraid(said: Said) -> Iterator[Claim]:
+    for line in said.text(UNRAID).splitlines():
         key, _, value = line.partition("=")
         for word in value.split() if key.strip() == "BIND" else ():
             address = word.partition("|")[0].lower()

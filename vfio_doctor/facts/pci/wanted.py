@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import MissingFact, NotApplicable
-from vfio_doctor.facts.pci.claims import STANDING, Claim, ClaimKind, claims
+from vfio_doctor.facts.base import NotApplicable, missing_fact
+from vfio_doctor.facts.pci.claims import STANDING, Claim, ClaimKind, Said, claims
 from vfio_doctor.facts.pci.devices import DEVICES, PciDevices
-from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import is_address, is_vfio_driver, slot
+from vfio_doctor.parse.pci import is_address, is_vfio_driver, last_address, slot
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,18 +18,12 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import Message
 
 DRIVERS = "/sys/bus/pci/drivers"
 NOTHING_WANTED = say(
     "vfio-nothing-wanted",
     "No device is meant for a VM here; name one with `--device`, or see"
     " `vfio-doctor devices`.",
-)
-NOTHING_SEEN = say(
-    "vfio-nothing-seen",
-    "No device is meant for a VM here, as far as could be seen ({unread}); name one"
-    " with `--device`, or see `vfio-doctor devices`.",
 )
 
 
@@ -59,7 +52,7 @@ class Wanted(NamedTuple):
 class WantedDevices(NamedTuple):
     """All of them by address; ``lost`` are claims that no function here answers.
 
-    ``unread`` are VM definitions that could not be read.
+    ``unread`` is what could not be read and may name another, or be one.
     """
 
     devices: tuple[Wanted, ...]
@@ -69,13 +62,16 @@ class WantedDevices(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> WantedDevices:
         """Ask every place; without any claim the functions are not looked at."""
-        said = (*claims(host, facts), *_running(host, facts))
-        unread = facts[Vms].unread
+        asked = Said(host)
+        said = (*claims(asked, facts), *_running(asked, host, facts))
         if not said:
-            return cls((), (), unread)
+            return cls((), (), tuple(asked.unread))
         found = facts[PciDevices].devices
+        unread = (*asked.unread, *facts[PciDevices].unread)
         wanted = (Wanted(one, _of(one, said)) for one in found)
-        known_slots = {one.bdf for one in found} | {slot(one.bdf) for one in found}
+        there = [one.bdf for one in found]
+        there += [last_address(one.source) for one in facts[PciDevices].unread]
+        known_slots = {*there, *map(slot, there)}
         held = tuple(one for one in wanted if one.claims)
         met = {claim for one in held for claim in one.claims}
         lost = (c for c in said if c not in met and c.address not in known_slots)
@@ -88,14 +84,13 @@ class WantedDevices(NamedTuple):
     def demand(self) -> None:
         """Raise `NotApplicable` if nothing is meant for a VM."""
         if not self.devices and not self.lost:
-            raise NotApplicable(self.nothing)
+            self.all_seen()
+            raise NotApplicable(NOTHING_WANTED)
 
-    @property
-    def nothing(self) -> Message:
-        """Return the sentence that says so, and what could not be seen."""
-        if not self.unread:
-            return NOTHING_WANTED
-        return NOTHING_SEEN.filled(unread=tuple(one.message for one in self.unread))
+    def all_seen(self) -> None:
+        """Raise `MissingFact` if another may be meant: then nothing is healthy."""
+        for missing in self.unread:
+            raise missing_fact(missing)
 
 
 def _of(device: PciDevice, said: tuple[Claim, ...]) -> tuple[Claim, ...]:
@@ -110,42 +105,37 @@ def _means(claim: Claim, device: PciDevice) -> bool:
     return claim.address in (device.bdf, slot(device.bdf))
 
 
-def _running(host: Reader, facts: Facts) -> Iterator[Claim]:
+def _running(said: Said, host: Reader, facts: Facts) -> Iterator[Claim]:
     """Yield what the running kernel shows: VFIO drivers, and overrides.
 
     Without a VFIO driver nobody looks for overrides: on most hosts that is all.
     """
     names = host.list(DRIVERS)
     if isinstance(names, Missing):
-        yield from _by_device(host, facts)
+        every = host.list(DEVICES)
+        if not (isinstance(every, Missing) and every.why is Why.ABSENT):
+            yield from _by_device(said, facts)
         return
     for name in filter(is_vfio_driver, names):
-        held = host.list(f"{DRIVERS}/{name}")
-        for bdf in () if isinstance(held, Missing) else filter(is_address, held):
+        for bdf in filter(is_address, said.names(f"{DRIVERS}/{name}")):
             yield Claim(ClaimKind.NOW, f"{DEVICES}/{bdf}/driver", name, bdf)
     if any(map(is_vfio_driver, names)):
-        every = host.list(DEVICES)
-        addresses = () if isinstance(every, Missing) else filter(is_address, every)
-        yield from _overrides(host, addresses)
+        yield from _overrides(said, filter(is_address, said.names(DEVICES)))
 
 
-def _by_device(host: Reader, facts: Facts) -> Iterator[Claim]:
-    try:
-        found = facts[PciDevices].devices
-    except MissingFact as missing:
-        if missing.why is Why.ABSENT:
-            return
-        raise
-    for device in found:
+def _by_device(said: Said, facts: Facts) -> Iterator[Claim]:
+    found = facts[PciDevices]
+    said.unread += found.unread
+    for device in found.devices:
         if is_vfio_driver(device.driver):
             source = f"{DEVICES}/{device.bdf}/driver"
             yield Claim(ClaimKind.NOW, source, device.driver, device.bdf)
-    yield from _overrides(host, (device.bdf for device in found))
+    yield from _overrides(said, (device.bdf for device in found.devices))
 
 
-def _overrides(host: Reader, addresses: Iterable[str]) -> Iterator[Claim]:
+def _overrides(said: Said, addresses: Iterable[str]) -> Iterator[Claim]:
     for bdf in addresses:
         path = f"{DEVICES}/{bdf}/driver_override"
-        text = read_text(host, path)
-        if isinstance(text, str) and is_vfio_driver(text.strip()):
-            yield Claim(ClaimKind.OVERRIDE, path, text.strip(), bdf)
+        driver = said.text(path).strip()
+        if is_vfio_driver(driver):
+            yield Claim(ClaimKind.OVERRIDE, path, driver, bdf)
