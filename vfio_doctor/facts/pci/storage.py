@@ -50,7 +50,8 @@ def mounted(host: Reader) -> Mounted:
     """Follow each mounted device through LVM, RAID and LUKS to its functions."""
     mounts, swaps = read_text(host, MOUNTS, _LIMIT), read_text(host, SWAPS, _LIMIT)
     points: dict[str, set[str]] = {}
-    untold = [] if isinstance(mounts, str) else [""]
+    # Every host has a root; a capture for others leaves disks out.
+    untold = [] if any(point == "/" for _, point in _mounts(mounts)) else [""]
     used = [*_mounts(mounts), *_swaps(swaps), *_btrfs(host, mounts)]
     for device, point in used:
         found = _functions(host, device)
@@ -63,7 +64,7 @@ def mounted(host: Reader) -> Mounted:
 
 def _mounts(text: str | Missing) -> Iterator[tuple[str, str]]:
     """Yield (device, place); a pool of ZFS is a device that nobody can follow."""
-    for line in "" if isinstance(text, Missing) else text.splitlines():
+    for line in () if isinstance(text, Missing) else text.splitlines():
         words = line.split()
         if len(words) > 2 and (words[0].startswith("/dev/") or words[2] == "zfs"):
             yield words[0], words[1]
