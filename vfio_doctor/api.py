@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
+    from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
+    from vfio_doctor.facts.initramfs import InitramfsOrder as InitramfsOrder
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
     from vfio_doctor.facts.iommu import InterruptRemapping as InterruptRemapping
@@ -95,13 +97,30 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
-    from vfio_doctor.facts.pci import DeviceRow as DeviceRow
-    from vfio_doctor.facts.pci import DeviceTable as DeviceTable
-    from vfio_doctor.facts.pci import GroupTypes as GroupTypes
-    from vfio_doctor.facts.pci import IommuGroup as IommuGroup
-    from vfio_doctor.facts.pci import IommuGroups as IommuGroups
-    from vfio_doctor.facts.pci import PciDevice as PciDevice
-    from vfio_doctor.facts.pci import PciDevices as PciDevices
+    from vfio_doctor.facts.pci.claims import Claim as Claim
+    from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
+    from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
+    from vfio_doctor.facts.pci.claims import Script as Script
+    from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
+    from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
+    from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
+    from vfio_doctor.facts.pci.devices import members as members
+    from vfio_doctor.facts.pci.groups import GroupTypes as GroupTypes
+    from vfio_doctor.facts.pci.groups import IommuGroup as IommuGroup
+    from vfio_doctor.facts.pci.groups import IommuGroups as IommuGroups
+    from vfio_doctor.facts.pci.groups import WantedRegions as WantedRegions
+    from vfio_doctor.facts.pci.groups import blocks as blocks
+    from vfio_doctor.facts.pci.groups import regions_path as regions_path
+    from vfio_doctor.facts.pci.groups import same_card as same_card
+    from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
+    from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.power import FunctionState as FunctionState
+    from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
+    from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
+    from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
+    from vfio_doctor.facts.pci.wanted import Wanted as Wanted
+    from vfio_doctor.facts.pci.wanted import WantedDevices as WantedDevices
     from vfio_doctor.facts.qemu_user import QEMU_ACCOUNT as QEMU_ACCOUNT
     from vfio_doctor.facts.qemu_user import QemuUser as QemuUser
     from vfio_doctor.facts.system import Container as Container
@@ -110,6 +129,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vms import Vm as Vm
+    from vfio_doctor.facts.vms import Vms as Vms
     from vfio_doctor.host.reader import Kind as Kind
     from vfio_doctor.host.reader import Missing as Missing
     from vfio_doctor.host.reader import ProbeResult as ProbeResult

@@ -10,9 +10,10 @@ import pytest
 
 from support import hosts
 from support.fixture_hosts import catalogue
+from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.areas import DEMANDS, stand_ins
 from vfio_doctor.diagnosis.judge import diagnose
-from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import Status
@@ -31,6 +32,14 @@ print(*(name for name in sys.modules if "kvmfr" in name))
 def results(host: CapturedHost, select: tuple[str, ...] = ()) -> tuple[object, ...]:
     facts = Facts(host)
     return diagnose(facts, load(facts, select), select)
+
+
+def of_kvmfr(registry: Registry) -> list[type[Check]]:
+    return [check for check in registry.checks if check.id.startswith("kvmfr-")]
+
+
+def of_vfio(registry: Registry) -> list[type[Check]]:
+    return [check for check in registry.checks if check.id.startswith("vfio-")]
 
 
 @pytest.mark.parametrize("area", DEMANDS)
@@ -54,7 +63,7 @@ def test_what_an_area_repairs_lies_within_it(area: str) -> None:
     }
     inside = f"vfio_doctor.fixes.{area}."
     fixes = [f for f in registry.fixes if f.__module__.startswith(inside)]
-    assert fixes
+    assert fixes or area == "vfio"
     assert {check for fix in fixes for check in fix.solves} <= own
 
 
@@ -80,7 +89,23 @@ def test_a_report_is_the_same_with_and_without_the_area() -> None:
 def test_who_asks_for_it_gets_it(
     host: CapturedHost, options: Options, select: tuple[str, ...]
 ) -> None:
-    assert load(Facts(host, options), select) == load()
+    assert of_kvmfr(load(Facts(host, options), select)) == of_kvmfr(load())
+
+
+@pytest.mark.parametrize(
+    ("options", "select"),
+    [
+        pytest.param(Options(devices=("0000:01:00.0",)), (), id="--device"),
+        pytest.param(Options(), ("vfio",), id="--select area"),
+        pytest.param(Options(), ("vfio-not-bound",), id="--select"),
+    ],
+)
+def test_who_names_a_device_gets_the_rules_of_devices(
+    options: Options, select: tuple[str, ...]
+) -> None:
+    found = load(Facts(hosts.build({}), options), select)
+    assert of_vfio(found) == of_vfio(load())
+    assert of_vfio(load(Facts(hosts.build({})))) != of_vfio(load())
 
 
 def test_a_stand_in_never_says_that_all_is_well() -> None:

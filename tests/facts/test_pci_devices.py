@@ -12,15 +12,9 @@ from support.fixture_hosts.parts import Parts
 from support.machines import GROUPS, PCI, SYSFS, amd, from_record, function, whole
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.iommu import Iommu
-from vfio_doctor.facts.pci import (
-    DeviceTable,
-    GroupTypes,
-    IommuGroups,
-    PciDevice,
-    PciDevices,
-    device_table,
-    foreign,
-)
+from vfio_doctor.facts.pci.devices import PciDevice, PciDevices
+from vfio_doctor.facts.pci.groups import GroupTypes, IommuGroups
+from vfio_doctor.facts.pci.table import DeviceTable, device_table, foreign
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, UdevDevice, Why
 

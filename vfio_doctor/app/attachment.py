@@ -10,7 +10,7 @@ from vfio_doctor.app.sharing import SOURCE, by_uid, unnamed, whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, MissingFact, Options
-from vfio_doctor.facts.pci import DeviceTable
+from vfio_doctor.facts.pci.table import DeviceTable
 from vfio_doctor.host.budget import trim
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.collection import collect_fixed_list

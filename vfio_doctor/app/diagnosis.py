@@ -157,6 +157,7 @@ def options_of(chosen: Chosen) -> Options:
         chosen.access,
         chosen.passthrough_mode,
         chosen.ignore_msrs,
+        chosen.devices,
     )
 
 

@@ -79,6 +79,29 @@ class CheckNames(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         ]
 
 
+class DeviceName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A PCI address, with or without its domain, or ``vendor:device``."""
+
+    name = "device"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the word in lower case; refuse what is neither."""
+        import re
+
+        word = str(value).strip().lower()
+        address = r"([0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+        if not re.fullmatch(rf"{address}|[0-9a-f]{{4}}:[0-9a-f]{{4}}", word):
+            self.fail(
+                f"{value!r} is neither an address such as 0000:01:00.0 nor a pair of "
+                "ids such as 10de:1b80.",
+                param,
+                ctx,
+            )
+        return word
+
+
 def known_names() -> list[str]:
     """Return every check id, and every area that holds more than one."""
     from vfio_doctor.diagnosis.registry import load
@@ -112,6 +135,7 @@ class Chosen(NamedTuple):
     access: str = "auto"
     passthrough_mode: bool = False
     ignore_msrs: bool = False
+    devices: tuple[str, ...] = ()
 
     @classmethod
     def of(

@@ -30,6 +30,7 @@ def called(chosen: Chosen | None = None) -> Called:
     if chosen is None:
         return made
     about = [word for area in chosen.areas for word in ("--with", area)]
+    about += [word for device in chosen.devices for word in ("--device", device)]
     about += ["--user", chosen.user] if chosen.user else []
     if chosen.capture is None:
         held = shlex.join(about)

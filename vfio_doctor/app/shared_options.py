@@ -18,6 +18,7 @@ from vfio_doctor.app.options import (
     SEVERITIES,
     CheckNames,
     Chosen,
+    DeviceName,
 )
 from vfio_doctor.app.repair_options import repair_options
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., object]")
 
 # What `Chosen` carries to a command; the rest are parameters of its function.
-CARRIED = ("capture", "user", "areas", "color", "plugins", "redact", "debug")
+CARRIED = ("capture", "user", "areas", "devices", "color", "plugins", "redact", "debug")
 # As the person said it: not a default, not a configuration file.
 SAID = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 OPTIONS: dict[str, Callable[[Any], Any]] = {
@@ -56,6 +57,15 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         type=click.Choice(AREAS),
         multiple=True,
         help="Judge this area even if nothing on the host shows that it is wanted.",
+    ),
+    "devices": click.option(
+        "--device",
+        "devices",
+        metavar="BDF|VVVV:DDDD",
+        multiple=True,
+        type=DeviceName(),
+        help="Judge this PCI device as one that is meant for a VM: by its address or "
+        "its ids.",
     ),
     "format_": click.option(
         "--format",

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List every file that would go in, and write nothing.",
 )
-@takes("capture", "user", "areas", "plugins")
+@takes("capture", "user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(
@@ -139,7 +139,7 @@ def _built(chosen: Chosen, redacted: bool) -> Attachment:
     from vfio_doctor.model import RunInfo
 
     host = open_host(chosen.capture)
-    options = Options(user=chosen.user, areas=chosen.areas)
+    options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     refuse_unknown_user(Facts(host, options))
     run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", utc()), 0, SOURCE)
     try:

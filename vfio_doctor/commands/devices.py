@@ -41,7 +41,7 @@ def command(chosen: Chosen, format_: str, output: str | None) -> None:
     """
     from vfio_doctor.app.output import emit, look
     from vfio_doctor.facts.base import Facts, MissingFact
-    from vfio_doctor.facts.pci import DeviceTable
+    from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.report import devices
 
     try:
@@ -63,6 +63,6 @@ def _host(chosen: Chosen) -> Reader:
         return host
     from vfio_doctor.app.sharing import shared
     from vfio_doctor.facts.base import Options
-    from vfio_doctor.facts.pci import DeviceTable
+    from vfio_doctor.facts.pci.table import DeviceTable
 
     return shared(host, Options(), lambda _, facts: facts[DeviceTable]).host

@@ -29,7 +29,7 @@ REPORT_BYTES = 8 << 20
     show_default=True,
     help="A table for a person, or JSON for programs.",
 )
-@takes("user", "areas", "plugins")
+@takes("user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, old: str, new: str, format_: str) -> None:

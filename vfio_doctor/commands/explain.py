@@ -40,7 +40,7 @@ def complete(
     is_flag=True,
     help="Also judge this host (or the one of --capture) and say how it ended.",
 )
-@takes("capture", "user", "areas", "color", "plugins", "redact")
+@takes("capture", "user", "areas", "devices", "color", "plugins", "redact")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, name: str, here: bool) -> None:
@@ -58,7 +58,8 @@ def command(chosen: Chosen, name: str, here: bool) -> None:
 
     if not here and said_to(click.get_current_context()):
         raise click.UsageError(
-            "--capture, --user, --with, --color and --redact need --here: add it."
+            "--capture, --user, --with, --device, --color and --redact need --here: "
+            "add it."
         )
     name = name.lower()
     registry = load()

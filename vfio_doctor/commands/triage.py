@@ -55,7 +55,7 @@ def _good_number(
     callback=_good_number,
     help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
-@takes("user", "areas", "plugins")
+@takes("user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(
@@ -78,7 +78,7 @@ def command(
         found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
-    options = Options(user=chosen.user, areas=chosen.areas)
+    options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
     judged = _rows(found, load(trusted=chosen.plugins), options, count)
     with shown(judged, len(found)) as rows:

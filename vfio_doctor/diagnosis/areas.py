@@ -30,8 +30,16 @@ def _kvmfr(facts: Facts) -> None:
     facts[KvmfrIntent].demand()
 
 
+def _vfio(facts: Facts) -> None:
+    from vfio_doctor.facts.pci.claims import InstallScripts, VfioIds
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    if not (facts[VfioIds].entries or facts[InstallScripts].scripts):
+        facts[WantedDevices].demand()
+
+
 # Each raises `NotApplicable`, with what the report says, if nothing asks for the area.
-DEMANDS: dict[str, Demand] = {"kvmfr": _kvmfr}
+DEMANDS: dict[str, Demand] = {"kvmfr": _kvmfr, "vfio": _vfio}
 
 
 def unwanted(facts: Facts, select: Iterable[str]) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ class Options(NamedTuple):
     ``user`` is "" where not given; ``areas`` come from ``--with``; ``size_mib``
     is 0 where the doctor is to choose; ``access`` is ``auto``, ``owner``,
     ``uaccess`` or ``group``; ``passthrough_mode`` asks for ``iommu=pt``;
-    ``ignore_msrs`` asks for ``kvm.ignore_msrs=1``.
+    ``ignore_msrs`` asks for ``kvm.ignore_msrs=1``; ``devices`` are PCI addresses,
+    or pairs of ids, that are meant for a VM.
     """
 
     user: str = ""
@@ -68,6 +69,7 @@ class Options(NamedTuple):
     access: str = "auto"
     passthrough_mode: bool = False
     ignore_msrs: bool = False
+    devices: tuple[str, ...] = ()
 
 
 class Collected(Protocol):

@@ -38,6 +38,7 @@ class Conclusion(Enum):
     MODULE_REFUSED = "the kernel refused a module for its signature"
     MODULE_FOREIGN = "a module was built for another kernel"
     NO_KVMFR_DEVICE = "kvmfr was loaded without a size: it made no device"
+    STUCK_ASLEEP = "a device does not wake from power saving any more"
     KVMFR_MEMORY = "kvmfr could not get the memory that it was asked for"
     VIRTUALIZATION_OFF = "the firmware keeps the processor's virtualization off"
 
@@ -144,6 +145,21 @@ _PATTERNS = (
     ),
     (Conclusion.INVALIDATION, "VT-d detected Invalidation", ""),
     (Conclusion.IN_USE, ": No device request channel", rf"vfio-pci {_BDF}%s"),
+    (
+        Conclusion.STUCK_ASLEEP,
+        ": Unable to change power state from D3cold to D0",
+        rf"{_BDF}%s",
+    ),
+    (
+        Conclusion.STUCK_ASLEEP,
+        ": can't change power state from D3cold to D0",
+        rf"{_BDF}%s",
+    ),
+    (
+        Conclusion.STUCK_ASLEEP,
+        ": Refused to change power state, currently in D3",
+        rf"{_BDF}%s",
+    ),
     (Conclusion.UNKNOWN_PARAMETER, ": unknown parameter '", rf"{_MODULE}%s"),
     (
         Conclusion.BAD_PARAMETER,

@@ -6,6 +6,9 @@ from vfio_doctor.value import NamedTuple
 
 HEX = frozenset("0123456789abcdef")
 BRIDGE, HOST_BRIDGE, DISPLAY = "0604", "0600", "03"
+# Functions whose header is a bridge's: PCI and CardBus.
+BRIDGES = ("0604", "0607", "0609")
+STUB = "pci-stub"
 
 # Words for a person, by the first four or two digits of the class code.
 CLASSES = {
@@ -113,3 +116,16 @@ def class_words(class_: str) -> str:
 
 def _is_hex(text: str, size: int) -> bool:
     return len(text) == size and HEX.issuperset(text)
+
+
+def is_vfio_driver(driver: str) -> bool:
+    """Tell whether a driver hands its functions to VFIO.
+
+    vfio-pci and its variants are all called ``…vfio_pci`` or ``…vfio-pci``.
+    """
+    return "vfio_pci" in driver.replace("-", "_")
+
+
+def last_address(path: str) -> str:
+    """Return the last PCI address in a path below ``/sys/devices``, or ""."""
+    return next((one for one in reversed(path.split("/")) if is_address(one)), "")

@@ -9,7 +9,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.next_kernel import BOOTC_STATUS, RPM_OSTREE_STATUS
 from vfio_doctor.facts.kernel import KernelCmdline
-from vfio_doctor.facts.pci import PciDevices
+from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import Told

@@ -9,7 +9,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.report.untrusted import ascii_only, clean
 
 if TYPE_CHECKING:
-    from vfio_doctor.facts.pci import DeviceRow, DeviceTable
+    from vfio_doctor.facts.pci.table import DeviceRow, DeviceTable
     from vfio_doctor.model import Message
     from vfio_doctor.report.style import Look
 

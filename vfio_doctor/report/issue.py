@@ -12,7 +12,7 @@ from vfio_doctor.diagnosis.report import UNKNOWN
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
-from vfio_doctor.facts.pci import DeviceTable
+from vfio_doctor.facts.pci.table import DeviceTable
 from vfio_doctor.report import markdown
 from vfio_doctor.report.untrusted import clean, code
 

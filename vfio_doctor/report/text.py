@@ -112,6 +112,8 @@ STATUSES = {
     Status.UNKNOWN: say("status-unknown", "unknown"),
     Status.ERROR: say("status-error", "error"),
 }
+# Why the checks of a VM's devices do not apply.
+NO_DEVICE = "vfio-nothing-wanted"
 
 
 def render(report: Report, look: Look) -> str:
@@ -156,6 +158,7 @@ def _whole(report: Report, page: Page) -> None:
         page.gap()
         _failure(result, report, page)
     _untold(report, page)
+    _unwanted(report, page)
     if page.look.verbosity > 0:
         _quiet_ends(report, page)
     _steps(report, page)
@@ -391,6 +394,15 @@ def _untold(report: Report, page: Page) -> None:
             page.heading(str(heading))
         for reason, ids in reasons.items():
             page.say(f"{', '.join(ids)}: {reason or ''}", "  ", "    ")
+
+
+def _unwanted(report: Report, page: Page) -> None:
+    """Say once that no device is meant for a VM: its checks then say nothing."""
+    for result in report.checks:
+        if result.reason is not None and result.reason.id == NO_DEVICE:
+            page.gap()
+            page.say(result.reason)
+            return
 
 
 def _quiet_ends(report: Report, page: Page) -> None:

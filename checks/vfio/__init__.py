@@ -1,0 +1,1 @@
+"""Checks of the devices that are meant for a VM."""

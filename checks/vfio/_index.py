@@ -1,0 +1,17 @@
+"""Made from the classes by `scripts/documents --write`."""
+
+# ruff: noqa: E501
+# fmt: off
+
+CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
+    ('vfio-device-gone', 'A VM is given a device that is not there', 'WARNING', ()),
+    ('vfio-direct-region', 'The firmware keeps memory of a device for a VM', 'ERROR', ('iommu-off',)),
+    ('vfio-display-lost', 'No graphics card is left for the host', 'WARNING', ()),
+    ('vfio-group-shared', 'A device for a VM shares its group with the host', 'ERROR', ('iommu-off',)),
+    ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
+    ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
+    ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
+    ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),
+    ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
+)

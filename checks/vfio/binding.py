@@ -1,0 +1,276 @@
+"""Devices that are meant for a VM, and that no driver of VFIO's has."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    BuiltinModules,
+    Check,
+    Claim,
+    ClaimKind,
+    DevicePlace,
+    Evidence,
+    Facts,
+    Finding,
+    HostNeeds,
+    InitramfsModules,
+    Iterator,
+    KernelCmdline,
+    Message,
+    MissingFact,
+    PciDevice,
+    PciDevices,
+    Severity,
+    Wanted,
+    WantedDevices,
+    blocks,
+    in_order,
+    members,
+    same_card,
+    say,
+)
+
+VFIO_PCI = "vfio-pci"
+# Drivers whose module is called otherwise.
+MODULES = {
+    "xhci_hcd": "xhci_pci",
+    "ehci-pci": "ehci_pci",
+    "ohci-pci": "ohci_pci",
+    "nvidia-gpu": "i2c_nvidia_gpu",
+}
+BRIDGE = "06"
+NOT_PROBED = say(
+    "vfio-not-bound-never-probed",
+    "{bdf} has no driver: driver_override names vfio-pci, but after that nobody asked"
+    " the kernel to look for a driver.",
+)
+NO_DRIVER = say(
+    "vfio-not-bound-no-driver",
+    "{bdf} is meant for vfio-pci ({source}), but has no driver.",
+)
+OTHER = say(
+    "vfio-not-bound-other-driver",
+    "{bdf} is meant for vfio-pci ({source}), but {driver} has it.",
+)
+SIBLINGS = say(
+    "vfio-not-bound-siblings",
+    "{others} are functions of the same card as {main} and of its group, but the host's"
+    " drivers have them, and nothing says that they go to the VM.",
+)
+SIBLING = say(
+    "vfio-not-bound-sibling",
+    "{others} is a function of the same card as {main} and of its group, but the host's"
+    " driver has it, and nothing says that it goes to the VM.",
+)
+NONE = say("vfio-not-bound-none", "none")
+PROBE = say(
+    "vfio-not-bound-probe",
+    "Run `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`. For every boot, let the"
+    " script that sets driver_override do so too: `modprobe vfio-pci` alone binds"
+    " nothing.",
+)
+LOAD = say(
+    "vfio-not-bound-load",
+    "Run `sudo modprobe vfio-pci`, and have it loaded at every boot. If it is loaded,"
+    " run `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`.",
+)
+NEEDED = say(
+    "vfio-not-bound-needed",
+    "Do not give it away: {why}. Take it out of {source}; if its ids are those of"
+    " another device too, bind that one by its address.",
+)
+MAY_BE_NEEDED = say(
+    "vfio-not-bound-may-be-needed",
+    "First make sure that the host can do without: {why}.",
+)
+SOFTDEP = say(
+    "vfio-not-bound-softdep",
+    "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
+    " /etc/modprobe.d, build the initramfs anew, and reboot.",
+)
+BUILT_IN = say(
+    "vfio-not-bound-driver-built-in",
+    "{driver} is built into the kernel and always comes first. Bind {bdf} by its"
+    " address: have the initramfs write vfio-pci to its driver_override, unbind it and"
+    " write its address to drivers_probe.",
+)
+VFIO_BUILT_IN = say(
+    "vfio-not-bound-vfio-built-in",
+    "vfio-pci is built into this kernel, so modprobe.d is not asked. Use the kernel"
+    " argument `vfio-pci.ids={ids}`, and reboot.",
+)
+IDLE_ARGUMENT = say(
+    "vfio-not-bound-idle-argument",
+    "{argument} means nothing here: it is for dracut, and this initramfs is made with"
+    " {tool}.",
+)
+ADD = say(
+    "vfio-not-bound-add-ids",
+    "Give them to the VM as well: add {ids} to what names {main}, or let the VM's"
+    " definition take them (libvirt: a <hostdev managed='yes'> for each).",
+)
+
+
+class VfioNotBound(Check):
+    """A device that is meant for a VM is not on vfio-pci.
+
+    What it does:
+    Looks at every device that vfio-pci is to take at boot (vfio-pci.ids,
+    driver_override, scripts, driverctl), or that a VM expects to be taken already
+    (managed='no'), and reports those on another driver or on none. It also reports
+    functions of the same card and group that are left with the host's drivers. What
+    libvirt or Proxmox takes when the VM starts is no fault.
+
+    Why is this bad?
+    The VM does not start, or libvirt pulls the driver from under the desktop and
+    hangs. A card is more than its picture: its audio, USB and UCSI functions are in
+    the same group, and a VM gets a group as a whole.
+
+    How it is repaired:
+    By hand. Mostly another driver was quicker: a softdep line and a new initramfs
+    let vfio-pci come first. A device of which the host has a twin is bound by its
+    address.
+
+    See it yourself:
+        lspci -nnk
+        cat /sys/bus/pci/devices/0000:01:00.0/driver_override
+
+    False alarms:
+    If a hook script of libvirt's binds the device when the VM starts, the driver
+    that it has until then is no fault.
+    """
+
+    id = "vfio-not-bound"
+    severity = Severity.ERROR
+    title = "A device for a VM is not on vfio-pci"
+    requires = ("iommu-off",)
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding a function, and one a card for what nobody names."""
+        wanted = facts[WantedDevices]
+        wanted.demand()
+        for one in wanted.devices:
+            if one.standing and _is_left(one.device):
+                yield _unbound(one, facts)
+        groups = members(facts[PciDevices].devices)
+        told: set[str] = set()
+        for one in wanted.devices:
+            number = one.device.group
+            inside = () if number is None else groups[number]
+            left = tuple(
+                other
+                for other in inside
+                if same_card(one.device, other)
+                and blocks(other)
+                and wanted.of(other.bdf) is None
+                and other.bdf not in told
+            )
+            told.update(other.bdf for other in left)
+            if left:
+                yield _siblings(one.device, left)
+        wanted.all_seen()
+
+
+def _is_left(device: PciDevice) -> bool:
+    """Tell whether no driver of VFIO's, nor pci-stub, has it; bridges never go."""
+    return not device.class_.startswith(BRIDGE) and (
+        not device.driver or blocks(device)
+    )
+
+
+def _unbound(one: Wanted, facts: Facts) -> Finding:
+    device, claim = one.device, _first(one)
+    rows = (
+        Evidence(claim.source, claim.word),
+        Evidence(
+            f"/sys/bus/pci/devices/{device.bdf}/driver",
+            device.driver or NONE,
+            VFIO_PCI,
+        ),
+    )
+    place, severity = DevicePlace(device.bdf), None
+    if not device.driver:
+        overridden = ClaimKind.OVERRIDE in one.kinds
+        text, cure = (NOT_PROBED, PROBE) if overridden else (NO_DRIVER, LOAD)
+        said = {"bdf": device.bdf} | ({} if overridden else {"source": claim.source})
+        return Finding(
+            place, text.filled(**said), rows, None, cure.filled(bdf=device.bdf)
+        )
+    if ClaimKind.VM in one.kinds and not device.is_display:
+        severity = Severity.WARNING
+    message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
+    return Finding(place, message, rows, severity, _cure(one, claim, facts))
+
+
+def _first(one: Wanted) -> Claim:
+    """Return the claim to show: what is to take it at boot, if anything."""
+    by_kind = {claim.kind: claim for claim in reversed(one.claims)}
+    for kind in (ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED):
+        if kind in by_kind:
+            return by_kind[kind]
+    raise AssertionError(f"{one.device.bdf} is not to be bound")
+
+
+def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
+    device = one.device
+    needs = facts[HostNeeds].of(device.bdf)
+    for need in needs:
+        if need.sure:
+            return NEEDED.filled(why=need.why, source=claim.source)
+    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
+    return in_order(doubt, _earlier(device, claim, facts), _idle(facts))
+
+
+def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
+    """Return how vfio-pci gets it before the driver that has it."""
+    if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
+        return VFIO_BUILT_IN.filled(ids=device.ids)
+    module = MODULES.get(device.driver, device.driver)
+    if _is_built_in(module, facts):
+        return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
+    return SOFTDEP.filled(driver=device.driver, module=module)
+
+
+def _is_built_in(module: str, facts: Facts) -> bool:
+    try:
+        return facts[BuiltinModules].has(module)
+    except MissingFact:
+        return False
+
+
+def _idle(facts: Facts) -> Message | None:
+    """Return that rd.driver.pre does nothing, if the initramfs is not dracut's."""
+    tool = _tool(facts)
+    try:
+        words = facts[KernelCmdline].line.words
+    except MissingFact:
+        return None
+    said = [w for w in words if w.startswith("rd.driver.pre=") and "vfio" in w]
+    if not (tool and said):
+        return None
+    return IDLE_ARGUMENT.filled(argument=said[0], tool=tool)
+
+
+def _tool(facts: Facts) -> str:
+    try:
+        source = facts[InitramfsModules].source(VFIO_PCI) or ""
+    except MissingFact:
+        return ""
+    tools = ("mkinitcpio", "initramfs-tools")
+    return next((tool for tool in tools if tool in source), "")
+
+
+def _siblings(main: PciDevice, left: tuple[PciDevice, ...]) -> Finding:
+    shown = tuple(f"{other.bdf} ({other.driver})" for other in left)
+    text = SIBLING if len(left) == 1 else SIBLINGS
+    rows = tuple(
+        Evidence(f"/sys/bus/pci/devices/{other.bdf}/driver", other.driver, VFIO_PCI)
+        for other in left
+    )
+    ids = tuple(dict.fromkeys(other.ids for other in left))
+    return Finding(
+        DevicePlace(main.bdf),
+        text.filled(others=shown, main=main.bdf),
+        rows,
+        None,
+        ADD.filled(ids=ids, main=main.bdf),
+    )

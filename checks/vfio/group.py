@@ -1,0 +1,154 @@
+"""The group of a device that is meant for a VM, and who shares it."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    Check,
+    Evidence,
+    Facts,
+    Finding,
+    GroupPlace,
+    HostNeeds,
+    Iterator,
+    Message,
+    PciDevice,
+    PciDevices,
+    Severity,
+    WantedDevices,
+    blocks,
+    in_order,
+    members,
+    same_card,
+    say,
+)
+
+SHARED = say(
+    "vfio-group-shared",
+    "{wanted} cannot be given to a VM: IOMMU group {group} also holds {others}, which"
+    " the host has in use. A VM gets a whole group or none of it.",
+)
+FREE = say("vfio-group-free", "a VFIO driver, or none")
+FREE_SINCE = say("vfio-group-free-needed", "a VFIO driver, or none; but {why}")
+MOVE = say(
+    "vfio-group-move-card",
+    "Move the card to another slot, best to one that is wired to the processor: look at"
+    " the group again with `vfio-doctor devices`. Look for ACS in the firmware setup"
+    " too, and switch it on.",
+)
+CHIPSET = say(
+    "vfio-group-of-chipset",
+    "{wanted} is part of the chipset, so it cannot be moved to another group. Pass a"
+    " device on a card of its own in its place.",
+)
+KEEP = say(
+    "vfio-group-host-keeps",
+    "Do not bind the others to vfio-pci: the host needs {needed}.",
+)
+MAY_NEED = say(
+    "vfio-group-host-may-need",
+    "The host may need {needed}: look before you bind them to vfio-pci.",
+)
+GIVE = say(
+    "vfio-group-give-too",
+    "If the host can do without {others}, give them to the same VM as well, or bind"
+    " them to vfio-pci.",
+)
+
+
+class VfioGroupShared(Check):
+    """A device that is meant for a VM shares its IOMMU group with one of the host's.
+
+    What it does:
+    Looks at the group of every device that is meant for a VM. It asks what the
+    kernel asks: a member with a driver that is none of VFIO's keeps the whole group
+    from VMs. A member without a driver does not matter, nor does a PCI bridge. The
+    other functions of the device's own card are left to vfio-not-bound.
+
+    Why is this bad?
+    The VM does not start: "group N is not viable. Please ensure all devices within
+    the iommu_group are bound to their vfio bus driver". Devices of one group can
+    reach each other's memory, so the kernel gives them away together.
+
+    How it is repaired:
+    By hand. The best cure is another slot: slots that are wired to the processor
+    mostly have groups of their own, those behind the chipset mostly share one. If
+    the host can do without the other devices, they can go to the VM too. A kernel
+    with the ACS override patch splits groups without any protection behind it.
+
+    See it yourself:
+        vfio-doctor devices
+        ls /sys/kernel/iommu_groups/*/devices
+
+    False alarms:
+    None are known: the kernel refuses. If a hook script takes the other devices'
+    drivers away before the VM starts, this finding shows how it is until then.
+    """
+
+    id = "vfio-group-shared"
+    severity = Severity.ERROR
+    title = "A device for a VM shares its group with the host"
+    requires = ("iommu-off",)
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding a group."""
+        wanted = facts[WantedDevices]
+        wanted.demand()
+        groups = members(facts[PciDevices].devices)
+        own = {one.device.bdf for one in wanted.devices}
+        meant = members(one.device for one in wanted.devices)
+        for number, inside in meant.items():
+            others = tuple(
+                other
+                for other in groups[number]
+                if other.bdf not in own
+                and blocks(other)
+                and not any(same_card(other, one) for one in inside)
+            )
+            if others:
+                yield _shared(number, inside, others, facts)
+        wanted.all_seen()
+
+
+def _shared(
+    number: int,
+    inside: tuple[PciDevice, ...],
+    others: tuple[PciDevice, ...],
+    facts: Facts,
+) -> Finding:
+    wanted = tuple(one.bdf for one in inside)
+    shown = tuple(f"{other.bdf} ({other.driver})" for other in others)
+    message = SHARED.filled(wanted=wanted, group=number, others=shown)
+    rows = tuple(_row(other, facts[HostNeeds]) for other in others)
+    advice = _advice(inside, others, facts[HostNeeds])
+    return Finding(GroupPlace(number), message, rows, None, advice)
+
+
+def _row(other: PciDevice, needs: HostNeeds) -> Evidence:
+    source = f"/sys/bus/pci/devices/{other.bdf}/driver"
+    found = needs.of(other.bdf)
+    expected = FREE_SINCE.filled(why=found[0].why) if found else FREE
+    return Evidence(source, other.driver, expected)
+
+
+def _advice(
+    inside: tuple[PciDevice, ...], others: tuple[PciDevice, ...], needs: HostNeeds
+) -> Message:
+    sure: list[str] = []
+    unsure: list[str] = []
+    free: list[str] = []
+    for other in others:
+        found = needs.of(other.bdf)
+        kept = sure if any(n.sure for n in found) else unsure if found else free
+        kept.append(other.bdf)
+    return in_order(
+        _elsewhere(inside),
+        KEEP.filled(needed=tuple(sure)) if sure else None,
+        MAY_NEED.filled(needed=tuple(unsure)) if unsure else None,
+        GIVE.filled(others=tuple(free)) if free and not sure else None,
+    )
+
+
+def _elsewhere(inside: tuple[PciDevice, ...]) -> Message:
+    """Return how to get into another group; what is on bus 0 cannot."""
+    fixed = tuple(one.bdf for one in inside if ":00:" in one.bdf)
+    return CHIPSET.filled(wanted=fixed) if len(fixed) == len(inside) else MOVE

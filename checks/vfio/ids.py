@@ -1,0 +1,187 @@
+"""Ids and addresses that name no device of this host."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    ArgumentPlace,
+    Check,
+    Claim,
+    ClaimKind,
+    Evidence,
+    Facts,
+    FilePlace,
+    Finding,
+    Iterator,
+    Message,
+    NotApplicable,
+    PciDevices,
+    Place,
+    Severity,
+    VfioIds,
+    VmPlace,
+    WantedDevices,
+    known,
+    say,
+)
+
+NO_LIST = say("vfio-ids-no-list", "nothing gives vfio-pci a list of ids")
+A_PAIR = say("vfio-ids-pair", "vendor:device, as `lspci -nn` shows it in brackets")
+PRESENT = say("vfio-ids-present", "ids of a device that is there")
+ADDRESS = say(
+    "vfio-ids-address",
+    "{item} is the address of a device, but vfio-pci.ids takes ids: vfio-pci takes no"
+    " device for it.",
+)
+REFUSED = say(
+    "vfio-ids-refused",
+    "{item} in the list of ids is no pair of ids: vfio-pci skips it.",
+)
+NOT_HERE = say(
+    "vfio-ids-not-here",
+    "{item} in the list of ids stands for no device of this host: vfio-pci takes no"
+    " device for it.",
+)
+WRITE_IDS = say(
+    "vfio-ids-write-ids",
+    "Write the ids that `vfio-doctor devices` shows for the device you mean. Ids stand"
+    " for every device of the same model: look whether the host has one too.",
+)
+CORRECT = say(
+    "vfio-ids-correct",
+    "Compare it with the ids that `vfio-doctor devices` shows, and correct it or take"
+    " it out.",
+)
+
+
+class VfioIdsMatchNothing(Check):
+    """An entry of vfio-pci's list of ids stands for no device.
+
+    What it does:
+    Reads the list that vfio-pci gets, from the kernel arguments or modprobe.d, as the
+    kernel reads it: pairs of vendor and device ids with a comma between them. It
+    reports what is no such pair, and pairs that no device here has.
+
+    Why is this bad?
+    The device that was meant stays with its old driver. A bus address such as
+    01:00.0 looks right, and the kernel takes it without a word: for it, that is
+    vendor 0001, device 0000.
+
+    How it is repaired:
+    By hand. Take care which ids you write: they stand for every device of the same
+    model, and one of these may be the host's only card.
+
+    See it yourself:
+        lspci -nn
+        grep -o 'vfio-pci.ids=[^ ]*' /proc/cmdline
+        modprobe -c | grep 'options vfio_pci'
+
+    False alarms:
+    A list that serves several computers, or a card that is sometimes taken out,
+    names devices that are not there: that does no harm.
+    """
+
+    id = "vfio-ids-match-nothing"
+    severity = Severity.WARNING
+    title = "Ids given to vfio-pci stand for no device"
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding an entry."""
+        found = facts[VfioIds]
+        if not found.entries:
+            if found.unread:
+                known(found.unread)
+            facts[WantedDevices].demand()
+            raise NotApplicable(NO_LIST)
+        devices = facts[PciDevices].devices
+        for entry in found.entries:
+            if entry.is_address:
+                yield _wrong(entry.source, entry.text, ADDRESS, A_PAIR, WRITE_IDS)
+            elif entry.pattern is None:
+                yield _wrong(entry.source, entry.text, REFUSED, A_PAIR, WRITE_IDS)
+            elif not any(
+                entry.pattern.matches(d.vendor, d.device, d.subsystem, d.class_)
+                for d in devices
+            ):
+                for unread in facts[PciDevices].unread:
+                    known(unread)
+                yield _wrong(entry.source, entry.text, NOT_HERE, PRESENT, CORRECT)
+        if found.unread:
+            known(found.unread)
+
+
+def _wrong(
+    source: str, item: str, text: Message, wanted: Message, advice: Message
+) -> Finding:
+    rows = (Evidence(source, item, wanted),)
+    message = text.filled(item=item)
+    return Finding(_place(source, item), message, rows, None, advice)
+
+
+def _place(source: str, item: str) -> Place:
+    path, _, line = source.rpartition(":")
+    if path and line.isdigit():
+        return FilePlace(path, int(line))
+    return ArgumentPlace(item, source)
+
+
+GONE = say(
+    "vfio-device-gone",
+    "{path} gives {address} to a VM, but there is no device at that address.",
+)
+A_DEVICE = say("vfio-device-there", "a device at that address")
+ADDRESSES_MOVE = say(
+    "vfio-device-addresses-move",
+    "Look where the device is now with `vfio-doctor devices`, and correct the VM's"
+    " definition. Addresses change if a card is added, moved or switched off in the"
+    " firmware setup.",
+)
+NO_ADDRESS = say("vfio-device-no-address", "no VM is given a device by its address")
+VM_KINDS = (ClaimKind.VM, ClaimKind.UNMANAGED)
+
+
+class VfioDeviceGone(Check):
+    """A VM is given a device that is not there.
+
+    What it does:
+    Looks up every PCI address in the definitions of VMs (libvirt's <hostdev>,
+    Proxmox's hostpci), and reports those without a device.
+
+    Why is this bad?
+    The VM does not start ("Device ... not found"). And if another device has moved
+    to an address that a VM names, the VM takes that one away from the host.
+
+    How it is repaired:
+    By hand: write the new address. Addresses are given out at boot, in the order of
+    the slots; one more card can move all those behind it.
+
+    See it yourself:
+        vfio-doctor devices
+        sudo grep -A4 '<hostdev' /etc/libvirt/qemu/*.xml
+
+    False alarms:
+    A VM that you keep for another state of the hardware, such as a card in an
+    external box, names what is not always there.
+    """
+
+    id = "vfio-device-gone"
+    severity = Severity.WARNING
+    title = "A VM is given a device that is not there"
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding an address and definition."""
+        wanted = facts[WantedDevices]
+        wanted.demand()
+        every = (*wanted.lost, *(c for one in wanted.devices for c in one.claims))
+        if not any(claim.kind in VM_KINDS for claim in every) and not wanted.unread:
+            raise NotApplicable(NO_ADDRESS)
+        for claim in wanted.lost:
+            if claim.kind in VM_KINDS:
+                yield _gone(claim)
+        wanted.all_seen()
+
+
+def _gone(claim: Claim) -> Finding:
+    message = GONE.filled(path=claim.source, address=claim.address)
+    rows = (Evidence(claim.source, claim.address, A_DEVICE),)
+    place = VmPlace(claim.address, claim.source)
+    return Finding(place, message, rows, None, ADDRESSES_MOVE)

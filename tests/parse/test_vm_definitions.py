@@ -1,0 +1,94 @@
+"""Definitions of VMs are a stranger's text: read, and never believed blindly."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.fixture_hosts.recipes.passthrough import domain
+from vfio_doctor.parse.domain import LARGEST, VmFunction, parse_domain
+from vfio_doctor.parse.pve import parse_mapping, parse_pve
+
+BOMB = (
+    "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
+    "<domain><name>&b;</name></domain>"
+)
+VARIED = """<domain type='kvm'><name> vm </name><memory unit='MB'>1000</memory>
+<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>
+<devices>
+<interface type='hostdev' managed='yes'><source><address type='pci' bus='0x02'
+ slot='0x10' function='0x1'/></source></interface>
+<disk type='nvme'><source type='pci' managed='no' namespace='1'><address domain='0x0000'
+ bus='0x04' slot='0x00' function='0x0'/></source></disk>
+<hostdev type='usb'><source><address bus='1' device='2'/></source></hostdev>
+<hostdev type='mdev'><source><address uuid='x'/></source></hostdev>
+<hostdev type='pci'><source><address bus='0xzz' slot='0'/></source></hostdev>
+<hostdev type='pci'><source><address bus='300' slot='0'/></source></hostdev>
+</devices></domain>"""
+
+
+def test_what_a_definition_gives_a_vm() -> None:
+    found = parse_domain(domain("01:00.0", "01:00.1", huge=True))
+    assert found is not None
+    assert (found.name, found.memory_kib, found.page_kib) == ("win11", 8 << 20, 0)
+    assert found.functions == (
+        VmFunction("0000:01:00.0", True),
+        VmFunction("0000:01:00.1", True),
+    )
+
+
+def test_virtual_functions_disks_and_sizes() -> None:
+    found = parse_domain(VARIED)
+    assert found is not None
+    assert (found.name, found.memory_kib, found.page_kib) == ("vm", 976562, 1 << 20)
+    assert found.functions == (
+        VmFunction("0000:02:10.1", True),
+        VmFunction("0000:04:00.0", False),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "",
+        "<domain>",
+        "<network><name>x</name></network>",
+        f"<domain>{' ' * LARGEST}</domain>",
+        "\x00",
+        "<domain \ud800/>",
+    ],
+    ids=["bomb", "empty", "torn", "network", "huge", "NUL", "surrogate"],
+)
+def test_what_is_no_definition(text: str) -> None:
+    assert parse_domain(text) is None
+
+
+def test_deep_nesting_is_no_harm() -> None:
+    depth = LARGEST // 8
+    assert parse_domain("<a>" * depth + "</a>" * depth) is None
+
+
+def test_another_encoding_in_the_head_changes_nothing() -> None:
+    text = "<?xml version='1.0' encoding='utf-16'?><domain><name>v</name></domain>"
+    found = parse_domain(text)
+    assert found is not None
+    assert found.name == "v"
+
+
+PVE = """agent: 1
+hostpci0: 0000:01:00,pcie=1,x-vga=1
+hostpci1: host=02:00.1;02:00.2,rombar=0
+hostpci2: mapping=nic,mdev=x
+name: win
+[snapshot]
+hostpci0: 0000:09:00.0
+"""
+
+
+def test_proxmox() -> None:
+    found = parse_pve(PVE)
+    assert found.name == "win"
+    assert found.addresses == ("0000:01:00", "0000:02:00.1", "0000:02:00.2")
+    assert found.mapped == ("nic",)
+    mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
+    assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}

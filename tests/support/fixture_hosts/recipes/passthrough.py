@@ -1,0 +1,91 @@
+"""Debian 12 on a Ryzen board whose GeForce is meant for a VM, but ..."""
+
+from __future__ import annotations
+
+from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes.debian import AMD, with_arguments
+from support.fixture_hosts.systems import MSRS
+
+HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
+SCRIPT = "/usr/local/bin/vfio-pci-override.sh"
+OVERRIDE = """#!/bin/sh
+echo vfio-pci > /sys/bus/pci/devices/0000:08:00.0/driver_override
+echo vfio-pci > /sys/bus/pci/devices/0000:08:00.1/driver_override
+modprobe -i vfio-pci
+"""
+
+
+def domain(*slots: str, huge: bool = False) -> str:
+    """Return a VM of 8 GiB with functions of the host: ``08:00.0``."""
+    pages = "<memoryBacking><hugepages/></memoryBacking>" if huge else ""
+    hostdevs = "".join(map(hostdev, slots))
+    return (
+        "<domain type='kvm'><name>win11</name><memory unit='GiB'>8</memory>"
+        f"{pages}<devices>{hostdevs}</devices></domain>\n"
+    )
+
+
+def hostdev(slot: str) -> str:
+    """Return one ``<hostdev>`` that libvirt binds by itself."""
+    bus, _, rest = slot.partition(":")
+    device, _, function = rest.partition(".")
+    return (
+        "<hostdev mode='subsystem' type='pci' managed='yes'><source><address"
+        f" domain='0x0000' bus='0x{bus}' slot='0x{device}' function='0x{function}'/>"
+        "</source></hostdev>"
+    )
+
+
+def vm(*slots: str, huge: bool = False) -> Parts:
+    """Return the VM's definition where libvirt keeps it."""
+    return file("/etc/libvirt/qemu/win11.xml", domain(*slots, huge=huge))
+
+
+def huge_pages(count: int) -> Parts:
+    """Return a pool of pages of 2 MiB."""
+    return Parts(
+        {
+            f"{HUGE}/nr_hugepages": f"{count}\n",
+            f"{HUGE}/nr_overcommit_hugepages": "0\n",
+            "/proc/meminfo": "MemTotal: 32771284 kB\nHugepagesize:       2048 kB\n",
+        }
+    )
+
+
+def override_script(modules: str) -> tuple[Parts, ...]:
+    """Return a script in place of vfio-pci, in the image of mkinitcpio."""
+    return (
+        file("/etc/modprobe.d/vfio.conf", f"install vfio-pci {SCRIPT}\n"),
+        file(SCRIPT, OVERRIDE),
+        file("/etc/mkinitcpio.conf", f"MODULES=({modules})\nFILES=({SCRIPT})\n"),
+    )
+
+
+HOSTS = (
+    AMD.but(
+        "vfio-vm-with-huge-pages",
+        "a VM with huge pages, as its maker meant it",
+        vm("08:00.0", "08:00.1", huge=True),
+        huge_pages(4096),
+    ),
+    AMD.but(
+        "vfio-vm-device-gone",
+        "F13: the card has another address since an SSD was added",
+        vm("09:00.0", "08:00.1"),
+    ),
+    AMD.but(
+        "vfio-ids-good",
+        "the card's ids on the command line",
+        *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),
+    ),
+    AMD.but(
+        "vfio-ids-bus-address",
+        "F18: an address in place of ids",
+        *with_arguments(f"quiet vfio-pci.ids=08:00.0 {MSRS}"),
+    ),
+    AMD.but(
+        "vfio-script-in-image",
+        "thenickdude/KVM-Opencore#30, as it should be",
+        *override_script("vfio_pci vfio vfio_iommu_type1 amdgpu"),
+    ),
+)

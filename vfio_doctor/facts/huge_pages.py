@@ -1,0 +1,120 @@
+"""Huge pages: what is reserved, and what reserves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+MEMINFO = "/proc/meminfo"
+POOLS = "/sys/kernel/mm/hugepages"
+HOOKS = (
+    "/etc/libvirt/hooks/*",
+    "/etc/libvirt/hooks/*/*",
+    "/etc/libvirt/hooks/*/*/*/*/*",
+)
+SYSCTL = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
+WORD = "nr_hugepages"
+_LIMIT = 1 << 16
+
+
+class Pool(NamedTuple):
+    """The huge pages of one size: reserved, and what may be added on demand."""
+
+    page_kib: int
+    reserved: int
+    on_demand: int = 0
+
+    @property
+    def kib(self) -> int:
+        """Return how much memory VMs can get from it at the most."""
+        return self.page_kib * (self.reserved + self.on_demand)
+
+    @property
+    def path(self) -> str:
+        """Return the pool's count in sysfs."""
+        return f"{POOLS}/hugepages-{self.page_kib}kB/nr_hugepages"
+
+
+class HugePages(NamedTuple):
+    """All pools; ``default_kib`` is the size that counts if none is named.
+
+    ``at_boot`` are what reserves pages at the next boot, ``by_hook`` are scripts of
+    libvirt's that do when a VM starts.
+    """
+
+    pools: tuple[Pool, ...]
+    default_kib: int | Missing
+    at_boot: tuple[str, ...] = ()
+    by_hook: tuple[str, ...] = ()
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> HugePages:
+        """Read the pools, the next boot's arguments, sysctl files and hooks."""
+        names = host.list(POOLS)
+        listed = () if isinstance(names, Missing) else names
+        read = (_pool(host, name) for name in listed)
+        return cls(
+            tuple(pool for pool in read if pool is not None),
+            _default(read_text(host, MEMINFO)),
+            (*_arguments(facts), *_naming(host, SYSCTL)),
+            tuple(_naming(host, HOOKS)),
+        )
+
+    def pool(self, page_kib: int) -> Pool | None:
+        """Return the pool of a size, 0 for the default, or None."""
+        wanted = page_kib or self.default_kib
+        return next((one for one in self.pools if one.page_kib == wanted), None)
+
+
+def _pool(host: Reader, name: str) -> Pool | None:
+    size = name.removeprefix("hugepages-").removesuffix("kB")
+    reserved = _count(host, name, "nr_hugepages")
+    if not (size.isascii() and size.isdigit()) or reserved is None:
+        return None
+    return Pool(int(size), reserved, _count(host, name, "nr_overcommit_hugepages") or 0)
+
+
+def _count(host: Reader, name: str, what: str) -> int | None:
+    text = read_text(host, f"{POOLS}/{name}/{what}")
+    said = "" if isinstance(text, Missing) else text.strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+def _default(text: str | Missing) -> int | Missing:
+    if isinstance(text, Missing):
+        return text
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["Hugepagesize:"] and words[1:2] and words[1].isdigit():
+            return int(words[1])
+    return Missing(MEMINFO, Why.FAILED)
+
+
+def _arguments(facts: Facts) -> Iterator[str]:
+    try:
+        lines = facts[BootArguments].candidates()
+    except MissingFact:
+        return
+    for line, source in lines:
+        if line.has("hugepages"):
+            yield source
+
+
+def _naming(host: Reader, patterns: tuple[str, ...]) -> Iterator[str]:
+    for pattern in patterns:
+        found = host.glob(pattern)
+        for path in () if isinstance(found, Missing) else found:
+            text = read_text(host, path, _LIMIT)
+            lines = text.splitlines() if isinstance(text, str) else ()
+            if any(WORD in x and not x.lstrip().startswith(("#", ";")) for x in lines):
+                yield path

@@ -1,0 +1,308 @@
+"""Who says that a PCI function is meant for a VM: one claim for each place."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.vms import Vms
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.cmdline import CommandLine
+from vfio_doctor.parse.modprobe import module_name
+from vfio_doctor.parse.pci import is_address, is_vfio_driver
+from vfio_doctor.parse.vfio_ids import IdPattern, is_bus_address, parse_id, parse_ids
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.modprobe import Directive
+
+T = TypeVar("T")
+VFIO_PCI = "vfio_pci"
+DRIVERCTL = "/etc/driverctl.d"
+SYSFS_CONF = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
+UNRAID = "/boot/config/vfio-pci.cfg"
+INITRAMFS_MODULES = ("/etc/initramfs-tools/modules", "/etc/modules")
+# Where guides put the script, or the rule, that sets driver_override.
+SCRIPTS = (
+    "/etc/initramfs-tools/scripts/*/*",
+    "/etc/initcpio/hooks/*",
+    "/etc/udev/rules.d/*.rules",
+)
+_LIMIT = 1 << 16
+_FULL = r"(?<![\w:.])(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![\w.])"
+_IDS = re.compile(r"\bids=(\S+)")
+
+
+class ClaimKind(Enum):
+    """What a claim asks for."""
+
+    BOOT = "vfio-pci is to take it at boot"
+    NEXT = "vfio-pci is to take it from the next boot on"
+    OVERRIDE = "driver_override names vfio-pci now"
+    NOW = "a VFIO driver has it now"
+    VM = "a VM gets it, and binds it when it starts"
+    UNMANAGED = "a VM gets it, and it has to be bound before"
+    ASKED = "named on the command line"
+
+
+# What should be on a VFIO driver whenever the host is up.
+STANDING = frozenset((ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED))
+
+
+class Claim(NamedTuple):
+    """One place that says so.
+
+    ``address`` is a function's, or a slot's for all its functions, "" if only
+    ``pattern`` tells; ``source`` and ``word`` are where it is said, and how.
+    """
+
+    kind: ClaimKind
+    source: str
+    word: str
+    address: str = ""
+    pattern: IdPattern | None = None
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Return where it is said, and the words."""
+        return self.source, self.word
+
+
+class Script(NamedTuple):
+    """A command that ``install vfio-pci`` runs in place of loading the module.
+
+    ``path`` is its first word if that is a path, else ""; ``text`` is its content.
+    """
+
+    source: str
+    command: str
+    path: str
+    text: str | Missing
+
+
+class InstallScripts(NamedTuple):
+    """What modprobe.d runs when vfio-pci is to be loaded.
+
+    ``unread`` is a file of modprobe.d that could not be read, None if all could.
+    """
+
+    scripts: tuple[Script, ...]
+    unread: Missing | None = None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> InstallScripts:
+        """Read each script that an ``install`` line names."""
+        config = facts[ModuleConfig]
+        scripts = tuple(
+            _script(host, path, item)
+            for path, file in config.options
+            for item in file.of("install")
+            if item.subject == VFIO_PCI
+        )
+        return cls(scripts, next(iter(config.unread), None))
+
+
+class IdEntry(NamedTuple):
+    """One entry of the list of ids; ``pattern`` is None if the kernel refuses it."""
+
+    source: str
+    text: str
+    pattern: IdPattern | None
+
+    @property
+    def is_address(self) -> bool:
+        """Tell whether somebody wrote a bus address."""
+        return is_bus_address(self.text)
+
+
+class VfioIds(NamedTuple):
+    """Each entry that vfio-pci gets, now or at the next boot, told once.
+
+    ``unread`` is a file of modprobe.d that could not be read, None if all could.
+    """
+
+    entries: tuple[IdEntry, ...]
+    unread: Missing | None = None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> VfioIds:
+        """Take the arguments and modprobe.d; of several lists the last counts."""
+        found: dict[str, IdEntry] = {}
+        for source, _, value, _ in _lists(facts):
+            for item in filter(None, value.split(",")):
+                found.setdefault(item, IdEntry(source, item, parse_id(item)))
+        unread = next(iter(facts[ModuleConfig].unread), None)
+        return cls(tuple(found.values()), unread)
+
+
+def _script(host: Reader, path: str, item: Directive) -> Script:
+    first = item.rest.split()[0] if item.rest.split() else ""
+    named = first if first.startswith("/") else ""
+    text = read_text(host, named, _LIMIT) if named else item.rest
+    return Script(f"{path}:{item.line}", item.rest, named, text)
+
+
+class Said:
+    """A host's texts, and a list of those that are there and could not be read."""
+
+    def __init__(self, host: Reader) -> None:
+        """Take the host; nothing is unread yet."""
+        self._host = host
+        self.unread: list[Missing] = []
+
+    def text(self, path: str) -> str:
+        """Return a file's text, "" if it has none."""
+        return self.seen(read_text(self._host, path, _LIMIT), "")
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder, () if it has none."""
+        return self.seen(self._host.list(folder), ())
+
+    def paths(self, pattern: str) -> tuple[str, ...]:
+        """Return the paths that match, () if none does."""
+        return self.seen(self._host.glob(pattern), ())
+
+    def seen(self, answer: T | Missing, nothing: T) -> T:
+        """Return an answer; note it if it may hide something."""
+        if not isinstance(answer, Missing):
+            return answer
+        if answer.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+            self.unread.append(answer)
+        return nothing
+
+
+def claims(said: Said, facts: Facts) -> Iterator[Claim]:
+    """Yield what is said anywhere but in the state of the running kernel."""
+    for word in facts.options.devices:
+        yield _asked(word)
+    said.unread += facts[ModuleConfig].unread
+    yield from _ids(facts)
+    yield from _scripts(said, facts)
+    yield from _initramfs(said)
+    yield from _driverctl(said)
+    yield from _sysfs(said)
+    yield from _unraid(said)
+    said.unread += facts[Vms].unread
+    yield from _vms(facts)
+
+
+def _asked(word: str) -> Claim:
+    option = f"--device {word}"
+    if "." in word:
+        full = word if word.count(":") == 2 else f"0000:{word}"
+        return Claim(ClaimKind.ASKED, option, full, full.lower())
+    return Claim(ClaimKind.ASKED, option, word, pattern=parse_id(word))
+
+
+def _ids(facts: Facts) -> Iterator[Claim]:
+    seen: set[str] = set()
+    for source, word, value, kind in _lists(facts):
+        for pattern in parse_ids(value)[0]:
+            if pattern.text not in seen:
+                seen.add(pattern.text)
+                yield Claim(kind, source, word, pattern=pattern)
+
+
+def _lists(facts: Facts) -> Iterator[tuple[str, str, str, ClaimKind]]:
+    """Yield (source, words, list, kind); of several the kernel takes the last."""
+    config = facts[ModuleConfig]
+    for line, source, kind in _lines(facts):
+        given = config.values(VFIO_PCI, "ids", line)
+        if not given or not given[-1].value:
+            continue
+        value, place = given[-1].value, given[-1].place
+        if place is None:
+            yield source, f"vfio-pci.ids={value}", value, kind
+        else:
+            yield str(place), f"ids={value}", value, kind
+
+
+def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
+    try:
+        booted = facts[KernelCmdline]
+        yield booted.line, booted.source, ClaimKind.BOOT
+        for line, source in facts[BootArguments].candidates():
+            yield line, source, ClaimKind.NEXT
+    except MissingFact as missing:
+        if missing.why not in (Why.ABSENT, Why.NOT_CAPTURED, Why.FAILED):
+            raise
+        yield CommandLine(()), "", ClaimKind.BOOT
+
+
+def addresses_in(text: str) -> tuple[str, ...]:
+    """Return the PCI addresses of a script or rule that names vfio-pci."""
+    if "driver_override" not in text or "vfio" not in text:
+        return ()
+    lines = (x for x in text.splitlines() if not x.lstrip().startswith("#"))
+    found = (one for line in lines for one in re.findall(_FULL, line.lower()))
+    full = (one if one.count(":") == 2 else f"0000:{one}" for one in found)
+    return tuple(dict.fromkeys(full))
+
+
+def _scripts(said: Said, facts: Facts) -> Iterator[Claim]:
+    for script in facts[InstallScripts].scripts:
+        for address in addresses_in(said.seen(script.text, "")):
+            where = script.path or script.source
+            yield Claim(ClaimKind.BOOT, where, address, address)
+    for pattern in SCRIPTS:
+        for path in said.paths(pattern):
+            for address in addresses_in(said.text(path)):
+                yield Claim(ClaimKind.BOOT, path, address, address)
+
+
+def _initramfs(said: Said) -> Iterator[Claim]:
+    """Yield the ids behind ``vfio_pci`` in Debian's lists of modules."""
+    for path in INITRAMFS_MODULES:
+        for line in said.text(path).splitlines():
+            words = line.split("#", 1)[0].strip()
+            if module_name(words.partition(" ")[0]) != VFIO_PCI:
+                continue
+            for value in _IDS.findall(words):
+                for pattern in parse_ids(value)[0]:
+                    yield Claim(ClaimKind.BOOT, path, words, pattern=pattern)
+
+
+def _driverctl(said: Said) -> Iterator[Claim]:
+    for name in said.names(DRIVERCTL):
+        address = name.rpartition("-")[2]
+        path = f"{DRIVERCTL}/{name}"
+        driver = said.text(path).strip() if is_address(address) else ""
+        if is_vfio_driver(driver):
+            yield Claim(ClaimKind.BOOT, path, driver, address)
+
+
+def _sysfs(said: Said) -> Iterator[Claim]:
+    for pattern in SYSFS_CONF:
+        for path in said.paths(pattern):
+            for line in said.text(path).splitlines():
+                key, _, value = line.partition("=")
+                parts = key.strip().split("/")
+                if parts[-1] != "driver_override" or not is_vfio_driver(value):
+                    continue
+                if len(parts) > 1 and is_address(parts[-2]):
+                    yield Claim(ClaimKind.BOOT, path, line.strip(), parts[-2])
+
+
+def _unraid(said: Said) -> Iterator[Claim]:
+    for line in said.text(UNRAID).splitlines():
+        key, _, value = line.partition("=")
+        for word in value.split() if key.strip() == "BIND" else ():
+            address = word.partition("|")[0].lower()
+            if is_address(address):
+                yield Claim(ClaimKind.BOOT, UNRAID, word, address)
+
+
+def _vms(facts: Facts) -> Iterator[Claim]:
+    for vm in facts[Vms].vms:
+        for function in vm.functions:
+            kind = ClaimKind.VM if function.managed else ClaimKind.UNMANAGED
+            yield Claim(kind, vm.path, function.address, function.address)

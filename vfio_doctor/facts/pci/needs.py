@@ -1,0 +1,112 @@
+"""What the host must keep for itself, and why.
+
+A need that cannot be told from what was seen is a need that may be: never none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.pci.keyboards import keyboards
+from vfio_doctor.facts.pci.nets import route_cards
+from vfio_doctor.facts.pci.screens import screens
+from vfio_doctor.facts.pci.storage import mounted
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
+from vfio_doctor.parse.pci import is_vfio_driver
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
+
+STORAGE, NETWORK, USB = "01", "02", "0c03"
+HOLDS = say("need-storage", "it holds what is mounted at {points}")
+HOLDS_SOME = say("need-storage-some", "it holds a mounted file system")
+MAY_HOLD = say("need-storage-may", "it may hold a disk that the host uses")
+ROUTE = say("need-route", "the host's default route goes through it")
+MAY_ROUTE = say("need-route-may", "the host's network may go through it")
+BOOT_SCREEN = say("need-boot-screen", "the firmware and the console draw on it")
+SCREEN = say("need-screen", "a connected display is in use on it")
+KEYBOARD = say("need-keyboard", "the only keyboard is connected to it")
+MAY_TYPE = say("need-keyboard-may", "the only keyboard may be connected to it")
+
+
+class Need(NamedTuple):
+    """Why the host needs one function; not ``sure`` if it only may."""
+
+    bdf: str
+    why: Message
+    sure: bool = True
+
+
+class HostNeeds(NamedTuple):
+    """Every need; what a VFIO driver has already is none."""
+
+    needs: tuple[Need, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> HostNeeds:
+        """Follow mounts, routes, displays and keyboards to their functions."""
+        own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
+        found = (
+            *_displays(host, own),
+            *_disks(host, own),
+            *_cards(host, own),
+            *_controllers(host, own),
+        )
+        return cls(found)
+
+    def of(self, bdf: str) -> tuple[Need, ...]:
+        """Return why the host needs a function."""
+        return tuple(need for need in self.needs if need.bdf == bdf)
+
+
+def _displays(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+    cards = [device for device in own if device.is_display]
+    lit = screens(host, [card.bdf for card in cards])
+    for card in cards:
+        if card.boot_vga is True:
+            yield Need(card.bdf, BOOT_SCREEN)
+        elif card.bdf in lit:
+            yield Need(card.bdf, SCREEN)
+
+
+def _disks(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+    found = mounted(host)
+    for device in own:
+        points = found.points.get(device.bdf)
+        if points is not None:
+            why = HOLDS.filled(points=points) if points else HOLDS_SOME
+            yield Need(device.bdf, why)
+        elif _is_storage(device) and found.may_be_on(device.class_):
+            yield Need(device.bdf, MAY_HOLD, sure=False)
+
+
+def _is_storage(device: PciDevice) -> bool:
+    return device.class_.startswith(STORAGE) and bool(device.driver)
+
+
+def _cards(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+    found = route_cards(host)
+    for device in own:
+        if not isinstance(found, Missing):
+            if device.bdf in found:
+                yield Need(device.bdf, ROUTE)
+        elif device.class_.startswith(NETWORK) and device.driver:
+            yield Need(device.bdf, MAY_ROUTE, sure=False)
+
+
+def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+    found = keyboards(host)
+    for device in own:
+        if isinstance(found, Missing):
+            if device.class_.startswith(USB) and device.driver:
+                yield Need(device.bdf, MAY_TYPE, sure=False)
+        elif found == {device.bdf}:
+            yield Need(device.bdf, KEYBOARD)

@@ -1,0 +1,85 @@
+"""Power state, reset and SR-IOV of the functions that are meant for a VM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.pci.devices import DEVICES
+from vfio_doctor.facts.pci.wanted import WantedDevices
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+PARAMETERS = "/sys/module/vfio_pci/parameters"
+
+
+class FunctionState(NamedTuple):
+    """What sysfs says of one function beyond its ids.
+
+    ``power_state`` is ``D0`` … ``D3cold`` or ``unknown``; ``runtime_status`` is
+    ``active``, ``suspended`` or ``error``; ``total_vfs`` is how many virtual
+    functions it can make, None if it is no physical function.
+    """
+
+    bdf: str
+    power_state: str | Missing
+    runtime_status: str | Missing
+    reset_methods: tuple[str, ...] | Missing
+    total_vfs: int | None
+    made_vfs: int | None
+
+
+class WantedStates(NamedTuple):
+    """The state of each function that is meant for a VM."""
+
+    states: tuple[FunctionState, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> WantedStates:
+        """Read a few attributes of these functions only.
+
+        ``config`` is left alone: reading it wakes a sleeping function.
+        """
+        found = facts[WantedDevices].devices
+        return cls(tuple(_state(host, one.device.bdf) for one in found))
+
+
+class VfioPciParameters(NamedTuple):
+    """Parameters of the loaded vfio-pci, as sysfs shows them."""
+
+    disable_idle_d3: bool | Missing
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> VfioPciParameters:
+        """Read what matters to power saving."""
+        text = read_text(host, f"{PARAMETERS}/disable_idle_d3")
+        return cls(text if isinstance(text, Missing) else text.strip() == "Y")
+
+
+def _state(host: Reader, bdf: str) -> FunctionState:
+    home = f"{DEVICES}/{bdf}"
+    resets = read_text(host, f"{home}/reset_method")
+    return FunctionState(
+        bdf,
+        _word(read_text(host, f"{home}/power_state")),
+        _word(read_text(host, f"{home}/power/runtime_status")),
+        tuple(resets.split()) if isinstance(resets, str) else _none_left(resets),
+        _number(read_text(host, f"{home}/sriov_totalvfs")),
+        _number(read_text(host, f"{home}/sriov_numvfs")),
+    )
+
+
+def _none_left(missing: Missing) -> tuple[str, ...] | Missing:
+    return () if missing.why is Why.ABSENT else missing
+
+
+def _word(text: str | Missing) -> str | Missing:
+    return text if isinstance(text, Missing) else text.strip()
+
+
+def _number(text: str | Missing) -> int | None:
+    said = "" if isinstance(text, Missing) else text.strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else None

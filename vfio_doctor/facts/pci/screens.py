@@ -1,0 +1,37 @@
+"""Which graphics cards have a display connected that is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.pci.devices import DEVICES
+from vfio_doctor.host.reader import Missing, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vfio_doctor.host.reader import Reader
+
+DRM = "/sys/class/drm"
+
+
+def screens(host: Reader, cards: Iterable[str]) -> frozenset[str]:
+    """Return the functions with a connector that is connected and enabled."""
+    names = host.list(DRM)
+    listed = () if isinstance(names, Missing) else names
+    return frozenset(bdf for bdf in cards if any(_lit(host, bdf, listed)))
+
+
+def _lit(host: Reader, bdf: str, names: tuple[str, ...]) -> Iterator[bool]:
+    cards = host.list(f"{DEVICES}/{bdf}/drm")
+    for card in () if isinstance(cards, Missing) else cards:
+        for name in names:
+            if card.startswith("card") and name.startswith(f"{card}-"):
+                yield _said(host, name, "status") == "connected" and (
+                    _said(host, name, "enabled") == "enabled"
+                )
+
+
+def _said(host: Reader, connector: str, name: str) -> str:
+    text = read_text(host, f"{DRM}/{connector}/{name}")
+    return "" if isinstance(text, Missing) else text.strip()

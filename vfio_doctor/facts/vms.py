@@ -1,0 +1,118 @@
+"""Definitions of VMs: libvirt's of the system and of the person, and Proxmox's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.parse.domain import LARGEST, VmFunction, parse_domain
+from vfio_doctor.parse.pve import parse_mapping, parse_pve
+from vfio_doctor.places import VmPlace
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+SYSTEM = "/etc/libvirt/qemu"
+SESSION = ".config/libvirt/qemu"
+PROXMOX = "/etc/pve/qemu-server"
+MAPPINGS = "/etc/pve/mapping/pci.cfg"
+NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
+
+
+class Vm(NamedTuple):
+    """One VM that is defined here, running or not.
+
+    ``page_kib`` is None if it asks for no huge pages, 0 for the default size. An
+    address of ``functions`` that ends in no function stands for a whole slot.
+    """
+
+    name: str
+    path: str
+    functions: tuple[VmFunction, ...]
+    memory_kib: int = 0
+    page_kib: int | None = None
+
+    @property
+    def place(self) -> VmPlace:
+        """Return the VM as a finding's place."""
+        return VmPlace(self.name, self.path)
+
+
+class Vms(NamedTuple):
+    """All VMs that could be read; ``unread`` are files and folders that could not."""
+
+    vms: tuple[Vm, ...] = ()
+    unread: tuple[Missing, ...] = ()
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Vms:
+        """Read every definition; a host without any has neither."""
+        unread: list[Missing] = []
+        found = [
+            vm
+            for folder in (SYSTEM, *_session(facts))
+            for vm in _libvirt(host, folder, unread)
+        ]
+        return cls((*found, *_proxmox(host, unread)), tuple(unread))
+
+
+def _session(facts: Facts) -> Iterator[str]:
+    try:
+        user = facts[Accounts].user(facts[HumanUser].name)
+    except MissingFact:
+        return
+    if user is not None and user.home.startswith("/"):
+        yield f"{user.home.rstrip('/')}/{SESSION}"
+
+
+def _texts(
+    host: Reader, folder: str, ending: str, unread: list[Missing]
+) -> Iterator[tuple[str, str]]:
+    names = host.list(folder)
+    if isinstance(names, Missing):
+        _note(names, unread)
+        return
+    for name in names:
+        if not name.endswith(ending):
+            continue
+        text = read_text(host, f"{folder}/{name}", LARGEST)
+        if isinstance(text, Missing):
+            _note(text, unread)
+        else:
+            yield f"{folder}/{name}", text
+
+
+def _note(missing: Missing, unread: list[Missing]) -> None:
+    if missing.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+        unread.append(missing)
+
+
+def _libvirt(host: Reader, folder: str, unread: list[Missing]) -> Iterator[Vm]:
+    for path, text in _texts(host, folder, ".xml", unread):
+        found = parse_domain(text)
+        if found is None:
+            unread.append(Missing(path, Why.FAILED, NO_DOMAIN))
+        else:
+            named = found.name or path.rpartition("/")[2].removesuffix(".xml")
+            yield Vm(named, path, found.functions, found.memory_kib, found.page_kib)
+
+
+def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
+    """Yield Proxmox's; it binds functions and reserves huge pages by itself."""
+    mappings: dict[str, tuple[str, ...]] | None = None
+    for path, text in _texts(host, PROXMOX, ".conf", unread):
+        found = parse_pve(text)
+        if found.mapped and mappings is None:
+            held = read_text(host, MAPPINGS, LARGEST)
+            mappings = {} if isinstance(held, Missing) else parse_mapping(held)
+        mapped = (a for name in found.mapped for a in (mappings or {}).get(name, ()))
+        functions = (VmFunction(a, True) for a in (*found.addresses, *mapped))
+        number = path.rpartition("/")[2].removesuffix(".conf")
+        yield Vm(found.name or number, path, tuple(functions))
