@@ -449,8 +449,7 @@ def test_several_devices() -> None:
     both = hosts.changed(two, stats={"/dev/kvmfr1": CLOSED._replace(rdev=(242, 1))})
     results = judged(both)
     assert not results[OWNER].diagnoses
-    ((place, message),) = by_name(results[NODE])
-    assert place == "/dev/kvmfr1"
+    ((_, message),) = by_name(results[NODE])
     assert "alice and QEMU's account qemu cannot open it" in message
     alone = judged(hosts.changed(both, absent=["/etc/udev"]))
     (first, now), (second, later) = by_name(alone[NODE])

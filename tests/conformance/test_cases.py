@@ -98,6 +98,8 @@ RIGHT: dict[str, list[str]] = {
     "read-intent-user": [f"? kvmfr-{name}" for name in KVMFR_RULES],
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
 }
+# What the rows are about; rules of devices have cases of their own.
+ABOUT = ("cpu-", "grub-", "interrupt-", "iommu-", "kvm-", "kvmfr-", "reboot-")
 # Hosts of which little was recorded: what they are about.
 PARTLY = {
     "read-mdev": ["iommu-firmware-off host: advice"],
@@ -111,6 +113,8 @@ def said(name: str) -> list[str]:
     found = []
     for result in kept_promises(host, facts, diagnose(facts, load())):
         assert result.status is not Status.ERROR, result
+        if not result.id.startswith(ABOUT):
+            continue
         if result.status is Status.UNKNOWN:
             found.append(f"? {result.id}")
         for each in result.diagnoses:
@@ -137,5 +141,6 @@ def test_a_case_of_which_little_is_known(name: str) -> None:
 
 
 def test_every_case_has_its_row() -> None:
-    cases = [n for n in catalogue.names() if n.startswith("case-")]
-    assert sorted(cases) == sorted(f"case-{name}" for name in RIGHT | PARTLY)
+    about = ("case-kvmfr-", "case-read-")
+    cases = {n for n in catalogue.names() if n.startswith(about)}
+    assert cases <= {f"case-{name}" for name in RIGHT | PARTLY}

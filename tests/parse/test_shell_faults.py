@@ -30,6 +30,8 @@ FILES = [
     ('A+=" b"\n', ((1, PLUS),)),
     ('  export A="$A b"\n# A="\n', ()),
     ("A='it'\\''s'\n", ()),
+    ('A="$(echo "a b")"\nB=1\n', ()),
+    ('A="${B:-"x y"}"\n', ()),
     ("A=`lsb_release -i -s 2> /dev/null || echo x`\n", ()),
     ('A=$(echo "a b" c)\nB=${A:-c d}\n', ()),
 ]

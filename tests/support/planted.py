@@ -203,7 +203,9 @@ def planted(name: str) -> CapturedHost:
         **FILES,
         "/etc/passwd": passwd,
         "/etc/group": group,
-        "/proc/cmdline": _text(files["/proc/cmdline"]).rstrip("\n") + ARGUMENTS + "\n",
+        "/proc/cmdline": _text(files.get("/proc/cmdline", b"")).rstrip("\n")
+        + ARGUMENTS
+        + "\n",
         "/etc/shadow": Missing("/etc/shadow", Why.DENIED, f"not for {S['user']}"),
     }
     who = ("getent", "passwd", S["user-directory-service"])

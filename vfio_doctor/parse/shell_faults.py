@@ -116,6 +116,9 @@ def _closed(text: str, at: int, opening: str, closing: str) -> int:
 
 def _closing(text: str, at: int, quote: str) -> int:
     while at < len(text) and text[at] != quote:
+        if quote == '"' and (text[at] == "`" or text.startswith(("$(", "${"), at)):
+            at = _substituted(text, at)
+            continue
         at += 2 if quote == '"' and text[at] == "\\" else 1
     return at if at < len(text) else -1
 
