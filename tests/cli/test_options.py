@@ -23,6 +23,7 @@ VALUES = {
     "select": "iommu-off",
     "skip": "iommu-off",
     "areas": "kvmfr",
+    "devices": "0000:01:00.0",
     "format_": "json",
     "output": "/nowhere/at/all",
     "fail_on": "info",

@@ -29,6 +29,9 @@ def called(chosen: Chosen | None = None) -> Called:
         made = Called(NAME if here else whole, SUDO if by_sudo else f"sudo {whole}")
     if chosen is None:
         return made
+    if chosen.redact:
+        # What is for others names neither a folder nor an account of ours.
+        return CANONICAL
     about = [word for area in chosen.areas for word in ("--with", area)]
     about += [word for device in chosen.devices for word in ("--device", device)]
     about += ["--user", chosen.user] if chosen.user else []

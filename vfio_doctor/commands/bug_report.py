@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     "vfio-doctor-<host>-<time>.tar.gz in the current folder.",
 )
 @click.option(
-    "--no-redact",
-    is_flag=True,
-    help="Hide nothing: names, serial numbers, passwords, all that was read.",
+    "--redact/--no-redact",
+    default=None,
+    help="--no-redact hides nothing: not names, nor serial numbers, nor passwords.",
 )
 @click.option(
     "--show",
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 def command(
     chosen: Chosen,
     output: str | None,
-    no_redact: bool,
     show: bool,
     only_print: bool,
 ) -> None:
@@ -66,6 +65,7 @@ def command(
       vfio-doctor bug-report --show
       sudo vfio-doctor bug-report -o ~/bluefin-2121.tar.gz
     """
+    no_redact = chosen.redact is False
     if only_print:
         made = _made(chosen, no_redact, show)
         click.echo(_told(made, only_print), nl=False)
