@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted

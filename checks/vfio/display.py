@@ -6,6 +6,7 @@ from vfio_doctor.api import (
     Actor,
     Check,
     ClaimKind,
+    ConnectedScreens,
     DevicePlace,
     Evidence,
     Facts,
@@ -13,6 +14,7 @@ from vfio_doctor.api import (
     HostNeeds,
     HostPlace,
     Iterator,
+    Missing,
     NotApplicable,
     PciDevice,
     PciDevices,
@@ -35,6 +37,7 @@ BOOT_CARD = say(
     " passphrase.",
 )
 OTHER_CARD = say("vfio-boot-card-another", "1 on the host's own card")
+NO_SCREEN = say("vfio-boot-card-no-screen", "no display is connected")
 SET_PRIMARY = say(
     "vfio-boot-card-primary",
     'Make {others} the primary display in the firmware setup ("Initial Display'
@@ -47,7 +50,8 @@ class VfioBootCard(Check):
 
     What it does:
     Looks whether a graphics card on vfio-pci is the one that the firmware has chosen
-    for the console (boot_vga) while the host has another card with a driver.
+    for the console (boot_vga) while the host has another card with a driver. It is
+    an error if a display is connected there, and only a note if none is.
 
     Why is this bad?
     Firmware setup, boot menu, boot messages and the passphrase for the disk appear
@@ -62,8 +66,8 @@ class VfioBootCard(Check):
         grep . /sys/bus/pci/devices/*/boot_vga
 
     False alarms:
-    A host without a screen of its own does not miss it. If the guest's card works,
-    and you can do without the boot menu, leave it.
+    If the guest's card works, and you can do without the boot menu, leave it: skip
+    this check with `--skip vfio-boot-card`.
     """
 
     id = "vfio-boot-card"
@@ -81,7 +85,7 @@ class VfioBootCard(Check):
         ]
         for card in held:
             if known(card.boot_vga) and others:
-                yield _boot_card(card, others)
+                yield _boot_card(card, others, facts[ConnectedScreens].names)
         facts[WantedDevices].all_seen()
 
 
@@ -96,14 +100,23 @@ def _cards(facts: Facts) -> tuple[Wanted, ...]:
     return cards
 
 
-def _boot_card(card: PciDevice, others: list[PciDevice]) -> Finding:
+def _boot_card(
+    card: PciDevice, others: list[PciDevice], screens: tuple[str, ...] | Missing
+) -> Finding:
     named = tuple(f"{other.bdf} ({other.driver})" for other in others)
     source = f"/sys/bus/pci/devices/{card.bdf}/boot_vga"
+    rows = [Evidence(source, "1", OTHER_CARD)]
+    severity = None
+    if not isinstance(screens, Missing):
+        # Without a display nobody misses the boot menu.
+        severity = Severity.ERROR if screens else Severity.INFO
+        seen = ", ".join(screens) or NO_SCREEN
+        rows.append(Evidence("/sys/class/drm/*/status", seen))
     return Finding(
         DevicePlace(card.bdf),
         BOOT_CARD.filled(card=card.bdf, others=named),
-        (Evidence(source, "1", OTHER_CARD),),
-        None,
+        tuple(rows),
+        severity,
         SET_PRIMARY.filled(others=tuple(other.bdf for other in others)),
         Actor.FIRMWARE,
     )

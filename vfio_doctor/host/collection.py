@@ -30,6 +30,8 @@ FILES = (
     "/etc/default/grub",
     "/etc/kernel/cmdline",
     "/etc/looking-glass-client.ini",
+    "/etc/mkinitcpio.conf",
+    "/etc/initramfs-tools/modules",
 )
 GLOBS = (
     "/etc/modprobe.d/*.conf",
@@ -46,6 +48,9 @@ GLOBS = (
     "/sys/class/drm/card*-*/status",
     "/sys/class/drm/card*-*/modes",
     "/sys/kernel/iommu_groups/*/type",
+    "/sys/kernel/iommu_groups/*/reserved_regions",
+    "/sys/kernel/mm/hugepages/*/nr_hugepages",
+    "/sys/kernel/mm/hugepages/*/nr_overcommit_hugepages",
     "/sys/module/kvm*/parameters/*",
     "/sys/module/vfio*/parameters/*",
 )
@@ -67,7 +72,17 @@ BOOT_TOOLS = (
     "/usr/bin/limine-mkinitcpio",
 )
 PCI = "/sys/bus/pci/devices"
-PCI_FILES = ("uevent", "boot_vga", "reset_method")
+PCI_FILES = (
+    "uevent",
+    "boot_vga",
+    "reset_method",
+    "driver_override",
+    "power_state",
+    "power/runtime_status",
+    "d3cold_allowed",
+    "sriov_totalvfs",
+    "sriov_numvfs",
+)
 LINKS = "/sys/kernel/iommu_groups/*/devices/*"
 COMMANDS = (
     ("systemctl", "--version"),

@@ -9,6 +9,7 @@ BRIDGE, HOST_BRIDGE, DISPLAY = "0604", "0600", "03"
 # Functions whose header is a bridge's: PCI and CardBus.
 BRIDGES = ("0604", "0607", "0609")
 STUB = "pci-stub"
+BRIDGE_CLASS = "06"
 
 # Words for a person, by the first four or two digits of the class code.
 CLASSES = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
+from vfio_doctor.parse.pci import BRIDGE_CLASS
 from vfio_doctor.report.untrusted import ascii_only, clean
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ HEADERS = (
     say("devices-ids", "Ids"),
     say("devices-driver", "Driver"),
     say("devices-reset", "Reset"),
-    say("devices-with", "With"),
 )
 # Where udev has no hardware database, the makers that matter most here.
 VENDORS = {
@@ -47,10 +47,9 @@ VENDORS = {
     "1b4b": "Marvell",
     "8086": "Intel",
 }
+FOR_A_VM = say("devices-for-a-vm", "For a VM:")
+VERDICT = say("devices-verdict", "{devices}: {verdict}")
 EMPTY = say("devices-none", "This host has no PCI devices.")
-WITH = say(
-    "devices-with-means", "With: devices of the same group that go to the VM too."
-)
 NOTE = say("devices-note", "Note: {note}")
 NONE = say("devices-cell-none", "none")
 NOT_KNOWN = say("devices-cell-unknown", "unknown")
@@ -64,11 +63,25 @@ def as_text(held: DeviceTable, look: Look) -> str:
     lines = table(tuple(map(str, HEADERS)), cells, look.width)
     if not held.rows:
         lines = [str(EMPTY)]
-    if any(row.foreign for row in held.rows):
-        lines += ["", str(WITH)]
+    lines += _verdicts(held, look)
     lines += [clean(NOTE.filled(note=note)) for note in held.notes]
     text = "\n".join(lines) + "\n"
     return text if look.utf8 else ascii_only(text)
+
+
+def _verdicts(held: DeviceTable, look: Look) -> list[str]:
+    """Return who may go to a VM, those with the same answer together."""
+    from vfio_doctor.report.wrap import wrap
+
+    said: dict[Message, list[str]] = {}
+    for row in _ordered(held):
+        if not row.device.class_.startswith(BRIDGE_CLASS):
+            said.setdefault(row.verdict.words, []).append(row.device.bdf)
+    lines = ["", str(FOR_A_VM)] if said else []
+    for words, devices in said.items():
+        text = VERDICT.filled(devices=tuple(devices), verdict=words)
+        lines += wrap(clean(text), look.width, "  ", "    ")
+    return lines
 
 
 def as_json(held: DeviceTable) -> str:
@@ -102,7 +115,6 @@ def _cells(row: DeviceRow) -> tuple[str | Message, ...]:
         device.ids,
         device.driver or "-",
         NOT_KNOWN if isinstance(resets, Missing) else " ".join(resets) or NONE,
-        " ".join(row.foreign) or "-",
     )
 
 
@@ -124,4 +136,6 @@ def _object(row: DeviceRow) -> dict[str, object]:
         "companions": list(row.companions),
         "foreign": list(row.foreign),
         "isolated": row.isolated,
+        "free": row.verdict.free,
+        "verdict": str(row.verdict.words),
     }

@@ -43,6 +43,10 @@ BUS_ADDRESS = say(
     "argument-bus-address",
     "{item} is a bus address; vfio-pci compares vendor:device ids",
 )
+IDS = say(
+    "argument-ids-meant",
+    "vfio-pci.ids, with ids of devices that the host can do without",
+)
 NO_PAIR = say(
     "argument-no-id-pair",
     "{item} is no vendor:device pair; vfio-pci compares vendor:device ids",
@@ -110,7 +114,9 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
     if right:
         value = f"={argument.value}" if argument.value is not None else ""
         why = NO_PARAMETER.filled(name=argument.key)
-        yield Idle(word, why, f"{right}{value}")
+        ids = plain(right).endswith(".ids")
+        # Written out, it could take the host's only screen with it.
+        yield Idle(word, why, IDS if ids else f"{right}{value}")
     elif key == "vfio_pci.ids":
         yield from _bad_ids(argument)
     elif key == ("intel_iommu" if amd else "amd_iommu"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import DEVICES, PciDevice, PciDevices, members
+from vfio_doctor.facts.pci.groups import same_card
+from vfio_doctor.facts.pci.verdict import Verdict, Verdicts
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import pci
@@ -27,7 +29,8 @@ class DeviceRow(NamedTuple):
     the hardware database or "". ``reset_methods`` is () where the function
     cannot be reset alone. ``companions`` are the other functions of its group
     and ``foreign`` those of them that a virtual machine must take too;
-    ``isolated`` is None where the function has no group.
+    ``isolated`` is None where the function has no group. ``verdict`` says whether
+    the function is free to be given to a VM.
     """
 
     device: PciDevice
@@ -37,6 +40,7 @@ class DeviceRow(NamedTuple):
     companions: tuple[str, ...]
     foreign: tuple[str, ...]
     isolated: bool | None
+    verdict: Verdict
 
 
 class DeviceTable(NamedTuple):
@@ -52,7 +56,14 @@ class DeviceTable(NamedTuple):
         names, notes = _database_names(host)
         by_group = members(found.devices)
         rows = tuple(
-            _row(host, one, by_group, names.get(one.bdf, "")) for one in found.devices
+            _row(
+                host,
+                one,
+                by_group,
+                names.get(one.bdf, ""),
+                facts[Verdicts].by_address[one.bdf],
+            )
+            for one in found.devices
         )
         return cls(rows, (*notes, *(one.message for one in found.unread)))
 
@@ -65,15 +76,15 @@ def device_table(facts: Facts) -> tuple[DeviceRow, ...]:
 def foreign(device: PciDevice, group: Iterable[PciDevice]) -> tuple[str, ...]:
     """Return who else would have to go into the VM with a function of that group.
 
-    Its own slot's functions belong together, PCI bridges stay with the host, and
-    a host bridge without a driver is in nobody's way
-    (drivers/vfio/vfio_main.c, vfio_dev_viable).
+    The functions of a card belong together, those of a slot of the chipset do not.
+    PCI bridges stay with the host, and a host bridge without a driver is in nobody's
+    way (drivers/vfio/vfio_main.c, vfio_dev_viable).
     """
-    home = pci.slot(device.bdf)
     return tuple(
         other.bdf
         for other in group
-        if pci.slot(other.bdf) != home
+        if other.bdf != device.bdf
+        and not same_card(device, other)
         and not other.class_.startswith(pci.BRIDGE)
         and (other.driver or not other.class_.startswith(pci.HOST_BRIDGE))
     )
@@ -84,6 +95,7 @@ def _row(
     device: PciDevice,
     by_group: dict[int, tuple[PciDevice, ...]],
     name: str,
+    verdict: Verdict,
 ) -> DeviceRow:
     inside = () if device.group is None else by_group[device.group]
     others = foreign(device, inside)
@@ -95,6 +107,7 @@ def _row(
         tuple(other.bdf for other in inside if other.bdf != device.bdf),
         others,
         None if device.group is None else not others,
+        verdict,
     )
 
 

@@ -112,8 +112,10 @@ def _running(said: Said, host: Reader, facts: Facts) -> Iterator[Claim]:
     """
     names = host.list(DRIVERS)
     if isinstance(names, Missing):
+        # A capture without any function was not made for what passes one.
         every = host.list(DEVICES)
-        if not (isinstance(every, Missing) and every.why is Why.ABSENT):
+        none = (Why.ABSENT, Why.NOT_CAPTURED)
+        if not (isinstance(every, Missing) and every.why in none):
             yield from _by_device(said, facts)
         return
     for name in filter(is_vfio_driver, names):
