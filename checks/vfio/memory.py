@@ -22,6 +22,7 @@ from vfio_doctor.api import (
 
 NOBODY_ASKS = say("vfio-huge-pages-unasked", "no VM asks for huge pages")
 NO_SIZE = say("vfio-huge-pages-no-size", "how large huge pages are is not known")
+NO_MEMORY = say("vfio-huge-pages-no-memory", "{path} does not say how much memory")
 TOO_FEW = say(
     "vfio-huge-pages-too-few",
     "{vm} asks for {wanted} MiB of huge pages, but the host has reserved {held} MiB of"
@@ -85,6 +86,8 @@ class VfioHugePages(Check):
 
 
 def _too_few(vm: Vm, pages: HugePages) -> Iterator[Finding]:
+    if not vm.memory_kib:
+        raise MissingFact(NO_MEMORY.filled(path=vm.path))
     size = vm.page_kib or known(pages.default_kib)
     if not size:
         raise MissingFact(NO_SIZE)
@@ -92,6 +95,8 @@ def _too_few(vm: Vm, pages: HugePages) -> Iterator[Finding]:
     held = pool.kib if pool else 0
     if held >= vm.memory_kib:
         return
+    for unread in pages.unread:
+        known(unread)
     count = -(-vm.memory_kib // size)
     message = TOO_FEW.filled(
         vm=vm.name, wanted=vm.memory_kib // 1024, held=held // 1024

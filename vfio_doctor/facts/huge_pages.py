@@ -49,13 +49,14 @@ class HugePages(NamedTuple):
     """All pools; ``default_kib`` is the size that counts if none is named.
 
     ``at_boot`` are what reserves pages at the next boot, ``by_hook`` are scripts of
-    libvirt's that do when a VM starts.
+    libvirt's that do when a VM starts; ``unread`` are those that nobody can tell of.
     """
 
     pools: tuple[Pool, ...]
     default_kib: int | Missing
     at_boot: tuple[str, ...] = ()
     by_hook: tuple[str, ...] = ()
+    unread: tuple[Missing, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HugePages:
@@ -63,11 +64,13 @@ class HugePages(NamedTuple):
         names = host.list(POOLS)
         listed = () if isinstance(names, Missing) else names
         read = (_pool(host, name) for name in listed)
+        unread: list[Missing] = []
         return cls(
             tuple(pool for pool in read if pool is not None),
             _default(read_text(host, MEMINFO)),
-            (*_arguments(facts), *_naming(host, SYSCTL)),
-            tuple(_naming(host, HOOKS)),
+            (*_arguments(facts), *_naming(host, SYSCTL, [])),
+            tuple(_naming(host, HOOKS, unread)),
+            tuple(unread),
         )
 
     def pool(self, page_kib: int) -> Pool | None:
@@ -110,11 +113,19 @@ def _arguments(facts: Facts) -> Iterator[str]:
             yield source
 
 
-def _naming(host: Reader, patterns: tuple[str, ...]) -> Iterator[str]:
+def _naming(
+    host: Reader, patterns: tuple[str, ...], unread: list[Missing]
+) -> Iterator[str]:
     for pattern in patterns:
         found = host.glob(pattern)
-        for path in () if isinstance(found, Missing) else found:
+        if isinstance(found, Missing):
+            unread += [] if found.why is Why.NOT_CAPTURED else [found]
+            continue
+        for path in found:
             text = read_text(host, path, _LIMIT)
+            # A folder is no file; a hook that was left out may do it.
+            if isinstance(text, Missing) and text.why is not Why.FAILED:
+                unread.append(text)
             lines = text.splitlines() if isinstance(text, str) else ()
             if any(WORD in x and not x.lstrip().startswith(("#", ";")) for x in lines):
                 yield path

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from vfio_doctor.value import NamedTuple
 
+# In a text, with or without its domain; each try is short.
+_ADDRESS = r"(?<![\w:.])(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![\w.])"
 HEX = frozenset("0123456789abcdef")
 BRIDGE, HOST_BRIDGE, DISPLAY = "0604", "0600", "03"
 # Functions whose header is a bridge's: PCI and CardBus.
@@ -130,3 +134,13 @@ def is_vfio_driver(driver: str) -> bool:
 def last_address(path: str) -> str:
     """Return the last PCI address in a path below ``/sys/devices``, or ""."""
     return next((one for one in reversed(path.split("/")) if is_address(one)), "")
+
+
+def overridden(text: str) -> tuple[str, ...]:
+    """Return the addresses in a script or rule that sets driver_override to VFIO's."""
+    if "driver_override" not in text or "vfio" not in text:
+        return ()
+    lines = (x for x in text.splitlines() if not x.lstrip().startswith("#"))
+    found = (one for line in lines for one in re.findall(_ADDRESS, line.lower()))
+    full = (one if one.count(":") == 2 else f"0000:{one}" for one in found)
+    return tuple(dict.fromkeys(full))

@@ -14,7 +14,7 @@ from vfio_doctor.facts.vms import Vms
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.modprobe import module_name
-from vfio_doctor.parse.pci import is_address, is_vfio_driver
+from vfio_doctor.parse.pci import is_address, is_vfio_driver, overridden
 from vfio_doctor.parse.vfio_ids import IdPattern, is_bus_address, parse_id, parse_ids
 from vfio_doctor.value import NamedTuple
 
@@ -38,7 +38,6 @@ SCRIPTS = (
     "/etc/udev/rules.d/*.rules",
 )
 _LIMIT = 1 << 16
-_FULL = r"(?<![\w:.])(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![\w.])"
 _IDS = re.compile(r"\bids=(\S+)")
 
 
@@ -238,24 +237,14 @@ def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
         yield CommandLine(()), "", ClaimKind.BOOT
 
 
-def addresses_in(text: str) -> tuple[str, ...]:
-    """Return the PCI addresses of a script or rule that names vfio-pci."""
-    if "driver_override" not in text or "vfio" not in text:
-        return ()
-    lines = (x for x in text.splitlines() if not x.lstrip().startswith("#"))
-    found = (one for line in lines for one in re.findall(_FULL, line.lower()))
-    full = (one if one.count(":") == 2 else f"0000:{one}" for one in found)
-    return tuple(dict.fromkeys(full))
-
-
 def _scripts(said: Said, facts: Facts) -> Iterator[Claim]:
     for script in facts[InstallScripts].scripts:
-        for address in addresses_in(said.seen(script.text, "")):
+        for address in overridden(said.seen(script.text, "")):
             where = script.path or script.source
             yield Claim(ClaimKind.BOOT, where, address, address)
     for pattern in SCRIPTS:
         for path in said.paths(pattern):
-            for address in addresses_in(said.text(path)):
+            for address in overridden(said.text(path)):
                 yield Claim(ClaimKind.BOOT, path, address, address)
 
 

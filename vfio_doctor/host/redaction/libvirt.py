@@ -159,6 +159,9 @@ _MACHINE = re.compile(
 )
 
 _CPUS_OR_DISK = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}|[hsv]d[a-z]")
+# How much memory a VM gets; in KiB that is a longer number than others may be.
+_AMOUNTS = ("memory", "currentMemory")
+_AMOUNT = re.compile(r"\d{1,10}")
 
 
 class _Inside:
@@ -264,6 +267,8 @@ def _text(text: str, inside: _Inside, names: Names) -> str:
 
 
 def _element_text(element: str, body: str, names: Names) -> str:
+    if element in _AMOUNTS and _AMOUNT.fullmatch(body):
+        return body
     if element == "name":
         return names.name("vm", body)
     if element == "uuid":

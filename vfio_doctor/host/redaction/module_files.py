@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import arguments, forms
+from vfio_doctor.host.redaction import arguments, forms, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.host.redaction.public_modules import FIELD, PARAMETERS
@@ -74,7 +74,7 @@ def _word(text: str, place: int, first: str, subject: str, names: Names) -> str:
         return option(module_name(subject), text, names)
     if first in ("softdep", "weakdep") and text in _LISTS:
         return text
-    if first in ("install", "remove") and text in _PROGRAMS:
+    if first in ("install", "remove") and (text in _PROGRAMS or scrub.is_script(text)):
         return text
     return module(text, names)
 

@@ -25,6 +25,11 @@ _KNOWN = re.compile(
     r"|\d{1,4}(?:\.\d{1,4}){1,2}|[0-9a-f]{4}:[0-9a-f]{4}"
     r"|\d{1,6}(?:K|M|G|KiB|MiB|GiB|kB|k|MB|GB|KB|th|bit|ms|us|s))"
 )
+# The script of many guides that stands in for loading vfio-pci.
+_SCRIPT = re.compile(
+    r"/(?:usr/)?(?:local/)?s?bin/"
+    r"(?=[^/]{0,40}vfio)(?:vfio|pci|override|bind|driver|gpu|script|sh|[-_.]){1,9}"
+)
 _TIME = re.compile(r"(?:<\d{1,3}>)?\s*\[\s*\d{1,9}\.\d{6}\]")
 
 
@@ -56,12 +61,19 @@ def _plain(text: str, names: Names) -> str:
 def is_known(text: str) -> bool:
     """Tell whether a word is on a list, a module, a number or an address."""
     plain = text.lower()
+    if is_script(text):
+        return True
     if is_word(text) or plain in _OF_LOGS or is_module(text) or _KNOWN.fullmatch(text):
         return True
     parts = re.split(r"[-_/.:]", plain)
     return len(parts) < 6 and all(
         part in WORDS or part.isdigit() and len(part) < 4 for part in parts if part
     )
+
+
+def is_script(text: str) -> bool:
+    """Tell whether a path is that of the script that binds a card by address."""
+    return _SCRIPT.fullmatch(text) is not None
 
 
 def log_line(text: str, names: Names) -> str:

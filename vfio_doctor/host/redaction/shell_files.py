@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import arguments, forms
+from vfio_doctor.host.redaction import arguments, forms, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.host.redaction.public_modules import PARAMETERS
@@ -158,6 +158,7 @@ def _word(text: str, known: bool, parameter: bool, names: Names) -> str:
     if (
         plain in PARAMETERS
         or is_module(plain)
+        or scrub.is_script(plain)
         or plain.startswith("kvmfr")
         and len(plain) < 7
     ):
