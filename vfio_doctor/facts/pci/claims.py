@@ -226,15 +226,23 @@ def _lists(facts: Facts) -> Iterator[tuple[str, str, str, ClaimKind]]:
 
 
 def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
+    """Yield the booted line, none if it is not there, and the next boot's if known."""
+    told = (Why.ABSENT, Why.NOT_CAPTURED, Why.FAILED)
     try:
         booted = facts[KernelCmdline]
         yield booted.line, booted.source, ClaimKind.BOOT
-        for line, source in facts[BootArguments].candidates():
-            yield line, source, ClaimKind.NEXT
     except MissingFact as missing:
-        if missing.why not in (Why.ABSENT, Why.NOT_CAPTURED, Why.FAILED):
+        if missing.why not in told:
             raise
         yield CommandLine(()), "", ClaimKind.BOOT
+    try:
+        following = facts[BootArguments].candidates()
+    except MissingFact as missing:
+        if missing.why not in told:
+            raise
+        return
+    for line, source in following:
+        yield line, source, ClaimKind.NEXT
 
 
 def _scripts(said: Said, facts: Facts) -> Iterator[Claim]:
