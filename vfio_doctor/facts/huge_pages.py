@@ -61,10 +61,12 @@ class HugePages(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HugePages:
         """Read the pools, the next boot's arguments, sysctl files and hooks."""
-        names = host.list(POOLS)
-        listed = () if isinstance(names, Missing) else names
-        read = (_pool(host, name) for name in listed)
         unread: list[Missing] = []
+        names = host.list(POOLS)
+        if isinstance(names, Missing):
+            unread += [] if names.why is Why.ABSENT else [names]
+            names = ()
+        read = (_pool(host, name, unread) for name in names)
         return cls(
             tuple(pool for pool in read if pool is not None),
             _default(read_text(host, MEMINFO)),
@@ -79,18 +81,27 @@ class HugePages(NamedTuple):
         return next((one for one in self.pools if one.page_kib == wanted), None)
 
 
-def _pool(host: Reader, name: str) -> Pool | None:
+def _pool(host: Reader, name: str, unread: list[Missing]) -> Pool | None:
     size = name.removeprefix("hugepages-").removesuffix("kB")
     reserved = _count(host, name, "nr_hugepages")
-    if not (size.isascii() and size.isdigit()) or reserved is None:
+    if isinstance(reserved, Missing):
+        unread.append(reserved)
         return None
-    return Pool(int(size), reserved, _count(host, name, "nr_overcommit_hugepages") or 0)
+    on_demand = _count(host, name, "nr_overcommit_hugepages")
+    if not (size.isascii() and size.isdigit()):
+        return None
+    more = 0 if isinstance(on_demand, Missing) else on_demand
+    return Pool(int(size), reserved, more)
 
 
-def _count(host: Reader, name: str, what: str) -> int | None:
-    text = read_text(host, f"{POOLS}/{name}/{what}")
-    said = "" if isinstance(text, Missing) else text.strip()
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+def _count(host: Reader, name: str, what: str) -> int | Missing:
+    path = f"{POOLS}/{name}/{what}"
+    text = read_text(host, path)
+    if isinstance(text, Missing):
+        return text
+    said = text.strip()
+    number = said.isascii() and said.isdigit() and len(said) < 19
+    return int(said) if number else Missing(path, Why.FAILED)
 
 
 def _default(text: str | Missing) -> int | Missing:
