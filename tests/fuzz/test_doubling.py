@@ -32,6 +32,9 @@ A_STEP = 2.3
 LEAST = 0.06
 SMALLEST, LARGEST = 1 << 14, 1 << 18
 ROUNDS = 3
+# Whoever else is at work can hurt one measurement, seldom all.
+TRIES = 3
+pytestmark = pytest.mark.slow
 # So long a run is enough of one.
 ENOUGH = 0.6
 
@@ -171,6 +174,14 @@ def cost(case: Case, unit: str, size: int) -> float:
     return time.process_time() - started
 
 
+def growth(case: Case, unit: str, small: int, large: int) -> float:
+    """How many times as much the larger input costs."""
+    first, last = (
+        min(cost(case, unit, size) for _ in range(ROUNDS)) for size in (small, large)
+    )
+    return last / first
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_twice_the_input_costs_twice_the_time(name: str) -> None:
     case = CASES[name]
@@ -190,8 +201,5 @@ def test_twice_the_input_costs_twice_the_time(name: str) -> None:
         allowed = A_STEP ** (len(sizes) - 1)
         if spent <= first * allowed:
             continue
-        small, large = (
-            min(cost(case, unit, end) for _ in range(ROUNDS))
-            for end in (sizes[0], sizes[-1])
-        )
-        assert large <= small * allowed, (name, unit, sizes, small, large)
+        grown = [growth(case, unit, sizes[0], sizes[-1]) for _ in range(TRIES)]
+        assert min(grown) <= allowed, (name, unit, sizes, grown)

@@ -25,6 +25,13 @@ SAID = [
     (257, 'KERNEL{x}=="y"', "KERNEL takes no attribute"),
     (257, 'IMPORT{nothing}="y"', "there is no IMPORT{nothing}"),
     (257, 'MODE=i"0660"', "the prefix i cannot stand in an assignment to MODE"),
+    (257, 'NAME="%k"', "NAME renames network interfaces only, and takes no %k"),
+    (
+        257,
+        'IMPORT{builtin}="nothing"',
+        "IMPORT names a built-in that udev does not have",
+    ),
+    (257, 'ENV{DEVNAME}="x"', "ENV{DEVNAME} cannot be set by a rule"),
     (257, 'SUBSYSTEM="kvmfr"', "SUBSYSTEM does not take the operator ="),
 ]
 

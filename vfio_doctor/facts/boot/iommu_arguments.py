@@ -141,13 +141,13 @@ def _foreign(argument: Argument, amd: bool) -> Iterator[Idle]:
 
 
 def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
+    others = [each for each in argument.items if each.startswith(KNOWN[key])]
     for item in argument.items:
         if item.startswith(KNOWN[key]) or (key == "iommu" and item[:1].isdigit()):
             continue
         why, meant = TOLD.get((key, item), (UNKNOWN_VALUE, ""))
         if (key, item) == ("iommu", "on"):
             why, meant = TURNS_NOTHING_ON, "" if amd else "intel_iommu=on"
-        others = [each for each in argument.items if each.startswith(KNOWN[key])]
         if (key, item) == ("iommu", "on") and others:
             kept = f"{key}={','.join(others)}"
             meant = f"{kept} {meant}" if meant and meant != kept else kept
