@@ -14,6 +14,8 @@ from e2e.vm import PROGRAM, Machine
 
 pytestmark = pytest.mark.e2e
 CUTS = 5  # for each way out of it
+# What a cut left at its end is a run, and what the next `--fix` makes is another.
+RUNS = 2
 FIX = ["env", f"SUDO_UID={images.ALICE}", PROGRAM, "--fix", "--yes"]
 BOOT_FILE = "/etc/default/grub"
 
@@ -74,7 +76,12 @@ def recover(guest: Machine, finish: bool, sick: str, cured: str) -> None:
         done = guest.doctor("--fix", "--yes")
         assert done.status in (0, 1, 3), done
         assert scenario.state(guest) == cured
-    done = guest.doctor("undo", "--yes")
-    assert done.status == 0, done
-    assert scenario.state(guest) == sick
+    said = []
+    for _ in range(RUNS):
+        done = guest.doctor("undo", "--yes")
+        said.append(done)
+        assert done.status == 0, said
+        if scenario.state(guest) == sick:
+            break
+    assert scenario.state(guest) == sick, said
     assert "interrupted" not in guest.doctor("history").stdout
