@@ -4,16 +4,16 @@ With -I nothing is imported from the current folder, which may be anybody's, nor
 what the environment names. scripts/run starts this.
 """
 
+import os
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 def main() -> None:
     """Put the checkout on the path, name the program as it was called, start it."""
-    sys.path.insert(0, str(HERE.parent))
-    sys.argv[0] = str(HERE / "run")
+    sys.path.insert(0, os.path.dirname(HERE))
+    sys.argv[0] = os.path.join(HERE, "run")
     from vfio_doctor.__main__ import main as start
 
     start()

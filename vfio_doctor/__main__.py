@@ -53,6 +53,32 @@ def _hurry() -> None:
     later = getattr(sys, "set_lazy_imports", None)
     if later is not None:
         later("all")
+    else:
+        _inspect_when_used()
+
+
+def _inspect_when_used() -> None:
+    """Let the module inspect, a third of what click costs, wait until it is needed.
+
+    A plain run has click clean one line of help for each option, which is done here.
+    """
+
+    class Later(type(sys)):  # type: ignore[misc]
+        def __getattr__(self, name: str) -> object:
+            from importlib import import_module
+
+            sys.modules.pop("inspect", None)
+            self.__dict__.update(vars(import_module("inspect")))
+            return self.__dict__[name]
+
+    def cleandoc(text: str) -> str:
+        if "\n" not in text:
+            return text.expandtabs().lstrip()
+        return str(later.__getattr__("cleandoc")(text))
+
+    if "inspect" not in sys.modules:
+        later = sys.modules["inspect"] = Later("inspect")
+        later.__dict__["cleandoc"] = cleandoc
 
 
 def forget_current_folder() -> None:
