@@ -166,7 +166,7 @@ class VfioNotBound(Check):
             )
             told.update(other.bdf for other in left)
             if left:
-                yield _siblings(one.device, left)
+                yield _siblings(one, left)
         wanted.all_seen()
 
 
@@ -259,7 +259,8 @@ def _tool(facts: Facts) -> str:
     return next((tool for tool in tools if tool in source), "")
 
 
-def _siblings(main: PciDevice, left: tuple[PciDevice, ...]) -> Finding:
+def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
+    main = one.device
     shown = tuple(f"{other.bdf} ({other.driver})" for other in left)
     text = SIBLING if len(left) == 1 else SIBLINGS
     rows = tuple(
@@ -271,6 +272,7 @@ def _siblings(main: PciDevice, left: tuple[PciDevice, ...]) -> Finding:
         DevicePlace(main.bdf),
         text.filled(others=shown, main=main.bdf),
         rows,
-        None,
+        # Who only asks about a device has not set anything up wrongly.
+        Severity.INFO if one.kinds == {ClaimKind.ASKED} else None,
         ADD.filled(ids=ids, main=main.bdf),
     )

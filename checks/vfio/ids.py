@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     VfioIds,
     VmPlace,
     WantedDevices,
+    WantedStates,
     known,
     say,
 )
@@ -128,6 +129,18 @@ GONE = say(
     "vfio-device-gone",
     "{path} gives {address} to a VM, but there is no device at that address.",
 )
+VIRTUAL = say(
+    "vfio-device-gone-virtual",
+    "{path} gives {address} to a VM, and there is no device at that address. {physical}"
+    " on the same bus can make virtual functions, but makes none: vfio-pci has it.",
+)
+KEEP_PHYSICAL = say(
+    "vfio-device-gone-keep-physical",
+    "If {address} is to be a virtual function, leave {physical} with the host's driver,"
+    " and write how many you want to its sriov_numvfs at every boot. If it was meant"
+    " itself, correct the VM's definition.",
+)
+AT_LEAST_ONE = say("vfio-device-gone-one-or-more", "1 or more")
 A_DEVICE = say("vfio-device-there", "a device at that address")
 ADDRESSES_MOVE = say(
     "vfio-device-addresses-move",
@@ -144,7 +157,8 @@ class VfioDeviceGone(Check):
 
     What it does:
     Looks up every PCI address in the definitions of VMs (libvirt's <hostdev>,
-    Proxmox's hostpci), and reports those without a device.
+    Proxmox's hostpci), and reports those without a device. It says so if a network
+    card on vfio-pci could make the virtual function that the VM may mean.
 
     Why is this bad?
     The VM does not start ("Device ... not found"). And if another device has moved
@@ -176,12 +190,31 @@ class VfioDeviceGone(Check):
             raise NotApplicable(NO_ADDRESS)
         for claim in wanted.lost:
             if claim.kind in VM_KINDS:
-                yield _gone(claim)
+                yield _gone(claim, facts)
         wanted.all_seen()
 
 
-def _gone(claim: Claim) -> Finding:
-    message = GONE.filled(path=claim.source, address=claim.address)
-    rows = (Evidence(claim.source, claim.address, A_DEVICE),)
-    place = VmPlace(claim.address, claim.source)
+def _gone(claim: Claim, facts: Facts) -> Finding:
+    path, address = claim.source, claim.address
+    rows = (Evidence(path, address, A_DEVICE),)
+    place = VmPlace(address, path)
+    physical = _physical(address, facts)
+    if physical:
+        message = VIRTUAL.filled(path=path, address=address, physical=physical)
+        advice = KEEP_PHYSICAL.filled(address=address, physical=physical)
+        source = f"/sys/bus/pci/devices/{physical}/sriov_numvfs"
+        evidence = (*rows, Evidence(source, "0", AT_LEAST_ONE))
+        return Finding(place, message, evidence, Severity.ERROR, advice)
+    message = GONE.filled(path=path, address=address)
     return Finding(place, message, rows, None, ADDRESSES_MOVE)
+
+
+def _physical(address: str, facts: Facts) -> str:
+    """Return a function of that bus that vfio-pci keeps from making others, or ""."""
+    bus = address.rpartition(":")[0]
+    held = {one.device.bdf for one in facts[WantedDevices].devices if one.held}
+    for state in facts[WantedStates].states:
+        able = bool(state.total_vfs) and state.made_vfs == 0
+        if able and state.bdf in held and state.bdf.rpartition(":")[0] == bus:
+            return state.bdf
+    return ""

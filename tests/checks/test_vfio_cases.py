@@ -81,5 +81,5 @@ def test_a_named_device_is_judged_though_nothing_else_says_it() -> None:
     bound = next(r for r in named if r.id == "vfio-not-bound")
     assert group.status is Status.PASS
     (siblings,) = bound.diagnoses
-    assert siblings.severity is Severity.ERROR
+    assert siblings.severity is Severity.INFO
     assert siblings.finding.subject == "0000:81:00.0"

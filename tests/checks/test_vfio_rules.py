@@ -297,6 +297,24 @@ def test_ids_that_stand_for_nothing(ids: str, wrong: list[str]) -> None:
     assert subjects(found) == wrong
 
 
+@pytest.mark.parametrize(
+    ("driver", "made", "severity"),
+    [
+        ("vfio-pci", "0", Severity.ERROR),
+        ("vfio-pci", "2", Severity.WARNING),
+        ("igb", "0", Severity.WARNING),
+    ],
+)
+def test_a_physical_function_that_makes_no_virtual_ones(
+    driver: str, made: str, severity: Severity
+) -> None:
+    nic = function("0000:01:00.0", "8086:10c9", "020000", driver, 1)
+    more = file(f"{PCI}/0000:01:00.0/sriov_totalvfs", "7\n")
+    more.files[f"{PCI}/0000:01:00.0/sriov_numvfs"] = f"{made}\n"
+    found = judged(VfioDeviceGone, igpu(), nic, more, vm("01:10.0"))
+    assert [d.severity for d in found.diagnoses] == [severity]
+
+
 def test_real_boards_are_fine() -> None:
     for board in (amd_desktop(), intel_desktop()):
         for check in CHECKS:

@@ -8,8 +8,6 @@ from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.parse.domain import LARGEST, VmFunction, parse_domain
-from vfio_doctor.parse.pve import parse_mapping, parse_pve
 from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple
 
@@ -18,11 +16,13 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.domain import VmFunction
 
 SYSTEM = "/etc/libvirt/qemu"
 SESSION = ".config/libvirt/qemu"
 PROXMOX = "/etc/pve/qemu-server"
 MAPPINGS = "/etc/pve/mapping/pci.cfg"
+LARGEST = 1 << 18
 NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
 
 
@@ -96,6 +96,8 @@ def _note(missing: Missing, unread: list[Missing]) -> None:
 
 def _libvirt(host: Reader, folder: str, unread: list[Missing]) -> Iterator[Vm]:
     for path, text in _texts(host, folder, ".xml", unread):
+        from vfio_doctor.parse.domain import parse_domain
+
         found = parse_domain(text)
         if found is None:
             unread.append(Missing(path, Why.FAILED, NO_DOMAIN))
@@ -108,6 +110,10 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
     """Yield Proxmox's; it binds functions and reserves huge pages by itself."""
     mappings: dict[str, tuple[str, ...]] | None = None
     for path, text in _texts(host, PROXMOX, ".conf", unread):
+        # Most hosts have none, and pay for none.
+        from vfio_doctor.parse.domain import VmFunction
+        from vfio_doctor.parse.pve import parse_mapping, parse_pve
+
         found = parse_pve(text)
         if found.mapped and mappings is None:
             held = read_text(host, MAPPINGS, LARGEST)
