@@ -74,7 +74,10 @@ def _inspect_when_used() -> None:
     def cleandoc(text: str) -> str:
         if "\n" not in text:
             return text.expandtabs().lstrip()
-        return str(later.__getattr__("cleandoc")(text))
+        from importlib import import_module
+
+        sys.modules.pop("inspect", None)
+        return str(import_module("inspect").cleandoc(text))
 
     if "inspect" not in sys.modules:
         later = sys.modules["inspect"] = Later("inspect")
