@@ -154,6 +154,10 @@ class RebootPending(Check):
         (line, source), *_ = boot.candidates()
         then = _ours(line)
         changed = _keys(now) != _keys(then)
+        broken = facts[BootStack].kind is BootKind.GRUB and facts[GrubFile].faults
+        if broken:
+            # What such a file sets is not what the next boot gets.
+            known(boot.next)
         if changed and isinstance(boot.next, Missing):
             yield _configured(now, then, source, boot.next)
         elif changed:
@@ -170,7 +174,7 @@ class RebootPending(Check):
             if boot.configured.why is not Why.FAILED:
                 known(boot.configured)
             return
-        if facts[BootStack].kind is BootKind.GRUB and facts[GrubFile].faults:
+        if broken:
             return
         wanted = _ours(boot.configured)
         if _keys(wanted) != _keys(then):

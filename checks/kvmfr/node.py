@@ -163,6 +163,15 @@ def _seen(stat: Stat | Missing) -> str | Message:
     )
 
 
+def _is_qemu_seen(facts: Facts) -> None:
+    """Raise `MissingFact` if QEMU's account is not known because of a reading."""
+    try:
+        facts[QemuUser]
+    except MissingFact as missing:
+        if missing.why not in (None, Why.ABSENT):
+            raise
+
+
 class KvmfrDeviceOwner(Check):
     """The kvmfr device is closed to those who need it, or open to everybody.
 
@@ -223,6 +232,7 @@ class KvmfrDeviceOwner(Check):
                 yield from _closed_later(facts, node)
         for each in found:
             known(each.stat)
+        _is_qemu_seen(facts)
         if any(node.human is None for node in mine):
             name = facts[HumanUser].name
             raise MissingFact(

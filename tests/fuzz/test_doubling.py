@@ -6,6 +6,7 @@ fast the machine is, and who else uses it, makes no difference.
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import cache
 from importlib import import_module
@@ -34,7 +35,11 @@ SMALLEST, LARGEST = 1 << 14, 1 << 18
 ROUNDS = 3
 # Whoever else is at work can hurt one measurement, seldom all.
 TRIES = 3
-pytestmark = pytest.mark.slow
+# Coverage is a cost of its own, which says nothing of ours.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.gettrace() is not None, reason="coverage is measured"),
+]
 # So long a run is enough of one.
 ENOUGH = 0.6
 

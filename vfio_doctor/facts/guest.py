@@ -35,10 +35,11 @@ class LookingGlassGuest(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LookingGlassGuest:
         """Look for the device, in virtual machines only."""
+        unsure: MissingFact | None = None
         try:
             inside = facts[Cpu].hypervisor
-        except MissingFact:
-            return cls("")
+        except MissingFact as missing:
+            inside, unsure = True, missing
         names = host.list(DEVICES) if inside else ()
         if isinstance(names, Missing) and names.why is Why.ABSENT:
             names = ()
@@ -47,6 +48,8 @@ class LookingGlassGuest(NamedTuple):
             if isinstance(text, Missing) and text.why is Why.DENIED:
                 known(text)
             if isinstance(text, str) and IVSHMEM in text.upper():
+                if unsure:
+                    raise unsure
                 return cls(name)
         return cls("")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, missing_fact
 from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
@@ -62,7 +62,9 @@ class QemuUser(NamedTuple):
         settings = parse("") if isinstance(conf, Missing) else conf
         name = settings.text("user") or settings.default("user")
         # NixOS starts QEMU as root unless its module is told otherwise.
-        if not name and facts[Generated].yes and isinstance(conf, LibvirtConf):
+        if not name and facts[Generated].yes:
+            if isinstance(conf, Missing) and conf.why is not Why.ABSENT:
+                raise missing_fact(conf)
             name = "root"
         assumed = not name
         name = name or _usual(accounts)

@@ -52,7 +52,13 @@ class GrubFile(NamedTuple):
         for seen in (host.lstat(GRUB_DEFAULT), read_text(host, GRUB_DEFAULT)):
             if isinstance(seen, Missing) and seen.why is not Why.ABSENT:
                 return cls((), seen)
-        return cls(tuple(_faults(host, _knows_plus(host, facts))))
+        try:
+            return cls(tuple(_faults(host, _knows_plus(host, facts))))
+        except MissingFact:
+            strict, lenient = (tuple(_faults(host, plus)) for plus in (False, True))
+            if strict != lenient:
+                raise
+            return cls(strict)
 
 
 def _faults(host: Reader, knows_plus: bool) -> Iterator[tuple[FilePlace, Message, str]]:
@@ -82,7 +88,4 @@ def _knows_plus(host: Reader, facts: Facts) -> bool:
         target = host.readlink(path)
         if isinstance(target, str):
             return not target.endswith("dash")
-    try:
-        return not facts[OsRelease].is_like("debian", "ubuntu")
-    except MissingFact:
-        return True
+    return not facts[OsRelease].is_like("debian", "ubuntu")
