@@ -116,6 +116,9 @@ PACKAGED = (
     "setup.cfg",
     "pyproject.toml",
     "README.md",
+    "LICENSE",
+    "docs/vfio-doctor.1",
+    "scripts/clean_build.py",
 )
 ALICE, QEMU, BOB = 1000, 107, 1001
 
