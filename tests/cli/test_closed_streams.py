@@ -47,12 +47,12 @@ COMMANDS = (
     ("--help",),
     ("checks",),
     ("devices",),
-    ("history",),
+    pytest.param(("history",), marks=pytest.mark.needs_root),
     ("--capture", HOST),
     ("--capture", HOST, "bug-report", "--print"),
     ("--capture", HOST, "--fix", "--dry-run"),
     ("triage", HOST),
-    ("undo", "--yes"),
+    pytest.param(("undo", "--yes"), marks=pytest.mark.needs_root),
 )
 
 
