@@ -39,7 +39,8 @@ cd /; for d in etc/udev/rules.d etc/modprobe.d etc/modules-load.d etc/default \
 find etc/udev/rules.d etc/modprobe.d etc/modules-load.d | sort \
     | xargs stat -c '%n %U:%G %a'
 """
-ATTACHMENT = "/var/lib/e2e/attachment.tar.gz"
+# Under sudo the file is written with the rights of the person.
+ATTACHMENT = "/tmp/attachment.tar.gz"
 OPENED = {"alice": True, "qemu": True, "bob": False}
 # The repair of these is left to the user: an information, or a matter of taste.
 LEFT = frozenset({"kvm-msrs-not-ignored"})
