@@ -62,9 +62,7 @@ def survives_update(machine: Machine, loader: str) -> None:
     machine.shell(f"cp -a {kept}/boot /; rm -r {kept}")
 
 
-@pytest.mark.parametrize(
-    "name", ["bookworm", pytest.param("trixie", marks=pytest.mark.core), "sid"]
-)
+@pytest.mark.parametrize("name", ["bookworm", "trixie", "sid"])
 def test_on_ostree(machines: list[Machine], name: str) -> None:
     """systemd 252, 257 and 262; one new deployment, and the reboot switches."""
     machine = OstreeMachine(name, "intel", (), default_off=True)
@@ -80,8 +78,8 @@ def test_on_ostree(machines: list[Machine], name: str) -> None:
 @pytest.mark.parametrize(
     ("loader", "iommu"),
     [
-        pytest.param("grub", "amd", marks=pytest.mark.core),
-        pytest.param("systemd-boot", "intel", marks=pytest.mark.core),
+        ("grub", "amd"),
+        ("systemd-boot", "intel"),
         ("grub", "intel"),
         ("systemd-boot", "amd"),
     ],

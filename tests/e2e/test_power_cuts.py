@@ -34,9 +34,7 @@ def unload(guest: Machine) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "way", ["finish", pytest.param("undo", marks=pytest.mark.core)]
-)
+@pytest.mark.parametrize("way", ["finish", "undo"])
 def test_power_cuts(
     machines: list[Machine], faults: Callable[[int], None], way: str
 ) -> None:

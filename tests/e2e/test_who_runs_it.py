@@ -39,7 +39,6 @@ def guest(machines: list[Machine]) -> Machine:
     return machine
 
 
-@pytest.mark.core
 def test_unprivileged(guest: Machine) -> None:
     root, alice = scenario.seen(guest), scenario.seen(guest, user="alice")
     never_better(root, alice.statuses)
