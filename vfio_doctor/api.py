@@ -93,7 +93,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
-    from vfio_doctor.facts.nixos import NIXOS_LOAD as NIXOS_LOAD
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent

@@ -83,6 +83,8 @@ def repair(machine: Machine, *options: str) -> str:
     assert dry.status in (0, 1, 3), dry
     assert state(machine) == before, "a dry run changed something"
     done = machine.doctor("--fix", "--yes", *options)
+    # pytest shows this where the scenario fails later, as after the reboot.
+    print(done.stdout, done.stderr)
     assert done.status in (0, 1, 3), done
     assert "still failing" not in done.stdout, done.stdout
     return done.stdout

@@ -32,11 +32,6 @@ NIXOS_SIZE = say(
     ' "options kvmfr static_size_mb={mib}";`, then run `sudo nixos-rebuild boot` and'
     " reboot.",
 )
-NIXOS_LOAD = say(
-    "nixos-load-module",
-    'In configuration.nix, add `boot.kernelModules = [ "kvmfr" ];`, then run'
-    " `sudo nixos-rebuild switch`.",
-)
 INITRD = say(
     "nixos-initrd",
     "the initrd of NixOS may load kvmfr (boot.initrd.kernelModules), and no file that"
