@@ -32,6 +32,7 @@ COMMANDS = (
     "man",
     "triage",
     "undo",
+    "verify",
 )
 
 # Words that other tools have commands for.
