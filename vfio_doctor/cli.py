@@ -30,6 +30,7 @@ COMMANDS = (
     "help",
     "history",
     "man",
+    "setup",
     "triage",
     "undo",
     "verify",
