@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     QEMU_ACCOUNT,
+    RULE_FILE,
     Actor,
     Assigned,
     Check,
@@ -31,7 +32,7 @@ from vfio_doctor.api import (
     say,
 )
 
-
+NO_SUCH_LINE = say("kvmfr-rule-no-such-line", "no such line")
 # How the kernel makes the node.
 UNRULED = "root:root 0600"
 STANDS_AS_DROPPED = say(
@@ -161,6 +162,7 @@ class KvmfrRuleOwner(Check):
                     yield finding
             undecided = undecided or _undecided(facts, name, effects)
         if not told:
+            yield from _leftover(facts)
             yield from _unread(facts, rules)
         if undecided:
             raise MissingFact(undecided)
@@ -290,6 +292,28 @@ def _what_udev_does(facts: Facts, remark: Remark) -> Message:
         systemd=str(systemd),
         reason=reason,
     )
+
+
+def _leftover(facts: Facts) -> Iterator[Finding]:
+    """Yield the lines beside a good rule that nothing needs."""
+    facts[KvmfrRules].all_read()
+    for line in facts[GoodKvmfrRule].leftover:
+        yield Finding(
+            line.place,
+            say(
+                "kvmfr-rule-leftover",
+                "This rule is left over: {file} lets both programs in without it.",
+                file=RULE_FILE,
+            ),
+            (Evidence(str(line.place), line.rule.raw.strip(), NO_SUCH_LINE),),
+            Severity.INFO,
+            say(
+                "kvmfr-rule-remove-line",
+                "Take the line out of {place}.",
+                place=str(line.place),
+            ),
+            Actor.TOOL,
+        )
 
 
 def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
