@@ -40,6 +40,13 @@ NAME_SIGNS = frozenset("_.@-")
 LONGEST_NAME = 255
 
 
+# A person has a few; each costs a look at all of them.
+LINES_AT_MOST = 100
+TOO_MANY_LINES = say(
+    "kvmfr-rule-too-many-lines",
+    "more than {count} udev rules name kvmfr: take out by hand what is not needed",
+    count=LINES_AT_MOST,
+)
 COMMANDS = say(
     "kvmfr-rule-commands",
     "`sudo udevadm control --reload` and"
@@ -136,6 +143,9 @@ class GoodKvmfrRule(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> GoodKvmfrRule:
         """Choose the way by ``--access``, or the one that fits this host."""
         lines = kvmfr_lines(facts)
+        if len(lines) > LINES_AT_MOST:
+            text = _by_tag(facts, facts[KvmfrAccess].group or "kvm")
+            return cls(Way.UACCESS, text, cannot=TOO_MANY_LINES)
         asked = facts.options.access
         way = _best_way(facts, lines) if asked == "auto" else Way(asked)
         found = tuple(_untriggered(facts)) if asked == "auto" else ()
