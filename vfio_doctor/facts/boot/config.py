@@ -57,7 +57,7 @@ def _assigned(
     """Return the words that shell files give to some variables, one after another."""
     texts: list[tuple[str, str]] = []
     for path in paths:
-        data = host.read_bytes(path)
+        data = host.read_bytes(path, CONFIG_BYTES)
         if isinstance(data, Missing):
             return data
         texts.append((path, data.decode("utf-8", "surrogateescape")))
