@@ -20,6 +20,7 @@ GRANT = "grant-kvmfr-access.summary"
 NIXOS = "nixos-generated"
 NODE = "/dev/kvmfr0"
 ACCESS = f"kvmfr-device-owner {NODE}: {GRANT}"
+RULE = f"kvmfr-rule-owner {RULES}/99-kvmfr.rules:1: {GRANT}"
 SILENCE = "kvm-reports-ignored-msrs host"
 KVMFR_RULES = (
     *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
@@ -60,11 +61,11 @@ RIGHT: dict[str, list[str]] = {
         f"kvmfr-rule-too-late {RULES}/99-local.rules:1: {NIXOS}"
     ],
     "kvmfr-10b-nixos-qemu-not-root": [f"kvmfr-device-owner {NODE}: {NIXOS}"],
-    # The OWNER of a person may be dropped from systemd 258 on: the point release
-    # decides, and is not known. The group and uaccess serve in any case.
-    "kvmfr-12-arch-chown-rule-dropped": ["? kvmfr-rule-owner"],
-    "kvmfr-12b-arch-qemu-as-user": [ACCESS, "? kvmfr-rule-owner"],
-    "kvmfr-27b-two-devices-dropped-258": [ACCESS, "? kvmfr-rule-owner"],
+    # The OWNER of a person is dropped from systemd 258 on, or soon will be: the
+    # point release is not known. The group and uaccess serve in any case.
+    "kvmfr-12-arch-chown-rule-dropped": [RULE],
+    "kvmfr-12b-arch-qemu-as-user": [RULE],
+    "kvmfr-27b-two-devices-dropped-258": [RULE],
     # Nothing of kvmfr is wrong.
     "kvmfr-16-bazzite40-half-setup": [f"{SILENCE}: silence-ignored-msrs.summary"],
     "kvmfr-22-bazzitetower-dup-kargs": [],

@@ -8,6 +8,7 @@ Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
@@ -67,6 +68,10 @@ SHORT, LONG = 4, 9
 _ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
 
 
+# No more fit on a line that a kernel takes (COMMAND_LINE_SIZE is 4096 at most).
+WORDS_AT_MOST = 2048
+
+
 class Idle(NamedTuple):
     """A word that does not do what it looks like.
 
@@ -99,7 +104,7 @@ def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
 def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
     """Return the words that do nothing here; ``amd`` tells whose IOMMU this is."""
     found: dict[str, Idle] = {}
-    for argument in line.arguments:
+    for argument in line.arguments[:WORDS_AT_MOST]:
         for idle in _idle(argument, amd):
             found.setdefault(idle.word, idle)
     return tuple(found.values())
@@ -125,6 +130,7 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
         yield from _unknown_values(argument, key, amd)
 
 
+@cache
 def _nearest(key: str) -> str:
     """Return the real parameter that a name differs from by a slip, or ""."""
     if key in REAL or len(key) <= SHORT:

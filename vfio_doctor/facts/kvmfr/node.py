@@ -30,6 +30,11 @@ class KvmfrNode(NamedTuple):
     number: tuple[int, int] | Missing
     stat: Stat | Missing
 
+    @property
+    def in_sysfs(self) -> bool:
+        """Tell whether the kernel has the device, its number readable or not."""
+        return not (isinstance(self.number, Missing) and self.number.why is Why.ABSENT)
+
 
 class KvmfrNodes(NamedTuple):
     """All kvmfr devices of sysfs and all names of that form in ``/dev``."""
