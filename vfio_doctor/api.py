@@ -96,6 +96,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.buses import ALONE as ALONE
+    from vfio_doctor.facts.pci.buses import Bus as Bus
+    from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
+    from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
