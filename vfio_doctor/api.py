@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.board import Board as Board
     from vfio_doctor.facts.boot.arguments import BootArguments as BootArguments
     from vfio_doctor.facts.boot.grub_file import GrubFile as GrubFile
+    from vfio_doctor.facts.boot.idle_loaders import IdleLoaders as IdleLoaders
+    from vfio_doctor.facts.boot.idle_loaders import IdleWords as IdleWords
     from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
     from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
     from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect
@@ -173,6 +175,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
     from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules
     from vfio_doctor.parse.udev_rules import replace_value as replace_value
+    from vfio_doctor.parse.vfio_ids import parse_ids as parse_ids
     from vfio_doctor.places import ArgumentPlace as ArgumentPlace
     from vfio_doctor.places import DevicePlace as DevicePlace
     from vfio_doctor.places import FilePlace as FilePlace

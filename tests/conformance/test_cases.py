@@ -140,6 +140,12 @@ RIGHT: dict[str, list[str]] = {
         "vfio-not-bound 0000:28:00.0: advice",
         "vfio-not-bound 0000:28:00.0: advice",
     ],
+    # limine starts it, and syslinux.cfg was edited; then limine.conf was.
+    **dict.fromkeys(
+        ("vfio-11-unraid-wrong-loader-file", "vfio-11b-unraid-limine-before"),
+        ["arguments-for-another-loader /boot/syslinux/syslinux.cfg: advice"],
+    ),
+    "vfio-11c-unraid-limine-after": [f"{SILENCE}: limine-kept-by-hand"],
 }
 # Hosts of which little was recorded: what they are about.
 PARTLY = {
