@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms
     from vfio_doctor.host.reader import Kind as Kind

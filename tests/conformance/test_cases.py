@@ -29,7 +29,7 @@ KVMFR_RULES = (
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
-    *("amd-reset", "cannot-reset", "device-lost"),
+    *("amd-reset", "cannot-reset", "device-busy", "device-lost"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {

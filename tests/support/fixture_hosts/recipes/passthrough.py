@@ -73,6 +73,16 @@ NAVI = """
 """
 # The standard header begins with the ids.
 ANSWERS, SILENT = b"\xde\x10\x82\x24" + bytes(60), b"\xff" * 64
+TWO_NVIDIA = """
+07:00.0 10de:1b80 030000 nvidia       10
+07:00.1 10de:10f0 040300 snd_hda_intel 10
+08:00.0 10de:2482 030000 nvidia       11
+08:00.1 10de:228b 040300 snd_hda_intel 11
+"""
+ONE_NVIDIA = """
+08:00.0 10de:2482 030000 nvidia       11
+08:00.1 10de:228b 040300 snd_hda_intel 11
+"""
 
 
 def two_ports(*methods: str) -> tuple[Parts, ...]:
@@ -122,6 +132,18 @@ RESETS = (
         "vfio-card-off-the-bus",
         "F14: the card did not survive the reset at the end of a VM",
         *awake(SILENT),
+    ),
+    AMD.but(
+        "vfio-nvidia-has-both",
+        "bryansteiner/gpu-passthrough-tutorial#8: the VM's start hangs",
+        pci(TWO_NVIDIA, True, "07:00.0"),
+        vm("08:00.0", "08:00.1"),
+    ),
+    AMD.but(
+        "vfio-nvidia-has-the-guests",
+        "the host draws on its Radeon, libvirt takes the GeForce",
+        pci(ONE_NVIDIA, True, ""),
+        vm("08:00.0", "08:00.1"),
     ),
     AMD.but("vfio-card-answers", "the card while a VM runs", *awake(ANSWERS)),
 )
