@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.board import Board as Board
     from vfio_doctor.facts.boot.arguments import BootArguments as BootArguments
     from vfio_doctor.facts.boot.grub_file import GrubFile as GrubFile
+    from vfio_doctor.facts.boot.idle_loaders import IdleLoaders as IdleLoaders
+    from vfio_doctor.facts.boot.idle_loaders import IdleWords as IdleWords
     from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
     from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
     from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect
@@ -96,6 +98,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.buses import ALONE as ALONE
+    from vfio_doctor.facts.pci.buses import Bus as Bus
+    from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
+    from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -129,6 +135,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms
     from vfio_doctor.host.reader import Kind as Kind
@@ -169,6 +176,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
     from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules
     from vfio_doctor.parse.udev_rules import replace_value as replace_value
+    from vfio_doctor.parse.vfio_ids import parse_ids as parse_ids
     from vfio_doctor.places import ArgumentPlace as ArgumentPlace
     from vfio_doctor.places import DevicePlace as DevicePlace
     from vfio_doctor.places import FilePlace as FilePlace

@@ -4,8 +4,12 @@
 # fmt: off
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ('vfio-amd-reset', 'An AMD card that works once does without vendor-reset', 'WARNING', ()),
     ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
+    ('vfio-cannot-reset', 'A device for a VM cannot be reset by itself', 'WARNING', ()),
+    ('vfio-device-busy', 'The host uses a device that is to be given away', 'WARNING', ()),
     ('vfio-device-gone', 'A VM is given a device that is not there', 'WARNING', ()),
+    ('vfio-device-lost', 'A device for a VM does not answer any more', 'ERROR', ()),
     ('vfio-direct-region', 'The firmware keeps memory of a device for a VM', 'ERROR', ('iommu-off',)),
     ('vfio-display-lost', 'No graphics card is left for the host', 'WARNING', ()),
     ('vfio-group-shared', 'A device for a VM shares its group with the host', 'ERROR', ('iommu-off',)),

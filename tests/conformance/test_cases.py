@@ -30,6 +30,7 @@ KVMFR_RULES = (
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
+    *("amd-reset", "cannot-reset", "device-busy", "device-lost"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -140,6 +141,12 @@ RIGHT: dict[str, list[str]] = {
         "vfio-not-bound 0000:28:00.0: advice",
         "vfio-not-bound 0000:28:00.0: advice",
     ],
+    # limine starts it, and syslinux.cfg was edited; then limine.conf was.
+    **dict.fromkeys(
+        ("vfio-11-unraid-wrong-loader-file", "vfio-11b-unraid-limine-before"),
+        ["arguments-for-another-loader /boot/syslinux/syslinux.cfg: advice"],
+    ),
+    "vfio-11c-unraid-limine-after": [f"{SILENCE}: limine-kept-by-hand"],
 }
 # Hosts of which little was recorded: what they are about.
 PARTLY = {

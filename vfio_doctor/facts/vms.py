@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.domain import VmFunction
 
 SYSTEM = "/etc/libvirt/qemu"
+HOOK = "/etc/libvirt/hooks/qemu"
 SESSION = ".config/libvirt/qemu"
 PROXMOX = "/etc/pve/qemu-server"
 MAPPINGS = "/etc/pve/mapping/pci.cfg"
@@ -61,6 +62,20 @@ class Vms(NamedTuple):
             for vm in _libvirt(host, folder, unread)
         ]
         return cls((*found, *_proxmox(host, unread)), tuple(unread))
+
+
+class LibvirtHooks(NamedTuple):
+    """Scripts that libvirt runs before a VM starts and after it has ended."""
+
+    paths: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LibvirtHooks:
+        """Look for them; what they do is not read."""
+        found = host.glob(f"{HOOK}.d/*")
+        more = () if isinstance(found, Missing) else found
+        main = () if isinstance(host.lstat(HOOK), Missing) else (HOOK,)
+        return cls((*main, *more))
 
 
 def _session(facts: Facts) -> Iterator[str]:

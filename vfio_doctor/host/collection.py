@@ -129,6 +129,7 @@ def _pci(host: Reader) -> None:
     for path in _paths(host, f"{PCI}/*"):
         for name in PCI_FILES:
             host.read_bytes(f"{path}/{name}", FILE_LIMIT)
+        host.readlink(path)
         host.readlink(f"{path}/iommu_group")
     _paths(host, LINKS)
 

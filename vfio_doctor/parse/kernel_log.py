@@ -41,6 +41,13 @@ class Conclusion(Enum):
     STUCK_ASLEEP = "a device does not wake from power saving any more"
     KVMFR_MEMORY = "kvmfr could not get the memory that it was asked for"
     VIRTUALIZATION_OFF = "the firmware keeps the processor's virtualization off"
+    NEVER_READY = "a device did not come back after a reset"
+    OFF_THE_BUS = "a device does not answer on its bus any more"
+    BARS_RESTORED = "a device had lost its state in a reset"
+    FATAL_BUS_ERROR = "the link of a device reported a fatal error"
+    REMOVED_IN_USE = "a device was taken away while programs had it open"
+    DETACH_HANGS = "taking a device away from its driver does not end"
+    LOCKED_MEMORY = "the memory that a VM may lock is not enough"
 
 
 class Match(NamedTuple):
@@ -90,6 +97,12 @@ class KernelLog(NamedTuple):
 # inside of what it has tried: quantifiers are possessive or bounded.
 _STAMP = re.compile(r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?")
 _BDF = r"(?<![0-9a-f])(?P<device>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
+# A thread of libvirt's, as the kernel names it, and its number.
+LIBVIRT_TASK = (
+    r"(?:(?:prio-)?rpc-(?:libvir|virtqe|virtno)[a-z]{0,6}|libvirtd|virtqemud"
+    r"|virtnodedevd|virsh):\d{1,9}"
+)
+_SLOT = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}"
 _MODULE = r"(?<![\w-])(?P<module>[\w-]{1,64})"
 _INTEL = ("DMAR", "VT-d detected")
 # The IOMMUv2 message is printed by a module on any processor.
@@ -160,6 +173,51 @@ _PATTERNS = (
         ": Refused to change power state, currently in D3",
         rf"{_BDF}%s",
     ),
+    (
+        Conclusion.STUCK_ASLEEP,
+        ": Unable to change power state from D3hot to D0",
+        rf"{_BDF}%s",
+    ),
+    # drivers/pci/pci.c pci_dev_wait, probe.c pci_setup_device, pcie/aer.c.
+    (
+        Conclusion.NEVER_READY,
+        ": not ready ",
+        rf"{_BDF}%s\d{{1,9}}ms after .{{1,40}}?; giving up",
+    ),
+    (Conclusion.OFF_THE_BUS, ": unknown header type 7f", rf"{_BDF}%s"),
+    (
+        Conclusion.OFF_THE_BUS,
+        "GPU has fallen off the bus",
+        rf"PCI:(?P<device>{_SLOT})\).{{0,80}}?%s",
+    ),
+    (
+        Conclusion.OFF_THE_BUS,
+        ": GPU has fallen off the bus",
+        rf"GPU {_BDF}%s",
+    ),
+    (
+        Conclusion.BARS_RESTORED,
+        ": vfio_bar_restore: reset recovery",
+        rf"{_BDF}%s",
+    ),
+    (
+        Conclusion.FATAL_BUS_ERROR,
+        "PCIe Bus Error: severity=Uncorrect",
+        rf"{_BDF}: (?:AER: )?%s(?:ed|able) \(Fatal\)",
+    ),
+    # NVIDIA's nv_pci_remove; kernel/hung_task.c for a thread of libvirt's.
+    (
+        Conclusion.REMOVED_IN_USE,
+        " with non-zero usage count",
+        rf"remove device {_BDF}%s",
+    ),
+    (
+        Conclusion.DETACH_HANGS,
+        " blocked for more than ",
+        rf"INFO: task {LIBVIRT_TASK}%s",
+    ),
+    # drivers/vfio/vfio_iommu_type1.c.
+    (Conclusion.LOCKED_MEMORY, ": RLIMIT_MEMLOCK (", r"vfio_pin_page\w{1,30}%s"),
     (Conclusion.UNKNOWN_PARAMETER, ": unknown parameter '", rf"{_MODULE}%s"),
     (
         Conclusion.BAD_PARAMETER,

@@ -98,7 +98,7 @@ class BootStack(NamedTuple):
             return _ostree(host)
         if booted.why is not Why.ABSENT:
             raise MissingFact(UNTOLD.filled(why=booted.message), booted.why)
-        found = _by_what_booted(host, facts) or _by_files(host, _started(facts))
+        found = _by_what_booted(host, facts) or _by_files(host, started_by(facts))
         return found or cls(BootKind.UNKNOWN, "", ())
 
 
@@ -152,7 +152,7 @@ class Starter(Enum):
     UNTOLD = ""
 
 
-def _started(facts: Facts) -> Starter:
+def started_by(facts: Facts) -> Starter:
     """Tell who wrote the command line.
 
     GRUB and syslinux put ``BOOT_IMAGE=`` in front; ``initrd=`` is for kernels that
@@ -169,7 +169,7 @@ def _started(facts: Facts) -> Starter:
 
 def _by_command_line(host: Reader, facts: Facts, loader: str) -> BootStack | None:
     """Return what a loader says of itself, or leaves on the command line."""
-    started = _started(facts)
+    started = started_by(facts)
     if started is Starter.SYSLINUX:
         return _stack(BootKind.SYSLINUX, f"{CMDLINE}: BOOT_IMAGE= initrd=")
     if started is Starter.GRUB:

@@ -151,3 +151,9 @@ def uevent(text: str, names: Names) -> str:
             gone += 1
     names.leave_out("property of a device", gone)
     return "".join(kept)
+
+
+def header(data: bytes, names: Names) -> bytes:
+    """Return the standard header of a function: ids and addresses, no serial number."""
+    names.leave_out("byte of a device's registers", max(0, len(data) - 64))
+    return data[:64]

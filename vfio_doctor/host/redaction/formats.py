@@ -130,6 +130,7 @@ ROWS = (
         passthrough.connector,
     ),
     Row(("/sys/bus/pci/devices/*/uevent",), devices.uevent),
+    Row(("/sys/bus/pci/devices/*/config",), binary=devices.header),
     Row(("/sys/bus/pci/devices/*",), systems.words),
     Row(
         tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.host.redaction import forms, paths
 from vfio_doctor.host.redaction.public import WORDS, is_module, is_word
 from vfio_doctor.host.redaction.public_modules import PARAMETERS
-from vfio_doctor.parse.kernel_log import phrases
+from vfio_doctor.parse.kernel_log import LIBVIRT_TASK, phrases
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -23,6 +23,7 @@ _HEX = r"0x0{0,8}[0-9a-fA-F]{1,8}"
 _KNOWN = re.compile(
     rf"(?:{forms.BDF}|{_HEX}(?:-{_HEX})?|[-+]?\d{{1,6}}"
     r"|\d{1,4}(?:\.\d{1,4}){1,2}|[0-9a-f]{4}:[0-9a-f]{4}"
+    rf"|PCI:[0-9a-f]{{4}}:[0-9a-f]{{2}}:[0-9a-f]{{2}}|{LIBVIRT_TASK}"
     r"|\d{1,6}(?:K|M|G|KiB|MiB|GiB|kB|k|MB|GB|KB|th|bit|ms|us|s))"
 )
 # The script of many guides that stands in for loading vfio-pci.

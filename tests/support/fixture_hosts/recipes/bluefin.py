@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.fixture_hosts import looking_glass as lg
 from support.fixture_hosts import systems
 from support.fixture_hosts.hardware import instead, intel_desktop, kvm
-from support.fixture_hosts.parts import Parts, Recipe, seat
+from support.fixture_hosts.parts import Parts, Recipe, file, seat
 from support.fixture_hosts.systems import MSRS
 
 KERNEL = "6.12.5-200.fc41.x86_64"
@@ -77,5 +77,18 @@ HOSTS = (
         "the comments of ublue-os/bluefin#2121: the script ran under sudo",
         lg.loaded(lg.node("root", 0, "qemu", 107)),
         lg.rules("99-kvmfr.rules", lg.RULES_99_ROOT),
+    ),
+    PLAIN.but(
+        "bluefin-dx-default-grub",
+        "K14: a guide for another Fedora was followed",
+        file(
+            "/etc/default/grub",
+            'GRUB_CMDLINE_LINUX="rhgb quiet vfio-pci.ids=10de:2684,10de:22ba"\n',
+        ),
+    ),
+    PLAIN.but(
+        "bluefin-dx-default-grub-of-image",
+        "what the installer leaves in that file",
+        file("/etc/default/grub", 'GRUB_CMDLINE_LINUX="rhgb quiet"\n'),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
 from support.fixture_hosts.systems import MSRS
@@ -61,7 +62,93 @@ def override_script(modules: str) -> tuple[Parts, ...]:
     )
 
 
+SYSFS = "/sys/bus/pci/devices"
+TWO_PORTS = """
+0a:00.0 1b21:3242 0c0330 vfio-pci     13
+0a:00.1 1b21:3242 0c0330 xhci_hcd     14
+"""
+NAVI = """
+08:00.0 1002:731f 030000 vfio-pci     11
+08:00.1 1002:ab38 040300 vfio-pci     11
+"""
+# The standard header begins with the ids.
+ANSWERS, SILENT = b"\xde\x10\x82\x24" + bytes(60), b"\xff" * 64
+TWO_NVIDIA = """
+07:00.0 10de:1b80 030000 nvidia       10
+07:00.1 10de:10f0 040300 snd_hda_intel 10
+08:00.0 10de:2482 030000 nvidia       11
+08:00.1 10de:228b 040300 snd_hda_intel 11
+"""
+ONE_NVIDIA = """
+08:00.0 10de:2482 030000 nvidia       11
+08:00.1 10de:228b 040300 snd_hda_intel 11
+"""
+
+
+def two_ports(*methods: str) -> tuple[Parts, ...]:
+    """Return a USB card whose first controller is meant for a VM."""
+    path = f"{SYSFS}/0000:0a:00.0/reset_method"
+    return (pci(TWO_PORTS, True, ""), file(path, f"{' '.join(methods)}\n"))
+
+
+def navi(methods: str, *modules: str) -> tuple[Parts, ...]:
+    """Return a Radeon of the first RDNA generation in place of the GeForce."""
+    loaded = "".join(f"{m} 16384 0 - Live 0x0000000000000000\n" for m in modules)
+    return (
+        pci(NAVI, True, ""),
+        file(f"{SYSFS}/0000:08:00.0/reset_method", f"{methods}\n"),
+        file("/proc/modules", loaded),
+    )
+
+
+def awake(header: bytes) -> tuple[Parts, ...]:
+    """Return the guest's card awake, and what its configuration space answers."""
+    home = f"{SYSFS}/0000:08:00.0"
+    return (file(f"{home}/power_state", "D0\n"), file(f"{home}/config", header))
+
+
+RESETS = (
+    AMD.but(
+        "vfio-reset-with-bus",
+        "N8: one port of two goes to a VM, and only the whole card can be reset",
+        *two_ports("bus"),
+    ),
+    AMD.but(
+        "vfio-reset-own",
+        "the same card with a reset (FLR) for each port",
+        *two_ports("flr", "bus"),
+    ),
+    AMD.but(
+        "vfio-navi-works-once",
+        "F42: a Radeon RX 5700 without vendor-reset",
+        *navi("bus", "kvm_amd", "vfio_pci"),
+    ),
+    AMD.but(
+        "vfio-navi-vendor-reset",
+        "the same card with vendor-reset, as its README says",
+        *navi("device_specific bus", "kvm_amd", "vfio_pci", "vendor_reset"),
+    ),
+    AMD.but(
+        "vfio-card-off-the-bus",
+        "F14: the card did not survive the reset at the end of a VM",
+        *awake(SILENT),
+    ),
+    AMD.but(
+        "vfio-nvidia-has-both",
+        "bryansteiner/gpu-passthrough-tutorial#8: the VM's start hangs",
+        pci(TWO_NVIDIA, True, "07:00.0"),
+        vm("08:00.0", "08:00.1"),
+    ),
+    AMD.but(
+        "vfio-nvidia-has-the-guests",
+        "the host draws on its Radeon, libvirt takes the GeForce",
+        pci(ONE_NVIDIA, True, ""),
+        vm("08:00.0", "08:00.1"),
+    ),
+    AMD.but("vfio-card-answers", "the card while a VM runs", *awake(ANSWERS)),
+)
 HOSTS = (
+    *RESETS,
     AMD.but(
         "vfio-vm-with-huge-pages",
         "a VM with huge pages, as its maker meant it",
