@@ -243,6 +243,17 @@ class FileContext(Variant):
     path: str
 
 
+class RebuildImages(Variant):
+    """Make the initramfs of every installed kernel anew, behind all files.
+
+    Each image is to load ``modules`` before any other driver, in this order, and to
+    hold ``files``; both are read back from what was made.
+    """
+
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
 Change = (
     KernelArguments
     | WriteFile
@@ -253,6 +264,7 @@ Change = (
     | RuntimeParameter
     | RestartService
     | FileContext
+    | RebuildImages
 )
 
 
@@ -296,6 +308,7 @@ class CommandStep(Variant):
     ``accepted`` are exit statuses that mean success, ``waits_for`` names the
     tool that must be idle first, ``brings_forward`` is true for a step that only
     brings an effect forward: where it fails, the effect comes at the next boot.
+    What it prints must hold each text of ``shows``, or the step has failed.
     """
 
     argv: tuple[str, ...]
@@ -304,6 +317,7 @@ class CommandStep(Variant):
     waits_for: str = ""
     brings_forward: bool = False
     why: Message | None = None
+    shows: tuple[str, ...] = ()
 
 
 class ParameterStep(Variant):

@@ -111,7 +111,7 @@ RIGHT: dict[str, list[str]] = {
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
     "vfio-02-manjaro-nvme-not-taken": [
         SILENCED,
-        "vfio-not-bound 0000:82:00.0: advice",
+        "vfio-not-bound 0000:82:00.0: bind-card-by-ids",
     ],
     "vfio-03-garuda-boot-card-is-guests": [
         SILENCED,

@@ -70,6 +70,10 @@ BOOT_TOOLS = (
     "/usr/sbin/update-grub",
     "/usr/bin/limine-update",
     "/usr/bin/limine-mkinitcpio",
+    "/usr/sbin/mkinitramfs",
+    "/usr/sbin/update-initramfs",
+    "/usr/bin/dracut",
+    "/usr/bin/mkinitcpio",
 )
 PCI = "/sys/bus/pci/devices"
 PCI_FILES = (

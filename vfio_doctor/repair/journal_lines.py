@@ -344,6 +344,7 @@ def unpack_step(value: dict[str, Any]) -> Step:
         fields["why"] = unpack_message(fields["why"])
         fields["argv"] = _words(fields["argv"])
         fields["inverse"] = _words(fields["inverse"])
+        fields["shows"] = _words(fields.get("shows", []))
     else:
         _str(fields["path"])
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}

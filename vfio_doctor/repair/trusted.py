@@ -11,6 +11,7 @@ import re
 import stat as modes
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.images.selection import MAKERS
 from vfio_doctor.boot.selection import BACKENDS
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
@@ -86,7 +87,8 @@ def _inside(step: FileStep | NodeStep | ParameterStep) -> bool:
 
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
-    tools = (*BACKENDS.values(), *((type(backend),) if backend else ()))
+    own = (type(backend),) if backend else ()
+    tools = (*BACKENDS.values(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
 

@@ -15,6 +15,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    RebuildImages,
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
@@ -361,6 +362,24 @@ def way_back(plan: Plan) -> list[str]:
         f"  {clean(first if back else _edited_back(plan.arguments))}",
         f"    {f'sudo {back}' if back else UNDO}",
         "    sudo systemctl reboot",
+        *_from_live_medium(plan),
+    ]
+
+
+def _from_live_medium(plan: Plan) -> list[str]:
+    """Return how to get back if not even the boot menu helps."""
+    if not any(isinstance(c, RebuildImages) for f in plan.fixes for c in f.changes):
+        return []
+    mounted = say(
+        "way-back-live",
+        "If no entry starts: boot a live medium, mount this system at /mnt, with its"
+        " /boot, then run:",
+    )
+    bind = "for d in dev proc sys run; do mount --rbind /$d /mnt/$d; done"
+    return [
+        f"  {mounted}",
+        f"    sudo sh -c '{bind}'",
+        "    sudo chroot /mnt vfio-doctor undo",
     ]
 
 
