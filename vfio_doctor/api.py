@@ -155,6 +155,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import KernelArguments as KernelArguments
     from vfio_doctor.model import LoadModule as LoadModule
     from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import ProbeDriver as ProbeDriver
     from vfio_doctor.model import RebuildImages as RebuildImages
     from vfio_doctor.model import RestartService as RestartService
     from vfio_doctor.model import RuntimeParameter as RuntimeParameter

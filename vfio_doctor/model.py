@@ -229,6 +229,13 @@ class RuntimeParameter(Variant):
     value: str
 
 
+class ProbeDriver(Variant):
+    """Have the kernel look for a driver of a PCI function: ``driver`` is to take it."""
+
+    address: str
+    driver: str
+
+
 class RestartService(Variant):
     """Restart a systemd unit that no running VM depends on."""
 
@@ -262,6 +269,7 @@ Change = (
     | UdevTrigger
     | LoadModule
     | RuntimeParameter
+    | ProbeDriver
     | RestartService
     | FileContext
     | RebuildImages
@@ -328,7 +336,19 @@ class ParameterStep(Variant):
     after: str
 
 
-Step = FileStep | NodeStep | CommandStep | ParameterStep
+class ProbeStep(Variant):
+    """Have the kernel look for a driver of the function at ``path`` in sysfs."""
+
+    path: str
+    driver: str
+
+    @property
+    def address(self) -> str:
+        """Return the function's address."""
+        return self.path.rpartition("/")[2]
+
+
+Step = FileStep | NodeStep | CommandStep | ParameterStep | ProbeStep
 
 
 # --- The report: what every printer reads ---

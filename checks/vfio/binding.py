@@ -124,7 +124,8 @@ class VfioNotBound(Check):
     to vfio-pci at boot: its ids become a kernel argument, softdep lines and a new
     initramfs of every kernel let vfio-pci come first. A card of which the host has a
     twin is bound by its address. Nothing is done if the host needs the card, or
-    anything in its group.
+    anything in its group. If driver_override is set and nobody asked the kernel to
+    look for a driver, `vfio-doctor --fix` asks.
 
     See it yourself:
         lspci -nnk

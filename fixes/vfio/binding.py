@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     EARLY_MODULES,
     Applicability,
     Binding,
+    CannotFix,
     Change,
     ClaimKind,
     DevicePlace,
@@ -17,14 +18,23 @@ from vfio_doctor.api import (
     HostNeeds,
     Iterator,
     KernelArguments,
+    LoadModule,
     Message,
+    ProbeDriver,
     RebuildImages,
     Terms,
+    Wanted,
     WantedDevices,
     binding,
     say,
 )
 
+NEVER_PROBED = "vfio-not-bound-never-probed"
+PROBED = say(
+    "probe-device", "Have vfio-pci take {device}, which its driver_override names, now"
+)
+KEPT = say("probe-host-needs", "the host needs {device}, or may: {why}")
+NO_GROUP = say("probe-no-group", "{device} has no IOMMU group: no VM can get it")
 BY_IDS = say("bind-card-by-ids", "Bind {devices} to vfio-pci at the next boot, by ids")
 BY_ADDRESS = say(
     "bind-card-by-address",
@@ -40,6 +50,39 @@ LOSES = say(
     "bind-card-loses",
     "The host can no longer use {devices}. Make sure yourself that it can do without.",
 )
+
+
+class ProbeOverridden(Fix):
+    """Has the kernel look for a driver of a device whose driver_override is set.
+
+    vfio-pci then takes it, at once. What sets driver_override at boot has to ask for
+    that too: the finding says how. Declined if the host may need the device.
+    """
+
+    id = "probe-overridden"
+    solves = ("vfio-not-bound",)
+    summary = "Have vfio-pci take the device that its driver_override names"
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
+        """Yield the loading, if it takes one, and the question to the kernel."""
+        wanted = _wanted(finding, facts)
+        if wanted is None or finding.message.id != NEVER_PROBED:
+            return
+        device = wanted.device
+        for need in facts[HostNeeds].of(device.bdf):
+            raise CannotFix(KEPT.filled(device=device.bdf, why=need.why))
+        if device.group is None:
+            raise CannotFix(NO_GROUP.filled(device=device.bdf))
+        yield Terms(PROBED.filled(device=device.bdf))
+        yield LoadModule("vfio-pci")
+        yield ProbeDriver(device.bdf, "vfio-pci")
+
+
+def _wanted(finding: Finding, facts: Facts) -> Wanted | None:
+    match finding.place:
+        case DevicePlace(bdf):
+            return facts[WantedDevices].of(bdf)
+    return None
 
 
 class BindCard(Fix):
@@ -61,15 +104,12 @@ class BindCard(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the arguments, the lines and the images; nothing if a VM binds it."""
-        match finding.place:
-            case DevicePlace(bdf):
-                wanted = facts[WantedDevices].of(bdf)
-            case _:
-                return
-        asked = wanted is not None and ClaimKind.ASKED in wanted.kinds
-        if wanted is None or not (wanted.standing or asked):
+        wanted = _wanted(finding, facts)
+        if wanted is None or finding.message.id == NEVER_PROBED:
             return
-        made = binding(bdf, facts)
+        if not (wanted.standing or ClaimKind.ASKED in wanted.kinds):
+            return
+        made = binding(wanted.device.bdf, facts)
         yield _terms(made, facts[HostNeeds])
         yield KernelArguments(add_items=made.arguments, remove_items=made.removed)
         for line in made.lines:

@@ -120,7 +120,7 @@ RIGHT: dict[str, list[str]] = {
     "vfio-04-b450-card-behind-chipset": [
         SILENCED,
         "vfio-group-shared IOMMU group 12: advice",
-        "vfio-not-bound 0000:07:00.1: advice",
+        "vfio-not-bound 0000:07:00.1: bind-shared-may-need",
     ],
     # No place names a card: the report says how to name one.
     "vfio-05-ubuntu-nvidia-holds-both": [],
@@ -136,8 +136,8 @@ RIGHT: dict[str, list[str]] = {
         "vfio-stuck-in-d3 0000:03:00.0: advice",
     ],
     "vfio-10-pop-override-never-probed": [
-        "vfio-not-bound 0000:28:00.0: advice",
-        "vfio-not-bound 0000:28:00.0: advice",
+        "vfio-not-bound 0000:28:00.0: probe-device",
+        "vfio-not-bound 0000:28:00.0: bind-may-be-needed",
     ],
 }
 # Hosts of which little was recorded: what they are about.

@@ -17,7 +17,7 @@ from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.facts.pci.binding import BINDING_FILE, INSTALL
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import Missing, Why
-from vfio_doctor.model import Applicability, CommandStep, FileStep
+from vfio_doctor.model import Applicability, CommandStep, FileStep, ProbeStep
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.values import Plan
 from vfio_doctor.report.plan import plan_lines
@@ -343,4 +343,22 @@ def test_other_tools_make_the_images(name: str) -> None:
 def test_images_that_cannot_be_made_are_said(tools: Parts, reason: str) -> None:
     plan = plan_of(unbound(tools=tools))
     assert {refused.why.id for refused in plan.refused} == {reason}
+    assert not plan.steps
+
+
+OVERRIDDEN = said(CARD, "driver_override", "vfio-pci")
+NO_DRIVER = ((GEFORCE, "08:00.0 10de:2482 030000 -        "),)
+LOADED = file("/sys/bus/pci/drivers/vfio-pci/bind", "")
+
+
+def test_an_override_that_nobody_probed_is_probed_at_once() -> None:
+    plan = plan_of(unbound(OVERRIDDEN, LOADED, ids="", changes=NO_DRIVER), risky=False)
+    assert [fix.id for fix in plan.fixes] == ["probe-overridden"]
+    assert plan.steps[-1].step == ProbeStep(f"{PCI}/{CARD}", "vfio-pci")
+
+
+def test_an_override_of_the_card_with_the_screen_is_not_probed() -> None:
+    screen = said(CARD, "boot_vga", "1")
+    plan = plan_of(unbound(OVERRIDDEN, LOADED, screen, ids="", changes=NO_DRIVER))
+    assert "probe-host-needs" in {refused.why.id for refused in plan.refused}
     assert not plan.steps

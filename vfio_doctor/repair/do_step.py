@@ -9,8 +9,9 @@ from vfio_doctor.boot.backend import BOOT_TOOL, FORWARD
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say, verbatim
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.probe_step import probe
 from vfio_doctor.repair.syscalls import Held, StepFailed
 from vfio_doctor.repair.translate import same_value
 
@@ -61,6 +62,8 @@ def make(step: Step, machine: Machine, run: str, old: Held | None) -> None:
         remove_leftover(step, machine)
     elif isinstance(step, ParameterStep):
         write_parameter(machine, step.path, step.before, step.after)
+    elif isinstance(step, ProbeStep):
+        probe(step, machine)
     elif step.argv:
         command(step.argv, step, machine)
 

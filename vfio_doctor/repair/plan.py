@@ -21,6 +21,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    ProbeDriver,
     RestartService,
     RuntimeParameter,
     UdevTrigger,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What brings effects forward, in the order in which it is done.
-FORWARD = (UdevTrigger, LoadModule, RuntimeParameter, RestartService)
+FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
 
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")

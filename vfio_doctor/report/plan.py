@@ -15,6 +15,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    ProbeStep,
     RebuildImages,
     Status,
 )
@@ -232,6 +233,9 @@ def headline_message(step: Step) -> Message:
             path=step.path,
             size=step.size,
         )
+    if isinstance(step, ProbeStep):
+        ask = say("step-probe", "Have the kernel give {address} to {driver}, now")
+        return ask.filled(address=step.address, driver=step.driver)
     if isinstance(step, ParameterStep):
         set_ = say("step-set", "Set {path} from {before} to {after}, now")
         return set_.filled(**step._asdict())

@@ -11,6 +11,7 @@ from vfio_doctor.model import (
     KernelArguments,
     LoadModule,
     Message,
+    ProbeDriver,
     RebuildImages,
     RestartService,
     RuntimeParameter,
@@ -39,6 +40,12 @@ def wish(change: Change) -> Message:
             return say("wish-set", "set {path} to {value}", path=path, value=value)
         case UdevTrigger() | LoadModule() | RestartService():
             return _now(change)
+        case ProbeDriver(address):
+            return say(
+                "wish-probe",
+                "write {address} to /sys/bus/pci/drivers_probe",
+                address=address,
+            )
         case RebuildImages(modules):
             return say(
                 "wish-rebuild-images",
