@@ -27,18 +27,18 @@ class Kernel(Filesystem):
 
     def __init__(self, root: Path, driver: str) -> None:
         super().__init__(str(root))
-        self.root, self.driver = root, driver
+        self.tree, self.driver = root, driver
 
     def close(self, fd: int) -> None:
         super().close(fd)
-        link = self.root / f"{BUS}/devices/{CARD}/driver"
+        link = self.tree / f"{BUS}/devices/{CARD}/driver"
         if self._was_told("drivers_probe") and self.driver:
             link.symlink_to(f"../../drivers/{self.driver}")
         if self._was_told("drivers/vfio-pci/unbind"):
             link.unlink()
 
     def _was_told(self, name: str) -> bool:
-        path = self.root / BUS / name
+        path = self.tree / BUS / name
         said = path.read_text() == CARD
         if said:
             path.write_text("")

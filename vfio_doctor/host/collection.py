@@ -134,6 +134,7 @@ def _pci(host: Reader) -> None:
         for name in PCI_FILES:
             host.read_bytes(f"{path}/{name}", FILE_LIMIT)
         host.readlink(f"{path}/iommu_group")
+        host.readlink(path)
     _paths(host, LINKS)
 
 
