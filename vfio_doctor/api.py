@@ -98,6 +98,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.binding import BINDING_FILE as BINDING_FILE
+    from vfio_doctor.facts.pci.binding import EARLY_MODULES as EARLY_MODULES
+    from vfio_doctor.facts.pci.binding import Binding as Binding
+    from vfio_doctor.facts.pci.binding import binding as binding
     from vfio_doctor.facts.pci.buses import ALONE as ALONE
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
@@ -122,6 +126,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
+    from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
@@ -156,6 +162,8 @@ if TYPE_CHECKING:
     from vfio_doctor.model import KernelArguments as KernelArguments
     from vfio_doctor.model import LoadModule as LoadModule
     from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import ProbeDriver as ProbeDriver
+    from vfio_doctor.model import RebuildImages as RebuildImages
     from vfio_doctor.model import RestartService as RestartService
     from vfio_doctor.model import RuntimeParameter as RuntimeParameter
     from vfio_doctor.model import Severity as Severity
@@ -166,6 +174,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
+    from vfio_doctor.parse.pci import module_of as module_of
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned

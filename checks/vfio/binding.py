@@ -25,18 +25,12 @@ from vfio_doctor.api import (
     blocks,
     in_order,
     members,
+    module_of,
     same_card,
     say,
 )
 
 VFIO_PCI = "vfio-pci"
-# Drivers whose module is called otherwise.
-MODULES = {
-    "xhci_hcd": "xhci_pci",
-    "ehci-pci": "ehci_pci",
-    "ohci-pci": "ohci_pci",
-    "nvidia-gpu": "i2c_nvidia_gpu",
-}
 BRIDGE = "06"
 NOT_PROBED = say(
     "vfio-not-bound-never-probed",
@@ -126,9 +120,12 @@ class VfioNotBound(Check):
     the same group, and a VM gets a group as a whole.
 
     How it is repaired:
-    By hand. Mostly another driver was quicker: a softdep line and a new initramfs
-    let vfio-pci come first. A device of which the host has a twin is bound by its
-    address.
+    Mostly another driver was quicker. `vfio-doctor --fix --risky` gives the whole card
+    to vfio-pci at boot: its ids become a kernel argument, softdep lines and a new
+    initramfs of every kernel let vfio-pci come first. A card of which the host has a
+    twin is bound by its address. Nothing is done if the host needs the card, or
+    anything in its group. If driver_override is set and nobody asked the kernel to
+    look for a driver, `vfio-doctor --fix` asks.
 
     See it yourself:
         lspci -nnk
@@ -224,7 +221,7 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it before the driver that has it."""
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=device.ids)
-    module = MODULES.get(device.driver, device.driver)
+    module = module_of(device.driver)
     if _is_built_in(module, facts):
         return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
     return SOFTDEP.filled(driver=device.driver, module=module)

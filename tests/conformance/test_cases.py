@@ -113,7 +113,7 @@ RIGHT: dict[str, list[str]] = {
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
     "vfio-02-manjaro-nvme-not-taken": [
         SILENCED,
-        "vfio-not-bound 0000:82:00.0: advice",
+        "vfio-not-bound 0000:82:00.0: bind-card-by-ids",
     ],
     "vfio-03-garuda-boot-card-is-guests": [
         SILENCED,
@@ -122,7 +122,7 @@ RIGHT: dict[str, list[str]] = {
     "vfio-04-b450-card-behind-chipset": [
         SILENCED,
         "vfio-group-shared IOMMU group 12: advice",
-        "vfio-not-bound 0000:07:00.1: advice",
+        "vfio-not-bound 0000:07:00.1: bind-shared-may-need",
     ],
     # No place names a card: the report says how to name one.
     "vfio-05-ubuntu-nvidia-holds-both": [],
@@ -138,8 +138,8 @@ RIGHT: dict[str, list[str]] = {
         "vfio-stuck-in-d3 0000:03:00.0: advice",
     ],
     "vfio-10-pop-override-never-probed": [
-        "vfio-not-bound 0000:28:00.0: advice",
-        "vfio-not-bound 0000:28:00.0: advice",
+        "vfio-not-bound 0000:28:00.0: probe-device",
+        "vfio-not-bound 0000:28:00.0: bind-may-be-needed",
     ],
     # limine starts it, and syslinux.cfg was edited; then limine.conf was.
     **dict.fromkeys(

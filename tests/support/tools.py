@@ -8,6 +8,7 @@ import shutil
 
 PACKAGES = {
     "dash": "dash",
+    "dot": "graphviz",
     "git": "git",
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
