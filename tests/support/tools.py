@@ -13,6 +13,7 @@ PACKAGES = {
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
     "libglib-2.0.so.0": "libglib2.0-bin",
+    "libvirt.so.0": "libvirt0",
     "man": "man-db",
     "modprobe": "kmod",
     "setpriv": "util-linux",

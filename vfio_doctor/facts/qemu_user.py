@@ -60,7 +60,7 @@ class QemuUser(NamedTuple):
         accounts = facts[Accounts]
         path, conf = _conf(host)
         settings = parse("") if isinstance(conf, Missing) else conf
-        name = settings.text("user") or settings.default("user")
+        name = settings.text("user") or _shown(settings)
         # NixOS starts QEMU as root unless its module is told otherwise.
         if not name and facts[Generated].yes:
             if isinstance(conf, Missing) and conf.why is not Why.ABSENT:
@@ -74,6 +74,15 @@ class QemuUser(NamedTuple):
         gids = tuple(sorted({*accounts.gids(name, gid), gid}))
         source = _why_assumed(path, conf) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
+
+
+def _shown(conf: LibvirtConf) -> str:
+    """Return the account that the commented-out line shows as the build's own.
+
+    Samples of before 8.0 say root, whatever the build.
+    """
+    shown = conf.default("user")
+    return "" if shown == "root" else shown
 
 
 def _conf(host: Reader) -> tuple[str, LibvirtConf | Missing]:

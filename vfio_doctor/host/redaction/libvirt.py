@@ -9,6 +9,7 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -33,36 +34,41 @@ _WORDS = listed("selinux apparmor none mount cpu memory devices blkio cpuset cpu
 
 def qemu_conf(text: str, names: Names) -> str:
     """Return qemu.conf: the settings that decide who may open what."""
-    out, key = [], ""
+    out: list[str] = []
+    inside = _Open()
     for line in text.split("\n"):
-        shown, key = _conf_line(line, key, names)
+        shown, inside = _conf_line(line, inside, names)
         out.append(shown)
     return "\n".join(out)
 
 
-def _conf_line(line: str, open_key: str, names: Names) -> tuple[str, str]:
+class _Open(NamedTuple):
+    """The list that is still open behind a line; ``mark``: it is commented out."""
+
+    key: str = ""
+    mark: str = ""
+
+
+def _conf_line(line: str, inside: _Open, names: Names) -> tuple[str, _Open]:
     """Return a line and the setting whose list is still open behind it."""
-    if open_key:
-        closed = "]" in line
-        if line.lstrip().startswith("#"):
-            return "#", open_key
-        return _strings(line, open_key, names), "" if closed else open_key
+    if inside.key and line.startswith(inside.mark):
+        body = line.removeprefix(inside.mark)
+        if body.lstrip().startswith("#"):
+            return f"{inside.mark}#", inside
+        shown = f"{inside.mark}{_strings(body, inside.key, names)}"
+        return shown, _Open() if "]" in body else inside
     found = _SETTING.match(line)
     if found is None:
-        return ("#" if line.lstrip().startswith("#") else _strings(line, "", names)), ""
+        comment = line.lstrip().startswith("#")
+        return ("#" if comment else _strings(line, "", names)), _Open()
     mark, key, gap, value = found.groups()
-    if key not in _ACCOUNTS and key not in _PLAIN:
-        shown = (
-            "#"
-            if mark
-            else f"{names.name('variable', key)}{gap}{_strings(value, '', names)}"
-        )
-        return shown, _open(value, mark, "hidden")
-    return f"{mark}{key}{gap}{_strings(value, key, names)}", _open(value, mark, key)
-
-
-def _open(value: str, mark: str, key: str) -> str:
-    return key if not mark and value.startswith("[") and "]" not in value else ""
+    is_known = key in _ACCOUNTS or key in _PLAIN
+    if not is_known and mark:
+        return "#", _Open()
+    shown_key = key if is_known else names.name("variable", key)
+    shown = f"{mark}{shown_key}{gap}{_strings(value, key, names)}"
+    is_open = value.startswith("[") and "]" not in value
+    return shown, _Open(key, mark) if is_open else _Open()
 
 
 def _strings(text: str, key: str, names: Names) -> str:
