@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Domain(NamedTuple):
     functions: tuple[VmFunction, ...] = ()
     memory_kib: int = 0
     page_kib: int | None = None
+    shared: SharedMemory = SharedMemory()
 
 
 def parse_domain(text: str) -> Domain | None:
@@ -70,6 +72,7 @@ def parse_domain(text: str) -> Domain | None:
         functions,
         0 if memory is None else _kib(memory.text, memory.get("unit")),
         _page(root),
+        shared_memory(root),
     )
 
 

@@ -10,6 +10,7 @@ from vfio_doctor.host.redaction import (
     accounts,
     arguments,
     boot_entries,
+    confinement,
     devices,
     forms,
     kernel_files,
@@ -243,7 +244,7 @@ ROWS = (
         libvirt.client_configuration,
     ),
     Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
-    Row(("/etc/apparmor.d/*",), scrub.words),
+    Row(("/etc/apparmor.d/*",), confinement.apparmor),
 )
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,

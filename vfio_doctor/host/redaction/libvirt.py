@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
+from vfio_doctor.parse.domain_memory import json_fields
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -290,6 +292,7 @@ _QEMU_KEYS = listed(
     "id mem-path size share memdev driver host bus addr x-vga multifunction bar"
     " qom-type prealloc romfile rombar guest-reset"
 )
+_SIZE = re.compile(r"\d{1,12}[bkmgtBKMGT]?")
 _QEMU_WORDS = listed(
     "-object -device -cpu -machine -global -set memory-backend-file ivshmem-plain"
     " ivshmem-doorbell vfio-pci host on off looking-glass pcie.0 yes no true false"
@@ -301,8 +304,40 @@ _QEMU_WORDS = listed(
 def _qemu(text: str, names: Names) -> str:
     """Return an argument of QEMU: known options of known devices."""
     if text.startswith("{"):
-        return names.hidden(text)
+        return _qemu_json(text, names)
     return ",".join(_qemu_item(item, names) for item in text.split(","))
+
+
+def _qemu_json(text: str, names: Names) -> str:
+    """Return an object of known keys; written anew, in the quotes that XML takes."""
+    fields = json_fields(html.unescape(text))
+    if fields is None:
+        return names.hidden(text)
+    shown = (
+        f"{_quoted(key if key in _QEMU_KEYS else names.hidden(key))}:"
+        f"{_qemu_value(key, value, names)}"
+        for key, value in fields.items()
+    )
+    return f"{{{','.join(shown)}}}"
+
+
+def _qemu_value(key: str, value: object, names: Names) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false"}.get(bool(value), "null")
+    if isinstance(value, int) and _is_size(key, str(value)):
+        return str(value)
+    if not isinstance(value, str):
+        return _quoted(names.hidden(str(value)))
+    return _quoted(_qemu_item(f"{key}={value}", names).partition("=")[2])
+
+
+def _is_size(key: str, text: str) -> bool:
+    """Tell whether this is a number; one of bytes is longer than others may be."""
+    return forms.is_number(text) or (key == "size" and bool(_SIZE.fullmatch(text)))
+
+
+def _quoted(text: str) -> str:
+    return f"&quot;{text}&quot;"
 
 
 def _qemu_item(item: str, names: Names) -> str:
@@ -310,7 +345,7 @@ def _qemu_item(item: str, names: Names) -> str:
     if not equals:
         return item if item in _QEMU_WORDS else names.hidden(item)
     shown = key if key in _QEMU_KEYS else names.hidden(key)
-    if value in _QEMU_WORDS or forms.is_number(value) or re.fullmatch(forms.BDF, value):
+    if value in _QEMU_WORDS or _is_size(key, value) or re.fullmatch(forms.BDF, value):
         return f"{shown}={value}"
     if key == "mem-path" and value.startswith("/"):
         return f"{shown}={path(value, names)}"
