@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrNode as KvmfrNode
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
+    from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
@@ -81,6 +82,24 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
+    from vfio_doctor.facts.libvirt.conf import KVM as KVM
+    from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
+    from vfio_doctor.facts.libvirt.conf import QemuConf as QemuConf
+    from vfio_doctor.facts.libvirt.conf import with_devices as with_devices
+    from vfio_doctor.facts.libvirt.confinement import AppArmor as AppArmor
+    from vfio_doctor.facts.libvirt.confinement import Denials as Denials
+    from vfio_doctor.facts.libvirt.confinement import SeLinux as SeLinux
+    from vfio_doctor.facts.libvirt.daemons import Daemon as Daemon
+    from vfio_doctor.facts.libvirt.daemons import LibvirtDaemons as LibvirtDaemons
+    from vfio_doctor.facts.libvirt.daemons import LibvirtPrograms as LibvirtPrograms
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms as KvmfrVms
+    from vfio_doctor.facts.libvirt.intent import LibvirtIntent as LibvirtIntent
+    from vfio_doctor.facts.libvirt.shared_memory import SHARED_FILE as SHARED_FILE
+    from vfio_doctor.facts.libvirt.shared_memory import (
+        LookingGlassMemory as LookingGlassMemory,
+    )
+    from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
@@ -97,6 +116,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
+    from vfio_doctor.facts.node import looks as looks
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
     from vfio_doctor.facts.pci.binding import BINDING_FILE as BINDING_FILE
     from vfio_doctor.facts.pci.binding import EARLY_MODULES as EARLY_MODULES
@@ -171,6 +191,9 @@ if TYPE_CHECKING:
     from vfio_doctor.model import UdevTrigger as UdevTrigger
     from vfio_doctor.model import WriteFile as WriteFile
     from vfio_doctor.parse.cmdline import CommandLine as CommandLine
+    from vfio_doctor.parse.denials import Denial as Denial
+    from vfio_doctor.parse.denials import type_of as type_of
+    from vfio_doctor.parse.domain_memory import Mapping as Mapping
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo

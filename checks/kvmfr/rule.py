@@ -463,6 +463,7 @@ class KvmfrGroupUnknown(Check):
     id = "kvmfr-group-unknown"
     severity = Severity.ERROR
     title = "The kvmfr udev rule names an unknown or refused group"
+    requires = ("libvirt-account-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a line whose group is unknown or refused."""

@@ -25,8 +25,14 @@ SILENCE = "kvm-reports-ignored-msrs host"
 KVMFR_RULES = (
     *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
     *("module-rejected", "no-device", "node-not-a-device", "not-loaded-at-boot"),
-    *("rule-owner", "rule-too-late"),
+    *("rule-owner", "rule-too-late", "apparmor-denies", "no-libvirt"),
+    *("not-in-device-list", "selinux-label", "vm-mapping", "vm-virtiofs"),
 )
+LIBVIRT_RULES = ("daemon-off", "daemons-doubled", "shared-memory-closed")
+LIST = "list-libvirt-devices-no-unit"
+MEMORY = "/dev/shm/looking-glass: make-shared-memory.summary"
+# There is no qemu.conf, or not a whole one.
+NO_CONF = "? kvmfr-not-in-device-list"
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
@@ -42,8 +48,43 @@ RIGHT: dict[str, list[str]] = {
     ],
     # The missing group follows from the missing account.
     "kvmfr-03b-bazzitedx44-no-qemu-account-kvmfr": [
-        f"kvmfr-group-unknown {RULES}/99-kvmfr.rules:1: qemu-account-in-no-file"
+        "libvirt-account-missing /etc/libvirt/qemu.conf: advice"
     ],
+    "kvmfr-03a-bazzitedx44-no-qemu-account": [
+        "libvirt-account-missing /etc/libvirt/qemu.conf: advice"
+    ],
+    "kvmfr-m05b-no-qemu-account-user-set": [
+        "libvirt-account-missing /etc/libvirt/qemu.conf:1: advice"
+    ],
+    # The rule goes where this libvirt reads it; m04 shows no file that says where.
+    "kvmfr-01b-debian-apparmor": [
+        f"kvmfr-apparmor-denies {NODE}: open-kvmfr-in-apparmor.summary"
+    ],
+    "kvmfr-m04-apparmor-denied": [f"kvmfr-apparmor-denies {NODE}: open-kvmfr-no-hook"],
+    "kvmfr-19-fedora43-selinux": [f"kvmfr-selinux-label {NODE}: label-kvmfr.summary"],
+    "kvmfr-01c-debian-acl-without-kvm": [
+        f"libvirt-list-without-kvm /etc/libvirt/qemu.conf:10: {LIST}"
+    ],
+    "kvmfr-m02-acl-lacks-kvm": [
+        f"libvirt-list-without-kvm /etc/libvirt/qemu.conf:1: {LIST}"
+    ],
+    "kvmfr-25-fedora43-fixed-but-acl-default": [
+        f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf: {LIST}"
+    ],
+    "kvmfr-m01-acl-lacks-kvmfr": [
+        f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf:1: {LIST}"
+    ],
+    "kvmfr-04-fedora34-shm-denied": [f"libvirt-shared-memory-closed {MEMORY}"],
+    # What is defined remains, and nothing starts it.
+    "kvmfr-14-bazzite44-no-libvirt": ["kvmfr-no-libvirt vm1: advice", NO_CONF],
+    "kvmfr-22c-bazzitetower-size-differs": [
+        "kvmfr-vm-mapping vm1: advice",
+        NO_CONF,
+        "? libvirt-daemon-off",
+        "? libvirt-daemons-doubled",
+    ],
+    "kvmfr-m13-vm-larger": ["kvmfr-vm-mapping vm1: advice", NO_CONF],
+    "kvmfr-m14-virtiofs": ["kvmfr-vm-virtiofs vm1: advice", NO_CONF],
     # A guest: no host's rules, and no size is set.
     "kvmfr-05b-guest-vm-to-vm-healthy": [],
     "kvmfr-06-xanmod-dkms-fails": [
@@ -108,6 +149,7 @@ RIGHT: dict[str, list[str]] = {
     ],
     "read-intent-user": [
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
+        *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
         *(f"? vfio-{name}" for name in VFIO_RULES),
     ],
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],

@@ -58,7 +58,7 @@ class QemuUser(NamedTuple):
         """
         accounts = facts[Accounts]
         path, text, settings = facts[QemuConf]
-        name = settings.text("user") or _shown(settings)
+        name = settings.text("user") or shown_account(settings)
         # NixOS starts QEMU as root unless its module is told otherwise.
         if not name and facts[Generated].yes:
             if isinstance(text, Missing) and text.why is not Why.ABSENT:
@@ -74,7 +74,7 @@ class QemuUser(NamedTuple):
         return cls(name, uid, gids, group, assumed, source)
 
 
-def _shown(conf: LibvirtConf) -> str:
+def shown_account(conf: LibvirtConf) -> str:
     """Return the account that the commented-out line shows as the build's own.
 
     Samples of before 8.0 say root, whatever the build.

@@ -41,6 +41,7 @@ class Vm(NamedTuple):
     memory_kib: int = 0
     page_kib: int | None = None
     shared: SharedMemory = SharedMemory()
+    emulator: str = ""
 
     @property
     def of_system(self) -> bool:

@@ -101,8 +101,15 @@ def _pattern(glob: str) -> str:
         elif token == "," and depth:
             out.append("|")
         elif len(token) > 2:
-            inner = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-            out.append(f"[{inner}]")
+            out.append(_set(token[1:-1]))
         else:
             out.append(re.escape(token[-1]))
     return "".join(out)
+
+
+def _set(inner: str) -> str:
+    """Return a set of characters as ``re`` writes it; ranges stay ranges."""
+    without = inner.startswith("^")
+    parts = re.findall(r"[A-Za-z0-9]-[A-Za-z0-9]|.", inner[without:])
+    held = "".join(part if len(part) == 3 else re.escape(part) for part in parts)
+    return f"[{'^' * without}{held}]"

@@ -55,6 +55,7 @@ class Domain(NamedTuple):
     memory_kib: int = 0
     page_kib: int | None = None
     shared: SharedMemory = SharedMemory()
+    emulator: str = ""
 
 
 def parse_domain(text: str) -> Domain | None:
@@ -73,6 +74,7 @@ def parse_domain(text: str) -> Domain | None:
         0 if memory is None else _kib(memory.text, memory.get("unit")),
         _page(root),
         shared_memory(root),
+        (root.findtext("devices/emulator") or "").strip(),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.base import MissingFact, NotApplicable, known
+from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse, with_items
@@ -12,7 +13,8 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.facts.nixos import Generated
+from vfio_doctor.host.reader import Reader
 
 # NixOS writes the second one.
 QEMU_CONF = ("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf")
@@ -23,9 +25,14 @@ BUILT_IN = (
     *("/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom"),
     *("/dev/ptmx", KVM, "/dev/userfaultfd"),
 )
+NO_FILE = say("libvirt-conf-absent", "there is no {path}")
 REFUSED = say(
     "libvirt-conf-not-readable-by-libvirt",
     "{path}:{line}: libvirt cannot read this file",
+)
+NOT_WHOLE = say(
+    "libvirt-conf-not-whole",
+    "{path} holds no settings, and not the sample of the list that libvirt ships",
 )
 NOT_A_LIST = say(
     "libvirt-device-list-no-list", "{path}: cgroup_device_acl is no list of texts"
@@ -42,13 +49,21 @@ class QemuConf(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> QemuConf:
         """Take the first of the two that is there, or that cannot be read."""
+        unread: Missing | None = None
         for path in QEMU_CONF:
             text = read_text(host, path)
             if isinstance(text, str):
                 return cls(path, text, parse(text))
             if text.why is not Why.ABSENT:
-                return cls(path, text, parse(""))
-        return cls(QEMU_CONF[0], Missing(QEMU_CONF[0], Why.ABSENT), parse(""))
+                unread = unread or text
+        missing = unread or Missing(QEMU_CONF[0], Why.ABSENT)
+        return cls(missing.source, missing, parse(""))
+
+    def demand(self) -> None:
+        """Raise `NotApplicable` if there is no such file: libvirt needs none."""
+        if isinstance(self.text, Missing) and self.text.why is Why.ABSENT:
+            raise NotApplicable(NO_FILE.filled(path=self.path))
+        known(self.text)
 
     def in_force(self) -> LibvirtConf:
         """Return the settings; raise `MissingFact` if they are not known."""
@@ -71,7 +86,8 @@ class DeviceList(NamedTuple):
 
     ``items`` are in force; ``line`` is the setting's, 0 if libvirt's own list is in
     force. ``counts`` is false if qemu.conf has both its uses switched off.
-    ``needs_kvm`` is true unless this libvirt opens /dev/kvm without being told.
+    ``whole`` is false if the file has comments only and lacks libvirt's sample of the
+    list: then it is no file that libvirt ships, nor one that somebody wrote.
     """
 
     path: str
@@ -79,6 +95,7 @@ class DeviceList(NamedTuple):
     items: tuple[str, ...]
     defaults: tuple[str, ...]
     counts: bool
+    whole: bool = True
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> DeviceList:
@@ -93,7 +110,13 @@ class DeviceList(NamedTuple):
         defaults = shown or BUILT_IN
         items = held.value if held and isinstance(held.value, tuple) else defaults
         line = held.line if held else 0
-        return cls(file.path, line, items, defaults, _counts(conf))
+        whole = bool(conf.settings or shown) or facts[Generated].yes
+        return cls(file.path, line, items, defaults, _counts(conf), whole)
+
+    def demand(self) -> None:
+        """Raise `MissingFact` if what is in force cannot be told from the file."""
+        if not self.whole:
+            raise MissingFact(NOT_WHOLE.filled(path=self.path), Why.FAILED)
 
     @property
     def lacks_kvm(self) -> bool:
