@@ -31,6 +31,7 @@ COMMANDS = (
     "man",
     "triage",
     "undo",
+    "vm",
 )
 
 # Words that other tools have commands for.

@@ -49,7 +49,10 @@ class HostAddressTwice(Lint):
         """Compare the addresses of the host."""
         seen: dict[str, Hostdev] = {}
         for one in vm.hostdevs:
-            first = seen.setdefault(one.address, one)
+            # Disks may be namespaces of one NVMe drive.
+            namespace = one.element.first("source")
+            part = namespace.get("namespace") if namespace else ""
+            first = seen.setdefault(f"{one.address} {part}", one)
             if first is not one:
                 line = first.element.spot().line
                 message = self.TWICE.filled(address=one.address, line=line)
@@ -91,7 +94,8 @@ class GuestAddressTwice(Lint):
         for one in vm.devices:
             place = place_in_guest(one)
             own = one.first("address")
-            if place is None or own is None:
+            # The first console is the first serial port once more.
+            if place is None or own is None or one.tag == "console":
                 continue
             first = seen.setdefault(place, one)
             if first is not one:

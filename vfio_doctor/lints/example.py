@@ -52,8 +52,7 @@ EXAMPLE = """\
       <source>
         <address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
       </source>
-      <address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'
-      multifunction='on'/>
+      <address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0' multifunction='on'/>
     </hostdev>
     <hostdev mode='subsystem' type='pci' managed='yes'>
       <source>
@@ -72,10 +71,9 @@ EXAMPLE = """\
   </devices>
   <qemu:commandline>
     <qemu:arg value='-device'/>
-    <qemu:arg
-    value="{'driver':'ivshmem-plain','id':'shmem0','memdev':'looking-glass'}"/>
-    <qemu:arg value='-object'/> <qemu:arg
-    value="{'qom-type':'memory-backend-file','id':'looking-glass','mem-path':'/dev/kvmfr0','size':67108864,'share':true}"/>
+    <qemu:arg value="{'driver':'ivshmem-plain','id':'shmem0','memdev':'looking-glass'}"/>
+    <qemu:arg value='-object'/>
+    <qemu:arg value="{'qom-type':'memory-backend-file','id':'looking-glass','mem-path':'/dev/kvmfr0','size':67108864,'share':true}"/>
   </qemu:commandline>
 </domain>
 """  # noqa: E501

@@ -28,6 +28,7 @@ NOT_XML = say(
     "vm-not-xml", "it begins with {start}, and XML begins with <: not a definition"
 )
 # What holds a domain: a status file of libvirt's, a snapshot, a saved image.
+KVM = ("kvm", "qemu")
 HOLDERS = ("domstatus", "domainsnapshot", "domainbackup", "save")
 # A text that is no XML is no VM: its first characters tell what it is.
 _SHOWN = 12
@@ -85,7 +86,7 @@ def judge(
     vm = Definition(domain, path)
     faults: list[Fault] = []
     untold: list[Untold] = []
-    for lint in every() if lints is None else lints:
+    for lint in _wanted(domain, lints):
         try:
             faults += [_fault(lint, one, vm) for one in lint().judge(vm, facts)]
         except MissingFact as missing:
@@ -94,6 +95,15 @@ def judge(
             continue
     faults.sort(key=lambda f: (f.place.line, f.place.column, f.lint.id))
     return Judged(vm.name, path, tuple(faults), tuple(untold), None, document)
+
+
+def _wanted(
+    domain: Element, lints: Iterable[type[Lint]] | None
+) -> Iterable[type[Lint]]:
+    """Return the lints; none for containers, and for hypervisors that are not KVM."""
+    if domain.get("type", KVM[0]) not in KVM:
+        return ()
+    return every() if lints is None else lints
 
 
 def _plainer(refused: Refused, data: bytes) -> Refused:

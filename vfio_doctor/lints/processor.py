@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.lints.definition import Definition
 
 OWN = ("host-passthrough", "maximum")
+X86 = "x86_64"
 PIN = "<vcpupin vcpu='1' cpuset='9'/>"
 TOPOEXT = "<feature policy='require' name='topoext'/>"
 
@@ -56,6 +57,9 @@ class CpuMode(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the mode; an argument of QEMU's may say otherwise."""
         if not vm.passes or any(a.option == "cpu" for a in vm.arguments):
+            return
+        kind = vm.domain.first("os/type")
+        if kind is not None and kind.get("arch", X86) != X86:
             return
         cpu = vm.domain.first("cpu")
         mode = cpu.get("mode") if cpu else ""
