@@ -14,11 +14,13 @@ PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-bin",
     "man": "man-db",
     "modprobe": "kmod",
+    "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
     "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",
+    "virsh": "libvirt-clients",
 }
 # An ordinary user's search path leaves these out.
 ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.xml_tree import Element
 
 KVMFR = "/dev/kvmfr"
+# More than any machine has places for.
+MOST = 256
 IVSHMEM = ("ivshmem-plain", "ivshmem-doorbell")
 
 
@@ -71,7 +74,7 @@ class Definition:
     @cached_property
     def hostdevs(self) -> tuple[Hostdev, ...]:
         """Return the PCI functions that it gets, those of SR-IOV and NVMe included."""
-        return tuple(self._hostdevs())
+        return tuple(islice(self._hostdevs(), MOST))
 
     def _hostdevs(self) -> Iterator[Hostdev]:
         for one in self.devices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, NotApplicable
@@ -28,6 +29,8 @@ NOT_XML = say(
     "vm-not-xml", "it begins with {start}, and XML begins with <: not a definition"
 )
 # What holds a domain: a status file of libvirt's, a snapshot, a saved image.
+# More of one kind help nobody, and a hostile text may have any number.
+MOST = 100
 KVM = ("kvm", "qemu")
 HOLDERS = ("domstatus", "domainsnapshot", "domainbackup", "save")
 # A text that is no XML is no VM: its first characters tell what it is.
@@ -88,7 +91,8 @@ def judge(
     untold: list[Untold] = []
     for lint in _wanted(domain, lints):
         try:
-            faults += [_fault(lint, one, vm) for one in lint().judge(vm, facts)]
+            found = islice(lint().judge(vm, facts), MOST)
+            faults += [_fault(lint, one, vm) for one in found]
         except MissingFact as missing:
             untold.append(Untold(lint, missing))
         except NotApplicable:

@@ -34,8 +34,8 @@ class QemuNamespace(Lint):
     """Elements for QEMU stand where libvirt does not read them.
 
     libvirt reads <qemu:commandline> only as a child of <domain>, and only if <domain>
-    declares what the prefix stands for. Without the declaration `virsh define` says
-    "Namespace prefix qemu is not defined", and virt-manager drops the element.
+    declares what the prefix stands for. Without the declaration it reads over the
+    element without a word: it is gone when you look again.
 
     How to put it right:
     Declare the prefix on <domain>, exactly as in the example, in the same edit that
@@ -56,8 +56,8 @@ class QemuNamespace(Lint):
 
     UNDECLARED = say(
         "vm-qemu-undeclared",
-        "<{tag}> has a prefix that <domain> does not declare: libvirt refuses the"
-        " definition, or drops the element.",
+        "<{tag}> has a prefix that <domain> does not declare: libvirt drops the element"
+        " without a word.",
     )
     DECLARE = say("vm-qemu-declare", "Write <domain ... xmlns:qemu='{address}'>.")
     MISPLACED = say(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.model import Message
 
-LARGEST = 4 << 20
+LARGEST = 1 << 20
 DEEPEST = 100
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
@@ -29,7 +29,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "ut
 _ENCODINGS = ("utf-8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15")
 
 TOO_LARGE = say(
-    "xml-too-large", "larger than {limit} MiB: no VM's definition is", limit=4
+    "xml-too-large", "larger than {limit} MiB: no VM's definition is", limit=1
 )
 TOO_DEEP = say("xml-too-deep", "elements are nested more than {most} deep")
 DOCTYPE = say(
