@@ -34,6 +34,7 @@ COMMANDS = (
     "triage",
     "undo",
     "verify",
+    "vm",
 )
 
 # Words that other tools have commands for.

@@ -16,11 +16,13 @@ PACKAGES = {
     "libvirt.so.0": "libvirt0",
     "man": "man-db",
     "modprobe": "kmod",
+    "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
     "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",
+    "virsh": "libvirt-clients",
 }
 # An ordinary user's search path leaves these out.
 ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
