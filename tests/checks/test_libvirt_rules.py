@@ -74,10 +74,12 @@ def test_vms_that_nobody_may_read_decide_nothing() -> None:
 
 def test_without_a_vm_that_maps_it_the_list_may_be_any() -> None:
     own = "/home/alice/.config/libvirt/qemu/win11.xml"
+    definition = lv.vm(128).files[lv.VM_FILE]
+    assert not isinstance(definition, Missing)
     for parts in (
         (gone(lv.VM_FILE),),
         (file(lv.VM_FILE, lv.SHMEM),),
-        (gone(lv.VM_FILE), file(own, lv.vm(128).files[lv.VM_FILE])),
+        (gone(lv.VM_FILE), file(own, definition)),
     ):
         found = judged(KvmfrNotInDeviceList, MODULAR.parts, *parts, lv.conf(""))
         assert found.status is Status.NOT_APPLICABLE
