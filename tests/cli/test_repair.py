@@ -61,6 +61,17 @@ def test_everything_is_repaired_and_looked_at_again(root: Path, capsys: Output) 
     assert "set already" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("chosen", [FIX, Chosen(fix=True, dry_run=True)])
+def test_nothing_is_repaired_from_inside_a_container(
+    root: Path, capsys: Output, chosen: Chosen
+) -> None:
+    trees.put(root, "/run/.containerenv", "")
+    before = trees.snapshot(root)
+    assert repair.run(chosen, place(root)) == 2
+    assert "container (podman)" in capsys.readouterr().err
+    assert trees.snapshot(root) == before
+
+
 def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: Output) -> None:
     before = trees.snapshot(root)
     chosen = Chosen(fix=True, dry_run=True)
