@@ -13,8 +13,8 @@ from support.unbound_card import AUDIO, CARD, IDS, IMAGE, TOOLS, said, unbound
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
-from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.facts.pci.binding import BINDING_FILE, INSTALL
+from vfio_doctor.facts.base import CannotFix, Facts, Options
+from vfio_doctor.facts.pci.binding import BINDING_FILE, INSTALL, binding
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import Applicability, CommandStep, FileStep, ProbeStep
@@ -362,3 +362,45 @@ def test_an_override_of_the_card_with_the_screen_is_not_probed() -> None:
     plan = plan_of(unbound(OVERRIDDEN, LOADED, screen, ids="", changes=NO_DRIVER))
     assert "probe-host-needs" in {refused.why.id for refused in plan.refused}
     assert not plan.steps
+
+
+OSTREE = file("/run/ostree-booted", "")
+SHIPPED = file("/usr/lib/dracut/dracut.conf.d/80-vfio.conf", "force_drivers+=...\n")
+
+
+def test_an_image_that_ships_vfio_pci_gets_arguments_alone() -> None:
+    made = binding(CARD, Facts(CapturedHost(unbound(OSTREE, SHIPPED))))
+    assert made.arguments == (
+        ("vfio-pci.ids", "10de:2482"),
+        ("vfio-pci.ids", "10de:228b"),
+        ("rd.driver.pre", "vfio-pci"),
+    )
+    assert (made.lines, made.early) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason", "words"),
+    [
+        (
+            (OSTREE,),
+            "bind-not-in-image",
+            ("rpm-ostree initramfs --enable", f"--append={WHOLE}", "bootc upgrade"),
+        ),
+        ((file("/etc/NIXOS", ""),), "bind-nixos", ("boot.kernelParams", WHOLE)),
+        (
+            (OSTREE, SHIPPED, BY_ADDRESS),
+            "bind-twin-in-image",
+            ("comes with the system's image",),
+        ),
+    ],
+)
+def test_where_files_do_not_help_the_way_is_said(
+    parts: tuple[Parts, ...], reason: str, words: tuple[str, ...]
+) -> None:
+    changes = (TWIN,) if BY_ADDRESS in parts else ()
+    ids = "" if BY_ADDRESS in parts else IDS
+    host = CapturedHost(unbound(*parts, ids=ids, changes=changes))
+    with pytest.raises(CannotFix) as refused:
+        binding(CARD, Facts(host))
+    assert refused.value.message.id == reason
+    assert [word for word in words if word not in str(refused.value)] == []
