@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from support import hosts
@@ -9,6 +12,7 @@ from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import KERNEL
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import GROUPS, PCI
+from support.tools import found as path_of
 from support.unbound_card import AUDIO, CARD, IDS, IMAGE, TOOLS, said, unbound
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
@@ -101,8 +105,6 @@ def test_a_card_with_a_twin_goes_by_its_addresses() -> None:
 
 @pytest.mark.runs("sh")
 def test_the_line_for_modprobe_binds_what_the_argument_names() -> None:
-    import subprocess
-
     # What the kernel and modprobe do is played; the shell is real.
     line = INSTALL.removeprefix("install vfio-pci ")
     for path, stands_for in (
@@ -122,6 +124,21 @@ def test_the_line_for_modprobe_binds_what_the_argument_names() -> None:
             ["sh", "-c", line], input=words, capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines() == [*bound, "vfio-pci"]
+
+
+@pytest.mark.needs_tool("modprobe")
+@pytest.mark.runs("modprobe")
+def test_kmod_itself_reads_the_lines(tmp_path: Path) -> None:
+    tool = path_of("modprobe")
+    assert tool
+    path = tmp_path / "vfio-doctor.conf"
+    path.write_text("\n".join((INSTALL, *RULES, "")))
+    # -c prints the configuration and loads nothing.
+    argv = [tool, "-C", str(path), "-c"]
+    out = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    read = [line for line in out.splitlines() if not line.startswith("alias")]
+    assert INSTALL.replace("vfio-pci", "vfio_pci", 1) in read
+    assert [line for line in read if line.startswith("softdep nouveau")]
 
 
 def test_a_built_in_vfio_pci_gets_the_argument_and_no_image() -> None:
