@@ -57,6 +57,8 @@ def tree() -> Path:
             shutil.copy(file, place)
         images.run("depmod", "-b", target, release)
         (target / "etc/default/grub").write_text(loader_guest.GRUB_DEFAULT)
+        # This initramfs mounts the root read-only, as Debian's always do.
+        (target / "etc/fstab").write_text("/dev/vda1 / ext4 defaults 0 0\n")
         grub = target / "boot/grub/i386-pc"
         shutil.copytree(loader_guest.GRUB_IMAGES, grub)
 
