@@ -284,8 +284,9 @@ def _new_list(
     text: str, default: Setting | None, key: str, wanted: tuple[str, ...]
 ) -> str:
     ending = "\r\n" if "\r\n" in text else "\n"
-    rows = "".join(f'{INDENT}"{item}",{ending}' for item in wanted)
-    block = f"{key} = [{ending}{rows}]{ending}"
+    # libvirt takes a comma behind the last one, its Augeas lens does not.
+    rows = f",{ending}".join(f'{INDENT}"{item}"' for item in wanted)
+    block = f"{key} = [{ending}{rows}{ending}]{ending}"
     at = default.end if default else len(text)
     before = text[:at]
     if before and not before.endswith("\n"):
