@@ -100,7 +100,11 @@ CASES = {
     ),
     "passwd": Case(BLUEFIN, "/etc/passwd", ("a:x:1:1::/:/\n", "x:")),
     "group": Case(BLUEFIN, "/etc/group", ("kvm:x:36:qemu\n", "b,")),
-    "qemu.conf": Case(BLUEFIN, "/etc/libvirt/qemu.conf", ('user = "q"\n', '"a", ')),
+    "qemu.conf": Case(
+        BLUEFIN,
+        "/etc/libvirt/qemu.conf",
+        ('user = "q"\n', '"a", ', "# c\n", "# c\r", "#a = [\n"),
+    ),
     "GRUB": Case(
         DEBIAN,
         "/etc/default/grub",
