@@ -22,7 +22,7 @@ from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble
-from vfio_doctor.facts.base import Collected, Facts, MissingFact, Options
+from vfio_doctor.facts.base import Collected, Facts, MissingFact, NotApplicable, Options
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import CommandResult
 from vfio_doctor.model import RunInfo
@@ -155,7 +155,7 @@ def judged(capture: Capture) -> None:
     for kind in kinds():
         try:
             facts[kind]
-        except MissingFact:
+        except (MissingFact, NotApplicable):
             continue
     report = assemble(host, facts, results, RunInfo("", 0, "x"))
     text.render(report, Look(colour=False, verbosity=1))
