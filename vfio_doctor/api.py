@@ -161,6 +161,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vfio_container import VfioContainer as VfioContainer
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms

@@ -7,6 +7,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-amd-reset', 'An AMD card that works once does without vendor-reset', 'WARNING', ()),
     ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
     ('vfio-cannot-reset', 'A device for a VM cannot be reset by itself', 'WARNING', ()),
+    ('vfio-container-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ('libvirt-account-missing',)),
     ('vfio-device-busy', 'The host uses a device that is to be given away', 'WARNING', ()),
     ('vfio-device-gone', 'A VM is given a device that is not there', 'WARNING', ()),
     ('vfio-device-lost', 'A device for a VM does not answer any more', 'ERROR', ()),

@@ -36,7 +36,7 @@ NO_CONF = "? kvmfr-not-in-device-list"
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
-    *("amd-reset", "cannot-reset", "device-busy", "device-lost"),
+    *("amd-reset", "cannot-reset", "device-busy", "device-lost", "container-closed"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -75,6 +75,7 @@ RIGHT: dict[str, list[str]] = {
         f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf:1: {LIST}"
     ],
     "kvmfr-04-fedora34-shm-denied": [f"libvirt-shared-memory-closed {MEMORY}"],
+    "kvmfr-15-debian-vfio-node-0600": ["vfio-container-closed /dev/vfio/vfio: advice"],
     # What is defined remains, and nothing starts it.
     "kvmfr-14-bazzite44-no-libvirt": ["kvmfr-no-libvirt vm1: advice", NO_CONF],
     "kvmfr-22c-bazzitetower-size-differs": [
