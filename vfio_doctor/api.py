@@ -107,6 +107,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
     from vfio_doctor.facts.pci.claims import Script as Script
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
+    from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
+    from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
     from vfio_doctor.facts.pci.devices import members as members
@@ -120,6 +122,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
+    from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
+    from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens

@@ -29,7 +29,8 @@ KVMFR_RULES = (
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
-    *("amd-reset", "cannot-reset", "device-busy", "device-lost"),
+    *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
+    "physical-function",
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -140,6 +141,7 @@ RIGHT: dict[str, list[str]] = {
         "vfio-not-bound 0000:28:00.0: advice",
         "vfio-not-bound 0000:28:00.0: advice",
     ],
+    "kvmfr-15-debian-vfio-node-0600": ["vfio-node-closed /dev/vfio/vfio: advice"],
     # limine starts it, and syslinux.cfg was edited; then limine.conf was.
     **dict.fromkeys(
         ("vfio-11-unraid-wrong-loader-file", "vfio-11b-unraid-limine-before"),

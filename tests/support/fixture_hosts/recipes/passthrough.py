@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support import hosts
 from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
@@ -83,6 +84,9 @@ ONE_NVIDIA = """
 08:00.0 10de:2482 030000 nvidia       11
 08:00.1 10de:228b 040300 snd_hda_intel 11
 """
+SERVER_CARD = """
+0b:00.0 8086:1521 020000 igb          15
+"""
 
 
 def two_ports(*methods: str) -> tuple[Parts, ...]:
@@ -99,6 +103,24 @@ def navi(methods: str, *modules: str) -> tuple[Parts, ...]:
         file(f"{SYSFS}/0000:08:00.0/reset_method", f"{methods}\n"),
         file("/proc/modules", loaded),
     )
+
+
+def virtual_functions(made: str) -> tuple[Parts, ...]:
+    """Return a second network card that is meant for a VM, with FLR and SR-IOV."""
+    home = f"{SYSFS}/0000:0b:00.0"
+    return (
+        pci(SERVER_CARD, True, ""),
+        vm("0b:00.0"),
+        file(f"{home}/reset_method", "flr bus\n"),
+        file(f"{home}/sriov_totalvfs", "7\n"),
+        file(f"{home}/sriov_numvfs", f"{made}\n"),
+    )
+
+
+def vfio_node(mode: int) -> Parts:
+    """Return /dev/vfio/vfio."""
+    node = hosts.char_node(mode, "root", 0, "root", 0, (10, 196))
+    return Parts(stats={"/dev/vfio/vfio": node})
 
 
 def awake(header: bytes) -> tuple[Parts, ...]:
@@ -133,6 +155,22 @@ RESETS = (
         "F14: the card did not survive the reset at the end of a VM",
         *awake(SILENT),
     ),
+    AMD.but(
+        "vfio-physical-with-virtual",
+        "N3: the ids are those of the card, and its virtual functions were meant",
+        *virtual_functions("4"),
+    ),
+    AMD.but(
+        "vfio-physical-alone",
+        "the whole network card goes to a firewall's VM",
+        *virtual_functions("0"),
+    ),
+    AMD.but(
+        "vfio-node-closed",
+        "level1techs: a udev rule for all of VFIO's nodes closed this one too",
+        vfio_node(0o600),
+    ),
+    AMD.but("vfio-node-open", "the node as the kernel makes it", vfio_node(0o666)),
     AMD.but(
         "vfio-nvidia-has-both",
         "bryansteiner/gpu-passthrough-tutorial#8: the VM's start hangs",
