@@ -15,9 +15,11 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-group-shared', 'A device for a VM shares its group with the host', 'ERROR', ('iommu-off',)),
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
+    ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
     ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ()),
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),
     ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),
+    ('vfio-session-vm', 'A VM with a device belongs to a libvirt without rights', 'WARNING', ()),
     ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
 )

@@ -30,7 +30,7 @@ VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
-    "physical-function",
+    *("memory-limit", "physical-function", "session-vm"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {

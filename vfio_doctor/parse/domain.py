@@ -47,12 +47,14 @@ class Domain(NamedTuple):
     """One VM. ``page_kib`` is the size of its huge pages.
 
     It is None if it asks for none, 0 if it takes the host's default size.
+    ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
     """
 
     name: str
     functions: tuple[VmFunction, ...] = ()
     memory_kib: int = 0
     page_kib: int | None = None
+    limit_kib: int = 0
 
 
 def parse_domain(text: str) -> Domain | None:
@@ -64,13 +66,17 @@ def parse_domain(text: str) -> Domain | None:
         return None
     devices = root.find("devices")
     functions = () if devices is None else tuple(_functions(devices))
-    memory = root.find("memory")
     return Domain(
         (root.findtext("name") or "").strip(),
         functions,
-        0 if memory is None else _kib(memory.text, memory.get("unit")),
+        _amount(root.find("memory")),
         _page(root),
+        _amount(root.find("memtune/hard_limit")),
     )
+
+
+def _amount(element: Element | None) -> int:
+    return 0 if element is None else _kib(element.text, element.get("unit"))
 
 
 def _root(text: str) -> Element | None:

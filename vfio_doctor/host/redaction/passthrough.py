@@ -20,6 +20,18 @@ _HOSTPCI = re.compile(r"hostpci\d+:\s*(?:host=)?([0-9a-fA-F:.;]+)(?=,|\s|$)")
 _BOUND = re.compile(
     r"(?:[0-9a-f]{4}:)[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?:\|[0-9a-f:]{9})?"
 )
+_UNIT = re.compile(
+    r"\s*(\[Service\]|\[[A-Z][a-z]+\]|LimitMEMLOCK\s*=\s*[\dA-Za-z:]{1,24}"
+    r"|CapabilityBoundingSet\s*=\s*~?\s*(?:CAP_[A-Z_]{1,24}\s*){0,64})\s*"
+)
+
+
+def unit(text: str, names: Names) -> str:
+    """Return what a unit says of rights and limits; other lines stay empty."""
+    lines = text.splitlines()
+    found = [match.group(1) if (match := _UNIT.fullmatch(x)) else "" for x in lines]
+    names.leave_out("line of a unit", found.count(""))
+    return "".join(f"{line}\n" for line in found)
 
 
 def script(text: str, names: Names) -> str:

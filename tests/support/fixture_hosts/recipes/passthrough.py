@@ -17,13 +17,13 @@ modprobe -i vfio-pci
 """
 
 
-def domain(*slots: str, huge: bool = False) -> str:
+def domain(*slots: str, huge: bool = False, more: str = "") -> str:
     """Return a VM of 8 GiB with functions of the host: ``08:00.0``."""
     pages = "<memoryBacking><hugepages/></memoryBacking>" if huge else ""
     hostdevs = "".join(map(hostdev, slots))
     return (
         "<domain type='kvm'><name>win11</name><memory unit='GiB'>8</memory>"
-        f"{pages}<devices>{hostdevs}</devices></domain>\n"
+        f"{pages}{more}<devices>{hostdevs}</devices></domain>\n"
     )
 
 
@@ -117,6 +117,15 @@ def virtual_functions(made: str) -> tuple[Parts, ...]:
     )
 
 
+FLATPAK = "/home/alice/.var/app/org.virt_manager.virt-manager/config/libvirt/qemu"
+
+
+def limited(gib: int) -> str:
+    """Return the VM of 8 GiB with a limit."""
+    tune = f"<memtune><hard_limit unit='GiB'>{gib}</hard_limit></memtune>"
+    return domain("08:00.0", "08:00.1", more=tune)
+
+
 def vfio_node(mode: int) -> Parts:
     """Return /dev/vfio/vfio."""
     node = hosts.char_node(mode, "root", 0, "root", 0, (10, 196))
@@ -164,6 +173,27 @@ RESETS = (
         "vfio-physical-alone",
         "the whole network card goes to a firewall's VM",
         *virtual_functions("0"),
+    ),
+    AMD.but(
+        "vfio-hard-limit",
+        "F32: the limit is the memory of the VM, and nothing is left for QEMU",
+        file("/etc/libvirt/qemu/win11.xml", limited(8)),
+    ),
+    AMD.but(
+        "vfio-hard-limit-enough",
+        "a limit with room for QEMU",
+        file("/etc/libvirt/qemu/win11.xml", limited(10)),
+    ),
+    AMD.but(
+        "vfio-vm-in-flatpak",
+        "a VM made in the Flatpak of virt-manager, whose libvirt is its own",
+        file(f"{FLATPAK}/win11.xml", domain("08:00.0", "08:00.1")),
+    ),
+    AMD.but(
+        "vfio-vm-in-flatpak-without-device",
+        "a VM there that gets no device",
+        vm("08:00.0", "08:00.1"),
+        file(f"{FLATPAK}/win11.xml", domain()),
     ),
     AMD.but(
         "vfio-node-closed",
