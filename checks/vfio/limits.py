@@ -149,9 +149,6 @@ def _exceeded(facts: Facts) -> Iterator[Finding]:
         yield Finding(HostPlace(), EXCEEDED, rows, Severity.WARNING, RAISE_OWN)
 
 
-NO_SESSION_VM = say(
-    "vfio-session-none", "no VM of a person's own libvirt is given a device"
-)
 IN_SESSION = say(
     "vfio-session-vm",
     "{vm} belongs to the libvirt of one person (qemu:///session), which may neither"
@@ -208,13 +205,16 @@ class VfioSessionVm(Check):
         """Yield one finding a VM."""
         wanted = facts[WantedDevices]
         wanted.demand()
-        given = [vm for vm in facts[Vms].vms if vm.functions and vm.of_person]
+        given = [vm for vm in facts[Vms].vms if vm.functions]
         if not given:
             wanted.all_seen()
-            raise NotApplicable(NO_SESSION_VM)
+            raise NotApplicable(NO_VM)
         for vm in given:
+            if not vm.of_person:
+                continue
             flatpak = "/.var/app/" in vm.path
             rows = (Evidence(vm.path, vm.functions[0].address, SYSTEM),)
             message = (IN_FLATPAK if flatpak else IN_SESSION).filled(vm=vm.name)
             advice = INSTALL if flatpak else MOVE_VM.filled(vm=vm.name)
             yield Finding(vm.place, message, rows, None, advice)
+        wanted.all_seen()

@@ -58,7 +58,11 @@ def _part(folder: str, part: str, names: Names) -> str:
             return f"{names.name('vm', stem)}{dot}{forms.in_parts(ending, names)}"
     if _ORDERED.fullmatch(folder):
         return names.files.get(part) or forms.in_parts(part, names, "file")
-    if public.is_module(part) or part in PARAMETERS or part in (".var", *FLATPAKS):
+    if (
+        public.is_module(part)
+        or part in PARAMETERS
+        or part in (".var", "app", *FLATPAKS)
+    ):
         return part
     return forms.in_parts(part, names, "module" if folder == "/sys/module" else "name")
 
