@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
     from vfio_doctor.facts.pci.claims import Script as Script
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
+    from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
     from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
     from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice

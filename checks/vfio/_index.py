@@ -16,10 +16,13 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
+    ('vfio-module-blacklisted', 'The module vfio-pci is blacklisted', 'ERROR', ()),
     ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ()),
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),
     ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),
     ('vfio-session-vm', 'A VM with a device belongs to a libvirt without rights', 'WARNING', ()),
+    ('vfio-setting-unread', 'A setting of vfio-pci is read by nothing', 'WARNING', ()),
     ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
+    ('vfio-virqfd-merged', 'A file names a module of VFIO that is there no more', 'INFO', ()),
 )

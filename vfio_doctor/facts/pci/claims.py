@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.module_config import Note
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
@@ -108,6 +109,30 @@ class InstallScripts(NamedTuple):
             if item.subject == VFIO_PCI
         )
         return cls(scripts, next(iter(config.unread), None))
+
+
+# Files of these endings are copies; lines of these kinds were taken out on purpose.
+COPIES = (".bak", ".old", ".orig", ".disabled", ".rpmsave", ".dpkg-old", ".save", "~")
+NOT_MEANT = ("nothing-in-force", "commented-out", "trailing-comment")
+
+
+class VfioSettings(NamedTuple):
+    """Files and lines that are meant for vfio-pci, and that modprobe does not read."""
+
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> VfioSettings:
+        """Take what is not read of modprobe.d, but for copies and comments."""
+        found = facts[ModuleConfig].notes(VFIO_PCI)
+        return cls(tuple(note for note in found if _is_meant(note)))
+
+
+def _is_meant(note: Note) -> bool:
+    if note.kind in NOT_MEANT or note.path.endswith(COPIES):
+        return False
+    live = (line.strip() for line in note.text.splitlines())
+    return "modprobe" in note.path and any(x and not x.startswith("#") for x in live)
 
 
 class IdEntry(NamedTuple):

@@ -87,6 +87,11 @@ ONE_NVIDIA = """
 SERVER_CARD = """
 0b:00.0 8086:1521 020000 igb          15
 """
+OLD_MODULES = "vfio_pci vfio vfio_iommu_type1 vfio_virqfd"
+NO_DRIVER = """
+08:00.0 10de:2482 030000 -            11
+08:00.1 10de:228b 040300 -            11
+"""
 
 
 def two_ports(*methods: str) -> tuple[Parts, ...]:
@@ -173,6 +178,37 @@ RESETS = (
         "vfio-physical-alone",
         "the whole network card goes to a firewall's VM",
         *virtual_functions("0"),
+    ),
+    AMD.but(
+        "vfio-file-not-conf",
+        "F21: the name of the file does not end in .conf",
+        file("/etc/modprobe.d/vfio", "options vfio-pci ids=10de:2482,10de:228b\n"),
+    ),
+    AMD.but(
+        "vfio-file-backup",
+        "an editor has left a copy beside the file",
+        file("/etc/modprobe.d/v.conf", "options vfio-pci ids=10de:2482,10de:228b\n"),
+        file("/etc/modprobe.d/v.conf.bak", "options vfio-pci ids=10de:2482\n"),
+    ),
+    AMD.but(
+        "vfio-blacklisted",
+        "F55: vfio-pci is blacklisted, so the card stays without a driver",
+        pci(NO_DRIVER, True, ""),
+        vm("08:00.0", "08:00.1"),
+        file("/etc/modprobe.d/no-vfio.conf", "blacklist vfio-pci\n"),
+        file("/proc/modules", "kvm_amd 167936 0 - Live 0x0000000000000000\n"),
+    ),
+    AMD.but(
+        "vfio-virqfd-named",
+        "F19: a guide for kernels before 6.2",
+        file("/proc/sys/kernel/osrelease", "6.12.9\n"),
+        file("/etc/mkinitcpio.conf", f"MODULES=({OLD_MODULES})\n"),
+    ),
+    AMD.but(
+        "vfio-virqfd-not-named",
+        "the same for later kernels",
+        file("/proc/sys/kernel/osrelease", "6.12.9\n"),
+        file("/etc/mkinitcpio.conf", "MODULES=(vfio_pci vfio vfio_iommu_type1)\n"),
     ),
     AMD.but(
         "vfio-hard-limit",
