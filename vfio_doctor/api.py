@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.late_image import LateImage as LateImage
     from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
     from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
