@@ -169,7 +169,7 @@ class VfioIds(NamedTuple):
 
 
 def _script(host: Reader, path: str, item: Directive) -> Script:
-    first = item.rest.split()[0] if item.rest.split() else ""
+    first = item.rest.split()[0].rstrip(";&|") if item.rest.split() else ""
     named = first if first.startswith("/") else ""
     text = read_text(host, named, _LIMIT) if named else item.rest
     return Script(f"{path}:{item.line}", item.rest, named, text)
