@@ -20,11 +20,12 @@ from vfio_doctor.api import (
     WantedDevices,
     Why,
     known,
+    loads_itself,
     say,
 )
 
-# How a script loads the module that it stands for.
-LOADING = ("modprobe -i", "--ignore-install", "insmod")
+# What such a script is for; of another one nothing is known.
+PURPOSE = "driver_override"
 NO_SCRIPT = say("vfio-script-none", "no `install vfio-pci` line stands in modprobe.d")
 GONE = say(
     "vfio-script-gone",
@@ -118,7 +119,7 @@ class VfioScriptIdle(Check):
                 row = Evidence(script.source, script.command, THERE)
                 message = GONE.filled(path=script.path)
                 yield Finding(_place(script), message, (row,), None, WRITE)
-            elif not any(word in _run(script) for word in LOADING):
+            elif PURPOSE in script.text and not loads_itself(_run(script)):
                 message = NEVER_LOADS.filled(path=script.path)
                 rows = (Evidence(script.source, script.command, LOADS),)
                 yield Finding(_place(script), message, rows, None, LOAD_IT)

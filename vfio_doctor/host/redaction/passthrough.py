@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import scrub
 from vfio_doctor.parse import pci
+from vfio_doctor.parse.modprobe import loads_itself
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -41,7 +42,7 @@ def script(text: str, names: Names) -> str:
     kept = [
         f"echo vfio-pci > /sys/bus/pci/devices/{a}/driver_override" for a in addresses
     ]
-    if any("modprobe -i vfio" in line for line in lines):
+    if loads_itself(text):
         kept.append("modprobe -i vfio-pci")
     names.leave_out("line of a script", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *kept))
