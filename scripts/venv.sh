@@ -93,11 +93,17 @@ install_into_venv() {
     cp "$root/setup.cfg" "$mark"
 }
 
-# An upgraded system has another Python behind the same link.
+# An upgraded system has another Python behind the same link. An environment that
+# somebody made by hand is taken over as it is, if packages can be put into it.
 which='import sys; print(*sys.version_info[:2], sep=".")'
 is_made() {
-    [ -x "$python" ] && [ -e "$venv/.python" ] &&
-        [ "$("$python" -I -c "$which" 2>/dev/null)" = "$(cat "$venv/.python")" ]
+    [ -x "$python" ] || return 1
+    [ -e "$venv/.python" ] || take_over
+    [ "$("$python" -I -c "$which" 2>/dev/null)" = "$(cat "$venv/.python" 2>/dev/null)" ]
+}
+take_over() {
+    ! "$python" -I -m pip --version >/dev/null 2>&1 ||
+        "$python" -I -c "$which" >"$venv/.python"
 }
 
 is_installed() {

@@ -79,7 +79,10 @@ def _inspect_when_used() -> None:
 
             sys.modules.pop("inspect", None)
             self.__dict__.update(vars(import_module("inspect")))
-            return self.__dict__[name]
+            try:
+                return self.__dict__[name]
+            except KeyError:
+                raise AttributeError(name) from None
 
     def cleandoc(text: str) -> str:
         if "\n" not in text:

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrNode as KvmfrNode
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
+    from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
@@ -82,6 +83,24 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
     from vfio_doctor.facts.late_image import LateImage as LateImage
+    from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
+    from vfio_doctor.facts.libvirt.conf import KVM as KVM
+    from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
+    from vfio_doctor.facts.libvirt.conf import QemuConf as QemuConf
+    from vfio_doctor.facts.libvirt.conf import with_devices as with_devices
+    from vfio_doctor.facts.libvirt.confinement import AppArmor as AppArmor
+    from vfio_doctor.facts.libvirt.confinement import Denials as Denials
+    from vfio_doctor.facts.libvirt.confinement import SeLinux as SeLinux
+    from vfio_doctor.facts.libvirt.daemons import Daemon as Daemon
+    from vfio_doctor.facts.libvirt.daemons import LibvirtDaemons as LibvirtDaemons
+    from vfio_doctor.facts.libvirt.daemons import LibvirtPrograms as LibvirtPrograms
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms as KvmfrVms
+    from vfio_doctor.facts.libvirt.intent import LibvirtIntent as LibvirtIntent
+    from vfio_doctor.facts.libvirt.shared_memory import SHARED_FILE as SHARED_FILE
+    from vfio_doctor.facts.libvirt.shared_memory import (
+        LookingGlassMemory as LookingGlassMemory,
+    )
+    from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
     from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
     from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
@@ -100,7 +119,12 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
+    from vfio_doctor.facts.node import looks as looks
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.binding import BINDING_FILE as BINDING_FILE
+    from vfio_doctor.facts.pci.binding import EARLY_MODULES as EARLY_MODULES
+    from vfio_doctor.facts.pci.binding import Binding as Binding
+    from vfio_doctor.facts.pci.binding import binding as binding
     from vfio_doctor.facts.pci.buses import ALONE as ALONE
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
@@ -130,6 +154,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
+    from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
@@ -164,6 +190,8 @@ if TYPE_CHECKING:
     from vfio_doctor.model import KernelArguments as KernelArguments
     from vfio_doctor.model import LoadModule as LoadModule
     from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import ProbeDriver as ProbeDriver
+    from vfio_doctor.model import RebuildImages as RebuildImages
     from vfio_doctor.model import RestartService as RestartService
     from vfio_doctor.model import RuntimeParameter as RuntimeParameter
     from vfio_doctor.model import Severity as Severity
@@ -171,10 +199,14 @@ if TYPE_CHECKING:
     from vfio_doctor.model import UdevTrigger as UdevTrigger
     from vfio_doctor.model import WriteFile as WriteFile
     from vfio_doctor.parse.cmdline import CommandLine as CommandLine
+    from vfio_doctor.parse.denials import Denial as Denial
+    from vfio_doctor.parse.denials import type_of as type_of
+    from vfio_doctor.parse.domain_memory import Mapping as Mapping
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
+    from vfio_doctor.parse.pci import module_of as module_of
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned

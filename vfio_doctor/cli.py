@@ -6,6 +6,7 @@ that ``--version`` and completion stay quick.
 
 from __future__ import annotations
 
+import os
 import sys
 from errno import ENOSPC
 from importlib import import_module
@@ -29,8 +30,11 @@ COMMANDS = (
     "help",
     "history",
     "man",
+    "setup",
     "triage",
     "undo",
+    "verify",
+    "vm",
 )
 
 # Words that other tools have commands for.
@@ -93,7 +97,8 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     subcommand_metavar="[COMMAND] [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
-    "input; 3 nothing found, but something could not be decided; 4 a repair failed.",
+    "input; 3 nothing found, but something could not be decided; 4 a repair failed; "
+    "70 a fault of our own.",
 )
 @global_options
 @click.option(
@@ -193,4 +198,4 @@ def _broken(error: Exception, debug: bool) -> int:
     click.echo(f"{PROGRAM}: internal error: {said}", err=True)
     if not debug:
         click.echo("Run it again with --debug to see where, and report it.", err=True)
-    return 3
+    return os.EX_SOFTWARE

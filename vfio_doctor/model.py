@@ -229,6 +229,13 @@ class RuntimeParameter(Variant):
     value: str
 
 
+class ProbeDriver(Variant):
+    """Have the kernel look for a driver of a PCI function: ``driver`` is to take it."""
+
+    address: str
+    driver: str
+
+
 class RestartService(Variant):
     """Restart a systemd unit that no running VM depends on."""
 
@@ -243,6 +250,17 @@ class FileContext(Variant):
     path: str
 
 
+class RebuildImages(Variant):
+    """Make the initramfs of every installed kernel anew, behind all files.
+
+    Each image is to load ``modules`` before any other driver, in this order, and to
+    hold ``files``; both are read back from what was made.
+    """
+
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
 Change = (
     KernelArguments
     | WriteFile
@@ -251,8 +269,10 @@ Change = (
     | UdevTrigger
     | LoadModule
     | RuntimeParameter
+    | ProbeDriver
     | RestartService
     | FileContext
+    | RebuildImages
 )
 
 
@@ -296,6 +316,7 @@ class CommandStep(Variant):
     ``accepted`` are exit statuses that mean success, ``waits_for`` names the
     tool that must be idle first, ``brings_forward`` is true for a step that only
     brings an effect forward: where it fails, the effect comes at the next boot.
+    What it prints must hold each text of ``shows``, or the step has failed.
     """
 
     argv: tuple[str, ...]
@@ -304,6 +325,7 @@ class CommandStep(Variant):
     waits_for: str = ""
     brings_forward: bool = False
     why: Message | None = None
+    shows: tuple[str, ...] = ()
 
 
 class ParameterStep(Variant):
@@ -314,7 +336,19 @@ class ParameterStep(Variant):
     after: str
 
 
-Step = FileStep | NodeStep | CommandStep | ParameterStep
+class ProbeStep(Variant):
+    """Have the kernel look for a driver of the function at ``path`` in sysfs."""
+
+    path: str
+    driver: str
+
+    @property
+    def address(self) -> str:
+        """Return the function's address."""
+        return self.path.rpartition("/")[2]
+
+
+Step = FileStep | NodeStep | CommandStep | ParameterStep | ProbeStep
 
 
 # --- The report: what every printer reads ---

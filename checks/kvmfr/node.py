@@ -232,6 +232,8 @@ class KvmfrDeviceOwner(Check):
                 yield from _closed_later(facts, node)
         for each in found:
             known(each.stat)
+        if access.others:
+            facts[KvmfrRules].all_read()
         _is_qemu_seen(facts)
         if any(node.human is None for node in mine):
             name = facts[HumanUser].name

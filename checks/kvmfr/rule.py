@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     QEMU_ACCOUNT,
+    RULE_FILE,
     Actor,
     Assigned,
     Check,
@@ -31,6 +32,14 @@ from vfio_doctor.api import (
     say,
 )
 
+NO_SUCH_LINE = say("kvmfr-rule-no-such-line", "no such line")
+# How the kernel makes the node.
+UNRULED = "root:root 0600"
+STANDS_AS_DROPPED = say(
+    "kvmfr-rule-stands-as-dropped",
+    "The device stands as if the rule was dropped.",
+)
+
 
 def _wanted(facts: Facts) -> KvmfrRules:
     """Return the rules; raise `NotApplicable` if nobody wants Looking Glass."""
@@ -45,6 +54,11 @@ def _wanted(facts: Facts) -> KvmfrRules:
 def _severity(facts: Facts, name: str) -> Severity:
     """Return how bad a line that does nothing is: by who is locked out, and when."""
     access = facts[KvmfrAccess]
+    if facts[KvmfrRules].unreadable:
+        # What the rules do in the end is not known, and decides nothing.
+        now = [node for node in access.now if node.name == name]
+        open_now = all(node.nobody_locked_out for node in now)
+        return Severity.INFO if open_now else Severity.ERROR
     ruled = access.rule(name)
     if _works_now(facts, name) and not ruled.nobody_locked_out:
         return Severity.WARNING
@@ -148,6 +162,7 @@ class KvmfrRuleOwner(Check):
                     yield finding
             undecided = undecided or _undecided(facts, name, effects)
         if not told:
+            yield from _leftover(facts)
             yield from _unread(facts, rules)
         if undecided:
             raise MissingFact(undecided)
@@ -223,7 +238,19 @@ def _wrong_owner(facts: Facts, name: str, owner: Assigned) -> Finding:
 
 def _remarked(facts: Facts, name: str, remark: Remark) -> Finding:
     message = in_order(_what_udev_does(facts, remark), _locked_out(facts, name))
-    return _about_line(facts, remark, message, _severity(facts, name))
+    rows: tuple[Evidence, ...] = ()
+    if remark.kind is Oddity.DROPPED_OR_DEPRECATED:
+        rows = tuple(_as_it_stands(facts, name))
+        message = in_order(message, STANDS_AS_DROPPED if rows else None)
+    return _about_line(facts, remark, message, _severity(facts, name), *rows)
+
+
+def _as_it_stands(facts: Facts, name: str) -> Iterator[Evidence]:
+    """Yield a node that looks as if no rule had been applied to it."""
+    ruled = facts[KvmfrAccess].rule(name).looks
+    for node in facts[KvmfrAccess].now:
+        if node.name == name and node.looks != ruled and node.looks == UNRULED:
+            yield Evidence(f"lstat /dev/{name}", node.looks, ruled)
 
 
 def _what_udev_does(facts: Facts, remark: Remark) -> Message:
@@ -234,6 +261,16 @@ def _what_udev_does(facts: Facts, remark: Remark) -> Message:
             "kvmfr-rule-deprecated",
             "The udev rule gives the device to {name}. systemd {systemd} still does"
             " that although {reason}; a coming version will not.",
+            name=remark.value,
+            systemd=str(systemd),
+            reason=reason,
+        )
+    if remark.kind is Oddity.DROPPED_OR_DEPRECATED:
+        return say(
+            "kvmfr-rule-dropped-or-deprecated",
+            "The udev rule gives the device to {name}, and {reason}. Early releases of"
+            " systemd {systemd} drop such a rule as a whole; later ones announce that"
+            " a coming version will. Which release this is cannot be told here.",
             name=remark.value,
             systemd=str(systemd),
             reason=reason,
@@ -255,6 +292,28 @@ def _what_udev_does(facts: Facts, remark: Remark) -> Message:
         systemd=str(systemd),
         reason=reason,
     )
+
+
+def _leftover(facts: Facts) -> Iterator[Finding]:
+    """Yield the lines beside a good rule that nothing needs."""
+    facts[KvmfrRules].all_read()
+    for line in facts[GoodKvmfrRule].leftover:
+        yield Finding(
+            line.place,
+            say(
+                "kvmfr-rule-leftover",
+                "This rule is left over: {file} lets both programs in without it.",
+                file=RULE_FILE,
+            ),
+            (Evidence(str(line.place), line.rule.raw.strip(), NO_SUCH_LINE),),
+            Severity.INFO,
+            say(
+                "kvmfr-rule-remove-line",
+                "Take the line out of {place}.",
+                place=str(line.place),
+            ),
+            Actor.TOOL,
+        )
 
 
 def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
@@ -285,9 +344,11 @@ def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
 
 def _undecided(facts: Facts, name: str, effects: Effects) -> Message | None:
     """Return why it cannot be told whether this device's rules are right."""
+    unsure = [remark for remark in effects.remarks if remark.leaves_open]
     if facts[KvmfrAccess].rule(name).human is not None:
-        return None
-    unsure = [r for r in effects.remarks if r.key and not r.certain]
+        # What is only information now may be a fault of a version not seen.
+        hidden = facts[KvmfrRules].systemd is None and facts[KvmfrRules].hidden
+        return _unsure(unsure[0]) if unsure and hidden else None
     if unsure:
         return _unsure(unsure[0])
     return say(
@@ -402,6 +463,7 @@ class KvmfrGroupUnknown(Check):
     id = "kvmfr-group-unknown"
     severity = Severity.ERROR
     title = "The kvmfr udev rule names an unknown or refused group"
+    requires = ("libvirt-account-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a line whose group is unknown or refused."""

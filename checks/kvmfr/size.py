@@ -72,7 +72,7 @@ class KvmfrNoDevice(Check):
     Checks whether the loaded module has a device in /sys/class/kvmfr, asks each
     device for its size, and reads from modprobe.d and the kernel arguments which
     size it is given: now and at the next boot. A kernel argument wins over
-    modprobe.d.
+    modprobe.d. With `--fix --size`, another size than that is a finding too.
 
     Why is this bad?
     Without a size in MiB (static_size_mb) the module loads and makes nothing, so
@@ -126,8 +126,38 @@ def _as_set(facts: Facts, answers: Answers) -> Iterator[Finding]:
     following = facts[KvmfrSettings].following
     if following.problems:
         yield _at_next_boot(facts, following)
+    elif _is_other_asked(facts, following):
+        yield _other_asked(facts, following)
     else:
         yield from _other_sizes(facts, answers)
+
+
+def _is_other_asked(facts: Facts, following: SizeSetting) -> bool:
+    # Of several devices nobody has said which is meant.
+    asked = facts.options.size_mib
+    return (
+        asked > 0 and len(following.sizes.mib) == 1 and asked not in following.sizes.mib
+    )
+
+
+def _other_asked(facts: Facts, following: SizeSetting) -> Finding:
+    """Return what `--size` asks for: the repair then does it."""
+    return Finding(
+        MODULE,
+        say(
+            "kvmfr-size-other-than-asked",
+            "kvmfr is set to {mib} MiB, and {asked} MiB are asked for.",
+            mib=following.sizes.mib[0],
+            asked=facts.options.size_mib,
+        ),
+        _sources(facts[KvmfrSettings], following),
+        Severity.WARNING,
+        say(
+            "kvmfr-size-same-in-vm",
+            "The VM definition has to name the same size, in bytes.",
+        ),
+        Actor.TOOL,
+    )
 
 
 def _answers(facts: Facts) -> tuple[tuple[str, Answer], ...]:

@@ -26,18 +26,12 @@ from vfio_doctor.api import (
     blocks,
     in_order,
     members,
+    module_of,
     same_card,
     say,
 )
 
 VFIO_PCI = "vfio-pci"
-# Drivers whose module is called otherwise.
-MODULES = {
-    "xhci_hcd": "xhci_pci",
-    "ehci-pci": "ehci_pci",
-    "ohci-pci": "ohci_pci",
-    "nvidia-gpu": "i2c_nvidia_gpu",
-}
 BRIDGE = "06"
 # Drivers that an initramfs may load early.
 GRAPHICS = ("amdgpu", "i915", "nouveau", "nvidia", "radeon", "xe")
@@ -129,10 +123,14 @@ class VfioNotBound(Check):
     the same group, and a VM gets a group as a whole.
 
     How it is repaired:
-    By hand. Mostly another driver was quicker: a softdep line and a new initramfs
-    let vfio-pci come first. If the initramfs loads the other driver first, only holds
-    vfio-pci, or is older than the file with the ids, the finding says so. A
-    device of which the host has a twin is bound by its address.
+    Mostly another driver was quicker. `vfio-doctor --fix --risky` gives the whole card
+    to vfio-pci at boot: its ids become a kernel argument, softdep lines and a new
+    initramfs of every kernel let vfio-pci come first. A card of which the host has a
+    twin is bound by its address. Nothing is done if the host needs the card, or
+    anything in its group. If driver_override is set and nobody asked the kernel to
+    look for a driver, `vfio-doctor --fix` asks.
+    If the initramfs loads the other driver first, only holds vfio-pci, or is older
+    than the file with the ids, the finding says so.
 
     See it yourself:
         lspci -nnk
@@ -238,7 +236,7 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     late = facts[LateImage].reason if claim.pattern is not None else None
     if late is not None and device.driver in GRAPHICS:
         return late.cure
-    module = MODULES.get(device.driver, device.driver)
+    module = module_of(device.driver)
     if _is_built_in(module, facts):
         return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
     return SOFTDEP.filled(driver=device.driver, module=module)

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    DIRECT,
     Actor,
     Board,
     Check,
+    DirectRegions,
     Evidence,
     Facts,
     Finding,
     GroupPlace,
-    IommuMaker,
     Iterator,
-    KernelRelease,
-    Missing,
     NotApplicable,
     PciDevice,
     Severity,
     WantedDevices,
-    WantedRegions,
-    Why,
     known,
     members,
     regions_path,
     say,
 )
 
-DIRECT = "direct"
-# Linux 5.3 tells the regions of USB and graphics, which it lets pass, from others.
-TELLS_APART = (5, 3)
-# Linux 6.6 refuses such devices whatever IOMMU there is, before that VT-d alone did.
-ANY_IOMMU = (6, 6)
 NO_GROUPS = say("vfio-region-no-group", "no device that is meant for a VM has a group")
 RESERVED = say(
     "vfio-region-direct",
@@ -89,33 +81,12 @@ class VfioDirectRegion(Check):
         if not meant:
             wanted.all_seen()
             raise NotApplicable(NO_GROUPS)
-        version = _version(facts[KernelRelease].release)
-        if facts[IommuMaker].amd and version < ANY_IOMMU:
-            wanted.all_seen()
-            return
-        unread = []
-        for number, regions in facts[WantedRegions].regions:
-            inside = meant[number]
-            if isinstance(regions, Missing):
-                # Before Linux 4.12 the file did not exist.
-                unread += [] if regions.why is Why.ABSENT else [regions]
-                continue
-            found = tuple(one.text for one in regions if one.kind == DIRECT)
-            if found and not (version < TELLS_APART and _is_exempt(inside)):
-                yield _direct(number, inside, found, facts)
-        for missing in unread:
+        held = facts[DirectRegions]
+        for number, found in held.groups:
+            yield _direct(number, meant[number], found, facts)
+        for missing in held.unread:
             known(missing)
         wanted.all_seen()
-
-
-def _is_exempt(inside: tuple[PciDevice, ...]) -> bool:
-    """Tell whether the kernel lets these pass (device_rmrr_is_relaxable)."""
-    return all(one.is_display or one.class_.startswith("0c03") for one in inside)
-
-
-def _version(release: str) -> tuple[int, ...]:
-    parts = release.split("-")[0].split(".")[:2]
-    return tuple(int(part) for part in parts if part.isdigit())
 
 
 def _direct(

@@ -41,6 +41,9 @@ REPLACED = say("delete-replaced-rule", "{path} takes its place", path=RULE_FILE)
 ONLY_TRIGGER = say(
     "grant-kvmfr-trigger", "Trigger udev again, so that the rule is applied"
 )
+ONLY_LEFTOVER = say(
+    "grant-kvmfr-leftover", "Take the leftover rule away; the good one stays as it is"
+)
 NO_GROUP = say(
     "grant-kvmfr-no-group", "no group is known that QEMU's account is a member of"
 )
@@ -60,6 +63,10 @@ Shared = dict[str, frozenset[str]]
 
 class GrantKvmfrAccess(Fix):
     """Lets you and QEMU open the kvmfr device, and nobody else.
+
+    If only the mode or the group is wrong, it is corrected in its line. A rule that
+    stands beside a good 70-kvmfr.rules without need is taken away, and the line of
+    another person's device is left alone.
 
     Below systemd 258 the user in the rule that is there is replaced in place and
     every other key, comment and line stays. From 258 on lines that name a person
@@ -91,7 +98,9 @@ class GrantKvmfrAccess(Fix):
                 facts[Generated].refuse()
             case NodePlace(path) if _has_no_rule(facts, path):
                 yield EditLine(RULE_FILE, "", _good_line(facts))
-            case _:
+            case place:
+                if any(place == old.place for old in facts[GoodKvmfrRule].leftover):
+                    yield Terms(ONLY_LEFTOVER)
                 yield from _rule(facts)
         yield TRIGGER
 
@@ -140,8 +149,9 @@ def _new_rule(facts: Facts) -> tuple[Change, ...]:
     """Return what puts the good rule into its file; raises `CannotFix`."""
     if facts not in _NEW:
         try:
-            lines, text = kvmfr_lines(facts), facts[GoodKvmfrRule].line
-            _NEW[facts] = tuple(_write_new(lines, text, _shared(facts)))
+            good = facts[GoodKvmfrRule]
+            lines = [ln for ln in kvmfr_lines(facts) if ln.place not in good.of_others]
+            _NEW[facts] = tuple(_write_new(lines, good.line, _shared(facts)))
         except CannotFix as reason:
             _NEW[facts] = reason.message
     made = _NEW[facts]
@@ -169,11 +179,9 @@ def _in_several(file: UdevFile) -> frozenset[str]:
     return frozenset(several)
 
 
-def _write_new(
-    lines: tuple[KvmfrLine, ...], text: str, shared: Shared
-) -> Iterator[Change]:
+def _write_new(lines: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Change]:
     """Put the rule into its file; take what contradicts it away."""
-    obsolete = [line for line in lines if _gives_access(line)]
+    obsolete = [line for line in lines if line.gives_access]
     here = [line for line in obsolete if line.file.path == RULE_FILE]
     if not any(line.rule.raw == text for line in here):
         yield from _put(here, text, shared)
@@ -185,15 +193,6 @@ def _write_new(
             yield _out_of_the_way(line.file.path)
         else:
             yield from _commented(line, shared)
-
-
-def _gives_access(line: KvmfrLine) -> bool:
-    """Tell whether a rule says who may open the node, or cannot be read."""
-    return bool(line.rule.problem) or any(
-        term.key in ACCESS or (term.key, term.value) == ("TAG", "uaccess")
-        for term in line.rule.terms
-        if not term.is_match
-    )
 
 
 def _put(here: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Change]:

@@ -23,6 +23,7 @@ LAYERS = (
     ("boot",),
     ("checks", "fixes"),
     ("api",),
+    ("lints",),
     ("facts",),
     ("host",),
     ("parse",),
@@ -109,7 +110,10 @@ def names_of(pure: str) -> list[Path]:
     return [path for path in modules() if name_of(path).startswith(f"{pure}/")]
 
 
-@pytest.mark.parametrize("path", [*names_of("checks"), *names_of("fixes")], ids=name_of)
+JUDGING = [path for room in ("checks", "fixes", "lints") for path in names_of(room)]
+
+
+@pytest.mark.parametrize("path", JUDGING, ids=name_of)
 def test_checks_and_fixes_are_pure(path: Path) -> None:
     used = {module.partition(".")[0] for module in imported(path)}
     assert not used & {"os", "io", "pathlib", "time", "random", "sys", "glob"}

@@ -20,8 +20,8 @@ from vfio_doctor.model import Status
         ("258.5", Status.FAIL, "kvmfr-rule-deprecated"),
         ("258.10-1.fc43", Status.FAIL, "kvmfr-rule-deprecated"),
         ("259.2", Status.FAIL, "kvmfr-rule-deprecated"),
-        ("258", Status.UNKNOWN, ""),
-        ("259", Status.UNKNOWN, ""),
+        ("258", Status.FAIL, "kvmfr-rule-dropped-or-deprecated"),
+        ("259", Status.FAIL, "kvmfr-rule-dropped-or-deprecated"),
     ],
 )
 def test_point_releases_decide(systemd: str, status: Status, message: str) -> None:

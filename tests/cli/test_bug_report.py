@@ -24,6 +24,7 @@ from vfio_doctor.commands.triage import captures
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.capture_io import load, save
+from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.rights import NOBODY, acting_as
 
 HOST = str(catalogue.path("bluefin-dx-2121"))
@@ -227,11 +228,12 @@ def test_diff_of_what_is_no_report(
 def test_a_fixture_is_written_and_its_verdicts_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save(planted("bluefin-dx-2121").capture, tmp_path / "in")
+    capture = planted("bluefin-dx-2121").capture
+    save(capture, tmp_path / "in")
     words = ["fixture", "new-host", str(tmp_path / "in"), "--into", str(tmp_path)]
     assert status([*words, "--like", "healthy-bluefin"]) == 0
     *shown, last = capsys.readouterr().out.splitlines()
-    expected = verdicts.judged("bluefin-dx-2121").items()
+    expected = verdicts.of(CapturedHost(capture)).items()
     assert shown == [f"{end} {rule}" for rule, end in expected if end != "pass"]
     assert last == f"Written: {tmp_path}/new-host.host"
     written = load(tmp_path / "new-host.host")

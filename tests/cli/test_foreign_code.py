@@ -87,6 +87,42 @@ def test_a_broken_plug_in_is_named_and_stops_nothing(site: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "lacking"),
+    [
+        ("    severity = Severity.INFO\n", "severity of type Severity"),
+        ('    title = "A rule of a plug-in"\n', "title of type str"),
+        ("    def judge(self, facts):\n        return []\n", "judge()"),
+    ],
+)
+def test_a_class_that_is_no_rule_is_named(site: Path, line: str, lacking: str) -> None:
+    assert line in RULE
+    install(site, RULE.replace(line, ""))
+    tool = run(site)
+    assert tool["plugins"] == []
+    assert tool["problems"] == [f"plug-in vfio_sample: class Ours has no {lacking}"]
+
+
+def test_triage_names_the_plug_ins_that_took_part(site: Path) -> None:
+    install(site, RULE)
+    install(site, RULE.replace("severity", "weight"), "broken")
+    host = str(catalogue.path("bluefin-dx-2121"))
+    words = [
+        str(site.parents[2] / "bin" / "python"),
+        "-m",
+        "vfio_doctor",
+        "triage",
+        host,
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, cwd="/")
+    assert "Rules of plug-ins took part: sample 1.\n" in done.stdout
+    assert "vfio_broken: class Ours has no severity of type Severity" in done.stdout
+    told = subprocess.run(
+        [*words, "--format", "jsonl"], capture_output=True, text=True, cwd="/"
+    )
+    assert json.loads(told.stdout)["plugins"] == ["sample 1"]
+
+
 @pytest.mark.parametrize("way", ["cwd", "PYTHONPATH"])
 def test_only_site_folders_give_plug_ins(site: Path, tmp_path: Path, way: str) -> None:
     install(tmp_path, "raise SystemExit('not ours')")

@@ -36,6 +36,7 @@ ARGUMENTS = {
     "diff": [SICK, SICK],
     "explain": ["iommu-off", "--here"],
     "fixture": ["name", SICK],
+    "setup": ["looking-glass"],
     "triage": [SICK],
 }
 PARAMETERS = [p for p in cli.params if p.name != "version" and p.name != "debug"]

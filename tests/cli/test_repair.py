@@ -9,105 +9,26 @@ import click
 import pytest
 
 from support import engine_trees as trees
-from support.findings import finding
-from vfio_doctor.api import Check, Fix
+from support.loud_host import (
+    GRUB,
+    WANTED,
+    Loud,
+    Quieten,
+    UselessFix,
+    place,
+    sick,
+)
 from vfio_doctor.app import journal_notes, repair
-from vfio_doctor.app.diagnosis import Diagnosed, options_of
+from vfio_doctor.app.diagnosis import options_of
 from vfio_doctor.app.options import Chosen, Failure
-from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import boot_tool, root_command
 from vfio_doctor.commands import history, undo
-from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
-from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.host.live import LiveHost
-from vfio_doctor.host.reader import Missing, Reader
-from vfio_doctor.model import (
-    Change,
-    EditLine,
-    Finding,
-    KernelArguments,
-    RunInfo,
-    RuntimeParameter,
-    Severity,
-    WriteFile,
-)
 from vfio_doctor.repair import trusted
 from vfio_doctor.repair.resume import undo_run
 from vfio_doctor.repair.session import apply_plan
-from vfio_doctor.repair.target import Machine
-from vfio_doctor.value import NamedTuple
-
-WANTED = "/etc/modprobe.d/kvm.conf"
-GRUB = "/etc/default/grub"
-
-
-class Noise(NamedTuple):
-    """A fact of this test: what the tree says."""
-
-    parameter: str
-    options: str
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> Noise:
-        read = [host.read_bytes(path) for path in (trees.PARAMETER, WANTED)]
-        texts = ["" if isinstance(r, Missing) else r.decode() for r in read]
-        return cls(*texts)
-
-
-class Loud(Check):
-    id = "loud"
-    severity = Severity.WARNING
-    title = "Loud"
-
-    def judge(self, facts: Facts) -> list[Finding]:
-        return [finding("host", "loud")] if "Y" in facts[Noise].parameter else []
-
-
-class Booted(Check):
-    id = "booted"
-    severity = Severity.WARNING
-    title = "Booted without"
-
-    def judge(self, facts: Facts) -> list[Finding]:
-        has = facts[KernelCmdline].line.has("quiet_kvm")
-        return [] if has else [finding("host", "no argument")]
-
-
-class Quieten(Fix):
-    id = "quieten"
-    solves = ("loud",)
-    summary = "Be quiet"
-
-    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
-        return [
-            RuntimeParameter(trees.PARAMETER, "N"),
-            EditLine(WANTED, "", "options kvm report_ignored_msrs=0"),
-        ]
-
-
-class SetArgument(Fix):
-    id = "set-argument"
-    solves = ("booted",)
-    summary = "Set quiet_kvm"
-    reboot = True
-
-    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
-        return [KernelArguments(set_=("quiet_kvm=1",))]
-
-
-class UselessFix(Fix):
-    id = "useless"
-    solves = ("loud",)
-    summary = "Do something else"
-
-    def propose(self, finding: Finding, facts: Facts) -> list[Change]:
-        return [WriteFile("/etc/useless", "x\n")]
-
-
-BOTH = Registry((Booted, Loud), (Quieten, SetArgument))
 
 
 @pytest.fixture(autouse=True)
@@ -119,44 +40,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="root")
 def sick_root(tmp_path: Path) -> Path:
-    trees.sick_tree(tmp_path)
-    trees.put(tmp_path, GRUB, 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n')
-    trees.put(tmp_path, "/boot/grub/grub.cfg", "menu\n")
-    trees.put(tmp_path, "/usr/sbin/update-grub", "", 0o755)
-    trees.put(tmp_path, "/proc/cmdline", "quiet\n")
-    return tmp_path
-
-
-def place(
-    root: Path,
-    registry: Registry = BOTH,
-    is_root: bool = True,
-    terminal: bool = False,
-    yes: bool = True,
-    choice: str = "leave",
-    answers: dict[str, int] | None = None,
-) -> Place:
-    def look(chosen: Chosen) -> Diagnosed:
-        host = LiveHost(str(root))
-        facts = Facts(host, options_of(chosen))
-        results = diagnose(facts, registry, chosen.select, chosen.skip)
-        info = RunInfo("2026-01-01T00:00:00Z", 0, "this host")
-        report = assemble(host, facts, results, info)
-        return Diagnosed(host, facts, registry, report)
-
-    def machine(host: Reader, backend: object) -> Machine:
-        made = trees.machine(root, answers=answers)
-        return made._replace(backend=backend)  # type: ignore[arg-type]
-
-    return Place(
-        lambda: LiveHost(str(root)),
-        look,
-        machine,
-        lambda: is_root,
-        lambda: terminal,
-        lambda _: yes,
-        lambda _: choice,
-    )
+    return sick(tmp_path)
 
 
 Output = pytest.CaptureFixture[str]
@@ -175,6 +59,17 @@ def test_everything_is_repaired_and_looked_at_again(root: Path, capsys: Output) 
     assert repair.run(FIX, place(root)) == 1
     assert trees.snapshot(root) == before
     assert "set already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("chosen", [FIX, Chosen(fix=True, dry_run=True)])
+def test_nothing_is_repaired_from_inside_a_container(
+    root: Path, capsys: Output, chosen: Chosen
+) -> None:
+    trees.put(root, "/run/.containerenv", "")
+    before = trees.snapshot(root)
+    assert repair.run(chosen, place(root)) == 2
+    assert "container (podman)" in capsys.readouterr().err
+    assert trees.snapshot(root) == before
 
 
 def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: Output) -> None:

@@ -20,12 +20,19 @@ GRANT = "grant-kvmfr-access.summary"
 NIXOS = "nixos-generated"
 NODE = "/dev/kvmfr0"
 ACCESS = f"kvmfr-device-owner {NODE}: {GRANT}"
+RULE = f"kvmfr-rule-owner {RULES}/99-kvmfr.rules:1: {GRANT}"
 SILENCE = "kvm-reports-ignored-msrs host"
 KVMFR_RULES = (
     *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
     *("module-rejected", "no-device", "node-not-a-device", "not-loaded-at-boot"),
-    *("rule-owner", "rule-too-late"),
+    *("rule-owner", "rule-too-late", "apparmor-denies", "no-libvirt"),
+    *("not-in-device-list", "selinux-label", "vm-mapping", "vm-virtiofs"),
 )
+LIBVIRT_RULES = ("daemon-off", "daemons-doubled", "shared-memory-closed")
+LIST = "list-libvirt-devices-no-unit"
+MEMORY = "/dev/shm/looking-glass: make-shared-memory.summary"
+# There is no qemu.conf, or not a whole one.
+NO_CONF = "? kvmfr-not-in-device-list"
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
@@ -43,8 +50,43 @@ RIGHT: dict[str, list[str]] = {
     ],
     # The missing group follows from the missing account.
     "kvmfr-03b-bazzitedx44-no-qemu-account-kvmfr": [
-        f"kvmfr-group-unknown {RULES}/99-kvmfr.rules:1: qemu-account-in-no-file"
+        "libvirt-account-missing /etc/libvirt/qemu.conf: advice"
     ],
+    "kvmfr-03a-bazzitedx44-no-qemu-account": [
+        "libvirt-account-missing /etc/libvirt/qemu.conf: advice"
+    ],
+    "kvmfr-m05b-no-qemu-account-user-set": [
+        "libvirt-account-missing /etc/libvirt/qemu.conf:1: advice"
+    ],
+    # The rule goes where this libvirt reads it; m04 shows no file that says where.
+    "kvmfr-01b-debian-apparmor": [
+        f"kvmfr-apparmor-denies {NODE}: open-kvmfr-in-apparmor.summary"
+    ],
+    "kvmfr-m04-apparmor-denied": [f"kvmfr-apparmor-denies {NODE}: open-kvmfr-no-hook"],
+    "kvmfr-19-fedora43-selinux": [f"kvmfr-selinux-label {NODE}: label-kvmfr.summary"],
+    "kvmfr-01c-debian-acl-without-kvm": [
+        f"libvirt-list-without-kvm /etc/libvirt/qemu.conf:10: {LIST}"
+    ],
+    "kvmfr-m02-acl-lacks-kvm": [
+        f"libvirt-list-without-kvm /etc/libvirt/qemu.conf:1: {LIST}"
+    ],
+    "kvmfr-25-fedora43-fixed-but-acl-default": [
+        f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf: {LIST}"
+    ],
+    "kvmfr-m01-acl-lacks-kvmfr": [
+        f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf:1: {LIST}"
+    ],
+    "kvmfr-04-fedora34-shm-denied": [f"libvirt-shared-memory-closed {MEMORY}"],
+    # What is defined remains, and nothing starts it.
+    "kvmfr-14-bazzite44-no-libvirt": ["kvmfr-no-libvirt vm1: advice", NO_CONF],
+    "kvmfr-22c-bazzitetower-size-differs": [
+        "kvmfr-vm-mapping vm1: advice",
+        NO_CONF,
+        "? libvirt-daemon-off",
+        "? libvirt-daemons-doubled",
+    ],
+    "kvmfr-m13-vm-larger": ["kvmfr-vm-mapping vm1: advice", NO_CONF],
+    "kvmfr-m14-virtiofs": ["kvmfr-vm-virtiofs vm1: advice", NO_CONF],
     # A guest: no host's rules, and no size is set.
     "kvmfr-05b-guest-vm-to-vm-healthy": [],
     "kvmfr-06-xanmod-dkms-fails": [
@@ -63,11 +105,11 @@ RIGHT: dict[str, list[str]] = {
         f"kvmfr-rule-too-late {RULES}/99-local.rules:1: {NIXOS}"
     ],
     "kvmfr-10b-nixos-qemu-not-root": [f"kvmfr-device-owner {NODE}: {NIXOS}"],
-    # The OWNER of a person may be dropped from systemd 258 on: the point release
-    # decides, and is not known. The group and uaccess serve in any case.
-    "kvmfr-12-arch-chown-rule-dropped": ["? kvmfr-rule-owner"],
-    "kvmfr-12b-arch-qemu-as-user": [ACCESS, "? kvmfr-rule-owner"],
-    "kvmfr-27b-two-devices-dropped-258": [ACCESS, "? kvmfr-rule-owner"],
+    # The OWNER of a person is dropped from systemd 258 on, or soon will be: the
+    # point release is not known. The group and uaccess serve in any case.
+    "kvmfr-12-arch-chown-rule-dropped": [RULE],
+    "kvmfr-12b-arch-qemu-as-user": [RULE],
+    "kvmfr-27b-two-devices-dropped-258": [RULE],
     # Nothing of kvmfr is wrong.
     "kvmfr-16-bazzite40-half-setup": [f"{SILENCE}: silence-ignored-msrs.summary"],
     "kvmfr-22-bazzitetower-dup-kargs": [],
@@ -109,12 +151,13 @@ RIGHT: dict[str, list[str]] = {
     ],
     "read-intent-user": [
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
+        *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
         *(f"? vfio-{name}" for name in VFIO_RULES),
     ],
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
     "vfio-02-manjaro-nvme-not-taken": [
         SILENCED,
-        "vfio-not-bound 0000:82:00.0: advice",
+        "vfio-not-bound 0000:82:00.0: bind-card-by-ids",
     ],
     "vfio-03-garuda-boot-card-is-guests": [
         SILENCED,
@@ -123,7 +166,7 @@ RIGHT: dict[str, list[str]] = {
     "vfio-04-b450-card-behind-chipset": [
         SILENCED,
         "vfio-group-shared IOMMU group 12: advice",
-        "vfio-not-bound 0000:07:00.1: advice",
+        "vfio-not-bound 0000:07:00.1: bind-shared-may-need",
     ],
     # No place names a card: the report says how to name one.
     "vfio-05-ubuntu-nvidia-holds-both": [],
@@ -139,8 +182,8 @@ RIGHT: dict[str, list[str]] = {
         "vfio-stuck-in-d3 0000:03:00.0: advice",
     ],
     "vfio-10-pop-override-never-probed": [
-        "vfio-not-bound 0000:28:00.0: advice",
-        "vfio-not-bound 0000:28:00.0: advice",
+        "vfio-not-bound 0000:28:00.0: probe-device",
+        "vfio-not-bound 0000:28:00.0: bind-may-be-needed",
     ],
     "kvmfr-15-debian-vfio-node-0600": ["vfio-node-closed /dev/vfio/vfio: advice"],
     # limine starts it, and syslinux.cfg was edited; then limine.conf was.

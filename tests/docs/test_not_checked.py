@@ -1,50 +1,51 @@
-"""Every known way to fail is a rule's business, or stands on the page of what is not.
-
-tests/data/failure_modes.tsv has them: id, title, and the rules that find it or "-".
-"""
+"""Each known fault has a rule that finds it, or a line that says why none does."""
 
 from __future__ import annotations
 
 import re
 
-import pytest
-
 from support.templates import ROOT
 from vfio_doctor.diagnosis.registry import load
 
-MODES = tuple(
-    tuple(line.split("\t"))
-    for line in (ROOT / "tests" / "data" / "failure_modes.tsv").read_text().splitlines()
-)
-PAGE = (ROOT / "docs" / "not-checked.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"(?m)^\| (.+?) \| (.+) \|$", PAGE))
-RULES = {check.id for check in load().checks}
-HEADS = {"What happens", "---"}
-# What the list has of each kind: F01 to F65, N1 to N10, K1 to K25.
-SERIES = {"F": 65, "N": 10, "K": 25}
+FAULTS = ROOT / "tests" / "data" / "kvmfr-faults.txt"
+PAGE = ROOT / "docs" / "not-checked.md"
+ROW = re.compile(r"\| ([A-Z]\d+) \| (.+) \| (.+) \|")
 
 
-def test_nothing_is_left_out_or_there_twice() -> None:
-    ids = [mode[0] for mode in MODES]
-    assert len(ids) == len(set(ids))
-    for letter, last in SERIES.items():
-        numbers = [int(one[1:]) for one in ids if one[0] == letter]
-        assert sorted(numbers) == list(range(1, last + 1))
+def faults() -> dict[str, tuple[str, ...]]:
+    lines = FAULTS.read_text(encoding="utf-8").splitlines()
+    rows = [line.split() for line in lines if not line.startswith("#")]
+    found = {row[0]: tuple(name for name in row[1:] if name != "-") for row in rows}
+    assert len(found) == len(rows), "a fault stands there twice"
+    return found
 
 
-@pytest.mark.parametrize(("mode", "title", "rules"), MODES)
-def test_each_has_a_rule_or_a_reason(mode: str, title: str, rules: str) -> None:
-    named = [] if rules == "-" else rules.split()
-    assert set(named) <= RULES
-    assert (title in ROWS) is not bool(named)
+def rows() -> dict[str, tuple[str, str]]:
+    text = PAGE.read_text(encoding="utf-8").partition("## KVMFR and libvirt")[2]
+    section = text.partition("\n## ")[0]
+    found = [ROW.fullmatch(line) for line in section.splitlines()]
+    return {row[1]: (row[2], row[3]) for row in found if row}
 
 
-def test_the_page_has_nothing_else() -> None:
-    left = {title for _, title, rules in MODES if rules == "-"}
-    assert ROWS.keys() - HEADS == left
-    assert all(reason.endswith(".") for title, reason in ROWS.items() if title in left)
+def test_the_list_is_whole() -> None:
+    numbers = {"F": range(66, 97), "M": range(1, 18), "L": range(1, 14)}
+    numbers |= {"S": range(1, 13), "P": range(1, 10)}
+    wanted = {f"{kind}{n}" for kind, held in numbers.items() for n in held}
+    assert set(faults()) == wanted
 
 
-def test_rules_that_the_page_names_exist() -> None:
-    named = re.findall(r"\b(?:vfio|kvm|kvmfr|iommu)-[a-z0-9-]+", PAGE)
-    assert set(named) - {"vfio-doctor", "vfio-pci", "iommu-pt"} <= RULES
+def test_each_rule_that_is_named_is_there() -> None:
+    registry = load()
+    named = {name for names in faults().values() for name in names}
+    assert {name for name in named if registry.check(name) is None} == set()
+
+
+def test_what_no_rule_finds_has_a_line_and_nothing_else_has() -> None:
+    unfound = {fault for fault, names in faults().items() if not names}
+    assert set(rows()) == unfound
+
+
+def test_each_line_says_what_and_why() -> None:
+    for fault, (what, why) in rows().items():
+        assert what.endswith("."), fault
+        assert len(why) > len("As F68") - 1, fault

@@ -9,7 +9,7 @@ from support.machines import PCI, SYSFS, function, whole
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.verdict import Verdicts
-from vfio_doctor.host.reader import Missing, Stat
+from vfio_doctor.host.reader import Missing, Stat, Why
 
 NVME, SATA, NIC = "0000:02:00.0", "0000:00:17.0", "0000:03:00.0"
 CARD, USB = "0000:01:00.0", "0000:00:14.0"
@@ -34,8 +34,11 @@ def links(**targets: str) -> Links:
     return {f"{BLOCK}/{name}": hosts.link(to) for name, to in targets.items()}
 
 
-def needs(*parts: Parts) -> dict[str, tuple[str, bool]]:
-    facts = Facts(whole(*BASE, *parts))
+def needs(*parts: Parts, denied: str = "") -> dict[str, tuple[str, bool]]:
+    host = whole(*BASE, *parts)
+    if denied:
+        host.capture.lists[denied] = Missing(denied, Why.DENIED)
+    facts = Facts(host)
     return {need.bdf: (str(need.why), need.sure) for need in facts[HostNeeds].needs}
 
 
@@ -103,6 +106,30 @@ def test_the_only_keyboard() -> None:
     assert USB not in needs(Parts(stats=stats))
 
 
+OTHER = function("0000:00:02.0", "8086:4680", "030000", "i915", 6)
+LIT = "/sys/class/drm/card1-HDMI-A-1"
+
+
+def test_the_last_card_with_a_driver() -> None:
+    why = "no other graphics card has a driver of the host's"
+    assert needs()[CARD] == (why, False)
+    assert CARD not in needs(OTHER)
+    given = function("0000:00:02.0", "8086:4680", "030000", "vfio-pci", 6)
+    assert needs(given)[CARD] == (why, False)
+
+
+def test_a_display_on_a_card_that_is_not_known() -> None:
+    connected = Parts({f"{LIT}/status": "connected\n"})
+    unknown = f"{PCI}/{CARD}/drm"
+    found = needs(OTHER, connected, denied=unknown)
+    assert found[CARD] == ("a connected display may be in use on it", False)
+    owned = Parts(folders=(f"{PCI}/0000:00:02.0/drm/card1",))
+    found = needs(OTHER, connected, owned, denied=unknown)
+    assert CARD not in found
+    assert found["0000:00:02.0"][1] is False
+    assert CARD not in needs(OTHER, denied=unknown)
+
+
 def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
     drm = "/sys/class/drm/card0-DP-1"
     lit = Parts(
@@ -110,6 +137,6 @@ def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
         folders=(f"{PCI}/{CARD}/drm/card0",),
     )
     assert needs(lit)[CARD] == ("a connected display is in use on it", True)
-    dark, used = Facts(whole(*BASE)), Facts(whole(*BASE, lit))
+    dark, used = Facts(whole(*BASE, OTHER)), Facts(whole(*BASE, OTHER, lit))
     assert dark[Verdicts].by_address[CARD].free is True
     assert used[Verdicts].by_address[CARD].free is False

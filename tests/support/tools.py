@@ -8,17 +8,21 @@ import shutil
 
 PACKAGES = {
     "dash": "dash",
+    "dot": "graphviz",
     "git": "git",
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
     "libglib-2.0.so.0": "libglib2.0-bin",
+    "libvirt.so.0": "libvirt0",
     "man": "man-db",
     "modprobe": "kmod",
+    "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
     "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",
+    "virsh": "libvirt-clients",
 }
 # An ordinary user's search path leaves these out.
 ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -37,6 +37,11 @@ LEFT = say(
     "Nothing was changed. `sudo vfio-doctor undo` takes it back; "
     "`sudo vfio-doctor --fix --yes` finishes it.",
 )
+IN_CONTAINER = say(
+    "repair-in-container",
+    "Nothing was changed: this runs inside a container ({kind}), which has neither the "
+    "host's boot loader nor its devices. Run it on the host.",
+)
 FAILED = 4
 UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
@@ -55,6 +60,10 @@ def _run(chosen: Chosen, place: Place) -> int:
         if status is not None:
             return status
     done = place.look(chosen)
+    kind = done.report.host.container
+    if kind and isinstance(kind, str):
+        to_stderr(IN_CONTAINER.filled(kind=kind))
+        return USAGE
     plan, backend = planned(done, chosen.risky)
     if chosen.dry_run or not plan.steps:
         _show(done, plan, chosen)

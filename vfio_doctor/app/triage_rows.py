@@ -62,7 +62,8 @@ def row(path: str, registry: Registry, options: Options) -> Row:
             host = CapturedHost(load(path))
             facts = Facts(host, options)
             results = diagnose(facts, registry)
-            report = assemble(host, facts, results, RunInfo("", 0, path))
+            told = (RunInfo("", 0, path), registry.problems, registry.plugins)
+            report = assemble(host, facts, results, *told)
     except _TooLong:
         return Row(path, f"not judged within {SECONDS:g} s of computing")
     except (CaptureError, OSError) as error:
@@ -83,6 +84,7 @@ def _row(path: str, report: Report) -> Row:
         str(next(iter(next_steps(report)), "")),
         _who(report),
         counts["unknown"] + counts["error"],
+        report.tool.plugins,
     )
 
 

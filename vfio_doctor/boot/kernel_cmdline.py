@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added, removed, take
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep
 from vfio_doctor.parse.cmdline import end_of_kernel, spans, words
@@ -36,7 +36,7 @@ def content(host: Reader, path: str) -> bytes | None:
 
     Raises `CannotFix` naming the file where it cannot be read.
     """
-    data = host.read_bytes(path)
+    data = host.read_bytes(path, CONFIG_BYTES)
     if isinstance(data, Missing):
         if data.why is Why.ABSENT:
             return None

@@ -16,7 +16,7 @@ from vfio_doctor.boot.sealed import running_words, sealed_advice
 from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.systemd_menu import default_entry
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep, Step
 from vfio_doctor.parse import bls
@@ -45,7 +45,7 @@ class SystemdBoot(BootBackend):
         path = default_entry(host)
         if isinstance(path, Missing):
             return path
-        text = read_text(host, path)
+        text = read_text(host, path, CONFIG_BYTES)
         if isinstance(text, Missing):
             return text
         if bls.starts_program(bls.entry(text)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix
@@ -45,5 +46,11 @@ def take(words: list[str], word: str) -> bool:
 
 
 def _minus(words: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    rest = list(others)
-    return tuple(word for word in words if not take(rest, word))
+    left = Counter(others)
+    lacking: list[str] = []
+    for word in words:
+        if left[word]:
+            left[word] -= 1
+        else:
+            lacking.append(word)
+    return tuple(lacking)

@@ -12,8 +12,10 @@ from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
+    from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.host.reader import Reader
 
+FORMATS = ("text", "json", "dot", "svg")
 
 UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 
@@ -22,36 +24,67 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(("text", "json")),
+    type=click.Choice(FORMATS),
     default="text",
     show_default=True,
-    help="A table for a person, or JSON for programs.",
+    help="A table for a person, JSON for programs, a graph for Graphviz's dot, or a "
+    "picture.",
+)
+@click.option(
+    "--tree",
+    is_flag=True,
+    help="Show each device below its bridge, as text.",
 )
 @takes("capture", "output", "redact")
 @click.pass_obj
 @with_examples
-def command(chosen: Chosen, format_: str, output: str | None) -> None:
+def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> None:
     """List the PCI devices by IOMMU group: driver, ids, reset, who shares it.
 
-    A VM gets a whole group or none of it.
+    A VM gets a whole group or none of it. Below the table stands which devices are
+    free for a VM, and why the others are not.
 
     Examples:
       vfio-doctor devices
-      vfio-doctor --capture bug.tar.gz devices --format json
+      vfio-doctor devices --tree
+      vfio-doctor devices --format svg -o devices.svg
+      vfio-doctor devices --format dot | dot -Tpng -o devices.png
+      vfio-doctor devices --capture bug.tar.gz --format json
     """
-    from vfio_doctor.app.output import emit, look
+    from vfio_doctor.app.output import emit
     from vfio_doctor.facts.base import Facts, MissingFact
     from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.report import devices
 
+    if tree and format_ != "text":
+        raise click.UsageError("--tree is text: leave --format out.")
     try:
         held = Facts(_host(chosen))[DeviceTable]
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    if format_ == "json":
-        emit(devices.as_json(held), output)
-    else:
-        emit(devices.as_text(held, look("never", 0, output)), output)
+    emit(_shown(held, "tree" if tree else format_, output), output)
+
+
+def _shown(held: DeviceTable, form: str, output: str | None) -> str:
+    """Return the devices in a form; each is imported when it is asked for."""
+    from vfio_doctor.app.output import look
+    from vfio_doctor.report import devices
+
+    if form == "json":
+        return devices.as_json(held)
+    if form == "dot":
+        from vfio_doctor.report.device_dot import as_dot
+
+        return as_dot(held)
+    if form == "svg":
+        from vfio_doctor.report.device_svg import as_svg
+
+        return as_svg(held)
+    seen = look("never", 0, output)
+    if form == "tree":
+        from vfio_doctor.report.device_tree import as_tree
+
+        return as_tree(held, seen)
+    return devices.as_text(held, seen)
 
 
 def _host(chosen: Chosen) -> Reader:

@@ -80,9 +80,10 @@ def command(
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
     options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
-    judged = _rows(found, load(trusted=chosen.plugins), options, count)
+    registry = load(trusted=chosen.plugins)
+    judged = _rows(found, registry, options, count)
     with shown(judged, len(found)) as rows:
-        bad = _written(rows, format_)
+        bad = _written(rows, format_, registry)
     click.get_current_context().exit(3 if bad else 0)
 
 
@@ -158,7 +159,7 @@ def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[R
     return click.progressbar(rows, length, label="Judging", file=sys.stderr)
 
 
-def _written(rows: Iterable[Row], format_: str) -> bool:
+def _written(rows: Iterable[Row], format_: str, registry: Registry) -> bool:
     """Write the rows; return whether one of them could not be judged."""
     from vfio_doctor.app.output import emit, look
     from vfio_doctor.report import triage
@@ -172,5 +173,5 @@ def _written(rows: Iterable[Row], format_: str) -> bool:
     held = list(rows)
     # A row is one line, for grep, where no person sees it wrapped.
     wide = look("never", 0, None).width if sys.stdout.isatty() else UNBROKEN
-    emit(triage.render(held, wide))
+    emit(triage.render(held, wide, registry.plugins, registry.problems))
     return any(one.error for one in held)

@@ -30,6 +30,12 @@ def _kvmfr(facts: Facts) -> None:
     facts[KvmfrIntent].demand()
 
 
+def _libvirt(facts: Facts) -> None:
+    from vfio_doctor.facts.libvirt.intent import LibvirtIntent
+
+    facts[LibvirtIntent].demand()
+
+
 def _vfio(facts: Facts) -> None:
     from vfio_doctor.facts.pci.claims import InstallScripts, VfioIds, VfioSettings
     from vfio_doctor.facts.pci.wanted import WantedDevices
@@ -40,7 +46,11 @@ def _vfio(facts: Facts) -> None:
 
 
 # Each raises `NotApplicable`, with what the report says, if nothing asks for the area.
-DEMANDS: dict[str, Demand] = {"kvmfr": _kvmfr, "vfio": _vfio}
+DEMANDS: dict[str, Demand] = {
+    "kvmfr": _kvmfr,
+    "libvirt": _libvirt,
+    "vfio": _vfio,
+}
 
 
 def unwanted(facts: Facts, select: Iterable[str]) -> tuple[str, ...]:

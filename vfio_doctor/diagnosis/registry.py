@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.diagnosis.areas import stand_ins, unwanted
 from vfio_doctor.diagnosis.plugins import GROUPS, plugins
+from vfio_doctor.model import Applicability, Severity
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
 
 K = TypeVar("K", bound="type[Check] | type[Fix]")
+
+
+# What every class has to declare.
+CONSTANTS: dict[type, tuple[tuple[str, type], ...]] = {
+    Check: (
+        ("id", str),
+        ("title", str),
+        ("severity", Severity),
+        ("requires", tuple),
+    ),
+    Fix: (
+        ("id", str),
+        ("solves", tuple),
+        ("summary", str),
+        ("applicability", Applicability),
+    ),
+}
 
 
 class Registry(NamedTuple):
@@ -136,6 +154,18 @@ def _file(item: type) -> str:
     return getattr(sys.modules[item.__module__], "__file__", None) or item.__module__
 
 
+def _lacking(item: type) -> str:
+    """Return what a class of a plug-in lacks to be a rule or a fix, "" if nothing."""
+    is_check = issubclass(item, Check)
+    for name, kind in CONSTANTS[Check if is_check else Fix]:
+        value = getattr(item, name, None)
+        if value is None or not isinstance(value, kind):
+            return f"has no {name} of type {kind.__name__}"
+    base, method = (Check, "judge") if is_check else (Fix, "propose")
+    same = getattr(item, method) is getattr(base, method)
+    return f"has no {method}()" if same else ""
+
+
 def _join(
     known: dict[str, type],
     new: Iterable[type],
@@ -144,7 +174,12 @@ def _join(
 ) -> None:
     for item in new:
         key = vars(item)["id"]
-        if key in known:
+        lacking = _lacking(item)
+        if lacking:
+            problems.append(
+                f"plug-in {module.__name__}: class {item.__name__} {lacking}"
+            )
+        elif key in known:
             problems.append(f"plug-in {module.__name__}: the id {key} is taken")
         else:
             known[key] = item

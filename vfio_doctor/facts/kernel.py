@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
-from vfio_doctor.host.reader import read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, read_text
 from vfio_doctor.parse import cmdline
 from vfio_doctor.value import NamedTuple
 
@@ -26,7 +26,9 @@ class KernelCmdline(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KernelCmdline:
         """Read ``/proc/cmdline``."""
-        return cls(cmdline.parse(known(read_text(host, CMDLINE))), CMDLINE)
+        return cls(
+            cmdline.parse(known(read_text(host, CMDLINE, CONFIG_BYTES))), CMDLINE
+        )
 
 
 class KernelRelease(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import CommandResult, Reader
+    from vfio_doctor.parse.denials import Denial
 
 MODULES = "/proc/modules"
 LOCKDOWN = "/sys/kernel/security/lockdown"
@@ -178,19 +179,32 @@ class KvmfrInfo(NamedTuple):
 
 
 class KernelMessages(NamedTuple):
-    """The kernel log of this boot, as far as it is still kept."""
+    """The kernel log of this boot, as far as it is still kept.
+
+    ``denials`` are what AppArmor and SELinux say in it about kvmfr devices.
+    """
 
     log: kernel_log.KernelLog
+    denials: tuple[Denial, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KernelMessages:
         """Run ``dmesg``; raise `MissingFact` if it may not be read."""
         result = known(host.run(("dmesg",)))
         try:
-            return cls(kernel_log.parse(_output(result)))
+            text = _output(result)
         except MissingFact as refused:
             said = ROOT_SEES_IT.filled(why=refused.message)
             raise MissingFact(said, Why.DENIED) from None
+        return cls(kernel_log.parse(text), _denials(text))
+
+
+def _denials(text: str) -> tuple[Denial, ...]:
+    if KVMFR not in text:
+        return ()
+    from vfio_doctor.parse.denials import denials
+
+    return denials(text)
 
 
 class ModuleSigning(NamedTuple):

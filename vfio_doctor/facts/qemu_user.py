@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts
 from vfio_doctor.facts.base import MissingFact, missing_fact
+from vfio_doctor.facts.libvirt.conf import QemuConf
 from vfio_doctor.facts.nixos import Generated
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
-from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
+    from vfio_doctor.parse.libvirt_conf import LibvirtConf
 
-# NixOS writes the second one.
-QEMU_CONF = ("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf")
 USUAL = ("libvirt-qemu", "qemu", "qemu-libvirtd")
 # Debian and Ubuntu build libvirt with the group kvm; elsewhere it is the account's.
 USUAL_GROUP = {"libvirt-qemu": "kvm"}
@@ -58,13 +57,12 @@ class QemuUser(NamedTuple):
         names one that does not exist.
         """
         accounts = facts[Accounts]
-        path, conf = _conf(host)
-        settings = parse("") if isinstance(conf, Missing) else conf
-        name = settings.text("user") or settings.default("user")
+        path, text, settings = facts[QemuConf]
+        name = settings.text("user") or shown_account(settings)
         # NixOS starts QEMU as root unless its module is told otherwise.
         if not name and facts[Generated].yes:
-            if isinstance(conf, Missing) and conf.why is not Why.ABSENT:
-                raise missing_fact(conf)
+            if isinstance(text, Missing) and text.why is not Why.ABSENT:
+                raise missing_fact(text)
             name = "root"
         assumed = not name
         name = name or _usual(accounts)
@@ -72,18 +70,17 @@ class QemuUser(NamedTuple):
         group = settings.text("group") or settings.default("group")
         gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
         gids = tuple(sorted({*accounts.gids(name, gid), gid}))
-        source = _why_assumed(path, conf) if assumed else path
+        source = _why_assumed(path, text) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
 
 
-def _conf(host: Reader) -> tuple[str, LibvirtConf | Missing]:
-    for path in QEMU_CONF:
-        text = read_text(host, path)
-        if isinstance(text, str):
-            return path, parse(text)
-        if text.why is not Why.ABSENT:
-            return path, text
-    return QEMU_CONF[0], Missing(QEMU_CONF[0], Why.ABSENT)
+def shown_account(conf: LibvirtConf) -> str:
+    """Return the account that the commented-out line shows as the build's own.
+
+    Samples of before 8.0 say root, whatever the build.
+    """
+    shown = conf.default("user")
+    return "" if shown == "root" else shown
 
 
 def _usual(accounts: Accounts) -> str:
@@ -117,7 +114,7 @@ def _group(accounts: Accounts, name: str, primary: int) -> tuple[int, str]:
     return (group.gid, group.name) if group else (primary, str(primary))
 
 
-def _why_assumed(path: str, conf: LibvirtConf | Missing) -> Message:
-    if isinstance(conf, Missing):
-        return UNREAD.filled(why=conf.message)
+def _why_assumed(path: str, text: str | Missing) -> Message:
+    if isinstance(text, Missing):
+        return UNREAD.filled(why=text.message)
     return UNSAID.filled(path=path)

@@ -163,6 +163,9 @@ def _texts(
             unreadable.append(text)
 
 
+VERSION_UNKNOWN = say("systemd-version-unknown", "the version of systemd is not known")
+
+
 class SystemdVersion(NamedTuple):
     """The version of the installed systemd, and where it was read."""
 
@@ -183,9 +186,10 @@ class SystemdVersion(NamedTuple):
         asked = cls._by_command(host)
         found = asked if named is None or _is_closer(asked, named) else named
         if found is None:
-            raise MissingFact(
-                say("systemd-version-unknown", "the version of systemd is not known")
-            )
+            lists = [host.list(folder) for folder in SYSTEMD_FOLDERS]
+            hidden = [each for each in lists if isinstance(each, Missing)]
+            denied = any(each.why is Why.DENIED for each in hidden)
+            raise MissingFact(VERSION_UNKNOWN, Why.DENIED if denied else None)
         return found
 
     @classmethod

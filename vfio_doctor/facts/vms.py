@@ -8,6 +8,7 @@ from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
+from vfio_doctor.parse.domain_memory import SharedMemory
 from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple
 
@@ -45,7 +46,14 @@ class Vm(NamedTuple):
     functions: tuple[VmFunction, ...]
     memory_kib: int = 0
     page_kib: int | None = None
+    shared: SharedMemory = SharedMemory()
+    emulator: str = ""
     limit_kib: int = 0
+
+    @property
+    def of_system(self) -> bool:
+        """Tell whether libvirt's system instance starts it."""
+        return self.path.startswith(f"{SYSTEM}/")
 
     @property
     def place(self) -> VmPlace:
@@ -130,14 +138,7 @@ def _libvirt(host: Reader, folder: str, unread: list[Missing]) -> Iterator[Vm]:
             unread.append(Missing(path, Why.FAILED, NO_DOMAIN))
         else:
             named = found.name or path.rpartition("/")[2].removesuffix(".xml")
-            yield Vm(
-                named,
-                path,
-                found.functions,
-                found.memory_kib,
-                found.page_kib,
-                found.limit_kib,
-            )
+            yield Vm(named, path, *found[1:])
 
 
 def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:

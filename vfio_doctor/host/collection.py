@@ -70,6 +70,10 @@ BOOT_TOOLS = (
     "/usr/sbin/update-grub",
     "/usr/bin/limine-update",
     "/usr/bin/limine-mkinitcpio",
+    "/usr/sbin/mkinitramfs",
+    "/usr/sbin/update-initramfs",
+    "/usr/bin/dracut",
+    "/usr/bin/mkinitcpio",
 )
 PCI = "/sys/bus/pci/devices"
 PCI_FILES = (
@@ -131,6 +135,7 @@ def _pci(host: Reader) -> None:
             host.read_bytes(f"{path}/{name}", FILE_LIMIT)
         host.readlink(path)
         host.readlink(f"{path}/iommu_group")
+        host.readlink(path)
     _paths(host, LINKS)
 
 

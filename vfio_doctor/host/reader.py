@@ -218,6 +218,8 @@ class Reader(Protocol):
 
 
 T = TypeVar("T")
+# Many times what a boot loader's configuration or a kernel's command line holds.
+CONFIG_BYTES = 1 << 17
 
 
 def read_text(host: Reader, path: str, limit: int = 1 << 20) -> str | Missing:

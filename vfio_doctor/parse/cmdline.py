@@ -7,6 +7,7 @@ kernel/params.c). Double quotes keep blanks together and are taken off the value
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # isspace() of the kernel, ASCII part.
 BLANK = " \t\n\r\v\f"
+# Blanks between quotes belong to the word, and so does an end that lacks its quote.
+WORD = re.compile(r'(?:[^ \t\n\r\v\f"]+|"[^"]*(?:"|$))+')
 END = "--"
 # Each word of these stands for itself; a second one does not replace the first.
 ACCUMULATING = frozenset(
@@ -94,27 +97,12 @@ def plain(key: str) -> str:
 
 def words(text: str) -> tuple[str, ...]:
     """Return the raw words, quotes kept, ``--`` and what follows included."""
-    return tuple(_words(text))
-
-
-def _words(text: str) -> Iterator[str]:
-    return (text[start:end] for start, end in spans(text))
+    return tuple(WORD.findall(text))
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where each raw word begins and ends."""
-    start, quoted = -1, False
-    for n, char in enumerate(text):
-        if char == '"':
-            quoted = not quoted
-        if char in BLANK and not quoted:
-            if start >= 0:
-                yield start, n
-            start = -1
-        elif start < 0:
-            start = n
-    if start >= 0:
-        yield start, len(text)
+    return (found.span() for found in WORD.finditer(text))
 
 
 def parse(text: str) -> CommandLine:
@@ -181,14 +169,20 @@ def _set(kernel: list[str], word: str) -> list[str]:
     places = _places(kernel, key)
     if not places:
         return [*kernel, word]
-    kept = [old for n, old in enumerate(kernel) if n not in places[1:]]
+    further = frozenset(places[1:])
+    kept = [old for n, old in enumerate(kernel) if n not in further]
     kept[places[0]] = word
     return kept
 
 
 def _places(kernel: list[str], key: str) -> list[int]:
     wanted = plain(key)
-    return [n for n, word in enumerate(kernel) if plain(argument(word).key) == wanted]
+    return [
+        n
+        for n, word in enumerate(kernel)
+        # Taking a word apart costs more than a look at it.
+        if wanted in plain(word) and plain(argument(word).key) == wanted
+    ]
 
 
 def _with_item(kernel: list[str], key: str, item: str) -> list[str]:
@@ -205,10 +199,10 @@ def _with_item(kernel: list[str], key: str, item: str) -> list[str]:
 def _without_items(kernel: list[str], key: str, item: str) -> list[str]:
     """Take an item out of every word of a parameter; an empty word goes."""
     left: list[str] = []
-    places = _places(kernel, key)
+    places = frozenset(_places(kernel, key))
     for n, word in enumerate(kernel):
-        held = argument(word)
-        if n not in places or item not in held.items:
+        held = argument(word) if n in places else None
+        if held is None or item not in held.items:
             left.append(word)
         elif rest := tuple(each for each in held.items if each != item):
             left.append(_revalued(held, rest))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
 
 LARGEST = 1 << 18
@@ -54,6 +55,8 @@ class Domain(NamedTuple):
     functions: tuple[VmFunction, ...] = ()
     memory_kib: int = 0
     page_kib: int | None = None
+    shared: SharedMemory = SharedMemory()
+    emulator: str = ""
     limit_kib: int = 0
 
 
@@ -71,12 +74,14 @@ def parse_domain(text: str) -> Domain | None:
         functions,
         _amount(root.find("memory")),
         _page(root),
+        shared_memory(root),
+        (root.findtext("devices/emulator") or "").strip(),
         _amount(root.find("memtune/hard_limit")),
     )
 
 
 def _amount(element: Element | None) -> int:
-    return 0 if element is None else _kib(element.text, element.get("unit"))
+    return 0 if element is None else kib(element.text, element.get("unit"))
 
 
 def _root(text: str) -> Element | None:
@@ -101,16 +106,16 @@ def _functions(devices: Element) -> Iterator[VmFunction]:
         if source is None or address is None:
             continue
         said = one.get("managed") or source.get("managed")
-        found = _address(address)
+        found = pci_address(address.attrib)
         if found:
             yield VmFunction(found, said == "yes")
 
 
-def _address(element: Element) -> str:
+def pci_address(attributes: Mapping[str, str]) -> str:
     """Return the address as sysfs spells it, "" if a part is no number."""
     try:
         domain, bus, slot, function = (
-            int(element.get(name, "0"), 0)
+            int(attributes.get(name, "0"), 0)
             for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
@@ -125,10 +130,10 @@ def _page(root: Element) -> int | None:
     if pages is None:
         return None
     page = pages.find("page")
-    return 0 if page is None else _kib(page.get("size"), page.get("unit"))
+    return 0 if page is None else kib(page.get("size"), page.get("unit"))
 
 
-def _kib(text: str | None, unit: str | None) -> int:
+def kib(text: str | None, unit: str | None) -> int:
     """Return an amount in KiB, 0 if it is none; KiB is the default unit."""
     number = (text or "").strip()
     up, down = _UNITS.get((unit or "KiB").lower(), (0, 1))

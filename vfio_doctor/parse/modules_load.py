@@ -75,13 +75,19 @@ def parse_shell_list(text: str, variable: str) -> tuple[str, ...]:
     """Return the words that shell assignments give a list variable.
 
     For ``MODULES=(a b)`` of mkinitcpio and ``force_drivers+=" a b "`` of dracut.
+    A later ``=`` replaces an earlier one, but for ``"${MODULES[@]}"`` inside of it.
     """
     body = re.sub(r"(?m)^[ \t]*#.*$", "", text)
     value = r"\(([^)]*)\)|\"([^\"]*)\"|'([^']*)'|(\S+)"
-    pattern = rf"(?m)^[ \t]*{re.escape(variable)}\+?=(?:{value})"
-    found = re.finditer(pattern, body)
-    words = " ".join(part for match in found for part in match.groups() if part)
-    return tuple(module_name(word.strip("'\"")) for word in words.split())
+    pattern = rf"(?m)^[ \t]*{re.escape(variable)}(\+?)=(?:{value})"
+    old = (f"${{{variable}[@]}}", f"${{{variable}}}", f"${variable}")
+    held: list[str] = []
+    for plus, *parts in re.findall(pattern, body):
+        words = [w.strip("'\"") for part in parts for w in part.split()]
+        new = [x for w in words for x in (held if w in old else [module_name(w)])]
+        # Each once: a text that names itself twice must not grow without end.
+        held = list(dict.fromkeys([*held, *new] if plus else new))
+    return tuple(held)
 
 
 def obsolete(modules: tuple[str, ...], release: str = "") -> tuple[str, ...]:

@@ -15,6 +15,14 @@ BRIDGES = ("0604", "0607", "0609")
 STUB = "pci-stub"
 BRIDGE_CLASS = "06"
 
+# Drivers whose module is called otherwise.
+MODULES = {
+    "xhci_hcd": "xhci_pci",
+    "ehci-pci": "ehci_pci",
+    "ohci-pci": "ohci_pci",
+    "nvidia-gpu": "i2c_nvidia_gpu",
+}
+
 # Words for a person, by the first four or two digits of the class code.
 CLASSES = {
     "0101": "IDE controller",
@@ -121,6 +129,11 @@ def class_words(class_: str) -> str:
 
 def _is_hex(text: str, size: int) -> bool:
     return len(text) == size and HEX.issuperset(text)
+
+
+def module_of(driver: str) -> str:
+    """Return the module that brings a driver."""
+    return MODULES.get(driver, driver)
 
 
 def is_vfio_driver(driver: str) -> bool:

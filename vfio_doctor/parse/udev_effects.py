@@ -69,6 +69,7 @@ class Oddity(Enum):
     UNKNOWN_NAME = "unknown-name"
     NOT_SYSTEM = "not-system"
     DEPRECATED = "deprecated"
+    DROPPED_OR_DEPRECATED = "dropped-or-deprecated"
     PREFIX = "prefix"
 
 
@@ -89,6 +90,12 @@ class Remark(NamedTuple):
     dropped: bool
     certain: bool = True
     fault: Fault | None = None
+
+    @property
+    def leaves_open(self) -> bool:
+        """Tell whether it is not known if the line gives the node to its account."""
+        doubtful = self.kind is Oddity.DROPPED_OR_DEPRECATED
+        return bool(self.key) and (doubtful or not self.certain)
 
 
 class Effects(NamedTuple):
@@ -321,14 +328,16 @@ class _Event:
             return drop
         if is_system(number):
             return False
-        dropped = self.drops_people
-        if dropped is not False:
-            known = certain and dropped is not None
-            self.remark(path, rule, Oddity.NOT_SYSTEM, term, bool(dropped), known)
-            return bool(dropped)
-        if version is not None and version.warns_of_people:
+        if version is None:
+            self.remark(path, rule, Oddity.NOT_SYSTEM, term, False, False)
+        elif version.drops_people:
+            self.remark(path, rule, Oddity.NOT_SYSTEM, term, True, certain)
+        elif version.drops_people is None:
+            doubtful = Oddity.DROPPED_OR_DEPRECATED
+            self.remark(path, rule, doubtful, term, False, certain)
+        elif version.warns_of_people:
             self.remark(path, rule, Oddity.DEPRECATED, term, False, certain)
-        return False
+        return bool(version and version.drops_people)
 
     @property
     def drops_people(self) -> bool | None:

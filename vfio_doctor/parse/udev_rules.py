@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,10 @@ FIXED = frozenset(
 )
 IMPORTS = frozenset(["file", "program", "builtin", "db", "cmdline", "parent"])
 
+# Most terms: read at one go. What else there may be is read sign by sign.
+PLAIN_TERM = re.compile(
+    r'([A-Z]+)(?:\{([^}]+)\})?[ \t\n\r]*([=!+:-]=|=)[ \t\n\r]*"([^"\\]*)"'
+)
 ESCAPES = {
     **dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)),
     **{char: char for char in "\\\"'"},
@@ -244,6 +249,10 @@ def _scan(text: str) -> tuple[list[_Found], Fault | None]:
 
 
 def _term(text: str, at: int) -> _Found | None:
+    plain = PLAIN_TERM.match(text, at)
+    if plain:
+        key, attribute, op, value = plain.groups("")
+        return _Found(Term(key, attribute, op, value), plain.start(4), plain.end(4))
     end = at
     while end < len(text) and text[end] not in BLANKS + "={":
         if text[end] in "+-!:" and text.startswith("=", end + 1):

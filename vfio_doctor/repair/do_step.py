@@ -9,8 +9,9 @@ from vfio_doctor.boot.backend import BOOT_TOOL, FORWARD
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say, verbatim
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.probe_step import probe
 from vfio_doctor.repair.syscalls import Held, StepFailed
 from vfio_doctor.repair.translate import same_value
 
@@ -23,6 +24,7 @@ TRIES = 3
 NO_LEFTOVER = say("leftover-gone", "{path} is not the leftover file any more")
 PARAMETER_MOVED = say("parameter-moved", "{path} was changed to '{now}' meanwhile")
 PART_TAKEN = say("parameter-half-taken", "{path} took only a part of '{after}'")
+LACKS = say("command-lacks", "{command} does not show {lacks}")
 NOT_WRITTEN = say("file-not-written", "{path} could not be written: {why}")
 NOT_TAKEN = say(
     "parameter-not-taken", "{path} reads '{now}' after '{after}' was written"
@@ -60,6 +62,8 @@ def make(step: Step, machine: Machine, run: str, old: Held | None) -> None:
         remove_leftover(step, machine)
     elif isinstance(step, ParameterStep):
         write_parameter(machine, step.path, step.before, step.after)
+    elif isinstance(step, ProbeStep):
+        probe(step, machine)
     elif step.argv:
         command(step.argv, step, machine)
 
@@ -87,16 +91,20 @@ def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
             break
     if isinstance(answer, Missing):
         raise StepFailed(answer.message)
+    command_line = " ".join(argv)
     if answer.status not in step.accepted:
         raise StepFailed(
             say(
                 "command-failed",
                 "{command} ended with {status}: {output}",
-                command=" ".join(argv),
+                command=command_line,
                 status=answer.status,
                 output=(answer.stderr.strip() or answer.stdout.strip())[-500:],
             )
         )
+    lacks = tuple(text for text in step.shows if text not in answer.stdout)
+    if lacks and argv == step.argv:
+        raise StepFailed(LACKS.filled(command=command_line, lacks=lacks))
 
 
 def remove_leftover(step: NodeStep, machine: Machine) -> None:

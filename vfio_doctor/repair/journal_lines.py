@@ -19,6 +19,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    ProbeStep,
 )
 from vfio_doctor.places import as_fields, from_fields
 from vfio_doctor.repair.guards import as_word, from_word
@@ -34,11 +35,12 @@ DIGITS = 16
 # so the run is named and left alone. Fields that are not known are ignored; a kind
 # or state that is not known makes the run unreadable.
 VERSION = 1
-KINDS: dict[str, type[FileStep | NodeStep | CommandStep | ParameterStep]] = {
+KINDS: dict[str, type[Step]] = {
     "file": FileStep,
     "node": NodeStep,
     "command": CommandStep,
     "parameter": ParameterStep,
+    "probe": ProbeStep,
 }
 
 
@@ -344,6 +346,7 @@ def unpack_step(value: dict[str, Any]) -> Step:
         fields["why"] = unpack_message(fields["why"])
         fields["argv"] = _words(fields["argv"])
         fields["inverse"] = _words(fields["inverse"])
+        fields["shows"] = _words(fields.get("shows", []))
     else:
         _str(fields["path"])
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}

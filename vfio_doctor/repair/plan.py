@@ -21,6 +21,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    ProbeDriver,
     RestartService,
     RuntimeParameter,
     UdevTrigger,
@@ -28,6 +29,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.cmdline import apply
 from vfio_doctor.repair.guards import Unheld
+from vfio_doctor.repair.images import image_steps, wishers
 from vfio_doctor.repair.merge import (
     FileChange,
     composed,
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What brings effects forward, in the order in which it is done.
-FORWARD = (UdevTrigger, LoadModule, RuntimeParameter, RestartService)
+FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
 
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
@@ -168,14 +170,17 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
                 raise Unplannable(both, CONTRADICT.filled(fixes=both, why=why))
     edit, arguments = _argument_steps(fixes, asked)
     files, nodes = _file_steps(fixes, asked)
-    _refuse_doubles(files, arguments)
+    images, rebuilt = _images(fixes, asked.host)
+    _refuse_doubles(files, (*arguments, *images))
     contexts = _translated(fixes, (FileContext,), asked.host)
     forward = _translated(fixes, FORWARD, asked.host)
     steps = (
         *_steps(forward, "before"),
         *_steps(contexts, "before"),
+        *images,
         *files,
         *_steps(contexts, "after"),
+        *rebuilt,
         *arguments,
         *nodes,
         *_steps(forward, "after"),
@@ -198,6 +203,15 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
 
 def _acts(step: Step) -> bool:
     return not isinstance(step, CommandStep) or bool(step.argv)
+
+
+def _images(
+    fixes: tuple[PlannedFix, ...], host: Reader
+) -> tuple[tuple[PlannedStep, ...], tuple[PlannedStep, ...]]:
+    try:
+        return image_steps(fixes, host)
+    except (CannotFix, MissingFact) as why:
+        raise Unplannable(wishers(fixes), why.message, why.why) from why
 
 
 def _argument_steps(
@@ -331,7 +345,7 @@ def _refuse_shape(path: str) -> None:
 def _refuse_doubles(
     files: tuple[PlannedStep, ...], arguments: tuple[PlannedStep, ...]
 ) -> None:
-    """Refuse where a fix and the boot tool's back end want the same file."""
+    """Refuse where a fix and a boot tool's back end want the same file."""
     taken = {s.step.path: s for s in arguments if isinstance(s.step, FileStep)}
     for planned in files:
         other = isinstance(planned.step, FileStep) and taken.get(planned.step.path)

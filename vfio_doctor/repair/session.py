@@ -15,7 +15,7 @@ from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import NotStarted, brings_forward, make
@@ -23,6 +23,7 @@ from vfio_doctor.repair.guards import broken
 from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
+from vfio_doctor.repair.probe_step import driver_of
 from vfio_doctor.repair.stops import stoppable, undisturbed
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
@@ -305,6 +306,8 @@ class Session:
             return (None if held is None else held.data) == step.after
         if isinstance(step, NodeStep):
             return isinstance(machine.host.lstat(step.path), Missing)
+        if isinstance(step, ProbeStep):
+            return driver_of(step, machine) == step.driver
         if isinstance(step, ParameterStep):
             text = read_text(machine.host, step.path)
             return isinstance(text, str) and text.strip() == step.after

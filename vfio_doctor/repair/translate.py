@@ -14,10 +14,13 @@ from vfio_doctor.model import (
     FileContext,
     LoadModule,
     ParameterStep,
+    ProbeDriver,
+    ProbeStep,
     RestartService,
     RuntimeParameter,
     UdevTrigger,
 )
+from vfio_doctor.parse.pci import is_address
 from vfio_doctor.repair.guards import Guard, NoVm, Unused
 from vfio_doctor.value import NamedTuple
 
@@ -75,6 +78,8 @@ def translate(change: Change, host: Reader) -> Translated:
         return _module(change, host)
     if isinstance(change, RuntimeParameter):
         return _parameter(change, host)
+    if isinstance(change, ProbeDriver):
+        return _probe(change)
     if isinstance(change, RestartService):
         return _service(change)
     if isinstance(change, FileContext):
@@ -125,6 +130,13 @@ def _parameter(change: RuntimeParameter, host: Reader) -> Translated:
     if same_value(before, change.value):
         return Translated((), ())
     return Translated((), (ParameterStep(change.path, before, change.value),))
+
+
+def _probe(change: ProbeDriver) -> Translated:
+    if not is_address(change.address):
+        raise CannotFix(NOT_A_NAME.filled(name=change.address))
+    path = f"/sys/bus/pci/devices/{change.address}"
+    return Translated((), (ProbeStep(path, _name(change.driver)),))
 
 
 def same_value(one: str, other: str) -> bool:

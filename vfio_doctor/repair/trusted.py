@@ -11,9 +11,10 @@ import re
 import stat as modes
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.images.selection import MAKERS
 from vfio_doctor.boot.selection import BACKENDS
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair.syscalls import StepFailed
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ COMMANDS = (
 FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 NODES = ("/dev/",)
 PARAMETER = r"/sys/module/[0-9A-Za-z_]+/parameters/[0-9A-Za-z_]+"
+FUNCTION = r"/sys/bus/pci/devices/[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+DRIVER = r"[a-z0-9_-]{0,40}vfio[_-]pci"
 XATTRS = ("user.", "security.", "system.", "trusted.")
 LARGEST_ID = (1 << 32) - 2
 
@@ -75,18 +78,22 @@ def why_not(
     return None
 
 
-def _inside(step: FileStep | NodeStep | ParameterStep) -> bool:
+def _inside(step: FileStep | NodeStep | ParameterStep | ProbeStep) -> bool:
     path = step.path
     if not re.fullmatch(PATH, path) or os.path.normpath(path) != path:
         return False
     if isinstance(step, ParameterStep):
         return bool(re.fullmatch(PARAMETER, path))
+    if isinstance(step, ProbeStep):
+        known = re.fullmatch(FUNCTION, path) and re.fullmatch(DRIVER, step.driver)
+        return bool(known)
     return path.startswith(NODES if isinstance(step, NodeStep) else FILES)
 
 
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
-    tools = (*BACKENDS.values(), *((type(backend),) if backend else ()))
+    own = (type(backend),) if backend else ()
+    tools = (*BACKENDS.values(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
 

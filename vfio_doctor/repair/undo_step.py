@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
+from vfio_doctor.repair.probe_step import driver_of, let_go
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.translate import same_value
@@ -56,6 +57,8 @@ def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
             return _file(step, entry, machine, beginning.run)
         if isinstance(step, ParameterStep):
             return _parameter(step, machine, beginning)
+        if isinstance(step, ProbeStep):
+            return _probed(step, machine, beginning)
         if isinstance(step, NodeStep):
             return Taken(StepState.UNDONE, LEFTOVER)
         return _command(step, entry, machine, beginning)
@@ -106,6 +109,15 @@ def _parameter(step: ParameterStep, machine: Machine, beginning: Beginning) -> T
         return Taken(StepState.KEPT, CHANGED.filled(path=step.path), both)
     write_parameter(machine, step.path, step.after, step.before)
     return Taken(StepState.UNDONE)
+
+
+def _probed(step: ProbeStep, machine: Machine, beginning: Beginning) -> Taken:
+    if boot_id(machine.host) != beginning.boot:
+        return Taken(StepState.UNDONE, ENDED)
+    if driver_of(step, machine) != step.driver:
+        return Taken(StepState.UNDONE)
+    why = let_go(step, machine)
+    return Taken(StepState.KEPT, why, failed=True) if why else Taken(StepState.UNDONE)
 
 
 def _command(

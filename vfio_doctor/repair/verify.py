@@ -57,7 +57,7 @@ def verify(
     wanted = sorted({f.check for fix in fixes for f in fix.findings})
     if not wanted:
         return ()
-    results = {r.id: r for r in diagnose(facts, registry, wanted)}
+    results = _judged_again(facts, registry, wanted)
     late = any(step.state is StepState.LATE for step in outcome.steps)
     found = {
         finding: _verdict(finding, results.get(finding.check), fix.reboot or late)
@@ -67,6 +67,14 @@ def verify(
     return tuple(
         found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
     )
+
+
+def _judged_again(
+    facts: Facts, registry: Registry, wanted: list[str]
+) -> dict[str, CheckResult]:
+    # A journal may name a rule that this version has no more.
+    known = [check for check in wanted if registry.check(check)]
+    return {r.id: r for r in diagnose(facts, registry, known)} if known else {}
 
 
 def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdict:
@@ -82,6 +90,34 @@ def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdi
     if result.status is Status.FAIL and result.reason:
         return Verdict(finding, Effect.UNKNOWN, result.reason)
     return Verdict(finding, Effect.RESOLVED)
+
+
+def still_so(
+    host: Reader, facts: Facts, registry: Registry, runs: tuple[Run, ...]
+) -> tuple[Verdict, ...]:
+    """Judge again what the runs have repaired; one verdict a finding, sorted.
+
+    A finding whose check waits for another that fails now is FAILING too: what it
+    stands on is gone, as a module that an update did not bring.
+    """
+    now = boot_id(host)
+    fixes = [(fix, run.beginning.boot) for run in runs for fix in run.beginning.fixes]
+    wanted = sorted({served.check for fix, _ in fixes for served in fix.findings})
+    if not wanted:
+        return ()
+    results = _judged_again(facts, registry, wanted)
+    found = {
+        served: _verdict(served, results.get(served.check), fix.reboot and boot == now)
+        for fix, boot in fixes
+        for served in fix.findings
+    }
+    for served, verdict in found.items():
+        result = results.get(served.check)
+        if result is not None and result.status is Status.BLOCKED:
+            found[served] = verdict._replace(effect=Effect.FAILING)
+    return tuple(
+        found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
+    )
 
 
 def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:

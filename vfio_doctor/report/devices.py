@@ -23,6 +23,8 @@ HEADERS = (
     say("devices-driver", "Driver"),
     say("devices-reset", "Reset"),
 )
+# The columns of what is copied: groups, addresses and ids.
+COPIED = (0, 1, 3)
 # Where udev has no hardware database, the makers that matter most here.
 VENDORS = {
     "1002": "AMD",
@@ -59,14 +61,18 @@ def as_text(held: DeviceTable, look: Look) -> str:
     """Return a table by group and address, and notes on what could not be read."""
     from vfio_doctor.report.table import table
 
-    cells = [_cells(row) for row in _ordered(held)]
-    lines = table(tuple(map(str, HEADERS)), cells, look.width)
+    cells = [_cells(row) for row in ordered(held)]
+    lines = table(tuple(map(str, HEADERS)), cells, look.width, whole=COPIED)
     if not held.rows:
         lines = [str(EMPTY)]
     lines += _verdicts(held, look)
-    lines += [clean(NOTE.filled(note=note)) for note in held.notes]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, *notes(held)]) + "\n"
     return text if look.utf8 else ascii_only(text)
+
+
+def notes(held: DeviceTable) -> list[str]:
+    """Return what could not be read, a line each."""
+    return [clean(NOTE.filled(note=note)) for note in held.notes]
 
 
 def _verdicts(held: DeviceTable, look: Look) -> list[str]:
@@ -74,7 +80,7 @@ def _verdicts(held: DeviceTable, look: Look) -> list[str]:
     from vfio_doctor.report.wrap import wrap
 
     said: dict[Message, list[str]] = {}
-    for row in _ordered(held):
+    for row in ordered(held):
         if not row.device.class_.startswith(BRIDGE_CLASS):
             said.setdefault(row.verdict.words, []).append(row.device.bdf)
     lines = ["", str(FOR_A_VM)] if said else []
@@ -91,13 +97,15 @@ def as_json(held: DeviceTable) -> str:
     return json.text(
         {
             "schema": SCHEMA,
-            "devices": [_object(row) for row in _ordered(held)],
+            "devices": [_object(row) for row in ordered(held)],
             "notes": [str(note) for note in held.notes],
         }
     )
 
 
-def _ordered(held: DeviceTable) -> list[DeviceRow]:
+def ordered(held: DeviceTable) -> list[DeviceRow]:
+    """Return the rows by group and address, those without a group last."""
+
     def place(row: DeviceRow) -> tuple[bool, int, str]:
         group = row.device.group
         return (group is None, group or 0, row.device.bdf)
@@ -111,11 +119,16 @@ def _cells(row: DeviceRow) -> tuple[str | Message, ...]:
     return (
         NONE if device.group is None else str(device.group),
         device.bdf,
-        row.name or f"{VENDORS.get(device.vendor, '')} {row.kind}".strip(),
+        title(row),
         device.ids,
         device.driver or "-",
         NOT_KNOWN if isinstance(resets, Missing) else " ".join(resets) or NONE,
     )
+
+
+def title(row: DeviceRow) -> str:
+    """Return what a person calls a function."""
+    return row.name or f"{VENDORS.get(row.device.vendor, '')} {row.kind}".strip()
 
 
 def _object(row: DeviceRow) -> dict[str, object]:
@@ -138,4 +151,6 @@ def _object(row: DeviceRow) -> dict[str, object]:
         "isolated": row.isolated,
         "free": row.verdict.free,
         "verdict": str(row.verdict.words),
+        "parent": row.parent,
+        "needs": [{"why": str(n.why), "sure": n.sure} for n in row.needs],
     }

@@ -15,6 +15,8 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    ProbeStep,
+    RebuildImages,
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
@@ -231,6 +233,9 @@ def headline_message(step: Step) -> Message:
             path=step.path,
             size=step.size,
         )
+    if isinstance(step, ProbeStep):
+        ask = say("step-probe", "Have the kernel give {address} to {driver}, now")
+        return ask.filled(address=step.address, driver=step.driver)
     if isinstance(step, ParameterStep):
         set_ = say("step-set", "Set {path} from {before} to {after}, now")
         return set_.filled(**step._asdict())
@@ -361,6 +366,24 @@ def way_back(plan: Plan) -> list[str]:
         f"  {clean(first if back else _edited_back(plan.arguments))}",
         f"    {f'sudo {back}' if back else UNDO}",
         "    sudo systemctl reboot",
+        *_from_live_medium(plan),
+    ]
+
+
+def _from_live_medium(plan: Plan) -> list[str]:
+    """Return how to get back if not even the boot menu helps."""
+    if not any(isinstance(c, RebuildImages) for f in plan.fixes for c in f.changes):
+        return []
+    mounted = say(
+        "way-back-live",
+        "If no entry starts: boot a live medium, mount this system at /mnt, with its"
+        " /boot, then run:",
+    )
+    bind = "for d in dev proc sys run; do mount --rbind /$d /mnt/$d; done"
+    return [
+        f"  {mounted}",
+        f"    sudo sh -c '{bind}'",
+        "    sudo chroot /mnt vfio-doctor undo",
     ]
 
 

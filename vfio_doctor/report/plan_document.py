@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep
+from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair.values import OldPlace
 from vfio_doctor.report.json import location, message, plain, said
 from vfio_doctor.report.plan import detail, headline, headline_message, way_back
@@ -82,7 +82,12 @@ def _refused(refused: Refused) -> dict[str, object]:
 
 def step_document(step: Step) -> dict[str, object]:
     """Return a step: its kind, one line, and its fields."""
-    kinds = {FileStep: "file", NodeStep: "node", ParameterStep: "parameter"}
+    kinds = {
+        FileStep: "file",
+        NodeStep: "node",
+        ParameterStep: "parameter",
+        ProbeStep: "probe",
+    }
     fields = plain(step)
     assert isinstance(fields, dict)
     lines = list(detail(step)) if isinstance(step, FileStep) else []

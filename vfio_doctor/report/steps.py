@@ -26,7 +26,7 @@ NEXT_THERE = say(
     "asks before it changes anything.",
 )
 # Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already")
+SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already", "bind-set-already")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(

@@ -8,7 +8,7 @@ from vfio_doctor.report.untrusted import clean
 from vfio_doctor.report.wrap import columns, wrap_hard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from vfio_doctor.model import Message
 
@@ -23,10 +23,12 @@ def table(
     rows: Iterable[Sequence[str | Message]],
     width: int,
     indent: str = "",
+    whole: Container[int] = (),
 ) -> list[str]:
     """Return the lines of a table at most ``width`` columns wide, cells wrapped.
 
-    Every cell is made safe to print.
+    Every cell is made safe to print. Words in the columns ``whole`` (from 0) are never
+    cut: they are there to be copied.
     """
     import tabulate
 
@@ -36,7 +38,7 @@ def table(
     held = [[clean(cell) for cell in row] for row in rows]
     # tabulate makes a column two wider than its heading.
     heads = [f"{header.replace(' ', '-')}--" for header in headers]
-    widths = _widths([heads, *held], width - len(indent))
+    widths = _widths([heads, *held], width - len(indent), whole)
     wrapped = [
         [
             _even("\n".join(wrap_hard(cell, w)))
@@ -58,14 +60,17 @@ def _even(cell: str) -> str:
     return "".join(char + FILLER * (columns(char) - 1) for char in cell)
 
 
-def _widths(rows: list[list[str]], available: int) -> list[int]:
+def _widths(rows: list[list[str]], available: int, whole: Container[int]) -> list[int]:
     """Share the width: whole words first, then whole cells, narrow columns first."""
     columns_of = list(zip(*rows, strict=True))
     wanted = [max(map(columns, cells)) for cells in columns_of]
     words = [max(map(_longest_word, cells)) for cells in columns_of]
     left = available - GAP * (len(wanted) - 1)
     if sum(words) > left:
-        words = [min(word, NARROWEST_COLUMN) for word in words]
+        words = [
+            word if at in whole else min(word, NARROWEST_COLUMN)
+            for at, word in enumerate(words)
+        ]
     given = list(words)
     left -= sum(given)
     waiting = sorted(range(len(wanted)), key=lambda at: wanted[at] - given[at])

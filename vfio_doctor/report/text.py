@@ -73,11 +73,16 @@ AREAS = (
     (("iommu-", "interrupt-"), say("area-iommu", "the IOMMU")),
     (("reboot-", "grub-"), say("area-boot", "the next boot")),
     (("kvmfr-",), say("area-kvmfr", "kvmfr")),
+    (("libvirt-",), say("area-libvirt", "libvirt")),
 )
 SCOPE = say(
     "verdict-scope",
     "Not looked at: libvirt's settings, SELinux, AppArmor, graphics drivers.",
 )
+LESS_SCOPE = say(
+    "verdict-scope-libvirt", "Not looked at: SELinux, AppArmor, graphics drivers."
+)
+LEAST_SCOPE = say("verdict-scope-vm", "Not looked at: graphics drivers, the guest.")
 NEXT = say("heading-next", "What to do next")
 # As many as leave room for the steps on a terminal of 24 lines.
 WORST = 3
@@ -160,6 +165,9 @@ def _whole(report: Report, page: Page) -> None:
     _untold(report, page)
     _unwanted(report, page)
     if page.look.verbosity > 0:
+        from vfio_doctor.report.chain import draw
+
+        draw(report, page)
         _quiet_ends(report, page)
     _steps(report, page)
     _closing(report, page)
@@ -282,12 +290,21 @@ def _what(report: Report) -> Message:
         return say("verdict-blocked", "Not all could be judged.")
     if statuses["unknown"] + statuses["error"]:
         seen = say("verdict-seen", "Found nothing wrong in what could be seen.")
-        return in_order(seen, SCOPE)
+        return in_order(seen, _scope(report))
     looked = tuple(_areas(report))
     if not looked:
         return say("verdict-nothing", "Found nothing wrong.")
     fine = say("verdict-nothing-with", "Found nothing wrong with {areas}.")
-    return in_order(fine.filled(areas=looked), SCOPE)
+    return in_order(fine.filled(areas=looked), _scope(report))
+
+
+def _scope(report: Report) -> Message:
+    """Return what no rule has looked at here, of what people ask for most."""
+    passed = {r.id for r in report.checks if r.status is Status.PASS}
+    if "kvmfr-not-in-device-list" in passed:
+        return LEAST_SCOPE
+    looked = any(name.startswith("libvirt-") for name in passed)
+    return LESS_SCOPE if looked else SCOPE
 
 
 def _areas(report: Report) -> Iterator[Message]:

@@ -22,14 +22,15 @@ HEADS = (
     ROOT_CAUSE,
     say("triage-next", "Next step"),
 )
+PLUGINS = say("triage-plugins", "Rules of plug-ins took part: {plugins}.")
 CAUSE_HEADS = (ROOT_CAUSE, say("triage-captures", "Captures"))
 
 
 class Row(NamedTuple):
     """One capture: what host, what is wrong there, what to do first.
 
-    ``who`` is the next step in a word or two. If ``error`` says why the capture
-    could not be judged, all else is "".
+    ``who`` is the next step in a word or two, ``plugins`` gave rules. If ``error``
+    says why the capture could not be judged, all else is "".
     """
 
     file: str
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     next_step: str = ""
     who: str = ""
     undecided: int = 0
+    plugins: tuple[str, ...] = ()
 
 
 def line(one: Row) -> str:
@@ -55,8 +57,16 @@ def frequency(rows: Iterable[Row]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def render(rows: list[Row], width: int) -> str:
-    """Return the tables: a row each, then root causes by frequency."""
+def render(
+    rows: list[Row],
+    width: int,
+    plugins: tuple[str, ...] = (),
+    problems: tuple[str, ...] = (),
+) -> str:
+    """Return the tables: a row each, then root causes by frequency.
+
+    ``plugins`` gave rules, ``problems`` are of those that did not.
+    """
     from vfio_doctor.report.table import table
 
     named = names(r.file for r in rows)
@@ -70,6 +80,9 @@ def render(rows: list[Row], width: int) -> str:
     counted += [(none, str(healthy))] if healthy else []
     counted += [(unread, str(broken))] if broken else []
     lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
+    if plugins:
+        lines += ["", str(PLUGINS.filled(plugins=tuple(map(clean, plugins))))]
+    lines += [clean(problem) for problem in problems]
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,8 @@ from vfio_doctor.model import (
     KernelArguments,
     LoadModule,
     Message,
+    ProbeDriver,
+    RebuildImages,
     RestartService,
     RuntimeParameter,
     UdevTrigger,
@@ -38,6 +40,19 @@ def wish(change: Change) -> Message:
             return say("wish-set", "set {path} to {value}", path=path, value=value)
         case UdevTrigger() | LoadModule() | RestartService():
             return _now(change)
+        case ProbeDriver(address):
+            return say(
+                "wish-probe",
+                "write {address} to /sys/bus/pci/drivers_probe",
+                address=address,
+            )
+        case RebuildImages(modules):
+            return say(
+                "wish-rebuild-images",
+                "have the initramfs of every kernel load {modules} first, and build all"
+                " of them anew",
+                modules=modules,
+            )
         case FileContext(pattern, type_, _):
             return say(
                 "wish-label",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from vfio_doctor.facts.kvmfr.remarks import remark_reason
-from vfio_doctor.parse.systemd_versions import Systemd
+from vfio_doctor.parse.systemd_versions import read_version
 from vfio_doctor.parse.udev_effects import Device, Names, Oddity, effects
 from vfio_doctor.parse.udev_rules import FaultKind, parse_udev_rules
 
 NODE = Device("kvmfr0", "kvmfr", "add", "/devices/virtual/kvmfr/kvmfr0", ("dev",))
 SAID = [
+    (258.4, 'OWNER="alice"', "alice is not a system user"),
     (259, 'OWNER="alice"', "alice is not a system user"),
     (260, 'OWNER="alice"', "alice is not a system user"),
     (259, 'GROUP="people"', "people is not a system group"),
@@ -37,8 +38,8 @@ SAID = [
 
 
 @pytest.mark.parametrize(("systemd", "rule", "said"), SAID)
-def test_reason(systemd: int, rule: str, said: str) -> None:
-    names = Names({"alice": 1000}, {"people": 1000}, Systemd(systemd))
+def test_reason(systemd: float, rule: str, said: str) -> None:
+    names = Names({"alice": 1000}, {"people": 1000}, read_version(str(systemd)))
     (remark,) = effects([("x.rules", parse_udev_rules(rule))], NODE, names).remarks
     assert str(remark_reason(remark)) == said
 
@@ -46,7 +47,7 @@ def test_reason(systemd: int, rule: str, said: str) -> None:
 def test_every_kind_is_said_above() -> None:
     kinds, faults = set(), set()
     for systemd, rule, _ in SAID:
-        names = Names({"alice": 1000}, {"people": 1000}, Systemd(systemd))
+        names = Names({"alice": 1000}, {"people": 1000}, read_version(str(systemd)))
         (remark,) = effects([("x", parse_udev_rules(rule))], NODE, names).remarks
         kinds.add(remark.kind)
         faults.add(remark.fault.kind if remark.fault else None)

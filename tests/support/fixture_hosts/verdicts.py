@@ -14,6 +14,7 @@ from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
+from vfio_doctor.host.reader import Reader
 from vfio_doctor.model import Status
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "verdicts"
@@ -31,7 +32,12 @@ HEAD = (
 @cache
 def judged(name: str) -> Mapping[str, str]:
     """Return how every rule ends on a host, in truth."""
-    results = diagnose(Facts(catalogue.host(name)), load())
+    return of(catalogue.host(name))
+
+
+def of(host: Reader) -> Mapping[str, str]:
+    """Return how every rule ends on any host."""
+    results = diagnose(Facts(host), load())
     return {result.id: result.status.value for result in results}
 
 

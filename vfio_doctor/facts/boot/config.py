@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import shell_assignment as shell
 from vfio_doctor.parse.cmdline import words
@@ -57,7 +57,7 @@ def _assigned(
     """Return the words that shell files give to some variables, one after another."""
     texts: list[tuple[str, str]] = []
     for path in paths:
-        data = host.read_bytes(path)
+        data = host.read_bytes(path, CONFIG_BYTES)
         if isinstance(data, Missing):
             return data
         texts.append((path, data.decode("utf-8", "surrogateescape")))
@@ -121,7 +121,7 @@ def _count(line: str, key: str) -> int:
 
 def kernelstub_words(host: Reader) -> tuple[str, ...] | Missing:
     """Return the user's options in kernelstub's JSON configuration."""
-    text = read_text(host, KERNELSTUB)
+    text = read_text(host, KERNELSTUB, CONFIG_BYTES)
     if isinstance(text, Missing):
         return text
     import json
@@ -161,7 +161,7 @@ def kernel_cmdline(host: Reader) -> tuple[Words | Missing, Words]:
             return paths, (paths.source,)
         found: list[str] = []
         for path in paths:
-            text = read_text(host, path)
+            text = read_text(host, path, CONFIG_BYTES)
             if isinstance(text, Missing):
                 return text, (path,)
             for line in text.splitlines():

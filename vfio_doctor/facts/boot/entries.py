@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.boot.stack import ENTRIES, GRUB_MENUS, LIMINE_MENUS
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls, grub
 from vfio_doctor.parse.cmdline import words
@@ -43,7 +43,7 @@ def bls_entry(host: Reader, path: str | Missing) -> Entry | Missing:
     """Return one Boot Loader Specification entry, GRUB's variables put in."""
     if isinstance(path, Missing):
         return path
-    text = read_text(host, path)
+    text = read_text(host, path, CONFIG_BYTES)
     if isinstance(text, Missing):
         return text
     held = bls.entry(text)
@@ -76,7 +76,7 @@ def _expanded(host: Reader, given: tuple[str, ...]) -> tuple[str, ...] | Missing
 def _environment(host: Reader) -> dict[str, str] | Missing:
     """Return GRUB's variables, none where it keeps none."""
     for path in GRUBENVS:
-        text = read_text(host, path)
+        text = read_text(host, path, CONFIG_BYTES)
         if isinstance(text, str):
             return grub.environment(text)
         if text.why is not Why.ABSENT:
@@ -94,7 +94,7 @@ def newest_ostree_entry(host: Reader) -> tuple[str, dict[str, str]] | Missing:
         return paths
     newest: tuple[int, str, dict[str, str]] | None = None
     for path in paths:
-        text = read_text(host, path)
+        text = read_text(host, path, CONFIG_BYTES)
         if isinstance(text, Missing):
             return text
         held = bls.entry(text)
@@ -179,7 +179,7 @@ def limine_entry(host: Reader) -> Entry | Missing:
     from vfio_doctor.parse import limine
 
     for path in LIMINE_MENUS:
-        text = read_text(host, path)
+        text = read_text(host, path, CONFIG_BYTES)
         if isinstance(text, Missing):
             if text.why is Why.ABSENT:
                 continue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT, grub_files
 from vfio_doctor.facts.system import OsRelease
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.shell_faults import ShellFault, ShellFaultKind, shell_faults
 from vfio_doctor.places import FilePlace
@@ -49,7 +49,10 @@ class GrubFile(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GrubFile:
         """Read the files that grub-mkconfig sources, and see which shell does it."""
-        for seen in (host.lstat(GRUB_DEFAULT), read_text(host, GRUB_DEFAULT)):
+        for seen in (
+            host.lstat(GRUB_DEFAULT),
+            read_text(host, GRUB_DEFAULT, CONFIG_BYTES),
+        ):
             if isinstance(seen, Missing) and seen.why is not Why.ABSENT:
                 return cls((), seen)
         try:
@@ -64,7 +67,7 @@ class GrubFile(NamedTuple):
 def _faults(host: Reader, knows_plus: bool) -> Iterator[tuple[FilePlace, Message, str]]:
     """Yield each fault of GRUB's files; raises `MissingFact` if one is unreadable."""
     for path in grub_files(host):
-        text = read_text(host, path)
+        text = read_text(host, path, CONFIG_BYTES)
         if isinstance(text, Missing):
             if text.why is Why.ABSENT:
                 continue

@@ -8,6 +8,7 @@ Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
@@ -75,6 +76,10 @@ SHORT, LONG = 4, 9
 _ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
 
 
+# No more fit on a line that a kernel takes (COMMAND_LINE_SIZE is 4096 at most).
+WORDS_AT_MOST = 2048
+
+
 class Idle(NamedTuple):
     """A word that does not do what it looks like.
 
@@ -110,7 +115,7 @@ def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
     """Return the words that do nothing here; ``amd`` tells whose IOMMU this is."""
     found: dict[str, Idle] = {}
     before = ""
-    for argument in line.arguments:
+    for argument in line.arguments[:WORDS_AT_MOST]:
         torn = before.endswith(",") and "ids=" in before
         cut = _cut_off(argument.raw) if torn else ()
         before = argument.raw
@@ -147,6 +152,7 @@ def _cut_off(word: str) -> tuple[Idle, ...]:
     return (Idle(word, BLANK, NO_BLANK, True),) if whole else ()
 
 
+@cache
 def _nearest(key: str) -> str:
     """Return the real parameter that a name differs from by a slip, or ""."""
     if key in REAL or len(key) <= SHORT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.boot.stack import ENTRIES, ROOTS, efi_variable
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls
 from vfio_doctor.value import NamedTuple
@@ -73,7 +73,7 @@ def _menu(host: Reader) -> list[MenuItem] | Missing:
             name = path.rpartition("/")[2].lower()
             if not name.endswith(".conf") or name.startswith("auto-"):
                 continue
-            text = read_text(host, path)
+            text = read_text(host, path, CONFIG_BYTES)
             if isinstance(text, Missing):
                 return text
             found.append(_item(path, name, bls.entry(text)))
@@ -136,7 +136,7 @@ def _wanted(host: Reader) -> tuple[str, ...] | Missing:
 def _configured(host: Reader) -> str | Missing:
     """Return ``default`` of loader.conf, "" where there is none."""
     for root in ("/efi", "/boot/efi", "/boot"):
-        text = read_text(host, f"{root}/loader/loader.conf")
+        text = read_text(host, f"{root}/loader/loader.conf", CONFIG_BYTES)
         if isinstance(text, str):
             return dict(bls.fields(text)).get("default", "")
         if text.why is not Why.ABSENT:

@@ -22,6 +22,8 @@ from vfio_doctor.parse.systemd_versions import is_too_late
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.udev_effects import Assigned, Effects
@@ -51,7 +53,8 @@ class KvmfrAccess(NamedTuple):
     ``now`` has the devices whose node is a character device that can be looked
     at. ``group`` is the group a rule should name so that QEMU gets in; "" if
     QEMU's account is not known. ``others`` are devices that the rules give to
-    another person, if they give one to this person too.
+    another person, if they give one to this person too; of rules that could not be
+    read the node's owner tells.
     """
 
     now: tuple[NodeAccess, ...]
@@ -71,12 +74,7 @@ class KvmfrAccess(NamedTuple):
             for node in facts[KvmfrNodes].nodes
             if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
         )
-        mine = any(access.human is not False for access in ruled)
-        others = tuple(
-            name
-            for name, effects in rules.devices
-            if mine and judge.is_anothers(effects)
-        )
+        others = tuple(_others(judge, rules, ruled, facts[KvmfrNodes].nodes))
         return cls(now, ruled, judge.best_group(), others)
 
     def is_anothers(self, name: str) -> bool:
@@ -97,6 +95,25 @@ def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
     """Return who could open a device if the rules had these effects on it."""
     judge = _Judge(facts)
     return judge.ruled(name, judge.plan(effects))
+
+
+def _others(
+    judge: _Judge,
+    rules: KvmfrRules,
+    ruled: tuple[NodeAccess, ...],
+    nodes: tuple[KvmfrNode, ...],
+) -> Iterator[str]:
+    """Yield the devices that are another person's, while one may be this person's."""
+    owners = {name: each.owner.number for name, each in rules.devices if each.owner}
+    if rules.unreadable:
+        stats = {node.name: node.stat for node in nodes}
+        seen = {n: stat.uid for n, stat in stats.items() if isinstance(stat, Stat)}
+        owners = seen | owners
+    theirs = [name for name, uid in owners.items() if judge.is_another(uid)]
+    closed = [each.name for each in ruled if each.human is False]
+    not_mine = theirs if rules.unreadable else closed
+    if any(each.name not in not_mine for each in ruled):
+        yield from theirs
 
 
 class _Plan(NamedTuple):
@@ -121,13 +138,10 @@ class _Judge:
         self.seat = _known_or_none(facts, ActiveSeat)
         self.systemd = facts[KvmfrRules].systemd
 
-    def is_anothers(self, effects: Effects) -> bool:
-        """Tell whether the rules make another person the owner of a node."""
-        owner = effects.owner
-        if owner is None or self.human is None:
-            return False
-        person = owner.number >= FIRST_PERSON and owner.number not in NOT_PEOPLE
-        return person and owner.number != self.human.uid
+    def is_another(self, uid: int) -> bool:
+        """Tell whether a node's owner is a person, and not this one."""
+        person = uid >= FIRST_PERSON and uid not in NOT_PEOPLE
+        return self.human is not None and person and uid != self.human.uid
 
     def plan(self, effects: Effects) -> _Plan:
         owner, group = effects.owner, effects.group
@@ -146,7 +160,7 @@ class _Judge:
         )
         parts = [part for part in (owner, group, effects.mode) if part]
         # A name that a line only may set, or may have been dropped for.
-        unsure = [r for r in effects.remarks if r.key and not r.certain]
+        unsure = any(remark.leaves_open for remark in effects.remarks)
         certain = all(part.certain for part in parts) and not unsure
         seat = self.seat_acl(effects.tag("uaccess"))
         return _Plan(stat, certain, seat, bool(effects.programs))

@@ -34,11 +34,19 @@ if TYPE_CHECKING:
 
 RULE_FILE = f"{ADMIN_FOLDER}/70-kvmfr.rules"
 MODE = "0660"
+ACCESS = frozenset({"OWNER", "GROUP", "MODE"})
 NAME_SIGNS = frozenset("_.@-")
 # LOGIN_NAME_MAX of Linux, without the byte behind the name.
 LONGEST_NAME = 255
 
 
+# A person has a few; each costs a look at all of them.
+LINES_AT_MOST = 100
+TOO_MANY_LINES = say(
+    "kvmfr-rule-too-many-lines",
+    "more than {count} udev rules name kvmfr: take out by hand what is not needed",
+    count=LINES_AT_MOST,
+)
 COMMANDS = say(
     "kvmfr-rule-commands",
     "`sudo udevadm control --reload` and"
@@ -68,13 +76,13 @@ OWNER_UNSURE = say(
 class Way(Enum):
     """How the person gets in; QEMU gets in by the group.
 
-    `MODE` keeps the way that the rules have and corrects their mode alone.
+    `KEPT` is the way that the rules have: only their mode or group is corrected.
     """
 
     OWNER = "owner"
     UACCESS = "uaccess"
     GROUP = "group"
-    MODE = "mode"
+    KEPT = "kept"
 
 
 class KvmfrLine(NamedTuple):
@@ -98,6 +106,15 @@ class KvmfrLine(NamedTuple):
         """Tell whether the administrator may edit the file."""
         return self.file.path.startswith(f"{ADMIN_FOLDER}/")
 
+    @property
+    def gives_access(self) -> bool:
+        """Tell whether it says who may open the node, or cannot be read."""
+        return bool(self.rule.problem) or any(
+            term.key in ACCESS or (term.key, term.value) == ("TAG", "uaccess")
+            for term in self.rule.terms
+            if not term.is_match
+        )
+
 
 class GoodKvmfrRule(NamedTuple):
     """The rule that is wanted, as ``--fix`` writes it.
@@ -107,7 +124,9 @@ class GoodKvmfrRule(NamedTuple):
     written. ``untriggered`` are devices whose rules are right and were not applied
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
     most hosts. ``for_all`` serves a device that no rule is about; ``generated`` tells
-    that the files are made from a configuration (NixOS).
+    that the files are made from a configuration (NixOS). ``leftover`` are lines that
+    stand beside a good rule which serves alone, ``of_others`` those that are about
+    another person's device only.
     """
 
     way: Way
@@ -117,11 +136,16 @@ class GoodKvmfrRule(NamedTuple):
     cannot: Message | None = None
     for_all: str = ""
     generated: bool = False
+    leftover: tuple[KvmfrLine, ...] = ()
+    of_others: tuple[FilePlace, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GoodKvmfrRule:
         """Choose the way by ``--access``, or the one that fits this host."""
         lines = kvmfr_lines(facts)
+        if len(lines) > LINES_AT_MOST:
+            text = _by_tag(facts, facts[KvmfrAccess].group or "kvm")
+            return cls(Way.UACCESS, text, cannot=TOO_MANY_LINES)
         asked = facts.options.access
         way = _best_way(facts, lines) if asked == "auto" else Way(asked)
         found = tuple(_untriggered(facts)) if asked == "auto" else ()
@@ -129,11 +153,15 @@ class GoodKvmfrRule(NamedTuple):
             made = _MADE[way](facts, lines)
         except (MissingFact, CannotFix) as why:
             group = facts[KvmfrAccess].group or "kvm"
-            made = cls(way, _by_tag(group), (), found, why.message)
+            made = cls(way, _by_tag(facts, group), (), found, why.message)
             return made._replace(generated=facts[Generated].yes)
-        for_all = _for_all(facts)
-        generated = facts[Generated].yes
-        return made._replace(untriggered=found, for_all=for_all, generated=generated)
+        return made._replace(
+            untriggered=found,
+            for_all=_for_all(facts),
+            generated=facts[Generated].yes,
+            leftover=_leftover(facts, lines) if asked == "auto" else (),
+            of_others=tuple(_of_others(facts)),
+        )
 
     def expected(self, place: FilePlace | None = None) -> str:
         """Return what should stand in place of a line, or in `RULE_FILE`."""
@@ -172,12 +200,16 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
 
 
 def _best_way(facts: Facts, lines: tuple[KvmfrLine, ...]) -> Way:
-    """Return what changes least: the mode, the user in place, else a new rule."""
+    """Return what changes least: mode and group, the user in place, else a new rule."""
     systemd = facts[KvmfrRules].systemd
     keeps_people = systemd is not None and systemd.means_people_well
-    if _mode_alone(facts, lines):
-        return Way.MODE
-    in_place = _owned(facts, lines) and keeps_people and not _late(facts)
+    if _leftover(facts, lines):
+        return Way.UACCESS
+    if _late(facts):
+        return Way.UACCESS
+    if _kept(facts, lines):
+        return Way.KEPT
+    in_place = _owned(facts, lines) and keeps_people
     return Way.OWNER if in_place else Way.UACCESS
 
 
@@ -202,6 +234,32 @@ def _wide(facts: Facts) -> tuple[str, ...]:
     return tuple(name for name, effects in devices if opens_to_all(effects))
 
 
+def _leftover(facts: Facts, lines: tuple[KvmfrLine, ...]) -> tuple[KvmfrLine, ...]:
+    """Return the lines beside a good rule that serves without them."""
+    if not any(line.file.path == RULE_FILE for line in lines):
+        return ()
+    others = tuple(_of_others(facts))
+    rest = tuple(
+        line
+        for line in lines
+        if line.is_ours and line.gives_access and line.place not in others
+    )
+    good = [line for line in rest if _is_good(facts, line)]
+    rest = tuple(line for line in rest if line not in good)
+    served = good and rest and serves(facts, {line.place: "" for line in rest})
+    return rest if served else ()
+
+
+def _of_others(facts: Facts) -> Iterator[FilePlace]:
+    """Yield the rules that are about another person's device, and no other."""
+    mine: set[tuple[str, int]] = set()
+    theirs: set[tuple[str, int]] = set()
+    for name, effects in facts[KvmfrRules].devices:
+        about = {*effects.matched, *((r.path, r.line) for r in effects.remarks)}
+        (theirs if facts[KvmfrAccess].is_anothers(name) else mine).update(about)
+    yield from (FilePlace(path, line) for path, line in sorted(theirs - mine))
+
+
 def _deciding(facts: Facts, lines: tuple[KvmfrLine, ...], key: str) -> list[KvmfrLine]:
     """Return the administrator's lines that decide about MODE or GROUP."""
     found = []
@@ -209,26 +267,38 @@ def _deciding(facts: Facts, lines: tuple[KvmfrLine, ...], key: str) -> list[Kvmf
         part = effects.mode if key == "MODE" else effects.group
         if part:
             found.append(FilePlace(part.path, part.line))
+        found += [FilePlace(r.path, r.line) for r in effects.remarks if r.key == key]
     return [line for line in lines if line.is_ours and line.place in found]
 
 
-def _mode_alone(
+def _kept(
     facts: Facts, lines: tuple[KvmfrLine, ...]
 ) -> tuple[tuple[KvmfrLine, str], ...]:
-    """Return the lines with a better mode, if that alone repairs all; else none."""
-    edited = tuple(
-        (line, replace_value(line.rule.raw, "MODE", MODE))
-        for line in _deciding(facts, lines, "MODE")
-    )
-    changed = {line.place: new for line, new in edited if line.rule.raw != new}
-    if not changed or not serves(facts, changed):
-        return ()
-    return tuple(pair for pair in edited if pair[0].place in changed)
+    """Return the lines with a better mode or group, if that repairs all; else none."""
+    for keys in (("MODE",), ("GROUP",), ("GROUP", "MODE")):
+        new: dict[FilePlace, str] = {}
+        for key in keys:
+            value = MODE if key == "MODE" else _group_or_none(facts)
+            for line in _deciding(facts, lines, key) if value else ():
+                raw = new.get(line.place, line.rule.raw)
+                new[line.place] = replace_value(raw, key, value)
+        edited = [(ln, new[ln.place]) for ln in lines if ln.place in new]
+        changed = tuple((ln, text) for ln, text in edited if ln.rule.raw != text)
+        if changed and serves(facts, {line.place: text for line, text in changed}):
+            return changed
+    return ()
 
 
-def _by_mode(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
-    edited = _mode_alone(facts, lines)
-    return GoodKvmfrRule(Way.MODE, edited[0][1].strip(), edited)
+def _group_or_none(facts: Facts) -> str:
+    try:
+        return _qemu_group(facts)
+    except (MissingFact, CannotFix):
+        return ""
+
+
+def _by_kept(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
+    edited = _kept(facts, lines)
+    return GoodKvmfrRule(Way.KEPT, edited[0][1].strip(), edited)
 
 
 def _owned(facts: Facts, lines: tuple[KvmfrLine, ...]) -> list[KvmfrLine]:
@@ -308,7 +378,7 @@ def _with_owner(facts: Facts, raw: str, person: str) -> str:
 def _by_uaccess(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
     group = _qemu_group(facts)
     good = [line for line in lines if _is_good(facts, line)]
-    text = good[0].rule.raw if good else _by_tag(group)
+    text = good[0].rule.raw if good else _by_tag(facts, group)
     return GoodKvmfrRule(Way.UACCESS, text)
 
 
@@ -346,19 +416,21 @@ def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
 
 
 _MADE = {Way.OWNER: _by_owner, Way.UACCESS: _by_uaccess, Way.GROUP: _by_group}
-_MADE[Way.MODE] = _by_mode
+_MADE[Way.KEPT] = _by_kept
 
 
-def _by_tag(group: str) -> str:
-    return _rule(f'GROUP="{group}"') + ', TAG+="uaccess"'
+def _by_tag(facts: Facts, group: str) -> str:
+    """Return the rule for all devices, without those that are another person's."""
+    others = facts[KvmfrAccess].others
+    mine = [n for n, _ in facts[KvmfrRules].devices if n not in others]
+    which = [f'KERNEL=="{"|".join(mine)}"'] if others else []
+    return _rule(*which, f'GROUP="{group}"') + ', TAG+="uaccess"'
 
 
 def _for_all(facts: Facts) -> str:
     """Return a rule for every kvmfr device, "" if none can be made."""
-    try:
-        return _by_tag(_qemu_group(facts))
-    except (MissingFact, CannotFix):
-        return ""
+    group = _group_or_none(facts)
+    return _by_tag(facts, group) if group else ""
 
 
 def _rule(*terms: str) -> str:

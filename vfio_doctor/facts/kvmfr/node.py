@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
-from vfio_doctor.host.reader import Missing, Stat, Why, read_text
+from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
@@ -29,6 +29,11 @@ class KvmfrNode(NamedTuple):
     path: str
     number: tuple[int, int] | Missing
     stat: Stat | Missing
+
+    @property
+    def in_sysfs(self) -> bool:
+        """Tell whether the kernel has the device, its number readable or not."""
+        return not (isinstance(self.number, Missing) and self.number.why is Why.ABSENT)
 
 
 class KvmfrNodes(NamedTuple):
@@ -97,3 +102,13 @@ def _size(host: Reader, path: str) -> int | Missing:
         return answer
     size = answer.value("size")
     return Missing(path, Why.FAILED, answer.error) if size is None else size
+
+
+def kvmfr_node(facts: Facts, path: str) -> Stat | None:
+    """Return what a device's node is; None if it is not there, or no device."""
+    for node in facts[KvmfrNodes].nodes:
+        absent = isinstance(node.stat, Missing) and node.stat.why is Why.ABSENT
+        if node.path == path and not absent:
+            stat = known(node.stat)
+            return stat if stat.kind is Kind.CHAR else None
+    return None

@@ -47,8 +47,9 @@ class KvmfrRules(NamedTuple):
 
     ``mentions`` are the rules that name kvmfr, ``unread`` (path, text) of files
     that name it and that udev never reads, ``unreadable`` what could not be
-    looked at; ``systemd`` is None if its version is not known. ``nodes`` and
-    ``names`` are what the rules were applied to, and with.
+    looked at; ``systemd`` is None if its version is not known, ``hidden`` tells that
+    a reading was denied which may have it. ``nodes`` and ``names`` are what the
+    rules were applied to, and with.
     """
 
     devices: tuple[tuple[str, Effects], ...]
@@ -58,13 +59,14 @@ class KvmfrRules(NamedTuple):
     systemd: Systemd | None
     nodes: tuple[Device, ...] = ()
     names: Names = Names({}, {}, None)
+    hidden: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrRules:
         """Apply the rules in force to every kvmfr device."""
         rules = facts[UdevRules]
         files = [(file.path, file.rules) for file in rules.files]
-        version = _version(facts)
+        version, hidden = _version(facts)
         named = [r for _, f in files for r in f.lines if KVMFR in r.raw]
         names, nodes = _names(host, facts, named, version), tuple(_devices(facts))
         return cls(
@@ -80,6 +82,7 @@ class KvmfrRules(NamedTuple):
             version,
             nodes,
             names,
+            hidden,
         )
 
     def all_read(self) -> None:
@@ -93,17 +96,16 @@ def _devices(facts: Facts) -> Iterator[Device]:
         nodes = facts[KvmfrNodes].nodes
     except MissingFact:
         nodes = ()
-    found = [node.name for node in nodes if not isinstance(node.number, Missing)]
-    for name in found or ["kvmfr0"]:
+    for name in [node.name for node in nodes if node.in_sysfs] or ["kvmfr0"]:
         path = f"/devices/virtual/{KVMFR}/{name}"
         yield Device(name, KVMFR, "add", path, PLAIN_ATTRIBUTES)
 
 
-def _version(facts: Facts) -> Systemd | None:
+def _version(facts: Facts) -> tuple[Systemd | None, bool]:
     try:
-        return facts[SystemdVersion].version
-    except MissingFact:
-        return None
+        return facts[SystemdVersion].version, False
+    except MissingFact as missing:
+        return None, missing.denied
 
 
 def _names_kvmfr(text: str) -> bool:

@@ -276,10 +276,14 @@ def recommended_mib(modes: Iterable[tuple[int, int]]) -> int:
     The larger formula counts, since the release in use is not known; without a
     mode the usual size is returned.
     """
-    needs = [max(idd_bytes(w, h), b7_bytes(w, h)) for w, h in modes]
-    if not needs:
-        return USUAL
-    return min(max(power_of_two_mib(max(needs)), SMALLEST), LARGEST)
+    needs = [mib_for(width, height) for width, height in modes]
+    return min(max(needs), LARGEST) if needs else USUAL
+
+
+def mib_for(width: int, height: int, hdr: bool = False) -> int:
+    """Return the MiB for a picture, whatever release is in use; at least 32."""
+    need = max(idd_bytes(width, height), b7_bytes(width, height, hdr))
+    return max(power_of_two_mib(need), SMALLEST)
 
 
 def _error(mib: int) -> Message | None:

@@ -32,6 +32,7 @@ def serves(facts: Facts, new: Mapping[FilePlace, str]) -> bool:
     """Tell whether the rules, some lines replaced, let both in and nobody else.
 
     That is asked for each device that is the person's, or nobody's in particular.
+    A line that udev has something to say about does not serve.
     """
     rules = facts[KvmfrRules]
     files = [(file.path, _with(file, new)) for file in facts[UdevRules].files]
@@ -41,6 +42,8 @@ def serves(facts: Facts, new: Mapping[FilePlace, str]) -> bool:
         made = effects(files, device, rules.names)
         access = ruled_by(facts, device.kernel, made)
         if opens_to_all(made) or not (access.human and access.qemu):
+            return False
+        if any(FilePlace(r.path, r.line) in new for r in made.remarks):
             return False
     return True
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 VFIO_PCI = "vfio_pci"
+# The argument that our own repair binds devices by address with.
+BIND = "vfio-doctor.bind"
 DRIVERCTL = "/etc/driverctl.d"
 SYSFS_CONF = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
 UNRAID = "/boot/config/vfio-pci.cfg"
@@ -210,6 +212,7 @@ def claims(said: Said, facts: Facts) -> Iterator[Claim]:
         yield _asked(word)
     said.unread += facts[ModuleConfig].unread
     yield from _ids(facts)
+    yield from _bound_by_argument(facts)
     yield from _scripts(said, facts)
     yield from _initramfs(said)
     yield from _driverctl(said)
@@ -234,6 +237,17 @@ def _ids(facts: Facts) -> Iterator[Claim]:
             if pattern.text not in seen:
                 seen.add(pattern.text)
                 yield Claim(kind, source, word, pattern=pattern)
+
+
+def _bound_by_argument(facts: Facts) -> Iterator[Claim]:
+    """Yield the addresses of our own argument."""
+    seen: set[str] = set()
+    for line, source, kind in _lines(facts):
+        for value in line.values(BIND):
+            for address in filter(is_address, (value or "").split(",")):
+                if address not in seen:
+                    seen.add(address)
+                    yield Claim(kind, source, f"{BIND}={value}", address)
 
 
 def _lists(facts: Facts) -> Iterator[tuple[str, str, str, ClaimKind]]:

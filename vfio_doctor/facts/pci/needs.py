@@ -33,6 +33,8 @@ ROUTE = say("need-route", "the host's default route goes through it")
 MAY_ROUTE = say("need-route-may", "the host's network may go through it")
 BOOT_SCREEN = say("need-boot-screen", "the firmware and the console draw on it")
 SCREEN = say("need-screen", "a connected display is in use on it")
+MAY_SHOW = say("need-screen-may", "a connected display may be in use on it")
+LAST = say("need-screen-last", "no other graphics card has a driver of the host's")
 KEYBOARD = say("need-keyboard", "the only keyboard is connected to it")
 MAY_TYPE = say("need-keyboard-may", "the only keyboard may be connected to it")
 
@@ -69,12 +71,17 @@ class HostNeeds(NamedTuple):
 
 def _displays(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
     cards = [device for device in own if device.is_display]
-    lit = screens(host, [card.bdf for card in cards])
+    driven = [card for card in cards if card.driver]
+    seen = screens(host, [card.bdf for card in cards])
     for card in cards:
         if card.boot_vga is True:
             yield Need(card.bdf, BOOT_SCREEN)
-        elif card.bdf in lit:
+        elif card.bdf in seen.lit:
             yield Need(card.bdf, SCREEN)
+        elif card.driver and card.bdf in seen.may_be_lit:
+            yield Need(card.bdf, MAY_SHOW, sure=False)
+        elif driven == [card]:
+            yield Need(card.bdf, LAST, sure=False)
 
 
 def _disks(host: Reader, own: list[PciDevice]) -> Iterator[Need]:

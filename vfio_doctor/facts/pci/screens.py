@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import DEVICES
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
@@ -37,21 +37,53 @@ class ConnectedScreens(NamedTuple):
         )
 
 
-def screens(host: Reader, cards: Iterable[str]) -> frozenset[str]:
-    """Return the functions with a connector that is connected and enabled."""
+class Lit(NamedTuple):
+    """Functions with a display that is in use, and those that may have one."""
+
+    lit: frozenset[str]
+    may_be_lit: frozenset[str]
+
+
+def screens(host: Reader, cards: Iterable[str]) -> Lit:
+    """Return the functions whose connector is connected and enabled.
+
+    One may be lit if its connectors are not known while some display is connected, or
+    if a connected one does not say whether it is in use.
+    """
     names = host.list(DRM)
     listed = () if isinstance(names, Missing) else names
-    return frozenset(bdf for bdf in cards if any(_lit(host, bdf, listed)))
+    connected = {n for n in listed if _said(host, n, "status") == "connected"}
+    lit: set[str] = set()
+    may: set[str] = set()
+    unknown: set[str] = set()
+    owned: set[str] = set()
+    for bdf in cards:
+        own = _connectors(host, bdf, listed)
+        if own is None:
+            unknown.add(bdf)
+            continue
+        owned.update(own)
+        said = {_said(host, name, "enabled") for name in connected.intersection(own)}
+        if "enabled" in said:
+            lit.add(bdf)
+        elif "" in said:
+            may.add(bdf)
+    if connected - owned:
+        may |= unknown
+    return Lit(frozenset(lit), frozenset(may))
 
 
-def _lit(host: Reader, bdf: str, names: tuple[str, ...]) -> Iterator[bool]:
-    cards = host.list(f"{DEVICES}/{bdf}/drm")
-    for card in () if isinstance(cards, Missing) else cards:
-        for name in names:
-            if card.startswith("card") and name.startswith(f"{card}-"):
-                yield _said(host, name, "status") == "connected" and (
-                    _said(host, name, "enabled") == "enabled"
-                )
+def _connectors(
+    host: Reader, bdf: str, names: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Return those of one card; None if they are not known."""
+    inside = host.list(f"{DEVICES}/{bdf}/drm")
+    if isinstance(inside, Missing):
+        listed = host.list(f"{DEVICES}/{bdf}")
+        there = isinstance(listed, Missing) or "drm" in listed
+        return None if there or inside.why is not Why.ABSENT else ()
+    cards = [name for name in inside if name.startswith("card")]
+    return tuple(n for n in names for card in cards if n.startswith(f"{card}-"))
 
 
 def _said(host: Reader, connector: str, name: str) -> str:

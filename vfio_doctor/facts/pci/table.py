@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import DEVICES, PciDevice, PciDevices, members
 from vfio_doctor.facts.pci.groups import same_card
+from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.facts.pci.tree import PciTree
 from vfio_doctor.facts.pci.verdict import Verdict, Verdicts
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.needs import Need
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
@@ -30,7 +33,9 @@ class DeviceRow(NamedTuple):
     cannot be reset alone. ``companions`` are the other functions of its group
     and ``foreign`` those of them that a virtual machine must take too;
     ``isolated`` is None where the function has no group. ``verdict`` says whether
-    the function is free to be given to a VM.
+    the function is free to be given to a VM, ``needs`` are why the host needs it.
+    ``parent`` is the bridge that it is right below, "" for none, None if that is not
+    known.
     """
 
     device: PciDevice
@@ -41,6 +46,8 @@ class DeviceRow(NamedTuple):
     foreign: tuple[str, ...]
     isolated: bool | None
     verdict: Verdict
+    needs: tuple[Need, ...] = ()
+    parent: str | None = None
 
 
 class DeviceTable(NamedTuple):
@@ -54,7 +61,7 @@ class DeviceTable(NamedTuple):
         """Add reset methods and database names to `PciDevices`."""
         found = facts[PciDevices]
         names, notes = _database_names(host)
-        by_group = members(found.devices)
+        by_group, tree = members(found.devices), facts[PciTree]
         rows = tuple(
             _row(
                 host,
@@ -62,6 +69,9 @@ class DeviceTable(NamedTuple):
                 by_group,
                 names.get(one.bdf, ""),
                 facts[Verdicts].by_address[one.bdf],
+            )._replace(
+                needs=facts[HostNeeds].of(one.bdf),
+                parent=tree.parent(one.bdf) if one.bdf in tree.above else None,
             )
             for one in found.devices
         )

@@ -7,32 +7,54 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.pci.devices import PciDevices, members
 from vfio_doctor.facts.pci.groups import blocks, same_card
 from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.facts.pci.tree import PciTree
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import BRIDGE_CLASS, is_vfio_driver
+from vfio_doctor.parse.pci import BRIDGE, BRIDGE_CLASS, is_vfio_driver
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-BRIDGE = say("verdict-bridge", "no: a bridge stays with the host")
+STAYS = say("verdict-bridge", "no: a bridge stays with the host")
 NO_GROUP = say("verdict-no-group", "no: it has no IOMMU group")
 NEEDED = say("verdict-needed", "no: {why}")
 SHARED_NEEDED = say(
-    "verdict-shared-needed", "no: its group also holds {other}, and the host needs that"
+    "verdict-shared-needed", "no: it shares its group with {other}, and {why}"
+)
+SHARED_NEEDED_ACS = say(
+    "verdict-shared-needed-acs",
+    "no: it shares its group with {other}, and {why}; the bridge {bridge} lacks ACS, so"
+    " it does not keep them apart",
 )
 CARD_NEEDED = say(
     "verdict-card-needed", "no: its card also holds {other}, and the host needs that"
 )
-SHARED = say("verdict-shared", "not alone: its group also holds {others}")
+SHARED = say("verdict-shared", "not alone: it shares its group with {others}")
+SHARED_ACS = say(
+    "verdict-shared-acs",
+    "not alone: it shares its group with {others}; the bridge {bridge} lacks ACS, so it"
+    " does not keep them apart",
+)
 MAYBE = say("verdict-maybe", "only if the host can do without: {why}")
 READY = say("verdict-ready", "yes: {driver} has it")
 FREE = say("verdict-free", "yes")
 TOGETHER = say("verdict-together", "yes, together with {others}")
+# What a person calls it, by the first digits of the class code; the longest first.
+CALLED = (
+    ("0108", say("verdict-your-nvme", "your NVMe drive {device}")),
+    ("0c03", say("verdict-your-usb", "your USB controller {device}")),
+    ("01", say("verdict-your-disks", "your disk controller {device}")),
+    ("02", say("verdict-your-nic", "your network card {device}")),
+    ("03", say("verdict-your-display", "your graphics card {device}")),
+    ("04", say("verdict-your-sound", "your sound device {device}")),
+)
+# So many are named: a group may hold thousands.
+NAMED = 6
+MORE = say("verdict-more", "{count} more")
+IN_DOUBT = say("verdict-in-doubt", "{bdf} ({driver}; {why})")
 
 
 class Verdict(NamedTuple):
@@ -50,49 +72,71 @@ class Verdicts(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Verdicts:
         """Judge each function by its group, and by what the host needs."""
-        found, needs = facts[PciDevices].devices, facts[HostNeeds]
+        found = facts[PciDevices].devices
         groups = members(found)
         return cls(
             {
                 one.bdf: _verdict(
-                    one, groups.get(-1 if one.group is None else one.group, ()), needs
+                    one, groups.get(-1 if one.group is None else one.group, ()), facts
                 )
                 for one in found
             }
         )
 
 
-def _verdict(
-    device: PciDevice, group: Iterable[PciDevice], needs: HostNeeds
-) -> Verdict:
+def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> Verdict:
     if device.class_.startswith(BRIDGE_CLASS):
-        return Verdict(False, BRIDGE)
+        return Verdict(False, STAYS)
     if device.group is None:
         return Verdict(False, NO_GROUP)
+    needs = facts[HostNeeds]
     others = [o for o in group if o.bdf != device.bdf and blocks(o)]
-    kept = _kept(device, others, needs)
+    bridge = _joining(device, group, facts[PciTree])
+    kept = _kept(device, others, bridge, needs)
     if kept is not None:
         return Verdict(False, kept)
     strangers = [o for o in others if not same_card(device, o)]
     if strangers:
-        return Verdict(None, SHARED.filled(others=tuple(map(_shown, strangers))))
+        named = _named(strangers, needs)
+        if bridge:
+            return Verdict(None, SHARED_ACS.filled(others=named, bridge=bridge))
+        return Verdict(None, SHARED.filled(others=named))
     unsure = [need for one in (device, *others) for need in needs.of(one.bdf)]
     if unsure:
         return Verdict(None, MAYBE.filled(why=unsure[0].why))
     return Verdict(True, _free(device, others))
 
 
+def _joining(device: PciDevice, group: tuple[PciDevice, ...], tree: PciTree) -> str:
+    """Return the bridge that joins a function to its group, or "".
+
+    The kernel looks for ACS at each bridge up to the root: one that is in the group
+    itself has none (drivers/iommu/iommu.c, pci_device_group).
+    """
+    bridges = [one.bdf for one in group if one.class_.startswith(BRIDGE)]
+    above = [bdf for bdf in tree.above.get(device.bdf, ()) if bdf in bridges]
+    if device.bdf in tree.above:
+        return above[-1] if above else ""
+    return bridges[0] if len(bridges) == 1 else ""
+
+
 def _kept(
-    device: PciDevice, others: Iterable[PciDevice], needs: HostNeeds
+    device: PciDevice, others: list[PciDevice], bridge: str, needs: HostNeeds
 ) -> Message | None:
     """Return why the host surely needs it, or what goes with it; None if not."""
     for need in needs.of(device.bdf):
         if need.sure:
             return NEEDED.filled(why=need.why)
     for other in others:
-        if any(need.sure for need in needs.of(other.bdf)):
-            text = CARD_NEEDED if same_card(device, other) else SHARED_NEEDED
-            return text.filled(other=_shown(other))
+        for need in needs.of(other.bdf):
+            if not need.sure:
+                continue
+            if same_card(device, other):
+                return CARD_NEEDED.filled(other=_shown(other))
+            named, why = _called(other, _shown(other)), need.why
+            if bridge:
+                return SHARED_NEEDED_ACS.filled(other=named, why=why, bridge=bridge)
+            return SHARED_NEEDED.filled(other=named, why=why)
     return None
 
 
@@ -102,6 +146,30 @@ def _free(device: PciDevice, others: list[PciDevice]) -> Message:
     if is_vfio_driver(device.driver):
         return READY.filled(driver=device.driver)
     return FREE
+
+
+def _named(strangers: list[PciDevice], needs: HostNeeds) -> tuple[str | Message, ...]:
+    """Return who is in the way: what the host may need first, then a number."""
+    strangers = sorted(strangers, key=lambda one: not needs.of(one.bdf))
+    named = tuple(_doubted(other, needs) for other in strangers[:NAMED])
+    left = len(strangers) - len(named)
+    return (*named, MORE.filled(count=left)) if left else named
+
+
+def _doubted(device: PciDevice, needs: HostNeeds) -> str | Message:
+    """Return what is in the way, with why the host may need it."""
+    why = next((need.why for need in needs.of(device.bdf)), None)
+    if why is None:
+        return _called(device, _shown(device))
+    said = IN_DOUBT.filled(bdf=device.bdf, driver=device.driver, why=why)
+    return _called(device, said)
+
+
+def _called(device: PciDevice, shown: str | Message) -> str | Message:
+    for digits, text in CALLED:
+        if device.class_.startswith(digits):
+            return text.filled(device=shown)
+    return shown
 
 
 def _shown(device: PciDevice) -> str:

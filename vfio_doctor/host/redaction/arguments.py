@@ -188,7 +188,8 @@ def of_module(text: str) -> tuple[str, str] | None:
         return None
     if module in FIELD and parameter in PARAMETERS:
         return module, parameter
-    return (module, parameter) if text.lower().startswith("vfio.pci") else None
+    ours = module == "vfio_doctor" or text.lower().startswith("vfio.pci")
+    return (module, parameter) if ours else None
 
 
 def value(name: str, text: str, names: Names) -> str:

@@ -10,6 +10,7 @@ from vfio_doctor.host.redaction import (
     accounts,
     arguments,
     boot_entries,
+    confinement,
     devices,
     forms,
     kernel_files,
@@ -41,6 +42,12 @@ class Row(NamedTuple):
     binary: Binary | None = None
 
 
+PLACES = frozenset(
+    ("/", "/boot", "/boot/efi", "/efi", "/home", "/usr", "/var", "/sysroot")
+)
+FILE_SYSTEMS = frozenset(("ext4", "ext3", "xfs", "btrfs", "vfat", "zfs", "f2fs"))
+
+
 def parameter_file(text: str, names: Names) -> str:
     """Return a module's parameter below ``/sys/module``."""
     body = text.strip()
@@ -49,11 +56,28 @@ def parameter_file(text: str, names: Names) -> str:
 
 
 def mounts(text: str, names: Names) -> str:
-    """Return the mounts of huge pages; disks and shares are nobody's business."""
+    """Return the mounts of huge pages and disks: a disk in use stays with the host.
+
+    Shares are nobody's business, nor is what volumes and places are called.
+    """
     lines = text.splitlines()
-    kept = [scrub.words(line, names) for line in lines if "hugetlbfs" in line.split()]
+    kept = [shown for line in lines if (shown := _mount(line, names))]
     names.leave_out("mount", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in kept)
+
+
+def _mount(line: str, names: Names) -> str:
+    words = line.split()
+    if "hugetlbfs" in words:
+        return scrub.words(line, names)
+    if len(words) < 3 or not (words[0].startswith("/dev/") or words[2] == "zfs"):
+        return ""
+    device = arguments.disk(words[0], names) if words[2] != "zfs" else "pool"
+    place = words[1]
+    if place not in PLACES:
+        place = f"/{names.hidden(place.lstrip('/'))}"
+    kind = words[2] if words[2] in FILE_SYSTEMS else "ext4"
+    return f"{device} {place} {kind} rw 0 0"
 
 
 def cgroups(text: str, names: Names) -> str:
@@ -225,7 +249,7 @@ ROWS = (
         libvirt.client_configuration,
     ),
     Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
-    Row(("/etc/apparmor.d/*",), scrub.words),
+    Row(("/etc/apparmor.d/*",), confinement.apparmor),
 )
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,

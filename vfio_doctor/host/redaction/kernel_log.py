@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import arguments, scrub
+from vfio_doctor.host.redaction import arguments, confinement, scrub
+from vfio_doctor.parse.denials import NODE, denial
 from vfio_doctor.parse.kernel_log import telling
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def log(text: str, names: Names) -> str:
 def _line(text: str, names: Names) -> str:
     if OWN.fullmatch(text):
         return text
+    denied = denial(text) if NODE in text else None
+    if denied:
+        return confinement.record(denied, names)
     head, found, rest = text.partition(_COMMAND_LINE)
     if not found:
         return scrub.log_line(text, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
+from vfio_doctor.parse.domain_memory import json_fields
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -33,36 +36,41 @@ _WORDS = listed("selinux apparmor none mount cpu memory devices blkio cpuset cpu
 
 def qemu_conf(text: str, names: Names) -> str:
     """Return qemu.conf: the settings that decide who may open what."""
-    out, key = [], ""
+    out: list[str] = []
+    inside = _Open()
     for line in text.split("\n"):
-        shown, key = _conf_line(line, key, names)
+        shown, inside = _conf_line(line, inside, names)
         out.append(shown)
     return "\n".join(out)
 
 
-def _conf_line(line: str, open_key: str, names: Names) -> tuple[str, str]:
+class _Open(NamedTuple):
+    """The list that is still open behind a line; ``mark``: it is commented out."""
+
+    key: str = ""
+    mark: str = ""
+
+
+def _conf_line(line: str, inside: _Open, names: Names) -> tuple[str, _Open]:
     """Return a line and the setting whose list is still open behind it."""
-    if open_key:
-        closed = "]" in line
-        if line.lstrip().startswith("#"):
-            return "#", open_key
-        return _strings(line, open_key, names), "" if closed else open_key
+    if inside.key and line.startswith(inside.mark):
+        body = line.removeprefix(inside.mark)
+        if body.lstrip().startswith("#"):
+            return f"{inside.mark}#", inside
+        shown = f"{inside.mark}{_strings(body, inside.key, names)}"
+        return shown, _Open() if "]" in body else inside
     found = _SETTING.match(line)
     if found is None:
-        return ("#" if line.lstrip().startswith("#") else _strings(line, "", names)), ""
+        comment = line.lstrip().startswith("#")
+        return ("#" if comment else _strings(line, "", names)), _Open()
     mark, key, gap, value = found.groups()
-    if key not in _ACCOUNTS and key not in _PLAIN:
-        shown = (
-            "#"
-            if mark
-            else f"{names.name('variable', key)}{gap}{_strings(value, '', names)}"
-        )
-        return shown, _open(value, mark, "hidden")
-    return f"{mark}{key}{gap}{_strings(value, key, names)}", _open(value, mark, key)
-
-
-def _open(value: str, mark: str, key: str) -> str:
-    return key if not mark and value.startswith("[") and "]" not in value else ""
+    is_known = key in _ACCOUNTS or key in _PLAIN
+    if not is_known and mark:
+        return "#", _Open()
+    shown_key = key if is_known else names.name("variable", key)
+    shown = f"{mark}{shown_key}{gap}{_strings(value, key, names)}"
+    is_open = value.startswith("[") and "]" not in value
+    return shown, _Open(key, mark) if is_open else _Open()
 
 
 def _strings(text: str, key: str, names: Names) -> str:
@@ -285,6 +293,7 @@ _QEMU_KEYS = listed(
     "id mem-path size share memdev driver host bus addr x-vga multifunction bar"
     " qom-type prealloc romfile rombar guest-reset"
 )
+_SIZE = re.compile(r"\d{1,12}[bkmgtBKMGT]?")
 _QEMU_WORDS = listed(
     "-object -device -cpu -machine -global -set memory-backend-file ivshmem-plain"
     " ivshmem-doorbell vfio-pci host on off looking-glass pcie.0 yes no true false"
@@ -296,8 +305,40 @@ _QEMU_WORDS = listed(
 def _qemu(text: str, names: Names) -> str:
     """Return an argument of QEMU: known options of known devices."""
     if text.startswith("{"):
-        return names.hidden(text)
+        return _qemu_json(text, names)
     return ",".join(_qemu_item(item, names) for item in text.split(","))
+
+
+def _qemu_json(text: str, names: Names) -> str:
+    """Return an object of known keys; written anew, in the quotes that XML takes."""
+    fields = json_fields(html.unescape(text))
+    if fields is None:
+        return names.hidden(text)
+    shown = (
+        f"{_quoted(key if key in _QEMU_KEYS else names.hidden(key))}:"
+        f"{_qemu_value(key, value, names)}"
+        for key, value in fields.items()
+    )
+    return f"{{{','.join(shown)}}}"
+
+
+def _qemu_value(key: str, value: object, names: Names) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false"}.get(bool(value), "null")
+    if isinstance(value, int) and _is_size(key, str(value)):
+        return str(value)
+    if not isinstance(value, str):
+        return _quoted(names.hidden(str(value)))
+    return _quoted(_qemu_item(f"{key}={value}", names).partition("=")[2])
+
+
+def _is_size(key: str, text: str) -> bool:
+    """Tell whether this is a number; one of bytes is longer than others may be."""
+    return forms.is_number(text) or (key == "size" and bool(_SIZE.fullmatch(text)))
+
+
+def _quoted(text: str) -> str:
+    return f"&quot;{text}&quot;"
 
 
 def _qemu_item(item: str, names: Names) -> str:
@@ -305,7 +346,7 @@ def _qemu_item(item: str, names: Names) -> str:
     if not equals:
         return item if item in _QEMU_WORDS else names.hidden(item)
     shown = key if key in _QEMU_KEYS else names.hidden(key)
-    if value in _QEMU_WORDS or forms.is_number(value) or re.fullmatch(forms.BDF, value):
+    if value in _QEMU_WORDS or _is_size(key, value) or re.fullmatch(forms.BDF, value):
         return f"{shown}={value}"
     if key == "mem-path" and value.startswith("/"):
         return f"{shown}={path(value, names)}"

@@ -1,0 +1,258 @@
+"""Checks of AppArmor and SELinux, as far as kvmfr devices are concerned."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    Actor,
+    AppArmor,
+    Check,
+    Denial,
+    Denials,
+    Evidence,
+    Facts,
+    Finding,
+    Iterator,
+    KvmfrVms,
+    Message,
+    MissingFact,
+    NodePlace,
+    NotApplicable,
+    QemuConf,
+    SeLinux,
+    Severity,
+    Stat,
+    kvmfr_node,
+    say,
+    type_of,
+)
+
+KERNEL_LOG_ROW = say("kvmfr-denied-log", "kernel log")
+NO_APPARMOR = say("kvmfr-apparmor-off", "AppArmor does not confine virtual machines")
+NO_SELINUX = say("kvmfr-selinux-off", "SELinux is not enforced here")
+DRIVER_OFF = say(
+    "kvmfr-confinement-driver-off", "{path} has that security driver switched off"
+)
+SOME_MAY = say(
+    "kvmfr-apparmor-some-may",
+    "the profiles of some VMs let them open {path}, and which VM has which profile is"
+    " not known",
+)
+DENIED_NOW = say(
+    "kvmfr-apparmor-denied",
+    "AppArmor keeps QEMU from {path}: no file that libvirt's profiles include allows"
+    " it.",
+)
+A_RULE = say("kvmfr-apparmor-rule", "a rule: {path} rw,")
+NO_RULE = say("kvmfr-apparmor-no-rule", "no rule for {path}")
+NO_DENIAL = say("kvmfr-denied-nothing", "no such record")
+DENIES = say("kvmfr-apparmor-denies", "a rule that denies it")
+ADD_RULE = say(
+    "kvmfr-apparmor-add",
+    "Add the line `{path} rw,` to {hook}, which libvirt's profiles include (make the"
+    " folder if it is not there), and start the VM anew.",
+)
+NO_HOOK = say(
+    "kvmfr-apparmor-no-hook",
+    "See which file /etc/apparmor.d/abstractions/libvirt-qemu includes:"
+    " abstractions/libvirt-qemu.d/ with libvirt 9.6 and later, or"
+    " local/abstractions/libvirt-qemu. Add the line `{path} rw,` to a file there, and"
+    " start the VM anew.",
+)
+TAKE_OUT = say(
+    "kvmfr-apparmor-take-out",
+    "Take out the rule that denies {path}, and start the VM anew.",
+)
+LABEL = say(
+    "kvmfr-selinux-label",
+    "SELinux is enforced and {path} has the type {type}, which a VM may not open: the"
+    " VM does not start.",
+)
+A_TYPE = say("kvmfr-selinux-type", "svirt_image_t, or a type of your own policy")
+DENIED_TYPE = say(
+    "kvmfr-selinux-denied",
+    "SELinux keeps QEMU from {path}, whose type is {type}: the VM does not start.",
+)
+RELABEL = say(
+    "kvmfr-selinux-relabel",
+    "Give the device a type that VMs may open: `sudo semanage fcontext -a -t"
+    " svirt_image_t '/dev/kvmfr[0-9]+'`, then `sudo restorecon -v {path}`, and start"
+    " the VM anew. Do not allow svirt_t to open device_t: that opens all devices"
+    " without a type of their own to every VM.",
+)
+NO_LABEL = say("kvmfr-selinux-no-label", "the label of {path} cannot be told")
+STORE = say(
+    "kvmfr-selinux-store",
+    "{why}; whether a policy module of your own allows it is not known",
+)
+OWN_MODULE = say(
+    "kvmfr-selinux-own-module",
+    "a policy module of your own ({path}) may allow it, and what it says is not read",
+)
+# Types that a device node gets if nothing names it, or that policy gives files.
+CLOSED = ("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t")
+
+
+def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
+    """Return the nodes of VMs that this security driver may confine."""
+    found = facts[KvmfrVms].demand(facts)
+    if not facts[QemuConf].confines(driver):
+        raise NotApplicable(DRIVER_OFF.filled(path=facts[QemuConf].path))
+    confined = (m.path for vm, m in found if not vm.shared.is_unconfined(driver))
+    return tuple(sorted(set(confined)))
+
+
+def _records(records: tuple[Denial, ...]) -> tuple[Evidence, ...]:
+    return tuple(Evidence(KERNEL_LOG_ROW, r.line, NO_DENIAL) for r in records[-2:])
+
+
+class KvmfrApparmorDenies(Check):
+    """AppArmor keeps virtual machines from the kvmfr device.
+
+    What it does:
+    Reads the abstraction that libvirt's profiles include, all that it includes, and
+    the profiles of single VMs, and looks for a rule that opens each /dev/kvmfrN that a
+    VM maps. Records of this boot's kernel log are shown as evidence.
+
+    Why is this bad?
+    The VM does not start: "can't open backing store /dev/kvmfr0 for guest RAM:
+    Permission denied", although owner and mode of the device are right. A rule in a
+    file that nothing includes has no effect: guides name one, newer libvirt reads
+    another.
+
+    How it is repaired:
+    A rule is written into the file that this libvirt's abstraction includes:
+    abstractions/libvirt-qemu.d/kvmfr, or local/abstractions/libvirt-qemu. libvirt
+    makes the profile of a VM anew at each start, so nothing has to be loaded.
+
+    See it yourself:
+        sudo journalctl -k | grep -i 'apparmor="DENIED".*kvmfr'
+        grep include /etc/apparmor.d/abstractions/libvirt-qemu
+
+    False alarms:
+    A VM whose definition has <seclabel type='none'/> is not confined and not looked
+    at, nor are VMs of the user session. A profile that you wrote yourself in place of
+    libvirt's is not read.
+    """
+
+    id = "kvmfr-apparmor-denies"
+    severity = Severity.ERROR
+    title = "AppArmor keeps virtual machines from the kvmfr device"
+    requires = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding a device that no rule opens."""
+        nodes, armor = _maps(facts, "apparmor"), facts[AppArmor]
+        unsure: MissingFact | None = None
+        confined = armor.enabled and armor.installed
+        for path in nodes:
+            records = facts[Denials].of("apparmor", path)
+            if not confined and not records:
+                continue
+            opens = armor.opens(path) if confined else False
+            if opens is False:
+                yield _unopened(armor, path, records)
+            elif opens is None:
+                unsure = MissingFact(SOME_MAY.filled(path=path))
+        if unsure:
+            raise unsure
+        if not confined and not any(facts[Denials].of("apparmor", n) for n in nodes):
+            raise NotApplicable(NO_APPARMOR)
+
+
+def _unopened(armor: AppArmor, path: str, records: tuple[Denial, ...]) -> Finding:
+    rows, denied = list(_records(records)), False
+    for name, text in armor.texts:
+        said = text.verdict(path)
+        denied = denied or said is False
+        seen = NO_RULE.filled(path=path) if said is None else DENIES
+        rows.append(Evidence(name, seen, A_RULE.filled(path=path)))
+    advice = NO_HOOK.filled(path=path)
+    if denied:
+        advice = TAKE_OUT.filled(path=path)
+    elif armor.hook:
+        advice = ADD_RULE.filled(path=path, hook=armor.hook)
+    message = DENIED_NOW.filled(path=path)
+    return Finding(NodePlace(path), message, tuple(rows), None, advice, Actor.TOOL)
+
+
+class KvmfrSelinuxLabel(Check):
+    """The kvmfr device has a type that SELinux closes to virtual machines.
+
+    What it does:
+    Asks whether SELinux is enforced, and reads the label of each /dev/kvmfrN that a
+    VM of the system instance maps. Records of this boot's kernel log are shown as
+    evidence.
+
+    Why is this bad?
+    No policy knows kvmfr, so its device gets the type device_t, which no VM may open:
+    "can't open backing store /dev/kvmfr0 for guest RAM: Permission denied", although
+    owner and mode of the device are right. libvirt copies the label when the VM
+    starts, so a later change does not reach a VM that runs.
+
+    How it is repaired:
+    A local file context gives the devices the type svirt_image_t, which VMs may open
+    and map, and the device is relabelled. It needs no policy module. This is not done
+    unasked (--risky), since it was not tried on a host with each policy.
+
+    See it yourself:
+        ls -Z /dev/kvmfr0
+        sudo ausearch -m avc -c qemu-system-x86 | grep kvmfr
+
+    False alarms:
+    A policy module of your own may allow VMs to open device_t. If one is there whose
+    name has kvmfr in it, that is said, and nothing is judged unless the log has a
+    record. Virtual machines of the user session are not looked at.
+    """
+
+    id = "kvmfr-selinux-label"
+    severity = Severity.ERROR
+    title = "The kvmfr device has a type that SELinux closes to VMs"
+    requires = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding a device whose type VMs may not open."""
+        nodes, selinux = _maps(facts, "selinux"), facts[SeLinux]
+        if not selinux.enforcing:
+            raise NotApplicable(NO_SELINUX)
+        unsure: MissingFact | None = None
+        for path in nodes:
+            stat = kvmfr_node(facts, path)
+            if stat is None:
+                continue
+            type_ = type_of(stat.label)
+            records = tuple(
+                r for r in facts[Denials].of("selinux", path) if r.target == type_
+            )
+            if records or type_ in CLOSED:
+                doubt = None if records else _doubt(selinux)
+                unsure = unsure or doubt
+                if not doubt:
+                    yield _closed(selinux, path, stat, records)
+            elif not type_:
+                unsure = unsure or MissingFact(NO_LABEL.filled(path=path))
+        if unsure:
+            raise unsure
+
+
+def _doubt(selinux: SeLinux) -> MissingFact | None:
+    """Return why a policy of one's own may allow it, None if there is none."""
+    if selinux.modules:
+        return MissingFact(OWN_MODULE.filled(path=selinux.modules[0]))
+    if selinux.unread:
+        why = selinux.unread
+        return MissingFact(STORE.filled(why=why.message), why.why)
+    return None
+
+
+def _closed(
+    selinux: SeLinux, path: str, stat: Stat, records: tuple[Denial, ...]
+) -> Finding:
+    type_ = type_of(stat.label)
+    message: Message = (DENIED_TYPE if records else LABEL).filled(path=path, type=type_)
+    local = tuple(
+        Evidence("file_contexts.local", line.strip(), A_TYPE)
+        for line in selinux.contexts
+    )
+    rows = (Evidence(f"lstat {path}", stat.label, A_TYPE), *local, *_records(records))
+    advice = RELABEL.filled(path=path)
+    return Finding(NodePlace(path), message, rows, None, advice, Actor.TOOL)

@@ -1,0 +1,1 @@
+"""Checks of libvirt's system instance."""

@@ -1,0 +1,147 @@
+"""Checks of qemu.conf."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    KVM,
+    Actor,
+    Check,
+    DeviceList,
+    Evidence,
+    Facts,
+    FilePlace,
+    Finding,
+    Generated,
+    Iterator,
+    LibvirtIntent,
+    NotApplicable,
+    QemuConf,
+    Severity,
+    known,
+    say,
+)
+
+CANNOT_READ = say(
+    "libvirt-conf-refused",
+    "libvirt cannot read {path}: line {line}, or the list that starts there, is no"
+    " setting. The QEMU driver does not start, and with it no VM.",
+)
+A_SETTING = say("libvirt-conf-a-setting", "a name, =, and text in quotes or a number")
+CORRECT = say(
+    "libvirt-conf-correct",
+    'Correct that line: text is in quotes, as in user = "alice", the values of a list'
+    " are parted by commas, and there is no comment inside of a list. Then restart"
+    " libvirt's daemon.",
+)
+NO_LIST = say(
+    "libvirt-list-not-own",
+    "qemu.conf leaves libvirt's own list of devices in force",
+)
+LACKS_KVM = say(
+    "libvirt-list-without-kvm",
+    "The list of devices in {source} takes the place of libvirt's own and lacks"
+    " /dev/kvm: no VM with hardware virtualization starts.",
+)
+FULL = say("libvirt-list-full", "the whole list, with {devices}")
+ADD_KVM = say(
+    "libvirt-list-add-kvm",
+    "Add {devices} to cgroup_device_acl in {source}, and restart libvirt's daemon.",
+)
+ADD_KVM_NIXOS = say(
+    "libvirt-list-add-kvm-nixos",
+    "In configuration.nix, add {devices} to cgroup_device_acl in"
+    " `virtualisation.libvirtd.qemu.verbatimConfig`, then run"
+    " `sudo nixos-rebuild switch`.",
+)
+
+
+class LibvirtConfRefused(Check):
+    """libvirt cannot read qemu.conf.
+
+    What it does:
+    Reads qemu.conf as libvirt's own reader does, and looks for the first line that
+    it would refuse.
+
+    Why is this bad?
+    One wrong line makes libvirt refuse the whole file. The daemon runs on without
+    its QEMU driver: virt-manager cannot connect, and no VM starts. A comment inside
+    of a list is such a fault, and so is a text without quotes; guides show both.
+
+    How it is repaired:
+    By hand: what was meant is not known.
+
+    See it yourself:
+        journalctl -u virtqemud -u libvirtd | grep -i qemu.conf
+
+    False alarms:
+    None are known: the grammar is that of libvirt's reader, and was compared with it.
+    """
+
+    id = "libvirt-conf-refused"
+    severity = Severity.ERROR
+    title = "libvirt cannot read qemu.conf"
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding for the first wrong line."""
+        facts[LibvirtIntent].demand()
+        facts[QemuConf].demand()
+        file = facts[QemuConf]
+        text, line = known(file.text), file.conf.wrong_line
+        if not line:
+            return
+        place = FilePlace(file.path, line)
+        seen = text.split("\n")[line - 1].strip()
+        rows = (Evidence(str(place), seen, A_SETTING),)
+        message = CANNOT_READ.filled(path=file.path, line=line)
+        yield Finding(place, message, rows, None, CORRECT, Actor.USER)
+
+
+class LibvirtListWithoutKvm(Check):
+    """A list of devices of one's own keeps virtual machines from /dev/kvm.
+
+    What it does:
+    Compares cgroup_device_acl in qemu.conf with the list that the same file shows,
+    commented out, as libvirt's own.
+
+    Why is this bad?
+    The list takes the place of libvirt's own, it does not add to it. Who writes only
+    their own device into it takes all others away. Without /dev/kvm the VM does not
+    start: "Could not access KVM kernel module".
+
+    How it is repaired:
+    What is missing of libvirt's own list is added, what you have put there stays,
+    and the daemon that reads the file is restarted unless a VM runs.
+
+    See it yourself:
+        grep -A9 cgroup_device_acl /etc/libvirt/qemu.conf
+
+    False alarms:
+    libvirt 12 and later opens /dev/kvm without being told; the list that its
+    qemu.conf shows lacks the device, and then nothing is said. If the file shows no
+    list, that of earlier versions is taken.
+    """
+
+    id = "libvirt-list-without-kvm"
+    severity = Severity.ERROR
+    title = "libvirt's list of devices lacks /dev/kvm"
+    requires = ("libvirt-conf-refused",)
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding if the list in force is one's own and lacks it."""
+        facts[LibvirtIntent].demand()
+        facts[QemuConf].demand()
+        devices = facts[DeviceList]
+        if not devices.line:
+            raise NotApplicable(NO_LIST)
+        if not devices.counts or not devices.lacks_kvm:
+            return
+        missing = tuple(d for d in devices.defaults if d not in devices.items)
+        seen = ", ".join(devices.items) or "[]"
+        rows = (Evidence(devices.source, seen, FULL.filled(devices=(KVM,))),)
+        here = ADD_KVM_NIXOS.filled(devices=missing)
+        advice = facts[Generated].advice(
+            here, ADD_KVM.filled(devices=missing, source=devices.source)
+        )
+        place = FilePlace(devices.path, devices.line)
+        message = LACKS_KVM.filled(source=devices.source)
+        yield Finding(place, message, rows, None, advice, Actor.TOOL)

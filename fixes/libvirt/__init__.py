@@ -1,0 +1,1 @@
+"""Fixes of libvirt's system instance."""

@@ -1,0 +1,45 @@
+"""Have the file of plain shared memory made for the person."""
+
+from __future__ import annotations
+
+from vfio_doctor.api import (
+    CannotFix,
+    Change,
+    EditLine,
+    Facts,
+    Finding,
+    Fix,
+    Generated,
+    Iterator,
+    LookingGlassMemory,
+    say,
+    tmpfiles_line,
+)
+
+OF_PACKAGE = say(
+    "make-shared-memory-of-package",
+    "{path} belongs to a package; put a file of that name in /etc/tmpfiles.d",
+)
+
+
+class MakeSharedMemory(Fix):
+    """Has tmpfiles.d make `/dev/shm/looking-glass` for you and for QEMU's group.
+
+    A line that is there is edited, otherwise it is written to
+    `/etc/tmpfiles.d/10-looking-glass.conf`. The file itself is left as it is, since a
+    VM may have it open: the line counts from the next boot on.
+    """
+
+    id = "make-shared-memory"
+    solves = ("libvirt-shared-memory-closed",)
+    summary = "Have the shared memory of Looking Glass made for you at boot"
+    reboot = True
+
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+        """Yield the line."""
+        facts[Generated].refuse()
+        memory = facts[LookingGlassMemory]
+        wanted = tmpfiles_line(facts)
+        if not memory.file.startswith("/etc/"):
+            raise CannotFix(OF_PACKAGE.filled(path=memory.file))
+        yield EditLine(memory.file, memory.line.raw if memory.line else "", wanted)

@@ -1,0 +1,1 @@
+"""Fixes of devices that are meant for a VM."""

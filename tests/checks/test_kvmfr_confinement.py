@@ -1,0 +1,162 @@
+"""AppArmor, SELinux and what a VM maps: false alarms and their neighbours."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import hosts
+from support.fixture_hosts.parts import Parts, file, gone
+from support.fixture_hosts.recipes import libvirt as lv
+from support.machines import result, whole
+from vfio_doctor.checks.kvmfr.confinement import (
+    KvmfrApparmorDenies,
+    KvmfrSelinuxLabel,
+)
+from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
+from vfio_doctor.model import CheckResult, Severity, Status
+
+ABSTRACTIONS = "/etc/apparmor.d/abstractions"
+HOOK = f"{ABSTRACTIONS}/libvirt-qemu.d"
+OLD_HOOK = "/etc/apparmor.d/local/abstractions/libvirt-qemu"
+NO_RULE = gone(HOOK)
+RULE = "/dev/kvmfr0 rw,\n"
+OLD = file(
+    f"{ABSTRACTIONS}/libvirt-qemu", "#include <local/abstractions/libvirt-qemu>\n"
+)
+
+
+def armored(*parts: Parts) -> CheckResult:
+    return result(whole(*lv.MONOLITHIC.parts, *parts), KvmfrApparmorDenies)
+
+
+def labelled(*parts: Parts) -> CheckResult:
+    return result(whole(*lv.MODULAR.parts, *parts), KvmfrSelinuxLabel)
+
+
+def log(line: str) -> Parts:
+    return Parts(commands={("dmesg",): hosts.ran(("dmesg",), f"{line}\n")})
+
+
+DENIED = 'audit: apparmor="DENIED" operation="open" profile="libvirt-1" name="{}"'
+AVC = (
+    'avc: denied {{ open }} name="kvmfr0" scontext=u:r:svirt_t:s0'
+    " tcontext=u:object_r:{}:s0 tclass=chr_file permissive=0"
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((NO_RULE,), Status.FAIL),
+        ((NO_RULE, file(OLD_HOOK, RULE)), Status.FAIL),
+        ((NO_RULE, OLD, file(OLD_HOOK, RULE)), Status.PASS),
+        ((OLD,), Status.FAIL),
+        ((file(f"{HOOK}/own", "deny /dev/kvmfr0 rw,\n"),), Status.FAIL),
+        ((NO_RULE, file("/etc/apparmor.d/libvirt/TEMPLATE.qemu", RULE)), Status.PASS),
+        ((NO_RULE, file("/etc/apparmor.d/libvirt/libvirt-1", RULE)), Status.PASS),
+        (
+            (
+                NO_RULE,
+                file("/etc/apparmor.d/libvirt/libvirt-1", RULE),
+                file("/etc/apparmor.d/libvirt/libvirt-2", "/dev/kvm rw,\n"),
+            ),
+            Status.UNKNOWN,
+        ),
+        (
+            (NO_RULE, file("/sys/module/apparmor/parameters/enabled", "N\n")),
+            Status.NOT_APPLICABLE,
+        ),
+        ((gone("/etc/apparmor.d"),), Status.NOT_APPLICABLE),
+        ((NO_RULE, lv.conf('security_driver = "none"\n')), Status.NOT_APPLICABLE),
+        ((NO_RULE, lv.conf('security_driver = ["selinux"]\n')), Status.NOT_APPLICABLE),
+        # A record of before the rule was written is no fault of now.
+        ((log(DENIED.format("/dev/kvmfr0")),), Status.PASS),
+        ((gone("/etc/apparmor.d"), log(DENIED.format("/dev/kvmfr0"))), Status.FAIL),
+        (
+            (gone("/etc/apparmor.d"), log(DENIED.format("/dev/kvmfr1"))),
+            Status.NOT_APPLICABLE,
+        ),
+    ],
+)
+def test_apparmor(parts: tuple[Parts, ...], status: Status) -> None:
+    found = armored(*parts)
+    assert found.status is status, found
+
+
+def test_a_rule_file_that_nobody_may_read_may_open_it() -> None:
+    path = f"{HOOK}/kvmfr"
+    found = armored(Parts(files={path: hosts.denied(path)}))
+    assert (found.status, found.needs_root) == (Status.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("model", ["", " model='apparmor'"])
+def test_a_vm_that_is_not_confined_is_left_alone(model: str) -> None:
+    text = str(lv.vm(64).files[lv.VM_FILE])
+    label = f"<seclabel type='none'{model}/></domain>"
+    free = file(lv.VM_FILE, text.replace("</domain>", label))
+    assert not armored(NO_RULE, free).diagnoses
+
+
+def enforcing(on: str) -> Parts:
+    return file("/sys/fs/selinux/enforce", on)
+
+
+STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((lv.selinux("device_t"),), Status.FAIL),
+        ((lv.selinux("svirt_tmpfs_t"),), Status.FAIL),
+        ((lv.selinux("kvmfr_device_t"),), Status.PASS),
+        (
+            (lv.selinux("kvmfr_device_t"), log(AVC.format("kvmfr_device_t"))),
+            Status.FAIL,
+        ),
+        ((log(AVC.format("device_t")),), Status.PASS),
+        ((lv.selinux("device_t"), enforcing("0")), Status.NOT_APPLICABLE),
+        ((lv.selinux("device_t"), gone("/sys/fs/selinux")), Status.NOT_APPLICABLE),
+        ((lv.selinux(""),), Status.UNKNOWN),
+        ((lv.selinux("device_t"), file(f"{STORE}/cil", "")), Status.UNKNOWN),
+        (
+            (
+                *(lv.selinux("device_t"), file(f"{STORE}/cil", "")),
+                log(AVC.format("device_t")),
+            ),
+            Status.FAIL,
+        ),
+    ],
+)
+def test_selinux(parts: tuple[Parts, ...], status: Status) -> None:
+    found = labelled(*parts)
+    assert found.status is status, found
+
+
+@pytest.mark.parametrize(
+    ("vm", "message", "severity"),
+    [
+        (lv.vm(128), "", None),
+        (lv.vm(256), "kvmfr-vm-larger", Severity.ERROR),
+        (lv.vm(64), "kvmfr-vm-smaller", Severity.WARNING),
+        (lv.vm(96), "kvmfr-vm-odd-size", Severity.ERROR),
+        (lv.vm(128, share="false"), "kvmfr-vm-not-shared", Severity.ERROR),
+        (lv.vm(128, share="'on'"), "kvmfr-vm-not-shared", Severity.ERROR),
+        (lv.vm(0), "kvmfr-vm-no-size", Severity.ERROR),
+        (lv.vm(128, "/dev/kvmfr1"), "kvmfr-vm-no-such-device", Severity.ERROR),
+    ],
+)
+def test_what_a_vm_maps(vm: Parts, message: str, severity: Severity | None) -> None:
+    found = result(whole(*lv.MODULAR.parts, vm), KvmfrVmMapping)
+    shown = [(d.finding.message.id, d.severity) for d in found.diagnoses]
+    assert shown == ([(message, severity)] if message else [])
+
+
+def test_programs_that_are_gone() -> None:
+    base, check = lv.MODULAR.parts, KvmfrNoLibvirt
+    assert result(whole(*base), check).status is Status.PASS
+    none = gone("/usr/bin/qemu-system-x86_64", "/usr/bin/virsh", "/usr/sbin/virtqemud")
+    found = result(whole(*base, none), check)
+    assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-libvirt"]
+    found = result(whole(*base, gone("/usr/bin/qemu-system-x86_64")), check)
+    assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-qemu"]

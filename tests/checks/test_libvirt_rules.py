@@ -1,0 +1,245 @@
+"""False alarms and their neighbours, of each check of libvirt."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import hosts
+from support.fixture_hosts.parts import Parts, file, gone
+from support.fixture_hosts.recipes import libvirt as lv
+from support.machines import result, whole
+from vfio_doctor.checks.kvmfr.devices import KvmfrNotInDeviceList
+from vfio_doctor.checks.libvirt.account import LibvirtAccountMissing
+from vfio_doctor.checks.libvirt.conf import LibvirtConfRefused, LibvirtListWithoutKvm
+from vfio_doctor.checks.libvirt.daemon import LibvirtDaemonOff, LibvirtDaemonsDoubled
+from vfio_doctor.checks.libvirt.memory import LibvirtSharedMemoryClosed
+from vfio_doctor.host.reader import AclEntry, Kind, Missing, Stat, Why
+from vfio_doctor.model import CheckResult, Severity, Status
+
+MODULAR, MONOLITHIC, MEMORY = lv.MODULAR, lv.MONOLITHIC, lv.OWN_MEMORY
+PASSWD = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"
+NO_ACCOUNT = file("/etc/passwd", PASSWD)
+LIST = "cgroup_device_acl"
+
+
+def judged(check: type, base: tuple[Parts, ...], *parts: Parts) -> CheckResult:
+    return result(whole(*base, *parts), check)
+
+
+def said(found: CheckResult) -> list[str]:
+    return [d.finding.message.id for d in found.diagnoses]
+
+
+def conf(text: str) -> Parts:
+    return file(lv.CONF, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (f'{LIST} = ["/dev/null", "/dev/kvm", "/dev/kvmfr0"]\n', Status.PASS),
+        (f"{LIST} = ['/dev/kvm', '/dev/kvmfr0',]\n", Status.PASS),
+        (f'{LIST} = ["/dev/kvm", "/dev/kvmfr01"]\n', Status.FAIL),
+        (f'{LIST} = ["/dev/kvmfr0"]\n{LIST} = ["/dev/null"]\n', Status.PASS),
+        (f'{LIST} = ["/dev/null"]\n{LIST} = ["/dev/kvmfr0"]\n', Status.FAIL),
+        (f'# {LIST} = ["/dev/kvmfr0"]\nuser = "root"\n', Status.FAIL),
+        (f'{LIST} = ["/dev/null"]\nnamespaces = []\n', Status.FAIL),
+        (
+            'namespaces = []\ncgroup_controllers = ["cpu"]\n',
+            Status.NOT_APPLICABLE,
+        ),
+        (f'{LIST} = "/dev/kvmfr0"\n', Status.UNKNOWN),
+        (f"{LIST} = [\n", Status.UNKNOWN),
+    ],
+)
+def test_the_list_in_force_decides(text: str, status: Status) -> None:
+    found = judged(KvmfrNotInDeviceList, MODULAR.parts, conf(text))
+    assert found.status is status, found
+
+
+def test_a_file_that_nobody_may_read_decides_nothing() -> None:
+    shut = Parts(files={lv.CONF: hosts.denied(lv.CONF)})
+    for check in (KvmfrNotInDeviceList, LibvirtConfRefused, LibvirtListWithoutKvm):
+        found = judged(check, MODULAR.parts, shut)
+        assert (found.status, found.needs_root) == (Status.UNKNOWN, True)
+
+
+def test_vms_that_nobody_may_read_decide_nothing() -> None:
+    folder = "/etc/libvirt/qemu"
+    host = whole(*MODULAR.parts, gone(folder))
+    host.capture.lists[folder] = Missing(folder, Why.DENIED)
+    found = result(host, KvmfrNotInDeviceList)
+    assert (found.status, found.needs_root) == (Status.UNKNOWN, True)
+
+
+def test_without_a_vm_that_maps_it_the_list_may_be_any() -> None:
+    own = "/home/alice/.config/libvirt/qemu/win11.xml"
+    definition = lv.vm(128).files[lv.VM_FILE]
+    assert not isinstance(definition, Missing)
+    for parts in (
+        (gone(lv.VM_FILE),),
+        (file(lv.VM_FILE, lv.SHMEM),),
+        (gone(lv.VM_FILE), file(own, definition)),
+    ):
+        found = judged(KvmfrNotInDeviceList, MODULAR.parts, *parts, lv.conf(""))
+        assert found.status is Status.NOT_APPLICABLE
+
+
+def test_a_record_of_the_log_shows_that_a_vm_had_the_device() -> None:
+    line = (
+        'avc: denied { read } name="kvmfr0" dev="tmpfs" scontext=u:r:svirt_t:s0'
+        " tcontext=u:object_r:device_t:s0 tclass=chr_file permissive=0\n"
+    )
+    log = Parts(commands={("dmesg",): hosts.ran(("dmesg",), line)})
+    found = judged(KvmfrNotInDeviceList, MODULAR.parts, lv.conf(""), log)
+    assert found.status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (f'{LIST} = ["/dev/null"]\n', Status.FAIL),
+        (lv.SHIPPED + f'{LIST} = ["/dev/null"]\n', Status.FAIL),
+        # libvirt 12: its own sample lacks the device, since it needs no list for it.
+        (
+            lv.SHIPPED.replace(' "/dev/kvm",', "") + f'{LIST} = ["/dev/null"]\n',
+            Status.PASS,
+        ),
+        (lv.SHIPPED, Status.NOT_APPLICABLE),
+    ],
+)
+def test_a_list_of_ones_own_needs_kvm(text: str, status: Status) -> None:
+    assert judged(LibvirtListWithoutKvm, MODULAR.parts, conf(text)).status is status
+
+
+@pytest.mark.parametrize(
+    ("text", "passwd", "status", "message"),
+    [
+        ("", NO_ACCOUNT, Status.FAIL, "libvirt-account-no-usual"),
+        ('#user = "qemu"\n', NO_ACCOUNT, Status.FAIL, "libvirt-account-no-user"),
+        ('user = "bob"\n', Parts(), Status.FAIL, "libvirt-account-no-user"),
+        ('user = "+107"\n', NO_ACCOUNT, Status.PASS, ""),
+        ('user = "root"\n', NO_ACCOUNT, Status.PASS, ""),
+        ('user = "alice"\n', NO_ACCOUNT, Status.PASS, ""),
+        ('#user = "root"\n', Parts(), Status.PASS, ""),
+        ('group = "games"\n', Parts(), Status.FAIL, "libvirt-account-no-group"),
+        ('group = "kvm"\n', Parts(), Status.PASS, ""),
+    ],
+)
+def test_accounts(text: str, passwd: Parts, status: Status, message: str) -> None:
+    found = judged(LibvirtAccountMissing, MODULAR.parts, conf(text), passwd)
+    assert found.status is status
+    assert said(found) == [message] * bool(message)
+
+
+def test_an_account_of_another_service_is_one() -> None:
+    argv = ("getent", "passwd", "qemu")
+    known = Parts(commands={argv: hosts.ran(argv, "qemu:x:9:9::/:/bin/sh\n")})
+    unknown = Parts(commands={argv: hosts.ran(argv, "", 2)})
+    text = conf('#user = "qemu"\n')
+    for answer, status in ((known, Status.PASS), (unknown, Status.FAIL)):
+        found = judged(LibvirtAccountMissing, MODULAR.parts, text, NO_ACCOUNT, answer)
+        assert found.status is status
+
+
+def test_nixos_starts_qemu_as_root() -> None:
+    nixos = file("/etc/os-release", "ID=nixos\n")
+    text = conf("namespaces = []\n")
+    found = judged(LibvirtAccountMissing, MODULAR.parts, nixos, NO_ACCOUNT, text)
+    assert found.status is Status.PASS
+
+
+OFF = gone(f"{lv.OWN_UNITS}/sockets.target.wants")
+
+
+def mask(unit: str) -> Parts:
+    return Parts(stats={f"{lv.OWN_UNITS}/{unit}": hosts.link("/dev/null")})
+
+
+@pytest.mark.parametrize(
+    ("parts", "severity"),
+    [
+        ((OFF,), Severity.ERROR),
+        ((OFF, lv.programs("libvirtd")), Severity.ERROR),
+        ((OFF, lv.programs("libvirtd"), lv.enabled("libvirtd.socket")), None),
+        ((mask("virtqemud.service"),), Severity.ERROR),
+        ((mask("virtqemud.socket"), lv.enabled("virtqemud.service")), None),
+        ((OFF, file("/run/libvirt/virtqemud-sock", "")), Severity.WARNING),
+        ((mask("libvirtd.service"),), None),
+    ],
+)
+def test_daemons(parts: tuple[Parts, ...], severity: Severity | None) -> None:
+    found = judged(LibvirtDaemonOff, MODULAR.parts, *parts)
+    assert [d.severity for d in found.diagnoses] == [severity] * bool(severity)
+    assert found.status is (Status.FAIL if severity else Status.PASS)
+
+
+def test_what_the_distribution_enables_counts() -> None:
+    wants = "/usr/lib/systemd/system/sockets.target.wants/virtqemud.socket"
+    link = Parts(stats={wants: hosts.link("../virtqemud.socket")})
+    assert judged(LibvirtDaemonOff, MODULAR.parts, OFF, link).status is Status.PASS
+
+
+def test_another_init_starts_it_in_its_own_way() -> None:
+    units = gone("/usr/lib/systemd/system", lv.OWN_UNITS)
+    for check in (LibvirtDaemonOff, LibvirtDaemonsDoubled):
+        found = judged(check, MODULAR.parts, units)
+        assert found.status is Status.NOT_APPLICABLE
+
+
+def test_two_daemons_of_which_one_is_masked_are_one() -> None:
+    both = (lv.programs("libvirtd"), lv.enabled("libvirtd.service"))
+    assert said(judged(LibvirtDaemonsDoubled, MODULAR.parts, *both))
+    masked = mask("libvirtd.service")
+    assert not said(judged(LibvirtDaemonsDoubled, MODULAR.parts, *both, masked))
+
+
+SHM = "/dev/shm/looking-glass"
+
+
+def memory(mode: int, user: str, uid: int, group: str, gid: int) -> Stat:
+    return Stat(Kind.FILE, mode, uid, gid, user, group, size=1 << 25)
+
+
+ALICE = AclEntry("user", 1000, 6)
+CLOSED = memory(0o600, "libvirt-qemu", 107, "kvm", 104)
+SEEN = CLOSED._replace(acl=(ALICE, AclEntry("mask", -1, 6)))
+
+
+@pytest.mark.parametrize(
+    ("stat", "status"),
+    [
+        (CLOSED, Status.FAIL),
+        (memory(0o644, "libvirt-qemu", 107, "kvm", 104), Status.FAIL),
+        (memory(0o660, "alice", 1000, "kvm", 104), Status.PASS),
+        (memory(0o666, "libvirt-qemu", 107, "kvm", 104), Status.PASS),
+        (SEEN, Status.PASS),
+        (Missing(SHM, Why.DENIED), Status.UNKNOWN),
+    ],
+)
+def test_the_file_of_shared_memory(stat: Stat | Missing, status: Status) -> None:
+    found = judged(LibvirtSharedMemoryClosed, MEMORY.parts, Parts(stats={SHM: stat}))
+    assert found.status is status
+
+
+def test_a_qemu_that_runs_as_the_person_makes_it_open() -> None:
+    unmade = gone("/etc/tmpfiles.d/10-looking-glass.conf")
+    text = lv.conf('user = "alice"\n', "libvirt-qemu")
+    check = LibvirtSharedMemoryClosed
+    assert said(judged(check, MEMORY.parts, unmade))
+    assert not said(judged(check, MEMORY.parts, unmade, text))
+
+
+def test_shared_memory_of_another_name_is_another_matter() -> None:
+    other = file(
+        "/etc/libvirt/qemu/win10.xml", lv.SHMEM.replace("looking-glass", "scream")
+    )
+    found = judged(LibvirtSharedMemoryClosed, MEMORY.parts, other)
+    assert found.status is Status.NOT_APPLICABLE
+
+
+def test_nothing_is_judged_without_libvirt() -> None:
+    none = gone("/etc/libvirt")
+    for check in (LibvirtAccountMissing, LibvirtConfRefused, LibvirtDaemonOff):
+        found = judged(check, MONOLITHIC.parts, none)
+        assert found.status is Status.NOT_APPLICABLE

@@ -1,0 +1,105 @@
+"""``verify``: the exit status says whether what was repaired is still so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import engine_trees as trees
+from support.findings import finding
+from support.loud_host import BOTH, Booted, Loud, Quieten, SetArgument, place, sick
+from vfio_doctor.api import Check
+from vfio_doctor.app import repair
+from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.repair_machine import boot_tool
+from vfio_doctor.commands.verify import look
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.model import Finding, Severity
+from vfio_doctor.repair import trusted
+from vfio_doctor.repair.resume import undo_run
+
+Output = pytest.CaptureFixture[str]
+FIX = Chosen(fix=True, yes=True)
+
+
+@pytest.fixture(name="root")
+def repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> Path:
+    known = (*trusted.COMMANDS, *trees.FakeBoot.commands)
+    monkeypatch.setattr(trusted, "COMMANDS", known)
+    root = sick(tmp_path)
+    repair.run(FIX, place(root))
+    capsys.readouterr()
+    return root
+
+
+def rebooted(root: Path, words: str = "quiet quiet_kvm=1") -> None:
+    trees.put(root, trees.BOOT_ID, "second-boot")
+    trees.put(root, "/proc/cmdline", words + "\n")
+
+
+def test_before_the_reboot_it_only_waits(root: Path, capsys: Output) -> None:
+    assert look(place(root), quiet=False) == 0
+    assert "A reboot is needed: booted." in capsys.readouterr().out
+
+
+def test_all_is_so(root: Path, capsys: Output) -> None:
+    rebooted(root)
+    assert look(place(root), quiet=False) == 0
+    said = capsys.readouterr()
+    assert said.out == "Everything that was repaired here is still so.\n"
+    assert said.err == ""
+
+
+def test_an_argument_is_gone_after_an_update(root: Path, capsys: Output) -> None:
+    rebooted(root, "quiet")
+    assert look(place(root), quiet=False) == 1
+    assert "is back: booted (host)" in capsys.readouterr().err
+
+
+def test_quiet_is_the_status_alone(root: Path, capsys: Output) -> None:
+    rebooted(root)
+    trees.put(root, trees.PARAMETER, "Y\n")
+    assert look(place(root), quiet=True) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
+class Gone(Check):
+    id = "gone"
+    severity = Severity.ERROR
+    title = "What Loud stands on is gone"
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        return [finding("host", "gone")]
+
+
+class LoudIfThere(Loud):
+    requires = ("gone",)
+
+
+def test_what_the_repair_stands_on_is_gone(root: Path, capsys: Output) -> None:
+    rebooted(root)
+    rules = Registry((Booted, Gone, LoudIfThere), (Quieten, SetArgument))
+    assert look(place(root, rules), quiet=False) == 1
+    assert "is back: loud (host)" in capsys.readouterr().err
+
+
+def test_a_rule_that_is_no_more_is_not_known(root: Path, capsys: Output) -> None:
+    rebooted(root)
+    assert look(place(root, Registry((Booted,), ())), quiet=False) == 3
+    assert "could not be told: loud" in capsys.readouterr().err
+
+
+def test_what_was_undone_is_not_verified(root: Path, capsys: Output) -> None:
+    where = place(root)
+    tool = boot_tool(where.host())
+    undo_run(where.machine(where.host(), tool))
+    assert look(where, quiet=False) == 0
+    assert "nothing to verify" in capsys.readouterr().out
+
+
+def test_only_root_may_ask(root: Path, capsys: Output) -> None:
+    assert look(place(root, BOTH, is_root=False), quiet=False) == 2
+    assert "sudo" in capsys.readouterr().err

@@ -1,0 +1,231 @@
+"""``vfio-doctor vm``, as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft4Validator
+
+from support.click_runner import runner
+from support.corpus import OURS
+from support.fixture_hosts import catalogue
+from vfio_doctor.cli import cli
+from vfio_doctor.lints import every
+from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
+from vfio_doctor.lints.lint import Lint
+
+HOST = str(catalogue.path("vfio-vm-with-huge-pages"))
+SICK = EXAMPLE.replace("model='none'", "model='virtio'").replace(
+    "'share':true", "'share':false"
+)
+PAGES = ("--capture", HOST, "vm")
+SCHEMA = json.loads((OURS / "sarif" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def sick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("win11.xml").write_text(SICK, encoding="utf-8")
+    return "win11.xml"
+
+
+def run(*words: str, text: str = "") -> tuple[int, str, str]:
+    result = runner().invoke(cli, words, input=text)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_text_is_a_compilers(sick: str) -> None:
+    status, out, _ = run("vm", "--no-host", sick)
+    line = next(x for x in SICK.splitlines() if "memballoon" in x)
+    number = SICK.splitlines().index(line) + 1
+    assert status == 1
+    assert (
+        f"win11.xml:{number}:17: warning: A balloon of type virtio does nothing for a"
+        " VM with a passed device but cost speed. [vm-memballoon]\n"
+        f"{number:>5} | {line}\n      |                 ^~~~~~~~~~~~~~\n"
+        "    = Write <memballoon model='none'/>.\n"
+    ) in out
+    assert out.endswith("1 errors, 1 warnings, 0 notes.\n")
+
+
+def test_a_clean_text_is_said_to_be() -> None:
+    status, out, _ = run("vm", "--no-host", "-", text=EXAMPLE)
+    assert (status, out) == (0, "Found nothing wrong in win11.\n")
+
+
+@pytest.mark.parametrize(
+    ("least", "status"), [("error", 1), ("warning", 1), ("info", 1)]
+)
+def test_the_exit_status_follows_fail_on(sick: str, least: str, status: int) -> None:
+    assert run("vm", "--no-host", "--fail-on", least, sick)[0] == status
+    tablet = EXAMPLE.replace("<memballoon", "<input type='tablet'/><memballoon")
+    text = run("vm", "--no-host", "--fail-on", least, "-", text=tablet)
+    assert text[0] == (1 if least == "info" else 0)
+
+
+def test_a_vm_by_its_name_and_all_of_them() -> None:
+    status, out, _ = run(*PAGES, "win11")
+    assert (status, out) == run(*PAGES)[:2]
+    assert "/etc/libvirt/qemu/win11.xml:1:" in out
+
+
+def test_a_name_that_no_vm_has() -> None:
+    status, out, said = run(*PAGES, "win12")
+    assert (status, out) == (2, "")
+    assert "no VM of this host has that name" in said
+    assert "There are: win11." in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "<!DOCTYPE d [<!ENTITY a 'b'>]><domain>&a;</domain>",
+            "not read: it has a document type",
+        ),
+        ("<network/>", "<stdin>:1:1: not read: it is a <network>"),
+        ("qemu-system-x86_64 -m 4G", "and XML begins with <"),
+        ("", "it is empty"),
+        ("<a>" + "x" * (1 << 20) + "</a>", "larger than 1 MiB"),
+    ],
+)
+def test_what_cannot_be_read(text: str, said: str) -> None:
+    status, out, _ = run("vm", "--no-host", "-", text=text)
+    assert status == 2
+    assert said in out
+
+
+def test_libvirts_status_files_hold_a_definition() -> None:
+    text = f"<domstatus state='running'>\n{SICK}</domstatus>"
+    status, out, _ = run("vm", "--no-host", "-", text=text)
+    number = text[: text.index("<memballoon")].count("\n") + 1
+    assert status == 1
+    assert f"<stdin>:{number}:17: warning" in out
+
+
+def test_json_is_as_it_is_written_down(sick: str) -> None:
+    _, out, _ = run("vm", "--no-host", "--format", "json", sick)
+    said = json.loads(out)
+    assert said["schema"] == "vfio-doctor/vm/1"
+    (domain,) = said["domains"]
+    assert (domain["name"], domain["path"], domain["refused"]) == ("win11", sick, "")
+    assert [f["lint"] for f in domain["faults"]] == [
+        "vm-memballoon",
+        "vm-shm-not-shared",
+    ]
+    assert domain["faults"][0]["curable"]
+    page = (Path(__file__).parents[2] / "docs" / "vm.md").read_text(encoding="utf-8")
+    for field in ("schema", "domains", *domain, *domain["faults"][0]):
+        assert f"`{field}`" in page
+
+
+def test_sarif_passes_the_schema(sick: str) -> None:
+    Draft4Validator.check_schema(SCHEMA)
+    for words in ((sick,), (sick, "-")):
+        _, out, _ = run("vm", "--no-host", "--format", "sarif", *words, text="<a/>")
+        log = json.loads(out)
+        assert list(Draft4Validator(SCHEMA).iter_errors(log)) == []
+        (held,) = log["runs"]
+        first = held["results"][0]
+        assert (
+            held["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == first["ruleId"]
+        )
+        assert len(held["tool"]["driver"]["rules"]) == len(every())
+        assert held["invocations"][0]["executionSuccessful"] == (words == (sick,))
+
+
+def test_github_annotations(sick: str) -> None:
+    _, out, _ = run("vm", "--no-host", "--format", "github", sick)
+    first, second = out.splitlines()
+    assert re.fullmatch(
+        r"::warning file=win11.xml,line=\d+,col=17,endColumn=30,"
+        r"title=vm-memballoon::.*",
+        first,
+    )
+    assert second.startswith("::error file=win11.xml,line=")
+
+
+def test_a_diff_changes_nothing_else(sick: str) -> None:
+    status, out, _ = run("vm", "--no-host", "--fix", "--dry-run", sick)
+    changed = [line for line in out.splitlines() if re.match(r"[+-] ", line)]
+    assert status == 1
+    assert changed == [
+        "-    <memballoon model='virtio'/>",
+        "+    <memballoon model='none'/>",
+    ]
+    assert Path(sick).read_text(encoding="utf-8") == SICK
+
+
+@pytest.mark.runs("patch")
+@pytest.mark.needs_tool("patch")
+def test_the_diff_can_be_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = SICK.replace("\n", "\r\n", 3) + "<!-- no end of line -->"
+    Path("win11.xml").write_bytes(text.encode())
+    _, out, _ = run("vm", "--no-host", "--fix", "--dry-run", "win11.xml")
+    subprocess.run(
+        ("patch", "-p1", "--binary"),
+        input=out.encode(),
+        check=True,
+        capture_output=True,
+    )
+    after = Path("win11.xml").read_bytes().decode()
+    assert after == text.replace("model='virtio'", "model='none'")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--fix",), "add --dry-run"),
+        (("--dry-run",), "--dry-run goes with --fix"),
+        (("--fix", "--dry-run", "--format", "json"), "leave out --format"),
+        (("--explain", "vm-membaloon"), "Did you mean vm-memballoon?"),
+        (("nowhere.xml",), "No such file"),
+    ],
+)
+def test_refused(words: tuple[str, ...], said: str) -> None:
+    status, out, err = run("vm", *words)
+    assert (status, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("lint", every(), ids=lambda lint: lint.id)
+def test_every_lint_has_a_page(lint: type[Lint]) -> None:
+    status, out, _ = run("vm", "--explain", lint.id)
+    assert status == 0
+    for heading in ("How to put it right:", "False alarms:"):
+        assert heading in out
+    assert ("Wrong:\n" in out) is bool(lint.right)
+    assert f"{lint.id} " in run("vm", "--list")[1]
+
+
+@pytest.mark.runs("virsh")
+@pytest.mark.needs_tool("virsh")
+def test_libvirt_takes_what_is_right(tmp_path: Path) -> None:
+    # The limit came with libvirt 9.3.
+    texts = {as_it_should_be(lint).replace(" limit='39'", "") for lint in every()}
+    for text in texts:
+        path = tmp_path / "vm.xml"
+        path.write_text(text, encoding="utf-8")
+        virsh = shutil.which("virsh") or ""
+        words = (virsh, "-c", "test:///default", "define", str(path))
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.runs("virsh")
+@pytest.mark.needs_tool("virsh")
+def test_libvirt_refuses_what_is_wrong(tmp_path: Path) -> None:
+    lint = next(one for one in every() if one.id == "vm-vendor-id-long")
+    path = tmp_path / "vm.xml"
+    path.write_text(with_fault(lint).replace(" limit='39'", ""), encoding="utf-8")
+    words = (shutil.which("virsh") or "", "-c", "test:///default", "define", str(path))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode != 0

@@ -1,0 +1,142 @@
+"""XML with positions: right to the byte, and safe whatever the text."""
+
+from __future__ import annotations
+
+import re
+import sys
+import xml.etree.ElementTree as Standard
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.corpus import OURS
+from vfio_doctor.lints.example import EXAMPLE
+from vfio_doctor.parse.xml_tree import LARGEST, Document, Refused, Spot, read
+
+BOMB = (
+    b"<?xml version='1.0'?>\n<!DOCTYPE d [<!ENTITY a 'aaaaaaaaaa'>"
+    b"<!ENTITY b '&a;&a;&a;&a;&a;&a;'>]>\n<domain>&b;</domain>"
+)
+OUTSIDE = b"<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>"
+DOMAINS = sorted((OURS / "domain-xml" / "libvirt").glob("*.xml"))
+
+
+def refused(data: bytes) -> Refused:
+    found = read(data)
+    assert isinstance(found, Refused)
+    return found
+
+
+def document(data: bytes) -> Document:
+    found = read(data)
+    assert isinstance(found, Document), found
+    return found
+
+
+@pytest.mark.parametrize("path", DOMAINS, ids=lambda path: path.name)
+def test_every_element_is_where_it_says(path: Path) -> None:
+    held = document(path.read_bytes())
+    data = held.source.data
+    elements = list(held.root.every())
+    for one in elements:
+        text = data[one.start : one.end].decode()
+        assert text.startswith(f"<{one.tag}")
+        assert text.endswith(("/>", f"</{one.tag}>")), text
+        spot = one.spot()
+        assert held.source.line(spot.line)[spot.column - 1 :].startswith(f"<{one.tag}")
+    standard = list(Standard.fromstring(path.read_bytes()).iter())
+    assert len(standard) == len(elements)
+    assert [e.get("type", "") for e in standard] == [e.get("type") for e in elements]
+
+
+def test_attributes_have_places() -> None:
+    text = "<domain>\n  <a\n   kind = \"x>y\"\n\ttype='qxl'/>ü<b c='1'/></domain>"
+    one, other = document(text.encode()).root.children
+    assert one.spot("kind") == Spot(3, 4, 12)
+    assert one.spot("type") == Spot(4, 2, 10)
+    assert one.spot("none") == one.spot() == Spot(2, 3, 2)
+    assert other.spot() == Spot(4, 15, 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (BOMB, "xml-doctype"),
+        (OUTSIDE, "xml-doctype"),
+        (b"<domain>" * 101, "xml-too-deep"),
+        (b"<a>" + b" " * LARGEST + b"</a>", "xml-too-large"),
+        (b"", "xml-empty"),
+        (b" \n", "xml-empty"),
+        (b"<?xml version='1.0' encoding='shift_jis'?><domain/>", "xml-encoding"),
+        (b"<domain>\n  \xe9</domain>", "xml-not-encoded"),
+        (b"<domain>", "verbatim"),
+        (b"<domain>\x00</domain>", "verbatim"),
+        (b"<domain>&nbsp;</domain>", "verbatim"),
+    ],
+)
+def test_what_is_not_read(data: bytes, said: str) -> None:
+    assert refused(data).message.id == said
+
+
+def test_refusals_have_places() -> None:
+    assert refused(BOMB).spot is not None
+    assert refused(b"<domain>\n  \xe9</domain>").spot == Spot(2, 3)
+    assert refused(b"<a>\n</b>").spot == Spot(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head"),
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        ("utf-16", "<?xml version='1.0' encoding='utf-16'?>"),
+        ("iso-8859-1", "<?xml version='1.0' encoding='ISO-8859-1'?>"),
+        ("utf-8", "<?xml version='1.0' encoding='utf-16'?>"),
+    ],
+)
+def test_encodings(encoding: str, head: str) -> None:
+    text = f"{head}<domain><name>größe</name></domain>"
+    assert document(text.encode(encoding)).root.said("name") == "größe"
+
+
+@given(st.binary(max_size=300))
+def test_whatever_the_bytes_it_answers(data: bytes) -> None:
+    assert isinstance(read(data), Document | Refused)
+
+
+@given(st.integers(0, len(EXAMPLE) - 1), st.sampled_from("<>&'\"/ \n=\0é"))
+def test_whatever_is_changed_it_answers(at: int, char: str) -> None:
+    text = f"{EXAMPLE[:at]}{char}{EXAMPLE[at + 1 :]}"
+    found = read(text.encode())
+    if isinstance(found, Document):
+        assert all(one.end > one.start for one in found.root.every())
+
+
+def test_other_names_for_the_namespace() -> None:
+    text = re.sub(r"qemu:(?=arg|commandline)", "q:", EXAMPLE)
+    text = text.replace("xmlns:qemu", "xmlns:q")
+    found = document(text.encode()).root
+    assert len(list(found.all("qemu:commandline/qemu:arg"))) == 4
+
+
+def calls(data: bytes) -> int:
+    """Count the calls of one reading: what it costs on any machine."""
+    found = 0
+
+    def count(*_: object) -> None:
+        nonlocal found
+        found += 1
+
+    sys.setprofile(count)
+    try:
+        read(data)
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+def test_cost_grows_with_the_text() -> None:
+    small, large = (f"<a>{'<b/>' * n}</a>".encode() for n in (500, 4000))
+    assert calls(large) < calls(small) * 9

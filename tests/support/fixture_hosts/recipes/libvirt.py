@@ -1,0 +1,223 @@
+"""Hosts with Looking Glass and a VM that maps its device, but ..."""
+
+from __future__ import annotations
+
+from support import hosts
+from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes import bluefin, debian
+from vfio_doctor.host.reader import Kind, Stat
+
+CONF = "/etc/libvirt/qemu.conf"
+VM_FILE = "/etc/libvirt/qemu/win11.xml"
+UNITS, OWN_UNITS = "/usr/lib/systemd/system", "/etc/systemd/system"
+# As libvirt ships it, shortened: comments, and the sample of each list.
+SHIPPED = """\
+# Master configuration file for the QEMU driver.
+# All settings described here are optional.
+
+#user = "{user}"
+#group = "{user}"
+
+# What cgroup controllers to make use of with QEMU guests
+#cgroup_controllers = [ "cpu", "devices", "memory", "blkio", "cpuset", "cpuacct" ]
+
+# This is the basic set of devices allowed / required by
+# all virtual machines.
+#cgroup_device_acl = [
+#    "/dev/null", "/dev/full", "/dev/zero",
+#    "/dev/random", "/dev/urandom",
+#    "/dev/ptmx", "/dev/kvm",
+#    "/dev/userfaultfd"
+#]
+"""
+OWN_LIST = """\
+cgroup_device_acl = [
+    "/dev/null", "/dev/full", "/dev/zero",
+    "/dev/random", "/dev/urandom",
+    "/dev/ptmx", "/dev/kvm",
+    "/dev/userfaultfd", "/dev/kvmfr0"
+]
+"""
+VM = """\
+<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>win11</name>
+  <memory unit='KiB'>16777216</memory>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+  </devices>
+  <qemu:commandline>
+    <qemu:arg value='-device'/>
+    <qemu:arg value="{{'driver':'ivshmem-plain','id':'shmem0','memdev':'lg'}}"/>
+    <qemu:arg value='-object'/>
+    <qemu:arg value="{{'qom-type':'memory-backend-file','id':'lg',{mapped}}}"/>
+  </qemu:commandline>
+</domain>
+"""
+SHMEM = """\
+<domain type='kvm'>
+  <name>win10</name>
+  <devices>
+    <shmem name='looking-glass'>
+      <model type='ivshmem-plain'/>
+      <size unit='M'>64</size>
+    </shmem>
+  </devices>
+</domain>
+"""
+SVIRT, PLAIN = "svirt_image_t", "device_t"
+ABSTRACTION = """\
+  # for use by virtual machines
+  /dev/kvm rw,
+  /dev/net/tun rw,
+  include if exists <abstractions/libvirt-qemu.d>
+"""
+
+
+def vm(mib: int, path: str = "/dev/kvmfr0", share: str = "true") -> Parts:
+    """Return a VM of the system instance that maps a device."""
+    mapped = f"'mem-path':'{path}','size':{mib << 20},'share':{share}"
+    return file(VM_FILE, VM.format(mapped=mapped))
+
+
+def programs(*daemons: str) -> Parts:
+    """Return QEMU, virsh and these daemons, with their units."""
+    there = Stat(Kind.FILE, 0o755, 0, 0, "root", "root", size=1)
+    paths = ("/usr/bin/qemu-system-x86_64", "/usr/bin/virsh")
+    parts = Parts(stats=dict.fromkeys(paths, there), folders=(OWN_UNITS,))
+    for daemon in daemons:
+        parts.stats[f"/usr/sbin/{daemon}"] = there
+        for kind in ("service", "socket"):
+            parts.stats[f"{UNITS}/{daemon}.{kind}"] = there
+    return parts
+
+
+def enabled(*units: str) -> Parts:
+    """Return the links that `systemctl enable` makes."""
+    return Parts(
+        stats={
+            f"{OWN_UNITS}/{'sockets' if unit.endswith('socket') else 'multi-user'}"
+            f".target.wants/{unit}": hosts.link(f"{UNITS}/{unit}")
+            for unit in units
+        }
+    )
+
+
+def selinux(type_: str) -> Parts:
+    """SELinux is enforced, and the device has this type."""
+    node = bluefin.HEALTHY.parts[-3].stats["/dev/kvmfr0"]
+    assert isinstance(node, Stat)
+    label = f"system_u:object_r:{type_}:s0"
+    return Parts(
+        {"/sys/fs/selinux/enforce": "1", "/etc/selinux/config": "SELINUX=enforcing\n"},
+        {"/dev/kvmfr0": node._replace(label=label)},
+    )
+
+
+def apparmor(rules: str = "") -> Parts:
+    """AppArmor is on; with ``rules`` a file of one's own, where libvirt includes it."""
+    parts = Parts(
+        {
+            "/sys/module/apparmor/parameters/enabled": "Y\n",
+            "/etc/apparmor.d/abstractions/libvirt-qemu": ABSTRACTION,
+        }
+    )
+    if rules:
+        parts.files["/etc/apparmor.d/abstractions/libvirt-qemu.d/kvmfr"] = rules
+    return parts
+
+
+def conf(text: str, user: str = "qemu") -> Parts:
+    """Return qemu.conf: libvirt's own, with this behind it."""
+    return file(CONF, SHIPPED.format(user=user) + text)
+
+
+MODULAR = bluefin.HEALTHY.but(
+    "healthy-bluefin-vm",
+    "a VM that maps the device, virtqemud, SELinux enforced: all is well",
+    vm(128),
+    conf(OWN_LIST),
+    programs("virtqemud"),
+    enabled("virtqemud.socket"),
+    selinux(SVIRT),
+)
+MONOLITHIC = debian.HEALTHY.but(
+    "healthy-debian12-vm",
+    "a VM that maps the device, libvirtd, AppArmor with a rule: all is well",
+    vm(64),
+    conf(OWN_LIST, "libvirt-qemu"),
+    programs("libvirtd"),
+    enabled("libvirtd.socket", "libvirtd.service"),
+    apparmor("/dev/kvmfr0 rw,\n"),
+)
+OWN_MEMORY = debian.PLAIN.but(
+    "healthy-debian12-shared-memory",
+    "plain shared memory that tmpfiles.d makes for alice",
+    file("/etc/libvirt/qemu/win10.xml", SHMEM),
+    file(
+        "/etc/tmpfiles.d/10-looking-glass.conf",
+        "f /dev/shm/looking-glass 0660 alice kvm -\n",
+    ),
+    conf("", "libvirt-qemu"),
+    programs("libvirtd"),
+    enabled("libvirtd.service"),
+)
+HOSTS = (
+    MODULAR,
+    MONOLITHIC,
+    OWN_MEMORY,
+    MODULAR.but(
+        "bluefin-vm-default-list",
+        "F77: qemu.conf as shipped, so that libvirt's own list is in force",
+        conf(""),
+    ),
+    MODULAR.but(
+        "bluefin-vm-comment-in-list",
+        "corpus guide-zh-inline-comment: a comment inside of the list",
+        conf(
+            'cgroup_device_acl = [\n    "/dev/null", # wanted\n    "/dev/kvmfr0"\n]\n'
+        ),
+    ),
+    MODULAR.but(
+        "bluefin-vm-daemon-not-enabled",
+        "L1: nobody enabled virtqemud",
+        Parts(gone=(f"{OWN_UNITS}/sockets.target.wants",)),
+    ),
+    MODULAR.but(
+        "bluefin-vm-daemon-masked",
+        "L3: virtqemud is masked since libvirtd was to be used",
+        Parts(stats={f"{OWN_UNITS}/virtqemud.service": hosts.link("/dev/null")}),
+    ),
+    MODULAR.but(
+        "bluefin-vm-two-daemons",
+        "L4: libvirtd and virtqemud are both enabled",
+        programs("libvirtd"),
+        enabled("libvirtd.service"),
+    ),
+    MODULAR.but(
+        "bluefin-vm-device-t",
+        "S5: the device has the type that nothing gave it",
+        selinux(PLAIN),
+    ),
+    MONOLITHIC.but(
+        "debian12-vm-apparmor",
+        "F91: no rule of AppArmor's opens the device",
+        Parts(gone=("/etc/apparmor.d/abstractions/libvirt-qemu.d",)),
+    ),
+    MONOLITHIC.but(
+        "debian12-vm-no-second-device",
+        "X02: the VM maps a second device, which has no size",
+        vm(64, "/dev/kvmfr1"),
+        conf(OWN_LIST.replace("kvmfr0", 'kvmfr0", "/dev/kvmfr1'), "libvirt-qemu"),
+        apparmor("/dev/kvmfr[0-9]* rw,\n"),
+    ),
+    MONOLITHIC.but(
+        "debian12-vm-emulator-gone",
+        "the QEMU that the VM names was removed",
+        Parts(gone=("/usr/bin/qemu-system-x86_64",)),
+    ),
+    OWN_MEMORY.but(
+        "debian12-shared-memory-unmade",
+        "nothing makes the file before QEMU does",
+        Parts(gone=("/etc/tmpfiles.d/10-looking-glass.conf",)),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Tools that make initramfs images: one module a tool, all of them in `selection`."""

@@ -1,0 +1,159 @@
+"""``vfio-doctor setup``: a host made ready by the rules that judge it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.options import Chosen, Failure, with_examples
+from vfio_doctor.app.repair_options import ACCESS
+from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.messages import say
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.facts.base import Facts
+
+LOOKING_GLASS = "looking-glass"
+TOO_BIG = say(
+    "setup-too-big",
+    "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
+    "the most that kvmfr and QEMU take together",
+)
+UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
+PASTE = say(
+    "setup-paste",
+    "Then give the VM the device: put this into its definition "
+    "(`virsh edit NAME`), as the last child of <domain>, with\n"
+    "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' in the tag <domain> "
+    "itself:",
+)
+# The JSON form: libvirt from 7.9 on makes its own devices so, and QEMU makes those
+# first (vfio-kvmfr a.6; looking-glass.io, "IVSHMEM with the KVMFR module").
+BLOCK = """\
+  <qemu:commandline>
+    <qemu:arg value='-device'/>
+    <qemu:arg value="{{'driver':'ivshmem-plain','id':'shmem0',\
+'memdev':'looking-glass'}}"/>
+    <qemu:arg value='-object'/>
+    <qemu:arg value="{{'qom-type':'memory-backend-file','id':'looking-glass',\
+'mem-path':'/dev/kvmfr0','size':{size},'share':true}}"/>
+  </qemu:commandline>"""
+
+
+class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A picture's width and height, as 2560x1440."""
+
+    name = "resolution"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return both in pixels; refuse what is no picture."""
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        found = re.fullmatch(r"([1-9]\d{2,4})[x×]([1-9]\d{2,4})", str(value).lower())
+        if found is None:
+            self.fail(f"{value!r} is no resolution such as 2560x1440.", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+@click.command("setup", cls=Command, short_help="Make this host ready.")
+@click.argument("what", type=click.Choice((LOOKING_GLASS,)))
+@click.option(
+    "--resolution",
+    "modes",
+    metavar="WxH",
+    type=Resolution(),
+    multiple=True,
+    help="What the VM will show; give each if there are several. By default: the "
+    "largest mode of a monitor here.",
+)
+@click.option("--hdr", is_flag=True, help="The picture is HDR.")
+@click.option(
+    "--access",
+    type=click.Choice(ACCESS),
+    default="auto",
+    show_default=True,
+    help="How you get access to the kvmfr device.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes("user", "capture")
+@click.pass_obj
+@with_examples
+def command(
+    chosen: Chosen,
+    what: str,
+    modes: tuple[tuple[int, int], ...],
+    hdr: bool,
+    access: str,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Set up what Looking Glass needs of this host, in one plan.
+
+    The kvmfr module with enough memory, loaded at boot, and a udev rule that lets you
+    and QEMU open /dev/kvmfr0; then the lines for the VM are printed. What is there
+    already stays. `vfio-doctor undo` takes it back.
+
+    Examples:
+      vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
+      sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+    """
+    from vfio_doctor.app.place import Place
+
+    if chosen.capture is not None and not dry_run:
+        raise click.UsageError("A captured host cannot be set up; add --dry-run.")
+    wanted = chosen._replace(
+        fix=True, dry_run=dry_run, yes=yes, access=access, areas=("kvmfr",)
+    )
+    raise click.exceptions.Exit(looking_glass(wanted, modes, hdr, Place()))
+
+
+def looking_glass(
+    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+) -> int:
+    """Plan, ask, repair, and print the VM's part; return the exit status."""
+    from vfio_doctor.app import repair
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.facts.base import MissingFact
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize
+
+    try:
+        needed = _needed(modes, hdr)
+        facts = place.look(chosen).facts
+        set_already = _set_already(facts)
+        size = max(set_already, needed)
+        size = size or facts[KvmfrSize].mib
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
+    wish = 0 if size == set_already else size
+    status = repair.run(chosen._replace(size_mib=wish), place)
+    if status in (0, 1, 3):
+        emit(f"\n{PASTE}\n\n{BLOCK.format(size=size << 20)}\n")
+    return status
+
+
+def _needed(modes: tuple[tuple[int, int], ...], hdr: bool) -> int:
+    """Return the MiB for these pictures; 0: none was named. Raises Failure."""
+    from vfio_doctor.facts.kvmfr.limits import LARGEST
+    from vfio_doctor.facts.kvmfr.size import mib_for
+
+    if not modes:
+        return 0
+    need, (width, height) = max((mib_for(*mode, hdr), mode) for mode in modes)
+    if need > LARGEST:
+        told = TOO_BIG.filled(width=width, height=height, need=need, largest=LARGEST)
+        raise Failure(str(told), 2)
+    return need
+
+
+def _set_already(facts: Facts) -> int:
+    """Return the first device's size at the next boot, if it is a good one; or 0."""
+    from vfio_doctor.facts.kvmfr.size import KvmfrSettings
+
+    following = facts[KvmfrSettings].following
+    return 0 if following.problems else following.sizes.mib[0]

@@ -1,0 +1,159 @@
+"""Lint definitions of VMs: ``vfio-doctor vm``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.shared_options import Command, takes
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.lints.judge import Judged
+
+FORMATS = ("text", "json", "sarif", "github")
+
+
+@click.command("vm", cls=Command)
+@click.argument("names", metavar="[NAME|FILE.xml|-]...", nargs=-1)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="As a compiler writes it, JSON for programs, SARIF 2.1.0 for editors and code "
+    "scanning, annotations for a GitHub workflow.",
+)
+@click.option(
+    "--no-host",
+    is_flag=True,
+    help="Judge the text alone: leave out the lints that ask a host.",
+)
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="With --dry-run: print what would be put right, as a diff. Everything else of "
+    "the text stays as it is, byte for byte.",
+)
+@click.option("--dry-run", is_flag=True, help="With --fix: change nothing.")
+@click.option("--explain", metavar="LINT", help="Print the page of one lint.")
+@click.option("--list", "list_", is_flag=True, help="List all lints.")
+@takes("capture", "user", "output", "fail_on", "quiet", "color")
+@click.pass_obj
+@with_examples
+def command(
+    chosen: Chosen,
+    names: tuple[str, ...],
+    format_: str,
+    no_host: bool,
+    fix: bool,
+    dry_run: bool,
+    explain: str | None,
+    list_: bool,
+    output: str | None,
+    fail_on: str,
+    quiet: bool,
+) -> None:
+    """Judge the XML of VMs against this host: line by line, as a compiler does.
+
+    NAME is a VM of libvirt's; - reads standard input, such as from 'virsh dumpxml'.
+    Without a name every VM is judged whose definition can be read. The definition is
+    never changed: --fix --dry-run prints a diff.
+
+    Examples:
+      sudo vfio-doctor vm
+      vfio-doctor vm win11.xml
+      virsh dumpxml --inactive win11 | vfio-doctor vm -
+      vfio-doctor --capture bug.tar.gz vm win11.xml
+      vfio-doctor vm --fix --dry-run win11.xml
+      vfio-doctor vm --no-host --format sarif *.xml > vm.sarif
+    """
+    from vfio_doctor.app.output import emit
+
+    if explain is not None or list_:
+        emit(_explained(explain) if explain is not None else _listed(), output)
+        return
+    _refuse(fix, dry_run, format_)
+    found = _found(chosen, names, not no_host)
+    if fix:
+        from vfio_doctor.app.vm_diff import diffs
+
+        emit("".join(diffs(found)), output)
+    else:
+        emit(_rendered(found, format_, chosen, output, quiet), output)
+    from vfio_doctor.app.vm import status
+    from vfio_doctor.model import Severity
+
+    click.get_current_context().exit(status(found, Severity[fail_on.upper()]))
+
+
+def _refuse(fix: bool, dry_run: bool, format_: str) -> None:
+    if fix and not dry_run:
+        raise click.UsageError(
+            "A definition is never changed here: add --dry-run to print a diff, and "
+            "change it with `virsh edit`."
+        )
+    if dry_run and not fix:
+        raise click.UsageError("--dry-run goes with --fix.")
+    if fix and format_ != "text":
+        raise click.UsageError("--fix prints a diff: leave out --format.")
+
+
+def _found(
+    chosen: Chosen, names: tuple[str, ...], with_host: bool
+) -> tuple[Judged, ...]:
+    from vfio_doctor.app.diagnosis import refuse_unknown_user
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.app.vm import judged
+    from vfio_doctor.facts.base import Facts, Options
+
+    host = open_host(chosen.capture)
+    facts = Facts(host, Options(user=chosen.user))
+    refuse_unknown_user(facts)
+    return judged(host, facts, names, with_host)
+
+
+def _rendered(
+    found: tuple[Judged, ...],
+    format_: str,
+    chosen: Chosen,
+    output: str | None,
+    quiet: bool,
+) -> str:
+    from vfio_doctor.report import vm_json
+
+    if format_ == "json":
+        return vm_json.as_json(found)
+    if format_ == "sarif":
+        return vm_json.as_sarif(found)
+    if format_ == "github":
+        return vm_json.as_github(found)
+    from vfio_doctor.app.output import look
+    from vfio_doctor.report import vm_text
+
+    return vm_text.render(found, look(chosen.color, -1 if quiet else 0, output))
+
+
+def _explained(name: str) -> str:
+    from vfio_doctor.lints import every
+    from vfio_doctor.report import vm_page
+
+    for lint in every():
+        if name.lower() in (lint.id, lint.number.lower()):
+            return vm_page.text(lint)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [lint.id for lint in every()], 1)
+    more = f"Did you mean {near[0]}?" if near else "See `vfio-doctor vm --list`."
+    raise click.UsageError(f"{name}: no lint has this id. {more}")
+
+
+def _listed() -> str:
+    from vfio_doctor.lints import every
+
+    return "".join(
+        f"{lint.id:<26} {lint.severity.word:<8} {lint.title}\n" for lint in every()
+    )

@@ -1,0 +1,1 @@
+"""libvirt's system instance: its settings, its daemons, and what confines QEMU."""

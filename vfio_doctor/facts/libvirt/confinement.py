@@ -1,0 +1,197 @@
+"""AppArmor and SELinux, as far as they come between QEMU and a kvmfr device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.modules import KernelMessages
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.apparmor import ProfileText, parse
+from vfio_doctor.parse.denials import Denial
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+ENABLED = "/sys/module/apparmor/parameters/enabled"
+FOLDER = "/etc/apparmor.d"
+ABSTRACTION = f"{FOLDER}/abstractions/libvirt-qemu"
+TEMPLATE = f"{FOLDER}/libvirt/TEMPLATE.qemu"
+PROFILES = f"{FOLDER}/libvirt/libvirt-*"
+# What libvirt's abstraction includes, the newer hook first.
+HOOK_FOLDER = "abstractions/libvirt-qemu.d"
+HOOK_FILE = "local/abstractions/libvirt-qemu"
+ENFORCE = "/sys/fs/selinux/enforce"
+CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
+STORES = (
+    "/var/lib/selinux/targeted/active/modules/*/*kvmfr*",
+    "/etc/selinux/targeted/active/modules/*/*kvmfr*",
+)
+
+
+class Denials(NamedTuple):
+    """Records of this boot's log about kvmfr devices; () if it cannot be read."""
+
+    records: tuple[Denial, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Denials:
+        """Read the log as evidence: without it, the files still tell."""
+        try:
+            return cls(facts[KernelMessages].denials)
+        except MissingFact:
+            return cls(())
+
+    def of(self, driver: str, path: str) -> tuple[Denial, ...]:
+        """Return those of one driver about one node."""
+        return tuple(d for d in self.records if (d.driver, d.path) == (driver, path))
+
+    @property
+    def in_private(self) -> tuple[str, ...]:
+        """Return the nodes that a VM had in its own /dev, by these records."""
+        return tuple(sorted({d.path for d in self.records if d.in_private}))
+
+
+class AppArmor(NamedTuple):
+    """AppArmor's rules for QEMU: the abstraction, and all that it includes.
+
+    ``texts`` are files that count for each VM, ``own`` those of single VMs.
+    ``hook`` is the file that rules of one's own belong into, "" if libvirt's
+    abstraction includes none.
+    """
+
+    enabled: bool
+    installed: bool
+    texts: tuple[tuple[str, ProfileText], ...]
+    own: tuple[tuple[str, ProfileText], ...]
+    unread: tuple[Missing, ...]
+    hook: str
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> AppArmor:
+        """Read what the kernel says and, if it is on, the files."""
+        on = read_text(host, ENABLED, 64)
+        if isinstance(on, Missing) and on.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+            known(on)
+        if isinstance(on, Missing) or on.strip() != "Y":
+            return cls(False, False, (), (), (), "")
+        search = _Profiles(host)
+        search.read(ABSTRACTION)
+        installed = bool(search.texts) or bool(search.unread)
+        search.read(TEMPLATE)
+        own = tuple(search.profiles())
+        hook = search.hook()
+        return cls(
+            True, installed, tuple(search.texts), own, tuple(search.unread), hook
+        )
+
+    def opens(self, path: str) -> bool | None:
+        """Tell whether each VM may open a node; None if only some may.
+
+        Raises `MissingFact` if a file that was not read may say so.
+        """
+        said = [text.verdict(path) for _, text in self.texts]
+        if False in said:
+            return False
+        if True in said:
+            return True
+        own = [text.verdict(path) for _, text in self.own]
+        if True in own:
+            return True if all(own) else None
+        for missing in self.unread:
+            known(missing)
+        return False
+
+
+class _Profiles:
+    def __init__(self, host: Reader) -> None:
+        self.host = host
+        self.texts: list[tuple[str, ProfileText]] = []
+        self.unread: list[Missing] = []
+        self.seen: set[str] = set()
+
+    def text(self, path: str) -> ProfileText | None:
+        text = read_text(self.host, path, 1 << 18)
+        if isinstance(text, str):
+            return parse(text)
+        if text.why is not Why.ABSENT:
+            self.unread.append(text)
+        return None
+
+    def read(self, path: str) -> None:
+        """Read a file and, of what it includes, what people put rules into."""
+        if path in self.seen or len(self.seen) > 64:
+            return
+        self.seen.add(path)
+        found = self.text(path)
+        if found is None:
+            return
+        self.texts.append((path, found))
+        for include in found.includes:
+            if "libvirt" in include.name and ".." not in include.name:
+                for each in self.files(f"{FOLDER}/{include.name}"):
+                    self.read(each)
+
+    def files(self, path: str) -> tuple[str, ...]:
+        """Return an included file, or the files of an included folder."""
+        names = self.host.list(path)
+        if not isinstance(names, Missing):
+            return tuple(f"{path}/{name}" for name in names)
+        if names.why is Why.DENIED:
+            self.unread.append(names)
+            return ()
+        return (path,)
+
+    def profiles(self) -> list[tuple[str, ProfileText]]:
+        paths = self.host.glob(PROFILES)
+        if isinstance(paths, Missing):
+            if paths.why is Why.DENIED:
+                self.unread.append(paths)
+            return []
+        own = (path for path in paths if not path.endswith(".files"))
+        read = ((path, self.text(path)) for path in own)
+        return [(path, text) for path, text in read if text is not None]
+
+    def hook(self) -> str:
+        included = {i.name for _, text in self.texts for i in text.includes}
+        if HOOK_FOLDER in included:
+            return f"{FOLDER}/{HOOK_FOLDER}/kvmfr"
+        return f"{FOLDER}/{HOOK_FILE}" if HOOK_FILE in included else ""
+
+
+class SeLinux(NamedTuple):
+    """SELinux's mode, and what the administrator gave kvmfr devices in it.
+
+    ``contexts`` are lines of local file contexts that name kvmfr, ``modules`` local
+    policy modules of that name.
+    """
+
+    enforcing: bool
+    contexts: tuple[str, ...]
+    modules: tuple[str, ...]
+    unread: Missing | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> SeLinux:
+        """Ask the kernel, then read the files."""
+        mode = read_text(host, ENFORCE, 64)
+        if isinstance(mode, Missing):
+            if mode.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+                known(mode)
+            return cls(False, (), (), None)
+        if mode.strip() != "1":
+            return cls(False, (), (), None)
+        local = read_text(host, CONTEXTS)
+        lines = "" if isinstance(local, Missing) else local
+        contexts = tuple(line for line in lines.splitlines() if "kvmfr" in line)
+        modules: list[str] = []
+        denied: Missing | None = None
+        for pattern in STORES:
+            found = host.glob(pattern)
+            if not isinstance(found, Missing):
+                modules.extend(found)
+            elif found.why is Why.DENIED:
+                denied = found
+        return cls(True, contexts, tuple(modules), denied)

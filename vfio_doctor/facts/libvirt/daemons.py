@@ -1,0 +1,160 @@
+"""Which daemons of libvirt are installed, and what starts them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import known
+from vfio_doctor.facts.vms import Vms
+from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+# The daemon of all drivers, and that of QEMU alone (modular, libvirt 5.6 and later).
+MONOLITHIC, MODULAR = "libvirtd", "virtqemud"
+DAEMONS = (MODULAR, MONOLITHIC)
+EMULATORS = ("qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm")
+# The client is not what starts VMs, but where it is, libvirt mostly is.
+PROGRAMS = (*DAEMONS, "virsh", *EMULATORS)
+FOLDERS = (
+    *("/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"),
+    *("/usr/libexec", "/run/current-system/sw/bin"),
+)
+ADMIN_UNITS = "/etc/systemd/system"
+UNITS = (ADMIN_UNITS, "/run/systemd/system", "/usr/lib/systemd/system")
+OLD_UNITS = "/lib/systemd/system"
+TARGETS = ("sockets.target.wants", "multi-user.target.wants")
+SOCKETS = {
+    MONOLITHIC: "/run/libvirt/libvirt-sock",
+    MODULAR: "/run/libvirt/virtqemud-sock",
+}
+
+
+class LibvirtPrograms(NamedTuple):
+    """Which programs of libvirt and QEMU are installed, by path.
+
+    ``gone`` are emulators that definitions of VMs name, and that are not there.
+    """
+
+    found: tuple[str, ...]
+    gone: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LibvirtPrograms:
+        """Look in the folders of programs; raise `MissingFact` if they are closed."""
+        named = {vm.emulator for vm in facts[Vms].vms if vm.emulator.startswith("/")}
+        stats = {path: host.lstat(path) for path in sorted(named)}
+        gone = (
+            path
+            for path, stat in stats.items()
+            if isinstance(stat, Missing) and stat.why is Why.ABSENT
+        )
+        return cls(_found(host), tuple(gone))
+
+
+def _found(host: Reader) -> tuple[str, ...]:
+    unseen: Missing | None = None
+    found = []
+    for folder in FOLDERS:
+        for name in PROGRAMS:
+            stat = host.lstat(f"{folder}/{name}")
+            if not isinstance(stat, Missing):
+                found.append(f"{folder}/{name}")
+            elif stat.why is not Why.ABSENT:
+                unseen = unseen or stat
+    if not found and unseen:
+        known(unseen)
+    return tuple(found)
+
+
+class Daemon(NamedTuple):
+    """One daemon of libvirt and its units.
+
+    ``units`` are installed, ``enabled`` are started by a target, ``masked`` cannot
+    be started; ``listens``: its socket is there now.
+    """
+
+    name: str
+    units: tuple[str, ...]
+    enabled: tuple[str, ...]
+    masked: tuple[str, ...]
+    listens: bool
+
+    @property
+    def starts(self) -> bool:
+        """Tell whether something starts it at boot, or when somebody connects."""
+        service = f"{self.name}.service"
+        open_ = [unit for unit in self.enabled if unit not in self.masked]
+        return bool(open_) and service not in self.masked
+
+
+class LibvirtDaemons(NamedTuple):
+    """The daemons that can start QEMU's VMs, those that have units of systemd's."""
+
+    daemons: tuple[Daemon, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LibvirtDaemons:
+        """Read systemd's folders; () on a host of another init.
+
+        Raises `MissingFact` if the administrator's units cannot be seen.
+        """
+        found = tuple(_daemon(host, name) for name in DAEMONS)
+        installed = tuple(d for d in found if d.units)
+        if installed:
+            known(host.list(ADMIN_UNITS))
+        return cls(installed)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services that read qemu.conf."""
+        return tuple(
+            unit
+            for daemon in self.daemons
+            for unit in daemon.units
+            if unit.endswith(".service") and unit not in daemon.masked
+        )
+
+
+def _daemon(host: Reader, name: str) -> Daemon:
+    names = (f"{name}.service", f"{name}.socket")
+    there = tuple(unit for unit in names if _is_installed(host, unit))
+    masked = tuple(unit for unit in there if _is_masked(host, unit))
+    listens = not isinstance(host.lstat(SOCKETS[name]), Missing)
+    enabled = tuple(unit for unit in there if _is_enabled(host, unit))
+    return Daemon(name, there, enabled, masked, listens)
+
+
+def _places(unit: str) -> Iterator[str]:
+    for folder in (*UNITS, OLD_UNITS):
+        yield f"{folder}/{unit}"
+
+
+def _is_installed(host: Reader, unit: str) -> bool:
+    """Tell whether a package brought the unit; a mask of one that is gone is none."""
+    packaged = (f"{UNITS[-1]}/{unit}", f"{OLD_UNITS}/{unit}")
+    if any(not isinstance(host.lstat(path), Missing) for path in packaged):
+        return True
+    own = host.lstat(f"{ADMIN_UNITS}/{unit}")
+    return not isinstance(own, Missing) and own.kind is Kind.FILE
+
+
+def _is_masked(host: Reader, unit: str) -> bool:
+    for path in _places(unit):
+        stat = host.lstat(path)
+        if not isinstance(stat, Missing):
+            return stat.kind is Kind.LINK and stat.target == "/dev/null"
+    return False
+
+
+def _is_enabled(host: Reader, unit: str) -> bool:
+    return any(
+        not isinstance(host.lstat(f"{folder}/{target}/{unit}"), Missing)
+        for folder in (*UNITS, OLD_UNITS)
+        for target in TARGETS
+    )

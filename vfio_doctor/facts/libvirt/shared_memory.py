@@ -1,0 +1,108 @@
+"""The file of plain shared memory, and who may open it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.base import NotApplicable, known
+from vfio_doctor.facts.node import may_open
+from vfio_doctor.facts.qemu_user import QemuUser
+from vfio_doctor.facts.vms import Vm, Vms
+from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+NAME = "looking-glass"
+SHARED_FILE = f"/dev/shm/{NAME}"
+OWN_FILE = "/etc/tmpfiles.d/10-looking-glass.conf"
+FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
+NO_VM = say(
+    "libvirt-no-shared-memory",
+    "no VM of the system instance has plain shared memory for Looking Glass",
+)
+NOT_A_FILE = say("libvirt-shared-memory-no-file", "not a regular file")
+
+
+class TmpfilesLine(NamedTuple):
+    """A line of tmpfiles.d that makes the file: its mode, owner and group."""
+
+    path: str
+    line: int
+    raw: str
+    mode: str
+    owner: str
+    group: str
+
+
+class LookingGlassMemory(NamedTuple):
+    """``/dev/shm/looking-glass``: the VMs, the file, and what makes it at boot.
+
+    ``stat`` is Missing (absent) before the first start of the VM. ``line`` is that
+    of tmpfiles.d that is in force.
+    """
+
+    vms: tuple[Vm, ...]
+    unread: tuple[Missing, ...]
+    stat: Stat | Missing
+    line: TmpfilesLine | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LookingGlassMemory:
+        """Look for the VMs first: without one nobody needs the file."""
+        found = facts[Vms]
+        vms = tuple(vm for vm in found.vms if vm.of_system and NAME in vm.shared.shmem)
+        if not vms:
+            return cls((), found.unread, Missing(SHARED_FILE, Why.ABSENT), None)
+        return cls(vms, found.unread, host.lstat(SHARED_FILE), _line(host))
+
+    @property
+    def file(self) -> str:
+        """Return the administrator's file that makes it, or should."""
+        return self.line.path if self.line else OWN_FILE
+
+    def demand(self) -> None:
+        """Raise `NotApplicable` if no VM has it, `MissingFact` if one may."""
+        if self.vms:
+            return
+        for missing in self.unread:
+            known(missing)
+        raise NotApplicable(NO_VM)
+
+    def opens_for(self, person: HumanUser) -> bool | None:
+        """Tell whether a person may read and write it; None if it is not there."""
+        if isinstance(self.stat, Missing) and self.stat.why is Why.ABSENT:
+            return None
+        stat = known(self.stat)
+        return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
+
+
+def _line(host: Reader) -> TmpfilesLine | None:
+    """Return the first line for the file; of two files of one name the first counts."""
+    names: dict[str, str] = {}
+    for folder in FOLDERS:
+        listed = host.list(folder)
+        for name in () if isinstance(listed, Missing) else listed:
+            if name.endswith(".conf") and (folder == FOLDERS[0] or NAME in name):
+                names.setdefault(name, f"{folder}/{name}")
+    for name in sorted(names):
+        text = read_text(host, names[name], 1 << 16)
+        for number, raw in enumerate(
+            () if isinstance(text, Missing) else text.splitlines(), 1
+        ):
+            words = raw.split()
+            if len(words) > 1 and words[0][:1] in "fF" and words[1] == SHARED_FILE:
+                mode, owner, group = ([*words[2:5], "-", "-", "-"])[:3]
+                return TmpfilesLine(names[name], number, raw, mode, owner, group)
+    return None
+
+
+def tmpfiles_line(facts: Facts) -> str:
+    """Return the line that makes the file for the person and for QEMU's group."""
+    qemu, kvm = facts[QemuUser], facts[Accounts].group("kvm")
+    group = "kvm" if kvm and kvm.gid in qemu.gids else qemu.group
+    return f"f {SHARED_FILE} 0660 {facts[HumanUser].name} {group} -"

@@ -1,0 +1,55 @@
+"""AppArmor and SELinux: rules for files, and what they tell the kernel log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.redaction import scrub
+from vfio_doctor.host.redaction.listed import listed
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.redaction.names import Names
+    from vfio_doctor.parse.denials import Denial
+
+_APPARMOR = listed(
+    "include if exists owner deny allow audit file quiet abstractions local"
+    " r w rw wr rk rwk mr rm rmix rwm rwkl ix px pix Px Pix Ux"
+)
+_RECORDS = listed(
+    "open mknod getattr file_mmap file_perm read write map ioctl create"
+    " svirt_t svirt_tcg_t virtd_t virtqemud_t device_t svirt_image_t svirt_tmpfs_t"
+    " kvmfr_device_t vfio_device_t kvm_device_t tmpfs_t unlabeled_t user_tmp_t"
+)
+
+
+def apparmor(text: str, names: Names) -> str:
+    """Return a file of AppArmor: its rules for files and its includes."""
+    return "\n".join(_apparmor_line(line, names) for line in text.split("\n"))
+
+
+def _apparmor_line(line: str, names: Names) -> str:
+    body = line.strip()
+    if body.startswith("#") and not body.startswith("#include"):
+        return "#"
+    return scrub.words(body.partition(" #")[0], names, _APPARMOR)
+
+
+def record(found: Denial, names: Names) -> str:
+    """Return a record written anew from what was read in it."""
+    what = " ".join(scrub.word(word, names, _RECORDS) for word in found.what.split())
+    if found.driver == "apparmor":
+        prefix, dash, rest = found.subject.partition("-")
+        profile = f"{scrub.word(prefix, names)}{dash}{scrub.word(rest, names)}"
+        return (
+            f'audit: apparmor="DENIED" operation="{what}" profile="{profile}"'
+            f' name="{found.path}"'
+        )
+    source, target = (
+        scrub.word(type_, names, _RECORDS) for type_ in (found.subject, found.target)
+    )
+    place = ' dev="tmpfs"' if found.in_private else ""
+    return (
+        f'audit: avc: denied {{ {what} }} name="{found.path[5:]}"{place}'
+        f" scontext=system_u:system_r:{source}:s0"
+        f" tcontext=system_u:object_r:{target}:s0 tclass=chr_file permissive=0"
+    )

@@ -1,0 +1,179 @@
+"""One domain as the lints see it: what passthrough depends on, taken out once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from vfio_doctor.lints import arguments
+from vfio_doctor.parse.domain import kib, pci_address
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.lints.arguments import Argument
+    from vfio_doctor.parse.xml_tree import Element
+
+KVMFR = "/dev/kvmfr"
+# More than any machine has places for.
+MOST = 256
+IVSHMEM = ("ivshmem-plain", "ivshmem-doorbell")
+
+
+class Hostdev(NamedTuple):
+    """A PCI function that the VM gets; ``guest`` is its address in the VM.
+
+    ``source`` is the element that holds the host's address.
+    """
+
+    element: Element
+    source: Element
+    address: str
+    managed: bool
+    guest: tuple[int, int, int, int] | None
+
+    @property
+    def slot(self) -> str:
+        """Return the host's address without the function."""
+        return self.address.rpartition(".")[0]
+
+
+class Shared(NamedTuple):
+    """Memory that host and guest share: ``<shmem>``, or an object of QEMU's.
+
+    ``size`` is in bytes, None if it is not said or not a number.
+    """
+
+    element: Element
+    path: str
+    size: int | None
+    argument: Argument | None = None
+
+    @property
+    def is_kvmfr(self) -> bool:
+        """Tell whether it is a device of the kvmfr module's."""
+        number = self.path.removeprefix(KVMFR)
+        return number != self.path and number.isdigit()
+
+
+class Definition:
+    """A domain, its source text and what was taken out of it."""
+
+    def __init__(self, domain: Element, path: str = "") -> None:
+        """Take a ``<domain>`` and the path it was read from."""
+        self.domain = domain
+        self.path = path
+
+    @cached_property
+    def name(self) -> str:
+        """Return the VM's name, "" if it has none."""
+        return self.domain.said("name")
+
+    @cached_property
+    def hostdevs(self) -> tuple[Hostdev, ...]:
+        """Return the PCI functions that it gets, those of SR-IOV and NVMe included."""
+        return tuple(islice(self._hostdevs(), MOST))
+
+    def _hostdevs(self) -> Iterator[Hostdev]:
+        for one in self.devices:
+            kind = one.get("type")
+            if one.tag not in ("hostdev", "interface", "disk"):
+                continue
+            if kind not in ("pci", "hostdev", "nvme"):
+                continue
+            source = one.first("source")
+            held = one.first("source/address")
+            address = pci_address(held.attributes) if held else ""
+            if source is None or held is None or not address:
+                continue
+            said = one.get("managed") or source.get("managed")
+            yield Hostdev(one, held, address, said == "yes", place_in_guest(one))
+
+    @cached_property
+    def devices(self) -> tuple[Element, ...]:
+        """Return all children of ``<devices>``."""
+        return tuple(c for d in self.domain.all("devices") for c in d.children)
+
+    @cached_property
+    def arguments(self) -> tuple[Argument, ...]:
+        """Return what is handed to QEMU as it is, option by option."""
+        found = self.domain.all("qemu:commandline")
+        return tuple(a for line in found for a in arguments.read(line))
+
+    @cached_property
+    def objects(self) -> tuple[Argument, ...]:
+        """Return the memory objects among the arguments."""
+        return tuple(
+            a
+            for a in self.arguments
+            if a.option == "object" and a.kind.startswith("memory-backend-")
+        )
+
+    @cached_property
+    def ivshmem(self) -> tuple[Argument, ...]:
+        """Return the shared-memory devices among the arguments."""
+        wanted = ("device",)
+        return tuple(
+            a for a in self.arguments if a.option in wanted and a.kind in IVSHMEM
+        )
+
+    @cached_property
+    def shared(self) -> tuple[Shared, ...]:
+        """Return all memory that host and guest share."""
+        return tuple(self._shared())
+
+    def _shared(self) -> Iterator[Shared]:
+        for one in self.devices:
+            if one.tag == "shmem":
+                size = one.first("size")
+                amount = kib(size.text, size.get("unit") or "B") if size else None
+                path = f"/dev/shm/{one.get('name')}"
+                held = None if amount is None else amount * 1024
+                yield Shared(one, path, held)
+        for argument in self.objects:
+            if argument.kind == "memory-backend-file":
+                path = str(argument.values.get("mem-path", ""))
+                yield Shared(argument.element, path, argument.bytes("size"), argument)
+
+    @cached_property
+    def kvmfr(self) -> tuple[Shared, ...]:
+        """Return the shared memory that is a device of kvmfr's."""
+        return tuple(one for one in self.shared if one.is_kvmfr)
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether it gets a PCI function of the host."""
+        return bool(self.hostdevs)
+
+    @cached_property
+    def looking_glass(self) -> tuple[Shared, ...]:
+        """Return the memory that Looking Glass uses."""
+        return tuple(
+            one for one in self.shared if one.is_kvmfr or "looking-glass" in one.path
+        )
+
+    @cached_property
+    def memory_kib(self) -> int:
+        """Return the memory of the VM in KiB, 0 if it is not said."""
+        return amount(self.domain.first("memory"))
+
+
+def amount(element: Element | None) -> int:
+    """Return the memory that an element names, in KiB; 0 if it names none."""
+    return kib(element.text, element.get("unit")) if element else 0
+
+
+def place_in_guest(device: Element) -> tuple[int, int, int, int] | None:
+    """Return a device's PCI address in the VM, None if it has none yet."""
+    own = device.first("address")
+    if own is None or own.get("type") != "pci" or not own.get("slot"):
+        return None
+    try:
+        domain, bus, slot, function = (
+            int(own.get(name, "0"), 0) for name in ("domain", "bus", "slot", "function")
+        )
+    except ValueError:
+        return None
+    return domain, bus, slot, function

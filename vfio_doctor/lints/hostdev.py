@@ -1,0 +1,395 @@
+"""Lints of the PCI functions that a VM gets: are they there, and may it have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.pci.groups import blocks, same_card
+from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.messages import say
+from vfio_doctor.model import Severity
+from vfio_doctor.parse.pci import BRIDGES, CLASSES, is_vfio_driver
+from vfio_doctor.parse.xml_edit import set_attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.lints.definition import Definition, Hostdev
+
+FIRST = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>"
+SECOND = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"
+
+
+def another(bus: str, slot: str = "0x00", function: str = "0x0") -> str:
+    """Return the second function of the example, and another <hostdev> behind it."""
+    address = f"domain='0x0000' bus='{bus}' slot='{slot}' function='{function}'"
+    return (
+        f"{SECOND}\n      </source>\n    </hostdev>\n    <hostdev mode='subsystem'"
+        f" type='pci' managed='yes'>\n      <source>\n        <address {address}/>"
+    )
+
+
+def present(vm: Definition, facts: Facts) -> Iterator[tuple[Hostdev, PciDevice]]:
+    """Yield the functions that the VM gets and that are here."""
+    if vm.hostdevs:
+        there = {one.bdf: one for one in facts[PciDevices].devices}
+        for hostdev in vm.hostdevs:
+            if hostdev.address in there:
+                yield hostdev, there[hostdev.address]
+
+
+def kind(device: PciDevice) -> str:
+    """Return what a function is, in the words of the field."""
+    classes = (device.class_[:4], device.class_[:2])
+    return next((CLASSES[c] for c in classes if c in CLASSES), f"class {device.class_}")
+
+
+class DeviceMissing(Lint):
+    """The VM gets a PCI function that this host does not have.
+
+    Addresses change when a card is moved, when an SSD is added, or with a firmware
+    update. libvirt then says "Device 0000:01:00.0 not found: could not access
+    /sys/...".
+
+    How to put it right:
+    Write the address that the card has now; `vfio-doctor devices` lists all.
+
+    False alarms:
+    A virtual function that a hook makes before the VM starts, or a card in a dock.
+    """
+
+    id = "vm-hostdev-missing"
+    number = "X17"
+    severity = Severity.ERROR
+    title = "The VM gets a device that is not there"
+    right = SECOND
+    wrong = another("0x0b")
+    rule = "vfio-device-gone"
+    reads_host = True
+
+    GONE = say("vm-hostdev-gone", "This host has no PCI function {address}.")
+    SEE = say(
+        "vm-hostdev-see-devices", "See `vfio-doctor devices` and write its address."
+    )
+    MOVED = say(
+        "vm-hostdev-moved",
+        "{address} is on {driver} and in no part of this VM: if the card has moved,"
+        " write"
+        " that address.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for each; one that sysfs does not tell of is there."""
+        if not vm.hostdevs:
+            return
+        found = facts[PciDevices]
+        there = {one.bdf for one in found.devices}
+        unread = " ".join(missing.source for missing in found.unread)
+        own = {one.address for one in vm.hostdevs}
+        free = [
+            one
+            for one in found.devices
+            if is_vfio_driver(one.driver) and one.bdf not in own
+        ]
+        for one in vm.hostdevs:
+            if one.address in there or one.address in unread:
+                continue
+            advice = self.SEE
+            if free:
+                first = free[0]
+                advice = self.MOVED.filled(address=first.bdf, driver=first.driver)
+            yield Found(one.source, self.GONE.filled(address=one.address), advice)
+
+
+class DeviceIsBridge(Lint):
+    """The VM gets a bridge, which no VM can have.
+
+    "Non-endpoint PCI devices cannot be assigned to guests": bridges stay with the host,
+    also those in the group of a card.
+
+    How to put it right:
+    Take this <hostdev> out; the bridge need not be passed with the card behind it.
+
+    False alarms:
+    None known.
+    """
+
+    id = "vm-hostdev-bridge"
+    number = "X17"
+    severity = Severity.ERROR
+    title = "The VM gets a bridge"
+    right = SECOND
+    wrong = another("0x00", "0x01")
+    reads_host = True
+
+    BRIDGE = say(
+        "vm-hostdev-is-bridge",
+        "{address} is a {kind}: libvirt gives no bridge to a VM.",
+    )
+    LEAVE = say("vm-hostdev-leave-bridge", "Take this <hostdev> out.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Go by the class code."""
+        for hostdev, device in present(vm, facts):
+            if device.class_.startswith((*BRIDGES, "0600")):
+                message = self.BRIDGE.filled(address=device.bdf, kind=kind(device))
+                yield Found(hostdev.source, message, self.LEAVE)
+
+
+class DeviceInUse(Lint):
+    """The VM gets a device that the host itself lives on.
+
+    When the VM starts, libvirt takes the device from its driver: the file systems on it
+    are gone, the network is down, the keyboard is dead.
+
+    How to put it right:
+    Check the address: after a change of hardware it may name another device. Take
+    the <hostdev> out if this is the right one.
+
+    False alarms:
+    A host that is meant to be left without network or keyboard while the VM runs.
+    """
+
+    id = "vm-hostdev-in-use"
+    number = "X48"
+    severity = Severity.ERROR
+    title = "The VM gets a device that the host lives on"
+    right = SECOND
+    wrong = another("0x04")
+    reads_host = True
+
+    USED = say(
+        "vm-hostdev-used", "{address} is a {kind} that the host uses now: {why}."
+    )
+    CHECK = say(
+        "vm-hostdev-check-address",
+        "Check the address (`vfio-doctor devices`): the card that was meant may have"
+        " another one now.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Say what is sure of all but displays, which have a lint of their own."""
+        for hostdev, device in present(vm, facts):
+            if device.is_display:
+                continue
+            needs = [n for n in facts[HostNeeds].of(device.bdf) if n.sure]
+            for need in needs[:1]:
+                message = self.USED.filled(
+                    address=device.bdf, kind=kind(device), why=need.why
+                )
+                yield Found(hostdev.source, message, self.CHECK)
+
+
+class OtherCard(Lint):
+    """The address names a device of the host, while the card for VMs is elsewhere.
+
+    Addresses change when hardware does. The VM names a function that a driver of the
+    host holds; another one is on vfio-pci and in no part of this VM. Most likely the
+    card has moved, and the VM would take the wrong one.
+
+    How to put it right:
+    Compare with `vfio-doctor devices`, and write the card's address.
+
+    False alarms:
+    Another VM owns the card on vfio-pci, and this one binds its own when it starts.
+    """
+
+    id = "vm-hostdev-other-card"
+    number = "+1"
+    severity = Severity.WARNING
+    title = "The address may name another card by now"
+    right = ""
+    wrong = ""
+    reads_host = True
+
+    OTHER = say(
+        "vm-hostdev-other",
+        "{address} is a {kind} on {driver}, while {free} ({free_kind}), which {vfio}"
+        " holds, is in no part of this VM: has the card moved?",
+    )
+    COMPARE = say(
+        "vm-hostdev-compare", "Compare with `vfio-doctor devices`; write {free} if so."
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Ask only if no display is among what the VM gets, and one waits."""
+        held = list(present(vm, facts))
+        if not held or any(device.is_display for _, device in held):
+            return
+        own = {hostdev.address for hostdev, _ in held}
+        free = [
+            one
+            for one in facts[PciDevices].displays
+            if is_vfio_driver(one.driver) and one.bdf not in own
+        ]
+        for hostdev, device in held if free else ():
+            if not device.driver or is_vfio_driver(device.driver):
+                continue
+            card = free[0]
+            message = self.OTHER.filled(
+                address=device.bdf,
+                kind=kind(device),
+                driver=device.driver,
+                free=card.bdf,
+                free_kind=kind(card),
+                vfio=card.driver,
+            )
+            advice = self.COMPARE.filled(free=card.bdf)
+            yield Found(hostdev.source, message, advice)
+
+
+class GroupIncomplete(Lint):
+    """Another device of the same IOMMU group stays with the host.
+
+    VFIO gives whole groups to a VM: as long as one function of the group is on a driver
+    of the host, the VM does not start ("group N is not viable").
+
+    How to put it right:
+    Pass the other function too, bind it to vfio-pci, or move the card to another slot.
+
+    False alarms:
+    Newer kernels let some drivers stay (those that do no DMA of their own).
+    """
+
+    id = "vm-group-incomplete"
+    number = "X18"
+    severity = Severity.ERROR
+    title = "The VM gets only a part of an IOMMU group"
+    right = ""
+    wrong = ""
+    rule = "vfio-group-shared"
+    reads_host = True
+
+    SHARES = say(
+        "vm-group-shares",
+        "{address} is in IOMMU group {group} with {other} ({kind}), which stays with"
+        " the"
+        " host's driver {driver}: the VM does not start.",
+    )
+    PASS = say(
+        "vm-group-pass",
+        "Pass {other} too, or bind it to vfio-pci; if the host needs it, move the card"
+        " to"
+        " another slot.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Take as passed what this VM names, whatever its driver now."""
+        own = {one.address for one in vm.hostdevs}
+        told: set[str] = set()
+        for hostdev, device in present(vm, facts):
+            if device.group is None:
+                continue
+            for other in facts[PciDevices].devices:
+                if other.group != device.group or other.bdf in own | told:
+                    continue
+                if blocks(other):
+                    told.add(other.bdf)
+                    yield self._found(hostdev, device, other)
+
+    def _found(self, hostdev: Hostdev, device: PciDevice, other: PciDevice) -> Found:
+        message = self.SHARES.filled(
+            address=device.bdf,
+            group=device.group or 0,
+            other=other.bdf,
+            kind=kind(other),
+            driver=other.driver,
+        )
+        return Found(hostdev.source, message, self.PASS.filled(other=other.bdf))
+
+
+class CardSplit(Lint):
+    """The VM gets the graphics function of a card without its others.
+
+    The sound, USB and USB-C functions of a card reset together with the first one.
+    A guest that has only the picture may fail to reset the card, and has no sound.
+
+    How to put it right:
+    Pass all functions of the card.
+
+    False alarms:
+    A function that is left out on purpose and has no driver on the host.
+    """
+
+    id = "vm-card-split"
+    number = "X19"
+    severity = Severity.WARNING
+    title = "The functions of one card are split"
+    right = SECOND
+    wrong = SECOND.replace("bus='0x01'", "bus='0x03'").replace("0x1'/>", "0x0'/>")
+    reads_host = True
+
+    SPLIT = say(
+        "vm-card-left-out",
+        "{address} is passed without {others} of the same card.",
+    )
+    ADD = say("vm-card-add", "Add a <hostdev> for each of them: {others}.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Leave to another lint what keeps the VM from starting."""
+        own = {one.address for one in vm.hostdevs}
+        for hostdev, device in present(vm, facts):
+            if not device.is_display or not device.bdf.endswith(".0"):
+                continue
+            siblings = [
+                one.bdf
+                for one in facts[PciDevices].devices
+                if same_card(one, device) and one.bdf not in own
+                if not (blocks(one) and one.group == device.group)
+            ]
+            if siblings:
+                others = tuple(siblings)
+                message = self.SPLIT.filled(address=device.bdf, others=others)
+                yield Found(hostdev.source, message, self.ADD.filled(others=others))
+
+
+class Unmanaged(Lint):
+    """libvirt is told not to bind the device, and it is on a driver of the host.
+
+    With managed='no' libvirt expects the device on vfio-pci when the VM starts.
+
+    How to put it right:
+    Write managed='yes', or bind the device to vfio-pci at boot.
+
+    False alarms:
+    A hook that binds it before the VM starts.
+    """
+
+    id = "vm-hostdev-unmanaged"
+    number = "X21"
+    severity = Severity.WARNING
+    title = "Nobody binds the device to vfio-pci"
+    right = "type='pci' managed='yes'>\n      <source>\n        " + FIRST
+    wrong = "type='pci' managed='no'>\n      <source>\n        " + FIRST
+    rule = "vfio-not-bound"
+    reads_host = True
+
+    UNBOUND = say(
+        "vm-hostdev-nobody-binds",
+        "managed='no' and {address} is on {driver}: the VM does not start.",
+    )
+    NO_DRIVER = say(
+        "vm-hostdev-nobody-binds-none",
+        "managed='no' and {address} has no driver: the VM does not start.",
+    )
+    MANAGE = say(
+        "vm-hostdev-manage", "Write managed='yes', or bind it to vfio-pci at boot."
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look at the driver that each has now."""
+        for hostdev, device in present(vm, facts):
+            if hostdev.managed or is_vfio_driver(device.driver):
+                continue
+            said = self.UNBOUND if device.driver else self.NO_DRIVER
+            message = said.filled(
+                address=device.bdf,
+                **({"driver": device.driver} if device.driver else {}),
+            )
+            cure = (set_attribute(hostdev.element, "managed", "yes"),)
+            where = "managed" if hostdev.element.get("managed") else ""
+            yield Found(hostdev.element, message, self.MANAGE, where, cure=cure)

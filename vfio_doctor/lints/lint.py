@@ -1,0 +1,58 @@
+"""What a lint is, and what it finds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.lints.definition import Definition
+    from vfio_doctor.model import Message, Severity
+    from vfio_doctor.parse.xml_edit import Edit
+    from vfio_doctor.parse.xml_tree import Element
+
+
+class Found(NamedTuple):
+    """One fault: the element, what is wrong with it, and what to write instead.
+
+    ``attribute`` is the one that is meant, "" for the element. ``cure`` is the change
+    of the text that puts it right, () where there is more than one way.
+    """
+
+    element: Element
+    message: Message
+    advice: Message
+    attribute: str = ""
+    severity: Severity | None = None
+    cure: tuple[Edit, ...] = ()
+
+
+class Lint:
+    """One fault that a definition can have; its docstring is the user's page.
+
+    ``wrong`` put in place of ``right`` in the example (`vfio_doctor.lints.example`)
+    makes the fault, and nothing else; both are "" where the host is at fault.
+    ``context`` are pairs that change the example before that. ``rule`` is the check
+    that says the same of the host, so that the report of the host says it once.
+    ``deep`` is true where programs are started or large files read: that is left to
+    ``vfio-doctor vm``.
+    """
+
+    id: ClassVar[str]
+    number: ClassVar[str]
+    severity: ClassVar[Severity]
+    title: ClassVar[str]
+    wrong: ClassVar[str]
+    right: ClassVar[str]
+    context: ClassVar[tuple[tuple[str, str], ...]] = ()
+    rule: ClassVar[str] = ""
+    reads_host: ClassVar[bool] = False
+    deep: ClassVar[bool] = False
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterable[Found]:
+        """Yield one `Found` a fault; raise `MissingFact` if the host does not say."""
+        raise NotImplementedError

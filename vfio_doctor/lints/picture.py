@@ -1,0 +1,175 @@
+"""Lints of what Looking Glass needs around its memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.messages import say
+from vfio_doctor.model import Severity
+from vfio_doctor.parse.xml_edit import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.lints.definition import Definition
+
+VIDEO = "<model type='vga'/>"
+
+
+class VideoModel(Lint):
+    """The VM has a video card that gets in the way of Looking Glass.
+
+    Looking Glass asks for <video> of type vga, or none once it works: with qxl or
+    virtio Windows may put its desktop on that card, and not on the passed one.
+
+    How to put it right:
+    Write <model type='vga'/>.
+
+    False alarms:
+    A Linux guest that is told by hand which card to use.
+    """
+
+    id = "vm-video-model"
+    number = "X43"
+    severity = Severity.WARNING
+    title = "The video model is not one for Looking Glass"
+    right = VIDEO
+    wrong = "<model type='qxl' ram='65536'/>"
+
+    WRONG = say(
+        "vm-video-not-vga",
+        "Looking Glass is used with a video card of type {model}: Windows may put its"
+        " desktop there.",
+    )
+    WRITE = say("vm-video-write-vga", "Write <model type='vga'/>, or none.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look at each model."""
+        if not vm.looking_glass or not vm.passes:
+            return
+        for model in vm.domain.all("devices/video/model"):
+            kind = model.get("type")
+            if kind in ("qxl", "virtio"):
+                message = self.WRONG.filled(model=kind)
+                cure = (replace(model, VIDEO),)
+                yield Found(model, message, self.WRITE, "type", cure=cure)
+
+
+class NoSpice(Lint):
+    """Looking Glass has no SPICE server to send the keyboard and mouse through.
+
+    The client sends keys, mouse, clipboard and sound through SPICE. Without it there is
+    only a picture.
+
+    How to put it right:
+    Add <graphics type='spice' autoport='yes'/> to <devices>.
+
+    False alarms:
+    Input comes from a passed USB controller or evdev on purpose.
+    """
+
+    id = "vm-no-spice"
+    number = "X44"
+    severity = Severity.WARNING
+    title = "Looking Glass has no SPICE for its input"
+    right = "<graphics type='spice' autoport='yes'/>"
+    wrong = "<graphics type='vnc' autoport='yes'/>"
+
+    NONE = say(
+        "vm-spice-none",
+        "Looking Glass is used without SPICE: the client has neither keys nor mouse.",
+    )
+    ADD = say("vm-spice-add", "Add <graphics type='spice' autoport='yes'/>.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for a SPICE server, of libvirt's or among the arguments."""
+        if not vm.looking_glass:
+            return
+        graphics = list(vm.domain.all("devices/graphics"))
+        if any(one.get("type") == "spice" for one in graphics):
+            return
+        own = any(a.option == "spice" for a in vm.arguments)
+        evdev = any(a.kind == "input-linux" for a in vm.arguments)
+        inputs = any(d.tag == "input" and d.get("type") == "evdev" for d in vm.devices)
+        if own or evdev or inputs:
+            return
+        place = graphics[0] if graphics else vm.looking_glass[0].element
+        yield Found(place, self.NONE, self.ADD)
+
+
+class Tablet(Lint):
+    """A tablet is the pointer, which does not go with Looking Glass B7 and older.
+
+    libvirt adds a USB tablet, which has places, not movements. Release B7 asks to
+    take it out; the current ones do not mind.
+
+    How to put it right:
+    Take out <input type='tablet'/>.
+
+    False alarms:
+    Current releases of Looking Glass.
+    """
+
+    id = "vm-tablet"
+    number = "X45"
+    severity = Severity.INFO
+    title = "A tablet is in the way of Looking Glass B7"
+    right = "<memballoon model='none'/>"
+    wrong = "<input type='tablet' bus='usb'/>\n    <memballoon model='none'/>"
+
+    SAID = say(
+        "vm-tablet-there",
+        "Looking Glass up to B7 wants no tablet: the pointer jumps or stays.",
+    )
+    REMOVE = say("vm-tablet-remove", "Take it out if you use B7 or older.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for one."""
+        for one in vm.devices if vm.looking_glass else ():
+            if one.tag == "input" and one.get("type") == "tablet":
+                yield Found(one, self.SAID, self.REMOVE)
+
+
+class NoClipboard(Lint):
+    """There is no channel for the clipboard of Looking Glass.
+
+    The clipboard goes through SPICE's agent channel, com.redhat.spice.0.
+
+    How to put it right:
+    Add a <channel type='spicevmc'> with <target type='virtio'
+    name='com.redhat.spice.0'/>.
+
+    False alarms:
+    Nobody wants a clipboard.
+    """
+
+    id = "vm-spice-channel"
+    number = "X46"
+    severity = Severity.INFO
+    title = "No channel for the clipboard"
+    right = "name='com.redhat.spice.0'"
+    wrong = "name='org.qemu.guest_agent.0'"
+
+    NONE = say(
+        "vm-spice-no-channel",
+        "No channel is com.redhat.spice.0: host and guest do not share the clipboard.",
+    )
+    ADD = say(
+        "vm-spice-add-channel",
+        "Add <channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/>"
+        "</channel>.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for the channel if there is a SPICE server."""
+        spice = [
+            one
+            for one in vm.domain.all("devices/graphics")
+            if one.get("type") == "spice"
+        ]
+        names = [t.get("name") for t in vm.domain.all("devices/channel/target")]
+        own = any(a.option == "chardev" for a in vm.arguments)
+        if vm.looking_glass and spice and not own and "com.redhat.spice.0" not in names:
+            yield Found(spice[0], self.NONE, self.ADD)

@@ -1,0 +1,99 @@
+"""Small changes of an XML text that leave every other byte as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vfio_doctor.parse.xml_tree import Element
+
+_QUOTED = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "'": "&apos;"}
+
+
+class Edit(NamedTuple):
+    """Put ``text`` in place of some bytes."""
+
+    start: int
+    end: int
+    text: str
+
+
+def set_attribute(element: Element, name: str, value: str) -> Edit:
+    """Return what gives an attribute a value, in the quotes that stand there."""
+    head = element.head
+    quoted = "".join(_QUOTED.get(char, char) for char in value)
+    found = re.search(rf"\s{re.escape(name)}\s*=\s*([\"'])(.*?)\1", head, re.DOTALL)
+    if found:
+        start = element.start + len(head[: found.start(2)].encode())
+        return Edit(start, start + len(found[2].encode()), quoted)
+    behind = re.match(r"<[^\s/>]+", head)
+    at = element.start + len(behind[0].encode() if behind else b"")
+    return Edit(at, at, f" {name}='{quoted}'")
+
+
+def set_text(element: Element, text: str) -> Edit:
+    """Return what gives an element without children another text."""
+    start = element.start + len(element.head.encode())
+    end = element.source.data.rfind(b"</", start, element.end)
+    return Edit(start, max(start, end), text)
+
+
+def replace(element: Element, text: str) -> Edit:
+    """Return what puts a text in place of a whole element."""
+    return Edit(element.start, element.end, text)
+
+
+def remove(element: Element) -> Edit:
+    """Return what takes an element away, and its line if nothing else is on it."""
+    data, start, end = element.source.data, element.start, element.end
+    line = data.rfind(b"\n", 0, start) + 1
+    behind = data.find(b"\n", end)
+    if not data[line:start].strip() and behind >= 0 and not data[end:behind].strip():
+        return Edit(line, behind + 1, "")
+    return Edit(start, end, "")
+
+
+def add_child(element: Element, text: str) -> Edit:
+    """Return what adds a child as the first one, indented like the others."""
+    head = element.head
+    if head.endswith("/>"):
+        at = element.start + len(head[:-2].encode())
+        return Edit(at, element.end, f">{text}</{element.tag}>")
+    at = element.start + len(head.encode())
+    return Edit(at, at, f"{_blank(element)}{text}")
+
+
+def add_before(element: Element, text: str) -> Edit:
+    """Return what adds an element before another, indented like it."""
+    data = element.source.data
+    line = data.rfind(b"\n", 0, element.start) + 1
+    blank = data[line : element.start]
+    indent = "\n" + blank.decode() if not blank.strip() and line else ""
+    return Edit(element.start, element.start, f"{text}{indent}")
+
+
+def _blank(element: Element) -> str:
+    """Return the blank space that stands before the first child."""
+    data = element.source.data
+    at = element.source.head_end(element.start)
+    end = at
+    while end < len(data) and data[end] in b" \t\r\n":
+        end += 1
+    blank = data[at:end].decode()
+    return blank if "\n" in blank else ""
+
+
+def applied(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """Return the text with the edits; of two that overlap the first is made."""
+    out, done = [], 0
+    for edit in sorted(set(edits), key=lambda e: (e.start, e.end)):
+        if edit.start < done:
+            continue
+        out += [data[done : edit.start], edit.text.encode()]
+        done = edit.end
+    return b"".join([*out, data[done:]])

@@ -1,0 +1,107 @@
+"""What lints found in definitions, as a compiler says it: place, line, caret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.lints.judge import count
+from vfio_doctor.messages import say
+from vfio_doctor.model import Severity
+from vfio_doctor.report.untrusted import ascii_only, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.lints.judge import Fault, Judged
+    from vfio_doctor.report.style import Look
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+# A definition on one line would fill the screen with each finding.
+WIDEST = 160
+BEFORE = 60
+STDIN = "-"
+NONE = say("vm-text-none", "Found nothing wrong in {names}.")
+COUNTS = say("vm-text-counts", "{errors} errors, {warnings} warnings, {infos} notes.")
+UNTOLD = say("vm-text-untold", "{lint} could not be judged: {why}")
+NO_VMS = say("vm-text-no-vms", "No definition of a VM was found here.")
+REFUSED = say("vm-text-refused", "{path}: not read: {why}")
+REFUSED_AT = say("vm-text-refused-at", "{path}:{line}:{column}: not read: {why}")
+
+
+def render(judged: tuple[Judged, ...], look: Look) -> str:
+    """Return every fault, then what could not be told, then the counts."""
+    text = "".join(f"{line}\n" for line in _lines(judged, look))
+    return text if look.utf8 else ascii_only(text)
+
+
+def where(one: Judged) -> str:
+    """Return what stands for a definition before the line number."""
+    return "<stdin>" if one.path == STDIN else one.path or one.name
+
+
+def refusal(one: Judged) -> str:
+    """Return why a definition was not read, with the place if that is known."""
+    refused = one.refused
+    assert refused is not None
+    if refused.spot is None:
+        return clean(REFUSED.filled(path=where(one), why=refused.message))
+    line, column, _ = refused.spot
+    return clean(
+        REFUSED_AT.filled(
+            path=where(one), line=line, column=column, why=refused.message
+        )
+    )
+
+
+def _lines(judged: tuple[Judged, ...], look: Look) -> Iterator[str]:
+    if not judged:
+        yield clean(NO_VMS)
+        return
+    for one in judged:
+        if one.refused:
+            yield refusal(one)
+        for fault in one.faults:
+            yield from _fault(one, fault, look)
+    if look.verbosity >= 0:
+        for one in judged:
+            for untold in one.untold:
+                why = untold.why.message
+                yield clean(UNTOLD.filled(lint=untold.lint.id, why=why))
+    yield _sum(judged)
+
+
+def _fault(one: Judged, fault: Fault, look: Look) -> Iterator[str]:
+    word = fault.severity.word
+    place = f"{where(one)}:{fault.place.line}:{fault.place.column}"
+    said = f"{clean(fault.message)} [{fault.lint.id}]"
+    if not look.colour:
+        yield f"{clean(place)}: {word}: {said}"
+    else:
+        from click import style
+
+        bold = style(f"{clean(place)}:", bold=True)
+        yield f"{bold} {style(f'{word}:', fg=COLOURS[fault.severity])} {said}"
+    if look.verbosity < 0:
+        return
+    yield from _source(fault)
+    yield f"    = {clean(fault.advice)}"
+
+
+def _source(fault: Fault) -> Iterator[str]:
+    """Yield the line, and a caret below; of a long line what is near the place."""
+    at = fault.place.column - 1
+    start = at - BEFORE if len(fault.line) > WIDEST and at > BEFORE else 0
+    shown = fault.line[start : start + WIDEST].replace("\t", " ")
+    head, rest = clean(shown[: at - start]), clean(shown[at - start :])
+    marked = max(1, min(fault.length, len(rest)))
+    number = str(fault.place.line)
+    yield f"{number:>5} | {head}{rest}"
+    yield f"{'':>5} | {' ' * len(head)}^{'~' * (marked - 1)}"
+
+
+def _sum(judged: tuple[Judged, ...]) -> str:
+    found = [count(judged, s) for s in reversed(Severity)]
+    if any(found) or any(one.refused for one in judged):
+        errors, warnings, infos = found
+        return clean(COUNTS.filled(errors=errors, warnings=warnings, infos=infos))
+    return clean(NONE.filled(names=tuple(one.name or where(one) for one in judged)))
