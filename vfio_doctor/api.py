@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.late_image import LateImage as LateImage
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
@@ -100,6 +101,8 @@ if TYPE_CHECKING:
         LookingGlassMemory as LookingGlassMemory,
     )
     from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
+    from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
+    from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
@@ -131,6 +134,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
     from vfio_doctor.facts.pci.claims import Script as Script
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
+    from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
+    from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
+    from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
     from vfio_doctor.facts.pci.devices import members as members
@@ -144,6 +150,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
+    from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
+    from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
@@ -161,7 +169,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
-    from vfio_doctor.facts.vfio_container import VfioContainer as VfioContainer
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms
@@ -198,6 +205,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
+    from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late

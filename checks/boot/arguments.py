@@ -168,7 +168,7 @@ class IommuArgumentWithoutEffect(Check):
     they are known, for values that the kernel does not know (amd_iommu=on,
     iommu=on, intel_iommu=pt), for arguments of the other maker's IOMMU, for
     vfio.pci… written with a dot, for bus addresses in place of ids, and for
-    common misspellings.
+    common misspellings. It is a warning if ids of a device are lost in that way.
 
     Why is this bad?
     It does no harm by itself. But you may think that something is set which is
@@ -215,6 +215,6 @@ def _idle(idle: Idle, source: str) -> Finding:
     place = ArgumentPlace(idle.word, source)
     message = IDLE.filled(word=idle.word, why=idle.why)
     advice = MEANT.filled(meant=idle.meant) if idle.meant else LEAVE_OUT
-    return Finding(
-        place, message, (Evidence(source, idle.word, idle.meant),), None, advice
-    )
+    rows = (Evidence(source, idle.word, idle.meant),)
+    severity = Severity.WARNING if idle.serious else None
+    return Finding(place, message, rows, severity, advice)

@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     InitramfsModules,
     Iterator,
     KernelCmdline,
+    LateImage,
     Message,
     MissingFact,
     PciDevice,
@@ -32,6 +33,8 @@ from vfio_doctor.api import (
 
 VFIO_PCI = "vfio-pci"
 BRIDGE = "06"
+# Drivers that an initramfs may load early.
+GRAPHICS = ("amdgpu", "i915", "nouveau", "nvidia", "radeon", "xe")
 NOT_PROBED = say(
     "vfio-not-bound-never-probed",
     "{bdf} has no driver: driver_override names vfio-pci, but after that nobody asked"
@@ -136,6 +139,8 @@ class VfioNotBound(Check):
     twin is bound by its address. Nothing is done if the host needs the card, or
     anything in its group. If driver_override is set and nobody asked the kernel to
     look for a driver, `vfio-doctor --fix` asks.
+    If the initramfs loads the other driver first, only holds vfio-pci, or is older
+    than the file with the ids, the finding says so.
 
     See it yourself:
         lspci -nnk
@@ -215,7 +220,14 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
     if ClaimKind.VM in one.kinds and not device.is_display:
         severity = Severity.WARNING
     message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
-    return Finding(place, message, rows, severity, _cure(one, claim, facts))
+    late = _late_row(claim, facts) if device.driver in GRAPHICS else ()
+    return Finding(place, message, rows + late, severity, _cure(one, claim, facts))
+
+
+def _late_row(claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
+    """Return what lets the other driver come first, if the image tells."""
+    late = facts[LateImage].reason if claim.pattern is not None else None
+    return (Evidence(late.source, late.observed, late.expected),) if late else ()
 
 
 def _first(one: Wanted) -> Claim:
@@ -241,6 +253,9 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it before the driver that has it."""
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=device.ids)
+    late = facts[LateImage].reason if claim.pattern is not None else None
+    if late is not None and device.driver in GRAPHICS:
+        return late.cure
     module = module_of(device.driver)
     if _is_built_in(module, facts):
         return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)

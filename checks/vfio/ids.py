@@ -11,16 +11,17 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    IdlePhysicals,
     Iterator,
     Message,
     NotApplicable,
     PciDevices,
+    PhysicalFunction,
     Place,
     Severity,
     VfioIds,
     VmPlace,
     WantedDevices,
-    WantedStates,
     known,
     say,
 )
@@ -134,6 +135,22 @@ VIRTUAL = say(
     "{path} gives {address} to a VM, and there is no device at that address. {physical}"
     " on the same bus can make virtual functions, but makes none: vfio-pci has it.",
 )
+NO_DRIVER = say(
+    "vfio-device-gone-virtual-no-driver",
+    "{path} gives {address} to a VM, and there is no device at that address. {physical}"
+    " on the same bus can make virtual functions, but makes none: it has no driver.",
+)
+NONE_MADE = say(
+    "vfio-device-gone-virtual-none-made",
+    "{path} gives {address} to a VM, and there is no device at that address. {physical}"
+    " on the same bus can make virtual functions, but makes none since it was booted.",
+)
+MAKE = say(
+    "vfio-device-gone-make",
+    "If {address} is to be a virtual function, let the host's driver have {physical},"
+    " and write how many you want to its sriov_numvfs at every boot (a udev rule or a"
+    " unit): the kernel forgets them. Else correct the VM's definition.",
+)
 KEEP_PHYSICAL = say(
     "vfio-device-gone-keep-physical",
     "If {address} is to be a virtual function, leave {physical} with the host's driver,"
@@ -158,7 +175,7 @@ class VfioDeviceGone(Check):
     What it does:
     Looks up every PCI address in the definitions of VMs (libvirt's <hostdev>,
     Proxmox's hostpci), and reports those without a device. It says so if a network
-    card on vfio-pci could make the virtual function that the VM may mean.
+    card could make the virtual function that the VM may mean, and makes none.
 
     Why is this bad?
     The VM does not start ("Device ... not found"). And if another device has moved
@@ -199,22 +216,32 @@ def _gone(claim: Claim, facts: Facts) -> Finding:
     rows = (Evidence(path, address, A_DEVICE),)
     place = VmPlace(address, path)
     physical = _physical(address, facts)
-    if physical:
-        message = VIRTUAL.filled(path=path, address=address, physical=physical)
-        advice = KEEP_PHYSICAL.filled(address=address, physical=physical)
-        source = f"/sys/bus/pci/devices/{physical}/sriov_numvfs"
-        evidence = (*rows, Evidence(source, "0", AT_LEAST_ONE))
-        return Finding(place, message, evidence, Severity.ERROR, advice)
+    if physical is not None:
+        return _virtual(claim, physical, rows)
     message = GONE.filled(path=path, address=address)
     return Finding(place, message, rows, None, ADDRESSES_MOVE)
 
 
-def _physical(address: str, facts: Facts) -> str:
-    """Return a function of that bus that vfio-pci keeps from making others, or ""."""
+def _virtual(
+    claim: Claim, physical: PhysicalFunction, rows: tuple[Evidence, ...]
+) -> Finding:
+    """Return that a virtual function is meant, which the physical one does not make."""
+    held = "vfio" in physical.driver
+    text = VIRTUAL if held else NONE_MADE if physical.driver else NO_DRIVER
+    advice = KEEP_PHYSICAL if held else MAKE
+    named = {"address": claim.address, "physical": physical.bdf}
+    source = f"/sys/bus/pci/devices/{physical.bdf}/sriov_numvfs"
+    return Finding(
+        VmPlace(claim.address, claim.source),
+        text.filled(path=claim.source, **named),
+        (*rows, Evidence(source, "0", AT_LEAST_ONE)),
+        Severity.ERROR,
+        advice.filled(**named),
+    )
+
+
+def _physical(address: str, facts: Facts) -> PhysicalFunction | None:
+    """Return a function of that bus that can make others and makes none."""
     bus = address.rpartition(":")[0]
-    held = {one.device.bdf for one in facts[WantedDevices].devices if one.held}
-    for state in facts[WantedStates].states:
-        able = bool(state.total_vfs) and state.made_vfs == 0
-        if able and state.bdf in held and state.bdf.rpartition(":")[0] == bus:
-            return state.bdf
-    return ""
+    same = (p for p in facts[IdlePhysicals].found if p.bdf.rpartition(":")[0] == bus)
+    return next(same, None)

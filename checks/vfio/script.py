@@ -20,14 +20,27 @@ from vfio_doctor.api import (
     WantedDevices,
     Why,
     known,
+    loads_itself,
     say,
 )
 
+# What such a script is for; of another one nothing is known.
+PURPOSE = "driver_override"
 NO_SCRIPT = say("vfio-script-none", "no `install vfio-pci` line stands in modprobe.d")
 GONE = say(
     "vfio-script-gone",
     "{path}, which is to run in place of loading vfio-pci, is not there: vfio-pci is"
     " never loaded.",
+)
+NEVER_LOADS = say(
+    "vfio-script-never-loads",
+    "{path} runs in place of loading vfio-pci, and does not load it: nothing does.",
+)
+LOADS = say("vfio-script-loads", "`modprobe -i vfio-pci` at its end")
+LOAD_IT = say(
+    "vfio-script-load-it",
+    "Write `modprobe -i vfio-pci` as its last line (without -i it calls itself), and"
+    " build the initramfs anew if it holds the script.",
 )
 NOT_IN_IMAGE = say(
     "vfio-script-not-in-image",
@@ -64,9 +77,9 @@ class VfioScriptIdle(Check):
 
     What it does:
     If modprobe.d runs a script in place of loading vfio-pci (`install vfio-pci ...`),
-    this looks whether the script is there, and, if mkinitcpio loads vfio-pci in the
-    initramfs, whether the script is in the image and no graphics driver is loaded
-    before it.
+    this looks whether the script is there and loads the module at last, and, if
+    mkinitcpio loads vfio-pci in the initramfs, whether the script is in the image and
+    no graphics driver is loaded before it.
 
     Why is this bad?
     Two cards of the same model have the same ids, so a script has to tell vfio-pci by
@@ -106,8 +119,18 @@ class VfioScriptIdle(Check):
                 row = Evidence(script.source, script.command, THERE)
                 message = GONE.filled(path=script.path)
                 yield Finding(_place(script), message, (row,), None, WRITE)
+            elif PURPOSE in script.text and not loads_itself(_run(script)):
+                message = NEVER_LOADS.filled(path=script.path)
+                rows = (Evidence(script.source, script.command, LOADS),)
+                yield Finding(_place(script), message, rows, None, LOAD_IT)
             elif order.loads:
                 yield from _idle(script, order)
+
+
+def _run(script: Script) -> str:
+    """Return all that runs: the line of modprobe.d and the script."""
+    text = "" if isinstance(script.text, Missing) else script.text
+    return f"{script.command}\n{text}"
 
 
 def _idle(script: Script, order: InitramfsOrder) -> Iterator[Finding]:

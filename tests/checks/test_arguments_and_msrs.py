@@ -254,8 +254,16 @@ IDLE = [
 def test_idle_words(word: str, says: str) -> None:
     result = ended("iommu-argument-without-effect", host(f"quiet {word} {word}"))
     (diagnosis,) = result.diagnoses
-    assert diagnosis.severity is Severity.INFO
+    lost = word in ("vfio.pci.ids=10de:1b80", "vfio-pci-ids=10de:1b80")
+    assert diagnosis.severity is (Severity.WARNING if lost else Severity.INFO)
     assert says in f"{diagnosis.finding.message} {diagnosis.finding.advice}"
+
+
+def test_ids_that_a_blank_cuts_off() -> None:
+    torn = host("vfio-pci.ids=10de:1b80, 10de:10f0")
+    (found,) = ended("iommu-argument-without-effect", torn).diagnoses
+    assert found.severity is Severity.WARNING
+    assert "10de:10f0 has no effect: a blank" in str(found.finding.message)
 
 
 def test_words_that_work_are_not_idle() -> None:

@@ -13,7 +13,7 @@ from vfio_doctor.checks.libvirt.account import LibvirtAccountMissing
 from vfio_doctor.checks.libvirt.conf import LibvirtConfRefused, LibvirtListWithoutKvm
 from vfio_doctor.checks.libvirt.daemon import LibvirtDaemonOff, LibvirtDaemonsDoubled
 from vfio_doctor.checks.libvirt.memory import LibvirtSharedMemoryClosed
-from vfio_doctor.checks.vfio.container import VfioContainerClosed
+from vfio_doctor.checks.vfio.node import VfioNodeClosed
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, Stat, Why
 from vfio_doctor.model import CheckResult, Severity, Status
 
@@ -269,5 +269,5 @@ def test_the_node_of_vfio(stat: Stat | Missing, text: str, status: Status) -> No
     settings = lv.conf(text, "libvirt-qemu")
     if isinstance(stat, Missing) and stat.why is Why.ABSENT:
         node = gone(CONTAINER)
-    found = judged(VfioContainerClosed, base, settings, node)
+    found = judged(VfioNodeClosed, base, settings, node)
     assert found.status is status

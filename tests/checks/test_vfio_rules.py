@@ -16,6 +16,7 @@ from vfio_doctor.checks.vfio.ids import VfioDeviceGone, VfioIdsMatchNothing
 from vfio_doctor.checks.vfio.memory import VfioHugePages
 from vfio_doctor.checks.vfio.power import VfioStuckInD3
 from vfio_doctor.checks.vfio.region import VfioDirectRegion
+from vfio_doctor.checks.vfio.sriov import VfioPhysicalFunction
 from vfio_doctor.facts.pci.wanted import NOTHING_WANTED
 from vfio_doctor.host.reader import Missing, Stat
 from vfio_doctor.model import CheckResult, Severity, Status
@@ -62,6 +63,7 @@ CHECKS = (
     VfioHugePages,
     VfioStuckInD3,
     VfioDirectRegion,
+    VfioPhysicalFunction,
 )
 
 
@@ -302,17 +304,37 @@ def test_ids_that_stand_for_nothing(ids: str, wrong: list[str]) -> None:
     [
         ("vfio-pci", "0", Severity.ERROR),
         ("vfio-pci", "2", Severity.WARNING),
-        ("igb", "0", Severity.WARNING),
+        ("igb", "0", Severity.ERROR),
+        (None, "0", Severity.ERROR),
+        ("igb", "2", Severity.WARNING),
     ],
 )
 def test_a_physical_function_that_makes_no_virtual_ones(
-    driver: str, made: str, severity: Severity
+    driver: str | None, made: str, severity: Severity
 ) -> None:
     nic = function("0000:01:00.0", "8086:10c9", "020000", driver, 1)
     more = file(f"{PCI}/0000:01:00.0/sriov_totalvfs", "7\n")
     more.files[f"{PCI}/0000:01:00.0/sriov_numvfs"] = f"{made}\n"
     found = judged(VfioDeviceGone, igpu(), nic, more, vm("01:10.0"))
     assert [d.severity for d in found.diagnoses] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("made", "driver", "right"),
+    [
+        ("2", "igb", [Severity.ERROR]),
+        ("2", "vfio-pci", [Severity.INFO]),
+        ("0", "igb", []),
+    ],
+)
+def test_a_physical_function_with_virtual_ones_stays(
+    made: str, driver: str, right: list[Severity]
+) -> None:
+    nic = function("0000:01:00.0", "8086:10c9", "020000", driver, 1)
+    more = file(f"{PCI}/0000:01:00.0/sriov_totalvfs", "7\n")
+    more.files[f"{PCI}/0000:01:00.0/sriov_numvfs"] = f"{made}\n"
+    found = judged(VfioPhysicalFunction, igpu(), nic, more, vm("01:00.0"))
+    assert [d.severity for d in found.diagnoses] == right
 
 
 def test_real_boards_are_fine() -> None:

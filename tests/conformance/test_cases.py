@@ -36,7 +36,9 @@ NO_CONF = "? kvmfr-not-in-device-list"
 VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
-    *("amd-reset", "cannot-reset", "device-busy", "device-lost", "container-closed"),
+    *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
+    *("memory-limit", "physical-function", "session-vm"),
+    *("module-blacklisted", "setting-unread", "virqfd-merged"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -44,7 +46,7 @@ RIGHT: dict[str, list[str]] = {
     # but no device was recorded.
     "kvmfr-01a-debian-untriggered": [
         f"kvmfr-device-owner {NODE}: grant-kvmfr-trigger",
-        *(f"? vfio-{name}" for name in VFIO_RULES),
+        *(f"? vfio-{name}" for name in VFIO_RULES if name != "setting-unread"),
     ],
     # The missing group follows from the missing account.
     "kvmfr-03b-bazzitedx44-no-qemu-account-kvmfr": [
@@ -75,7 +77,7 @@ RIGHT: dict[str, list[str]] = {
         f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf:1: {LIST}"
     ],
     "kvmfr-04-fedora34-shm-denied": [f"libvirt-shared-memory-closed {MEMORY}"],
-    "kvmfr-15-debian-vfio-node-0600": ["vfio-container-closed /dev/vfio/vfio: advice"],
+    "kvmfr-15-debian-vfio-node-0600": ["vfio-node-closed /dev/vfio/vfio: advice"],
     # What is defined remains, and nothing starts it.
     "kvmfr-14-bazzite44-no-libvirt": ["kvmfr-no-libvirt vm1: advice", NO_CONF],
     "kvmfr-22c-bazzitetower-size-differs": [

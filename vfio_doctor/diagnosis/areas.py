@@ -37,10 +37,11 @@ def _libvirt(facts: Facts) -> None:
 
 
 def _vfio(facts: Facts) -> None:
-    from vfio_doctor.facts.pci.claims import InstallScripts, VfioIds
+    from vfio_doctor.facts.pci.claims import InstallScripts, VfioIds, VfioSettings
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
-    if not (facts[VfioIds].entries or facts[InstallScripts].scripts):
+    meant = facts[VfioIds].entries or facts[InstallScripts].scripts
+    if not (meant or facts[VfioSettings].notes):
         facts[WantedDevices].demand()
 
 

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 SYSTEM = "/etc/libvirt/qemu"
 HOOK = "/etc/libvirt/hooks/qemu"
-SESSION = ".config/libvirt/qemu"
+# libvirt's instance of the person, and those inside of two Flatpak programs.
+SESSION = (
+    ".config/libvirt/qemu",
+    ".var/app/org.virt_manager.virt-manager/config/libvirt/qemu",
+    ".var/app/org.gnome.Boxes/config/libvirt/qemu",
+)
 PROXMOX = "/etc/pve/qemu-server"
 MAPPINGS = "/etc/pve/mapping/pci.cfg"
 LARGEST = 1 << 18
@@ -33,6 +38,7 @@ class Vm(NamedTuple):
 
     ``page_kib`` is None if it asks for no huge pages, 0 for the default size. An
     address of ``functions`` that ends in no function stands for a whole slot.
+    ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Vm(NamedTuple):
     page_kib: int | None = None
     shared: SharedMemory = SharedMemory()
     emulator: str = ""
+    limit_kib: int = 0
 
     @property
     def of_system(self) -> bool:
@@ -52,6 +59,11 @@ class Vm(NamedTuple):
     def place(self) -> VmPlace:
         """Return the VM as a finding's place."""
         return VmPlace(self.name, self.path)
+
+    @property
+    def of_person(self) -> bool:
+        """Tell whether libvirt's instance of one person runs it, with their rights."""
+        return any(folder in self.path for folder in SESSION)
 
 
 class Vms(NamedTuple):
@@ -92,7 +104,7 @@ def _session(facts: Facts) -> Iterator[str]:
     except MissingFact:
         return
     if user is not None and user.home.startswith("/"):
-        yield f"{user.home.rstrip('/')}/{SESSION}"
+        yield from (f"{user.home.rstrip('/')}/{folder}" for folder in SESSION)
 
 
 def _texts(

@@ -48,6 +48,7 @@ class Domain(NamedTuple):
     """One VM. ``page_kib`` is the size of its huge pages.
 
     It is None if it asks for none, 0 if it takes the host's default size.
+    ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Domain(NamedTuple):
     page_kib: int | None = None
     shared: SharedMemory = SharedMemory()
     emulator: str = ""
+    limit_kib: int = 0
 
 
 def parse_domain(text: str) -> Domain | None:
@@ -67,15 +69,19 @@ def parse_domain(text: str) -> Domain | None:
         return None
     devices = root.find("devices")
     functions = () if devices is None else tuple(_functions(devices))
-    memory = root.find("memory")
     return Domain(
         (root.findtext("name") or "").strip(),
         functions,
-        0 if memory is None else kib(memory.text, memory.get("unit")),
+        _amount(root.find("memory")),
         _page(root),
         shared_memory(root),
         (root.findtext("devices/emulator") or "").strip(),
+        _amount(root.find("memtune/hard_limit")),
     )
+
+
+def _amount(element: Element | None) -> int:
+    return 0 if element is None else kib(element.text, element.get("unit"))
 
 
 def _root(text: str) -> Element | None:

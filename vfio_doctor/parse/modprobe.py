@@ -254,3 +254,8 @@ def _parameter(word: str) -> Parameter:
     if value.startswith('"'):
         value = value[1:].removesuffix('"')
     return Parameter(name.replace("-", "_"), value if equals and name else None)
+
+
+def loads_itself(text: str) -> bool:
+    """Tell whether a command in place of a module loads it after all."""
+    return any(word in text for word in ("modprobe -i", "--ignore-install", "insmod"))

@@ -53,6 +53,14 @@ NO_PAIR = say(
     "{item} is no vendor:device pair; vfio-pci compares vendor:device ids",
 )
 PAIR = say("argument-pair-meant", "the pair that `lspci -nn` shows in brackets")
+BLANK = say(
+    "argument-ids-blank",
+    "a blank ends an argument, so vfio-pci does not get these ids",
+)
+NO_BLANK = say(
+    "argument-ids-no-blank",
+    "one list with commas and no blank, of devices that the host can do without",
+)
 # (parameter, value): why it does nothing, what was probably meant.
 TOLD = {
     ("amd_iommu", "on"): (AMD_ALREADY, ""),
@@ -75,12 +83,14 @@ WORDS_AT_MOST = 2048
 class Idle(NamedTuple):
     """A word that does not do what it looks like.
 
-    ``meant`` is what was probably meant, "" where the word is best left out.
+    ``meant`` is what was probably meant, "" where the word is best left out. It is
+    ``serious`` if a device that was to be bound is not.
     """
 
     word: str
     why: Message
     meant: str | Message = ""
+    serious: bool = False
 
 
 def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
@@ -104,8 +114,12 @@ def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
 def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
     """Return the words that do nothing here; ``amd`` tells whose IOMMU this is."""
     found: dict[str, Idle] = {}
+    before = ""
     for argument in line.arguments[:WORDS_AT_MOST]:
-        for idle in _idle(argument, amd):
+        torn = before.endswith(",") and "ids=" in before
+        cut = _cut_off(argument.raw) if torn else ()
+        before = argument.raw
+        for idle in (*cut, *_idle(argument, amd)):
             found.setdefault(idle.word, idle)
     return tuple(found.values())
 
@@ -121,13 +135,21 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
         why = NO_PARAMETER.filled(name=argument.key)
         ids = plain(right).endswith(".ids")
         # Written out, it could take the host's only screen with it.
-        yield Idle(word, why, IDS if ids else f"{right}{value}")
+        yield Idle(word, why, IDS if ids else f"{right}{value}", ids)
     elif key == "vfio_pci.ids":
         yield from _bad_ids(argument)
     elif key == ("intel_iommu" if amd else "amd_iommu"):
         yield from _foreign(argument, amd)
     elif key in KNOWN:
         yield from _unknown_values(argument, key, amd)
+
+
+def _cut_off(word: str) -> tuple[Idle, ...]:
+    """Return ids that a blank has cut off the list before them."""
+    import re
+
+    whole = all(re.fullmatch(_ID, item) for item in word.split(",") if item)
+    return (Idle(word, BLANK, NO_BLANK, True),) if whole else ()
 
 
 @cache

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.module_config import Note
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
@@ -115,6 +116,30 @@ class InstallScripts(NamedTuple):
         return cls(scripts, next(iter(config.unread), None))
 
 
+# Files of these endings are copies; lines of these kinds were taken out on purpose.
+COPIES = (".bak", ".old", ".orig", ".disabled", ".rpmsave", ".dpkg-old", ".save", "~")
+NOT_MEANT = ("nothing-in-force", "commented-out", "trailing-comment")
+
+
+class VfioSettings(NamedTuple):
+    """Files and lines that are meant for vfio-pci, and that modprobe does not read."""
+
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> VfioSettings:
+        """Take what is not read of modprobe.d, but for copies and comments."""
+        found = facts[ModuleConfig].notes(VFIO_PCI)
+        return cls(tuple(note for note in found if _is_meant(note)))
+
+
+def _is_meant(note: Note) -> bool:
+    if note.kind in NOT_MEANT or note.path.endswith(COPIES):
+        return False
+    live = (line.strip() for line in note.text.splitlines())
+    return "modprobe" in note.path and any(x and not x.startswith("#") for x in live)
+
+
 class IdEntry(NamedTuple):
     """One entry of the list of ids; ``pattern`` is None if the kernel refuses it."""
 
@@ -149,7 +174,7 @@ class VfioIds(NamedTuple):
 
 
 def _script(host: Reader, path: str, item: Directive) -> Script:
-    first = item.rest.split()[0] if item.rest.split() else ""
+    first = item.rest.split()[0].rstrip(";&|") if item.rest.split() else ""
     named = first if first.startswith("/") else ""
     text = read_text(host, named, _LIMIT) if named else item.rest
     return Script(f"{path}:{item.line}", item.rest, named, text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.pci.devices import DEVICES
+from vfio_doctor.facts.pci.devices import DEVICES, PciDevices
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
 
 PARAMETERS = "/sys/module/vfio_pci/parameters"
@@ -47,6 +48,28 @@ class WantedStates(NamedTuple):
         return cls(tuple(_state(host, one.device.bdf) for one in found))
 
 
+class PhysicalFunction(NamedTuple):
+    """A function that can make virtual ones, and how many there are now."""
+
+    bdf: str
+    driver: str
+    made_vfs: int
+
+
+class IdlePhysicals(NamedTuple):
+    """Functions without virtual ones, on buses where a VM asks for what is gone."""
+
+    found: tuple[PhysicalFunction, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> IdlePhysicals:
+        """Look at the buses of addresses that no function answers."""
+        buses = {claim.address[:7] for claim in facts[WantedDevices].lost}
+        near = (d for d in facts[PciDevices].devices if d.bdf[:7] in buses)
+        read = (_physical(host, device) for device in near)
+        return cls(tuple(one for one in read if one and not one.made_vfs))
+
+
 class VfioPciParameters(NamedTuple):
     """Parameters of the loaded vfio-pci, as sysfs shows them."""
 
@@ -57,6 +80,14 @@ class VfioPciParameters(NamedTuple):
         """Read what matters to power saving."""
         text = read_text(host, f"{PARAMETERS}/disable_idle_d3")
         return cls(text if isinstance(text, Missing) else text.strip() == "Y")
+
+
+def _physical(host: Reader, device: PciDevice) -> PhysicalFunction | None:
+    home = f"{DEVICES}/{device.bdf}"
+    if not _number(read_text(host, f"{home}/sriov_totalvfs")):
+        return None
+    made = _number(read_text(host, f"{home}/sriov_numvfs"))
+    return None if made is None else PhysicalFunction(device.bdf, device.driver, made)
 
 
 def _state(host: Reader, bdf: str) -> FunctionState:

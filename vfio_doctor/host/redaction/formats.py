@@ -216,7 +216,11 @@ ROWS = (
     ),
     Row(("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf"), libvirt.qemu_conf),
     Row(
-        ("/etc/libvirt/qemu/*.xml", "*/.config/libvirt/qemu/*.xml"),
+        (
+            "/etc/libvirt/qemu/*.xml",
+            "*/.config/libvirt/qemu/*.xml",
+            "*/.var/app/*/config/libvirt/qemu/*.xml",
+        ),
         libvirt.domain,
     ),
     Row(
@@ -230,6 +234,7 @@ ROWS = (
     ),
     Row(("/etc/pve/qemu-server/*.conf",), passthrough.proxmox),
     Row(("/boot/config/vfio-pci.cfg",), passthrough.unraid),
+    Row(("*/systemd/system/*.service*",), passthrough.unit),
     Row(("/etc/driverctl.d/*",), systems.words),
     Row(("/etc/sysfs.conf", "/etc/sysfs.d/*.conf"), passthrough.sysfs),
     Row(("/etc/sysctl.conf", "*/sysctl.d/*.conf"), passthrough.settings),

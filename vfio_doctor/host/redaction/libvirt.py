@@ -104,11 +104,12 @@ def _conf_value(key: str, text: str, names: Names) -> str:
 
 
 # Elements whose text is kept, and attributes that are, by their values' forms.
-_TEXTS = listed("memory currentMemory vcpu emulator size")
+_TEXTS = listed("memory currentMemory hard_limit vcpu emulator size")
 _GONE = listed("metadata description title secret auth")
 _ELEMENTS = listed(
     """
     domain name uuid memory currentMemory memoryBacking hugepages page locked source
+    memtune hard_limit
     access allocation nosharepages discard vcpu vcpus cputune vcpupin emulatorpin
     iothreads os type loader nvram boot bootmenu smbios bios firmware features acpi
     apic pae kvm hidden hyperv relaxed vapic spinlocks vpindex runtime synic stimer
@@ -168,7 +169,7 @@ _MACHINE = re.compile(
 
 _CPUS_OR_DISK = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}|[hsv]d[a-z]")
 # How much memory a VM gets; in KiB that is a longer number than others may be.
-_AMOUNTS = ("memory", "currentMemory")
+_AMOUNTS = ("memory", "currentMemory", "hard_limit")
 _AMOUNT = re.compile(r"\d{1,10}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import scrub
 from vfio_doctor.parse import pci
+from vfio_doctor.parse.modprobe import loads_itself
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -20,6 +21,18 @@ _HOSTPCI = re.compile(r"hostpci\d+:\s*(?:host=)?([0-9a-fA-F:.;]+)(?=,|\s|$)")
 _BOUND = re.compile(
     r"(?:[0-9a-f]{4}:)[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?:\|[0-9a-f:]{9})?"
 )
+_UNIT = re.compile(
+    r"\s*(\[Service\]|\[[A-Z][a-z]+\]|LimitMEMLOCK\s*=\s*[\dA-Za-z:]{1,24}"
+    r"|CapabilityBoundingSet\s*=\s*~?\s*(?:CAP_[A-Z_]{1,24}\s*){0,64})\s*"
+)
+
+
+def unit(text: str, names: Names) -> str:
+    """Return what a unit says of rights and limits; other lines stay empty."""
+    lines = text.splitlines()
+    found = [match.group(1) if (match := _UNIT.fullmatch(x)) else "" for x in lines]
+    names.leave_out("line of a unit", found.count(""))
+    return "".join(f"{line}\n" for line in found)
 
 
 def script(text: str, names: Names) -> str:
@@ -29,7 +42,7 @@ def script(text: str, names: Names) -> str:
     kept = [
         f"echo vfio-pci > /sys/bus/pci/devices/{a}/driver_override" for a in addresses
     ]
-    if any("modprobe -i vfio" in line for line in lines):
+    if loads_itself(text):
         kept.append("modprobe -i vfio-pci")
     names.leave_out("line of a script", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *kept))

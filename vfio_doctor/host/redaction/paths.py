@@ -29,6 +29,8 @@ _ORDERED = re.compile(
     r"|modules-load\.d|default/grub\.d|cmdline\.d|limine-entry-tool\.d"
     r"|dracut\.conf\.d|dracut/dracut\.conf\.d|mkinitcpio\.conf\.d|bootc/kargs\.d)"
 )
+# Programs whose Flatpak has a libvirt of its own.
+FLATPAKS = ("org.virt_manager.virt-manager", "org.gnome.Boxes")
 _NUMBERED = re.compile(r"(\d*[-_.]?)(.*)", re.DOTALL)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -56,7 +58,11 @@ def _part(folder: str, part: str, names: Names) -> str:
             return f"{names.name('vm', stem)}{dot}{forms.in_parts(ending, names)}"
     if _ORDERED.fullmatch(folder):
         return names.files.get(part) or forms.in_parts(part, names, "file")
-    if public.is_module(part) or part in PARAMETERS:
+    if (
+        public.is_module(part)
+        or part in PARAMETERS
+        or part in (".var", "app", *FLATPAKS)
+    ):
         return part
     return forms.in_parts(part, names, "module" if folder == "/sys/module" else "name")
 

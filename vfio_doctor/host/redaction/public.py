@@ -75,7 +75,7 @@ loaderfirmwareinfo loaderfirmwaretype loadertimeinitusec loadertimeexecusec secu
 setupmode pk kek bootorder bootcurrent facs waet wsmt bgrt fpdt tpm2 slic msdm uefi srat
 slit dbg2 spcr lpit dynamic coresize holders initsize notes refcnt sections srcversion
 taint allowed d3cold autofs fd hwrng initctl kmsg mqueue psaux ptmx ptp rtc rtc0
-d0 d1 d2 d3hot specific af flr cxl append
+d0 d1 d2 d3hot specific af flr cxl append sriov totalvfs numvfs bak orig rpmsave
 snapshot ttys userfaultfd vcs vcsa vcsu vda arbiter ports fbdev fuse uhid uinput uvc
 vhci udmabuf ntsync select pop reuse logind resolved kb by-id by-path by-uuid by-label
 nr free libvirtd sock socket sockets service virtqemud wants

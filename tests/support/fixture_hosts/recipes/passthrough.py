@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support import hosts
 from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
@@ -16,13 +17,13 @@ modprobe -i vfio-pci
 """
 
 
-def domain(*slots: str, huge: bool = False) -> str:
+def domain(*slots: str, huge: bool = False, more: str = "") -> str:
     """Return a VM of 8 GiB with functions of the host: ``08:00.0``."""
     pages = "<memoryBacking><hugepages/></memoryBacking>" if huge else ""
     hostdevs = "".join(map(hostdev, slots))
     return (
         "<domain type='kvm'><name>win11</name><memory unit='GiB'>8</memory>"
-        f"{pages}<devices>{hostdevs}</devices></domain>\n"
+        f"{pages}{more}<devices>{hostdevs}</devices></domain>\n"
     )
 
 
@@ -83,6 +84,14 @@ ONE_NVIDIA = """
 08:00.0 10de:2482 030000 nvidia       11
 08:00.1 10de:228b 040300 snd_hda_intel 11
 """
+SERVER_CARD = """
+0b:00.0 8086:1521 020000 igb          15
+"""
+OLD_MODULES = "vfio_pci vfio vfio_iommu_type1 vfio_virqfd"
+NO_DRIVER = """
+08:00.0 10de:2482 030000 -            11
+08:00.1 10de:228b 040300 -            11
+"""
 
 
 def two_ports(*methods: str) -> tuple[Parts, ...]:
@@ -99,6 +108,33 @@ def navi(methods: str, *modules: str) -> tuple[Parts, ...]:
         file(f"{SYSFS}/0000:08:00.0/reset_method", f"{methods}\n"),
         file("/proc/modules", loaded),
     )
+
+
+def virtual_functions(made: str) -> tuple[Parts, ...]:
+    """Return a second network card that is meant for a VM, with FLR and SR-IOV."""
+    home = f"{SYSFS}/0000:0b:00.0"
+    return (
+        pci(SERVER_CARD, True, ""),
+        vm("0b:00.0"),
+        file(f"{home}/reset_method", "flr bus\n"),
+        file(f"{home}/sriov_totalvfs", "7\n"),
+        file(f"{home}/sriov_numvfs", f"{made}\n"),
+    )
+
+
+FLATPAK = "/home/alice/.var/app/org.virt_manager.virt-manager/config/libvirt/qemu"
+
+
+def limited(gib: int) -> str:
+    """Return the VM of 8 GiB with a limit."""
+    tune = f"<memtune><hard_limit unit='GiB'>{gib}</hard_limit></memtune>"
+    return domain("08:00.0", "08:00.1", more=tune)
+
+
+def vfio_node(mode: int) -> Parts:
+    """Return /dev/vfio/vfio."""
+    node = hosts.char_node(mode, "root", 0, "root", 0, (10, 196))
+    return Parts(stats={"/dev/vfio/vfio": node})
 
 
 def awake(header: bytes) -> tuple[Parts, ...]:
@@ -133,6 +169,74 @@ RESETS = (
         "F14: the card did not survive the reset at the end of a VM",
         *awake(SILENT),
     ),
+    AMD.but(
+        "vfio-physical-with-virtual",
+        "N3: the ids are those of the card, and its virtual functions were meant",
+        *virtual_functions("4"),
+    ),
+    AMD.but(
+        "vfio-physical-alone",
+        "the whole network card goes to a firewall's VM",
+        *virtual_functions("0"),
+    ),
+    AMD.but(
+        "vfio-file-not-conf",
+        "F21: the name of the file does not end in .conf",
+        file("/etc/modprobe.d/vfio", "options vfio-pci ids=10de:2482,10de:228b\n"),
+    ),
+    AMD.but(
+        "vfio-file-backup",
+        "an editor has left a copy beside the file",
+        file("/etc/modprobe.d/v.conf", "options vfio-pci ids=10de:2482,10de:228b\n"),
+        file("/etc/modprobe.d/v.conf.bak", "options vfio-pci ids=10de:2482\n"),
+    ),
+    AMD.but(
+        "vfio-blacklisted",
+        "F55: vfio-pci is blacklisted, so the card stays without a driver",
+        pci(NO_DRIVER, True, ""),
+        vm("08:00.0", "08:00.1"),
+        file("/etc/modprobe.d/no-vfio.conf", "blacklist vfio-pci\n"),
+        file("/proc/modules", "kvm_amd 167936 0 - Live 0x0000000000000000\n"),
+    ),
+    AMD.but(
+        "vfio-virqfd-named",
+        "F19: a guide for kernels before 6.2",
+        file("/proc/sys/kernel/osrelease", "6.12.9\n"),
+        file("/etc/mkinitcpio.conf", f"MODULES=({OLD_MODULES})\n"),
+    ),
+    AMD.but(
+        "vfio-virqfd-not-named",
+        "the same for later kernels",
+        file("/proc/sys/kernel/osrelease", "6.12.9\n"),
+        file("/etc/mkinitcpio.conf", "MODULES=(vfio_pci vfio vfio_iommu_type1)\n"),
+    ),
+    AMD.but(
+        "vfio-hard-limit",
+        "F32: the limit is the memory of the VM, and nothing is left for QEMU",
+        file("/etc/libvirt/qemu/win11.xml", limited(8)),
+    ),
+    AMD.but(
+        "vfio-hard-limit-enough",
+        "a limit with room for QEMU",
+        file("/etc/libvirt/qemu/win11.xml", limited(10)),
+    ),
+    AMD.but(
+        "vfio-vm-in-flatpak",
+        "a VM made in the Flatpak of virt-manager, whose libvirt is its own",
+        file(f"{FLATPAK}/win11.xml", domain("08:00.0", "08:00.1")),
+    ),
+    AMD.but(
+        "vfio-vm-in-flatpak-without-device",
+        "a VM there that gets no device",
+        vm("08:00.0", "08:00.1"),
+        file(f"{FLATPAK}/win11.xml", domain()),
+    ),
+    AMD.but(
+        "vfio-node-closed",
+        "level1techs: a udev rule for all of VFIO's nodes closed this one too",
+        vfio_node(0o600),
+    ),
+    AMD.but("vfio-node-open", "the node as the kernel makes it", vfio_node(0o666)),
     AMD.but(
         "vfio-nvidia-has-both",
         "bryansteiner/gpu-passthrough-tutorial#8: the VM's start hangs",

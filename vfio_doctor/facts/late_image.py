@@ -1,0 +1,190 @@
+"""Why the initramfs lets a graphics driver come before vfio-pci."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.initramfs import (
+    COMMANDS,
+    GRAPHICS,
+    SHELL_LISTS,
+    TOOLS_LIST,
+    VFIO_PCI,
+    InitramfsOrder,
+)
+from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
+from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.parse.modprobe import module_name
+from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
+
+OSTREE = "/run/ostree-booted"
+DRACUT, DRACUT_FOLDER, FORCE = SHELL_LISTS[1]
+ADD = "add_drivers"
+# Where distributions put the image of the running kernel.
+IMAGES = (
+    "/boot/initrd.img-{release}",
+    "/boot/initramfs-{release}.img",
+    "/boot/initrd-{release}",
+)
+BEFORE = say("late-image-before", "vfio_pci before {driver}")
+PUT_FIRST = say(
+    "late-image-put-first",
+    "{path} has {driver} loaded before vfio_pci. Put vfio_pci first, build the image"
+    " anew (`{command}`), and reboot.",
+)
+FORCED = say("late-image-forced", "force_drivers, which loads it too")
+FORCE_IT = say(
+    "late-image-force",
+    "{path} puts vfio_pci into the image (add_drivers), but does not have it loaded"
+    " there. Write force_drivers in its place, or add the kernel argument"
+    " `rd.driver.pre=vfio-pci`; then build the image anew (`sudo dracut --force`), and"
+    " reboot.",
+)
+NO_ARGUMENT = say("late-image-no-argument", "no rd.driver.pre=vfio-pci")
+ARGUMENT = say("late-image-argument", "rd.driver.pre=vfio-pci")
+ADD_ARGUMENT = say(
+    "late-image-add-argument",
+    "The initramfs of an image-based system does not see /etc/modprobe.d. Have vfio-pci"
+    " loaded first there with `sudo rpm-ostree kargs"
+    " --append-if-missing=rd.driver.pre=vfio-pci`, and reboot.",
+)
+NEWER = say("late-image-newer", "made after {path} was changed")
+OLDER = say("late-image-older", "made before {path} was changed")
+BUILD = say(
+    "late-image-build",
+    "{image} was made before {path} was changed, so it does not hold the change. Build"
+    " the image anew (`{command}`), and reboot.",
+)
+
+
+class LateReason(NamedTuple):
+    """What is wrong: where it stands, what is there and should be, and the cure."""
+
+    source: str
+    observed: str | Message
+    expected: Message
+    cure: Message
+
+
+class LateImage(NamedTuple):
+    """The first reason that is found; None if nothing tells of one."""
+
+    reason: LateReason | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LateImage:
+        """Look into the configuration of the tools that make the image."""
+        return cls(next(_reasons(host, facts), None))
+
+
+def newer_than_image(host: Reader, facts: Facts, path: str) -> LateReason | None:
+    """Return that the image is older than a file of modprobe.d, None if it is not."""
+    changed = host.lstat(path)
+    if isinstance(changed, Missing) or not changed.mtime:
+        return None
+    release = facts[KernelRelease].release
+    for form in IMAGES:
+        image = form.format(release=release)
+        made = host.lstat(image)
+        if isinstance(made, Missing) or not made.mtime:
+            continue
+        if made.mtime >= changed.mtime:
+            return None
+        tool = "initramfs-tools" if "initrd.img" in image else "dracut"
+        cure = BUILD.filled(image=image, path=path, command=COMMANDS[tool])
+        seen, right = OLDER.filled(path=path), NEWER.filled(path=path)
+        return LateReason(image, seen, right, cure)
+    return None
+
+
+class StaleImage(NamedTuple):
+    """The image of the running kernel is older than a file with ids of vfio-pci."""
+
+    reason: LateReason | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> StaleImage:
+        """Compare times of the files that set anything for vfio-pci."""
+        for path, held in facts[ModuleConfig].options:
+            if any(item.subject == VFIO_PCI for item in held.directives):
+                found = newer_than_image(host, facts, path)
+                if found is not None:
+                    return cls(found)
+        return cls(None)
+
+
+def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
+    try:
+        forced = any(
+            "vfio" in (value or "")
+            for value in facts[KernelCmdline].line.values("rd.driver.pre")
+        )
+    except MissingFact:
+        return
+    if not isinstance(host.lstat(OSTREE), Missing):
+        if not forced:
+            cmdline = facts[KernelCmdline].source
+            yield LateReason(cmdline, NO_ARGUMENT, ARGUMENT, ADD_ARGUMENT)
+        return
+    yield from _mkinitcpio(facts)
+    yield from _tools(host)
+    if not (forced or facts[ModuleConfig].pulled_in_by(VFIO_PCI)):
+        yield from _dracut(host)
+    stale = facts[StaleImage].reason
+    if stale is not None:
+        yield stale
+
+
+def _ordered(
+    path: str, variable: str, modules: tuple[str, ...], tool: str
+) -> Iterator[LateReason]:
+    """Yield that a graphics driver stands before vfio-pci in a list."""
+    if VFIO_PCI not in modules:
+        return
+    early = [m for m in modules[: modules.index(VFIO_PCI)] if m in GRAPHICS]
+    for driver in early[:1]:
+        cure = PUT_FIRST.filled(path=path, driver=driver, command=COMMANDS[tool])
+        shown = f"{variable}{' '.join(modules)}"
+        yield LateReason(path, shown, BEFORE.filled(driver=driver), cure)
+
+
+def _mkinitcpio(facts: Facts) -> Iterator[LateReason]:
+    try:
+        order = facts[InitramfsOrder]
+    except MissingFact:
+        return
+    yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
+
+
+def _tools(host: Reader) -> Iterator[LateReason]:
+    text = read_text(host, TOOLS_LIST)
+    if not isinstance(text, Missing):
+        modules = tuple(map(module_name, parse_initramfs_tools(text).modules))
+        yield from _ordered(TOOLS_LIST, "", modules, "initramfs-tools")
+
+
+def _dracut(host: Reader) -> Iterator[LateReason]:
+    names = host.list(DRACUT_FOLDER)
+    more = () if isinstance(names, Missing) else names
+    paths = (DRACUT, *(f"{DRACUT_FOLDER}/{n}" for n in more if n.endswith(".conf")))
+    texts = [(path, read_text(host, path)) for path in paths]
+    read = [(path, text) for path, text in texts if isinstance(text, str)]
+    if any(VFIO_PCI in parse_shell_list(text, FORCE) for _, text in read):
+        return
+    for path, text in read:
+        added = parse_shell_list(text, ADD)
+        if VFIO_PCI in added:
+            shown = f"{ADD}: {' '.join(added)}"
+            yield LateReason(path, shown, FORCED, FORCE_IT.filled(path=path))
+            return

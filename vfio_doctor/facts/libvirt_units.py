@@ -1,0 +1,99 @@
+"""What systemd lets libvirt's daemons do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.systemd_unit import (
+    Setting,
+    has_capability,
+    limit_bytes,
+    settings,
+)
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+DAEMONS = ("libvirtd", "virtqemud")
+# A unit in an earlier folder stands for those of the same name in later ones.
+FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
+RESOURCE = "CAP_SYS_RESOURCE"
+
+
+class DaemonUnit(NamedTuple):
+    """One daemon's settings with where each stands, drop-ins last."""
+
+    name: str
+    settings: tuple[tuple[str, Setting], ...]
+
+    def of(self, key: str) -> tuple[tuple[str, Setting], ...]:
+        """Return the settings of that name."""
+        return tuple(one for one in self.settings if one[1].key == key)
+
+    @property
+    def raises_limits(self) -> bool:
+        """Tell whether the daemon may raise what QEMU can lock."""
+        sets = tuple(setting.value for _, setting in self.of(BOUNDING))
+        return has_capability(sets, RESOURCE)
+
+    @property
+    def limit(self) -> int | None:
+        """Return how many bytes it may lock, None if that is not set."""
+        given = [limit_bytes(setting.value) for _, setting in self.of(LIMIT)]
+        return given[-1] if given else None
+
+
+class LibvirtUnits(NamedTuple):
+    """The daemons that start QEMU; ``unread`` are files that could not be read."""
+
+    units: tuple[DaemonUnit, ...]
+    unread: tuple[Missing, ...] = ()
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> LibvirtUnits:
+        """Read the unit of each daemon, then its drop-ins by name."""
+        unread: list[Missing] = []
+        units = (_unit(host, name, unread) for name in DAEMONS)
+        return cls(tuple(one for one in units if one.settings), tuple(unread))
+
+
+def _unit(host: Reader, name: str, unread: list[Missing]) -> DaemonUnit:
+    found = [
+        (f"{path}:{setting.line}", setting)
+        for path in (*_main(host, name), *_drop_ins(host, name))
+        for setting in settings(_text(host, path, unread))
+    ]
+    return DaemonUnit(name, tuple(found))
+
+
+def _main(host: Reader, name: str) -> Iterator[str]:
+    for folder in FOLDERS:
+        path = f"{folder}/{name}.service"
+        if not isinstance(host.lstat(path), Missing):
+            yield path
+            return
+
+
+def _drop_ins(host: Reader, name: str) -> Iterator[str]:
+    chosen: dict[str, str] = {}
+    for folder in FOLDERS:
+        listed = host.list(f"{folder}/{name}.service.d")
+        for each in () if isinstance(listed, Missing) else listed:
+            if each.endswith(".conf"):
+                chosen.setdefault(each, f"{folder}/{name}.service.d/{each}")
+    yield from (chosen[each] for each in sorted(chosen))
+
+
+def _text(host: Reader, path: str, unread: list[Missing]) -> str:
+    text = read_text(host, path)
+    if isinstance(text, str):
+        return text
+    if text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+        unread.append(text)
+    return ""
