@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     MissingFact,
     NodePlace,
     ProbeResult,
+    QemuUser,
     Severity,
     Stat,
     Why,
@@ -262,7 +263,7 @@ class KvmUnusable(Check):
         if broken:
             yield _broken(kvm.probe)
         access = facts[KvmAccess]
-        yield from _kept_out(access, bool(kvm.refusal))
+        yield from _kept_out(facts, access)
         if kvm.refusal:
             raise MissingFact(UNTRIED.filled(why=kvm.refusal, looks=access.looks))
         if not broken:
@@ -300,16 +301,17 @@ def _problem(version: int | None, error: str | Message) -> tuple[Message, Messag
     return NO_VM.filled(error=error), READ_LOG
 
 
-def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
+def _kept_out(facts: Facts, access: KvmAccess) -> Iterator[Finding]:
     """Yield a finding if nobody who could start QEMU may open the node.
 
-    QEMU's usual account may not be the one in use, and if the doctor itself was
-    refused that alone says nothing: both stay unknown.
+    The account files decide, whoever looks. QEMU's usual account may not be the one
+    in use: that stays unknown.
     """
     if access.qemu_may is False and not access.assumed:
         weaker = Severity.WARNING if access.human_may else None
         yield _no_access(access, access.qemu, weaker)
-    elif access.qemu_may is None and access.human_may is False and not refused:
+    elif access.qemu_may is None and access.human_may is False:
+        QemuUser.looked_for(facts)
         yield _no_access(access, access.human, None)
 
 

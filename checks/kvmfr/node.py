@@ -163,15 +163,6 @@ def _seen(stat: Stat | Missing) -> str | Message:
     )
 
 
-def _is_qemu_seen(facts: Facts) -> None:
-    """Raise `MissingFact` if QEMU's account is not known because of a reading."""
-    try:
-        facts[QemuUser]
-    except MissingFact as missing:
-        if missing.why not in (None, Why.ABSENT):
-            raise
-
-
 class KvmfrDeviceOwner(Check):
     """The kvmfr device is closed to those who need it, or open to everybody.
 
@@ -234,7 +225,7 @@ class KvmfrDeviceOwner(Check):
             known(each.stat)
         if access.others:
             facts[KvmfrRules].all_read()
-        _is_qemu_seen(facts)
+        QemuUser.looked_for(facts)
         if any(node.human is None for node in mine):
             name = facts[HumanUser].name
             raise MissingFact(

@@ -40,6 +40,10 @@ HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 UNDO = "sudo vfio-doctor undo"
 TAKE_BACK = say("plan-undo", "To take all of it back: `sudo vfio-doctor undo`")
+TAKE_REST_BACK = say(
+    "plan-undo-rest",
+    "To take back all but what cannot be undone: `sudo vfio-doctor undo`",
+)
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
 )
@@ -333,7 +337,7 @@ def _afterwards(plan: Plan, page: Page, dry: bool, size: str, pending: bool) -> 
         else:
             page.say(text, indent, indent)
     if plan.arguments is not None:
-        page.say(TAKE_BACK)
+        page.say(take_back([planned.step for planned in plan.steps]) or "")
     if dry:
         page.gap()
         page.say(say("plan-dry", "Nothing was changed: this was a dry run."))
@@ -352,10 +356,19 @@ def chosen_size(plan: Plan) -> str:
     return next((clean(words[0]) for words in sizes if words), "")
 
 
+def take_back(steps: list[Step]) -> Message | None:
+    """Return how to take a run back; None if nothing of it can be."""
+    lost = [isinstance(step, NodeStep) for step in steps]
+    if all(lost):
+        return None
+    return TAKE_REST_BACK if any(lost) else TAKE_BACK
+
+
 def way_back(plan: Plan) -> list[str]:
     """Return the two commands to get back if the next boot fails."""
     if plan.arguments is None:
-        return [str(TAKE_BACK)]
+        undone = take_back([planned.step for planned in plan.steps])
+        return [str(undone)] if undone else []
     back = named(plan.tool).rollback
     first = say(
         "way-back-entry",
@@ -437,6 +450,8 @@ def outcome_lines(
 def _ending(outcome: Outcome) -> Message:
     run = say("outcome-run", "Run {run}.", run=outcome.run) if outcome.run else None
     what, more = ENDINGS[outcome.ending]
+    if outcome.ending is Ending.DONE and not take_back([r.step for r in outcome.steps]):
+        more = None
     parts = [what if outcome.why is None else _because(outcome), run, more]
     if outcome.ending in (Ending.ROLLED_BACK, Ending.PARTLY_BACK):
         parts = [parts[0], more, run]
