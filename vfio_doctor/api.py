@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.kvmfr.size import size_by_hand as size_by_hand
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList

@@ -77,7 +77,7 @@ def show(place: Place) -> int:
 
 def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
-    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import unusable
     from vfio_doctor.repair.verify import after_reboot
     from vfio_doctor.report.untrusted import clean
@@ -86,17 +86,21 @@ def history_lines(machine: Machine) -> list[str]:
     runs = held.runs
     if not runs and not held.unreadable:
         return [str(say("history-empty", "Nothing was repaired here yet."))]
-    lines = [line for run in runs for line in _run(run)]
+    running = holder(machine.files) is not None
+    lines = [line for run in runs for line in _run(run, running)]
     lines += [clean(unusable(bad)) for bad in held.unreadable]
     return [*lines, *effect_lines(after_reboot(machine.host, runs))]
 
 
-def _run(run: Run) -> Iterator[str]:
+def _run(run: Run, running: bool) -> Iterator[str]:
     from vfio_doctor.report.plan import STATES as STEP_STATES
     from vfio_doctor.report.plan import headline
     from vfio_doctor.report.untrusted import clean
 
-    yield f"{run.id}  {run.beginning.started}  {STATES[run.state]}"
+    state = STATES[run.state]
+    if running and run.state is RunState.OPEN:
+        state = say("history-running", "at work now")
+    yield f"{run.id}  {run.beginning.started}  {state}"
     for fix in run.beginning.fixes:
         yield f"  {clean(fix.id)}: {clean(fix.summary)}"
     for entry in run.entries:

@@ -252,6 +252,32 @@ def locked(files: Filesystem, seconds: float = 5.0) -> Iterator[None]:
         os.close(fd)
 
 
+def holder(files: Filesystem) -> Message | None:
+    """Return who holds the lock, so that an open run is one at work; None: nobody.
+
+    Nothing is made or written to find out.
+    """
+    import fcntl
+
+    where, _, name = LOCK.rpartition("/")
+    try:
+        folder = files.folder(where)
+    except OSError:
+        return None
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = files.call(os.open, name, flags, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    try:
+        free = _try(files, fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None if free else _holder(fd)
+    finally:
+        os.close(fd)
+
+
 def _try(files: Filesystem, fd: int, how: int) -> bool:
     import fcntl
 
