@@ -193,10 +193,10 @@ class KvmfrDeviceOwner(Check):
     The tag uaccess lets you in only while you sit at the screen. If you work over
     ssh or without a seat, `--fix --access owner` or `--fix --access group` lets you
     in everywhere. Groups count as the account files say; a group that you joined
-    just now counts for your session only after the next login. Virtual machines of the user
-    session (qemu:///session) run as yourself: then QEMU's account does not matter.
-    SELinux and AppArmor are not looked at here, nor what a service of your own, or
-    a program that a udev rule starts, does to the device at boot.
+    just now counts for your session only after the next login. Virtual machines of
+    the user session (qemu:///session) run as yourself: then QEMU's account does not
+    matter. SELinux and AppArmor are not looked at here, nor what a service of your
+    own, or a program that a udev rule starts, does to the device at boot.
     """
 
     id = "kvmfr-device-owner"
