@@ -188,7 +188,7 @@ def size_by_hand(facts: Facts) -> Message:
         )
     write = say(
         "kvmfr-size-write-option",
-        "Run `echo '{line}' | sudo tee {file}` ({why}).",
+        "Run `echo {line} | sudo tee {file}` ({why}).",
         line=option_line(str(mib)),
         file=MODPROBE_FILE,
         why=why,
