@@ -19,6 +19,7 @@ NO_COMMAND = {
     *("vfio-huge-pages-reserve", "iommu-give-to-guest"),
     *("nixos-udev-rule", "nixos-module-option"),
     *("kvmfr-rule-change", "kvmfr-rule-move", "kvmfr-rule-write"),
+    *("iommu-read-log", "iommu-read-amd-log", "kvm-read-log"),
     *("msrs-rebuild-image", "kvmfr-size-rebuild-image", "size-kvmfr-in-image"),
 }
 WITH_FIELDS = [
