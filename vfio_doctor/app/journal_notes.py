@@ -27,6 +27,10 @@ INTERRUPTED = say(
     "The repair {run} was interrupted: `sudo vfio-doctor --fix` finishes it, "
     "`sudo vfio-doctor undo {run}` takes it back.",
 )
+NOT_UNDONE = say(
+    "note-not-undone",
+    "The repair {run} was taken back, and that is not in effect: {what}: {why}.",
+)
 RUNNING = say("note-running", "The repair {run} is at work now: {by}.")
 
 
@@ -52,7 +56,7 @@ def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
     from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import unusable
-    from vfio_doctor.repair.verify import after_reboot
+    from vfio_doctor.repair.verify import after_reboot, after_undo
 
     held = survey(machine.files)
     runs = held.runs
@@ -62,6 +66,10 @@ def notes(machine: Machine) -> list[Message]:
     lines += [
         RUNNING.filled(run=run.id, by=by) if by else INTERRUPTED.filled(run=run.id)
         for run in begun
+    ]
+    lines += [
+        NOT_UNDONE.filled(run=runs[-1].id, what=one.what, why=one.why or verbatim(""))
+        for one in after_undo(machine.host, runs)
     ]
     lasting = after_reboot(machine.host, runs)
     if not lasting:

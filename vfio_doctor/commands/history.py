@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.app.place import Place
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.verify import Lasting
@@ -25,6 +26,10 @@ STATES = {
     RunState.DONE: say("history-done", "done"),
     RunState.UNDONE: say("history-undone", "undone"),
 }
+SINCE = say("history-since", "Changes of the last repair, since the reboot:")
+SINCE_UNDO = say(
+    "history-since-undo", "The last repair was taken back, and since the reboot:"
+)
 DAMAGED = say("history-damaged", "{count} lines of this journal are damaged.")
 EFFECTS = {
     True: say("history-in-effect", "in effect"),
@@ -79,7 +84,7 @@ def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
     from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import unusable
-    from vfio_doctor.repair.verify import after_reboot
+    from vfio_doctor.repair.verify import after_reboot, after_undo
     from vfio_doctor.report.untrusted import clean
 
     held = survey(machine.files)
@@ -89,6 +94,7 @@ def history_lines(machine: Machine) -> list[str]:
     running = holder(machine.files) is not None
     lines = [line for run in runs for line in _run(run, running)]
     lines += [clean(unusable(bad)) for bad in held.unreadable]
+    lines += effect_lines(after_undo(machine.host, runs), SINCE_UNDO)
     return [*lines, *effect_lines(after_reboot(machine.host, runs))]
 
 
@@ -115,7 +121,7 @@ def _run(run: Run, running: bool) -> Iterator[str]:
         yield f"  {DAMAGED.filled(count=run.damaged)}"
 
 
-def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
+def effect_lines(lasting: tuple[Lasting, ...], head: Message = SINCE) -> list[str]:
     """Return one line a change: whether it is in effect since the reboot."""
     from vfio_doctor.report.untrusted import clean
 
@@ -126,5 +132,4 @@ def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
         + (f" ({clean(one.why)})" if one.why else "")
         for one in lasting
     ]
-    head = say("history-since", "Changes of the last repair, since the reboot:")
     return ["", str(head), *told]

@@ -92,9 +92,9 @@ class Journal:
         """Say that from here on the run is taken back."""
         self._add({"is": "turn"})
 
-    def end(self, state: RunState) -> None:
-        """Say that the run is over."""
-        self._add({"is": "end", "state": state.value})
+    def end(self, state: RunState, boot: str) -> None:
+        """Say that the run is over, and in which boot."""
+        self._add({"is": "end", "state": state.value, "boot": boot})
 
     def close(self) -> None:
         """Close the file; every line is on the disk already."""
