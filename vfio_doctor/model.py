@@ -92,7 +92,10 @@ class Message(NamedTuple):
 
 
 # What a command between backticks starts with, if it is one for the shell.
-SHELL_WORDS = ("sudo", "echo", "cat", "ls", "grep", "vfio-doctor")
+SHELL_WORDS = frozenset(
+    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
+    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
+)
 SAFE_SIGNS = frozenset("@%_-+=:,./")
 
 

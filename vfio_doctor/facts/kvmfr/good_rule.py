@@ -251,7 +251,11 @@ def _leftover(facts: Facts, lines: tuple[KvmfrLine, ...]) -> tuple[KvmfrLine, ..
         for line in lines
         if line.is_ours and line.gives_access and line.place not in others
     )
-    good = [line for line in rest if _is_good(facts, line)]
+    try:
+        good = [line for line in rest if _is_good(facts, line)]
+    except MissingFact:
+        # Without QEMU's account no rule is known to be good.
+        return ()
     rest = tuple(line for line in rest if line not in good)
     served = good and rest and serves(facts, {line.place: "" for line in rest})
     return rest if served else ()
