@@ -46,7 +46,8 @@ def test_text_is_a_compilers(sick: str) -> None:
     assert status == 1
     assert (
         f"win11.xml:{number}:17: warning: A balloon of type virtio does nothing for a"
-        " VM with a passed device but cost speed. [vm-memballoon]\n"
+        f" VM"
+        " with a passed device but cost speed. [vm-memballoon]\n"
         f"{number:>5} | {line}\n      |                 ^~~~~~~~~~~~~~\n"
         "    = Write <memballoon model='none'/>.\n"
     ) in out

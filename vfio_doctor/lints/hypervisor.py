@@ -39,6 +39,8 @@ class VendorTooLong(Lint):
     title = "The vendor id is too long"
     right = "value='whatever'"
     wrong = "value='whatever-you-like'"
+    # libvirt defines no VM that has it: only a file can.
+    vm_only = True
 
     LONG = say(
         "vm-vendor-id-too-long",

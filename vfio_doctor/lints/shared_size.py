@@ -46,6 +46,7 @@ class KvmfrSize(Lint):
     number = "X03"
     severity = Severity.ERROR
     title = "The VM's size is not that of the kvmfr device"
+    vm_only = True
     right = RIGHT
     wrong = "'size':134217728"
     reads_host = True

@@ -63,6 +63,7 @@ class VirtiofsUnshared(Lint):
     number = "+4"
     severity = Severity.ERROR
     title = "virtiofs without shared memory"
+    vm_only = True
     right = BALLOON
     wrong = FOLDER + BALLOON
     context = (("/dev/kvmfr0", "/dev/shm/looking-glass"),)
@@ -114,6 +115,7 @@ class VirtiofsWithKvmfr(Lint):
     number = "+5"
     severity = Severity.ERROR
     title = "virtiofs and kvmfr in one VM"
+    vm_only = True
     right = BALLOON
     wrong = FOLDER + BALLOON
     context = (("<hugepages/>", f"<hugepages/>\n    {SHARED}"),)
