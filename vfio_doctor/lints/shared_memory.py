@@ -214,6 +214,7 @@ class NotShared(Lint):
     number = "X07"
     severity = Severity.ERROR
     title = "The Looking Glass memory is not shared, or its values are no JSON values"
+    rule = "kvmfr-vm-mapping"
     right = "'share':true"
     wrong = "'share':false"
 

@@ -46,7 +46,7 @@ class KvmfrSize(Lint):
     number = "X03"
     severity = Severity.ERROR
     title = "The VM's size is not that of the kvmfr device"
-    vm_only = True
+    rule = "kvmfr-vm-mapping"
     right = RIGHT
     wrong = "'size':134217728"
     reads_host = True
@@ -104,6 +104,7 @@ class PowerOfTwo(Lint):
     number = "X04"
     severity = Severity.ERROR
     title = "The size of the shared memory is not a power of two"
+    rule = "kvmfr-vm-mapping"
     right = RIGHT
     wrong = "'size':50331648"
 

@@ -115,7 +115,7 @@ class VirtiofsWithKvmfr(Lint):
     number = "+5"
     severity = Severity.ERROR
     title = "virtiofs and kvmfr in one VM"
-    vm_only = True
+    rule = "kvmfr-vm-virtiofs"
     right = BALLOON
     wrong = FOLDER + BALLOON
     context = (("<hugepages/>", f"<hugepages/>\n    {SHARED}"),)
