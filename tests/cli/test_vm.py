@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from jsonschema import Draft4Validator
 from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
+from support.vm_hosts import facts
 from vfio_doctor.cli import cli
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
+from vfio_doctor.lints.judge import judge
 from vfio_doctor.lints.lint import Lint
+from vfio_doctor.parse.xml_edit import applied
 
 HOST = str(catalogue.path("vfio-vm-with-huge-pages"))
 SICK = EXAMPLE.replace("model='none'", "model='virtio'").replace(
@@ -205,16 +209,27 @@ def test_every_lint_has_a_page(lint: type[Lint]) -> None:
         assert heading in out
     assert ("Wrong:\n" in out) is bool(lint.right)
     assert f"{lint.id} " in run("vm", "--list")[1]
+    assert run("explain", lint.id) == (0, out, "")
+
+
+def cured() -> Iterator[str]:
+    """Every example with its fault cured by what --fix writes."""
+    for lint in every():
+        found = judge(with_fault(lint).encode(), "win11.xml", facts())
+        edits = [edit for fault in found.faults for edit in fault.cure]
+        if edits and found.document:
+            yield applied(found.document.source.data, edits).decode()
 
 
 @pytest.mark.runs("virsh")
 @pytest.mark.needs_tool("virsh")
 def test_libvirt_takes_what_is_right(tmp_path: Path) -> None:
     # The limit came with libvirt 9.3.
-    texts = {as_it_should_be(lint).replace(" limit='39'", "") for lint in every()}
+    texts = {as_it_should_be(lint) for lint in every()} | {*cured()}
+    assert len(texts) > 12
     for text in texts:
         path = tmp_path / "vm.xml"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text.replace(" limit='39'", ""), encoding="utf-8")
         virsh = shutil.which("virsh") or ""
         words = (virsh, "-c", "test:///default", "define", str(path))
         done = subprocess.run(words, capture_output=True, text=True, check=False)

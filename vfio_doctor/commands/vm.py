@@ -142,7 +142,7 @@ def _explained(name: str) -> str:
     from vfio_doctor.report import vm_page
 
     for lint in every():
-        if name.lower() in (lint.id, lint.number.lower()):
+        if name.lower() == lint.id:
             return vm_page.text(lint)
     from difflib import get_close_matches
 
