@@ -132,8 +132,8 @@ class VirtiofsWithKvmfr(Lint):
     )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Leave folders without shared memory to the other lint."""
-        for one in folders(vm)[:1] if vm.kvmfr and _is_shared(vm) else ():
+        """Look for one beside the other; unshared memory is another lint's."""
+        for one in folders(vm)[:1] if vm.kvmfr else ():
             path = vm.kvmfr[0].path
             yield Found(one, self.BOTH.filled(path=path), self.OTHER.filled(path=path))
 
