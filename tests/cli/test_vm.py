@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft4Validator
 
+from support import vm_hosts
 from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
+from support.hosts import changed
 from support.vm_hosts import facts
 from vfio_doctor.cli import cli
+from vfio_doctor.host.capture_io import save
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
 from vfio_doctor.lints.judge import judge
@@ -84,6 +88,25 @@ def test_a_name_that_no_vm_has() -> None:
     assert (status, out) == (2, "")
     assert "no VM of this host has that name" in said
     assert "There are: win11." in said
+
+
+def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
+    path = "/etc/libvirt/qemu/win11.xml"
+    closed = changed(vm_hosts.host(), {path: Missing(path, Why.DENIED)})
+    save(closed.capture, tmp_path / "host")
+    status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
+    assert (status, out.splitlines()[0]) == (2, f"{path}: not read: {path}: denied")
+    closed.capture.lists["/etc/libvirt/qemu"] = Missing("/etc/libvirt/qemu", Why.DENIED)
+    save(closed.capture, tmp_path / "folder")
+    status, out, said = run("--capture", str(tmp_path / "folder"), "vm")
+    assert (status, out) == (3, "")
+    assert "Some could not be read: /etc/libvirt/qemu: denied" in said
+
+
+def test_a_host_without_vms(tmp_path: Path) -> None:
+    save(vm_hosts.host().capture, tmp_path / "host")
+    status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
+    assert (status, out) == (0, "No definition of a VM was found here.\n")
 
 
 @pytest.mark.parametrize(
