@@ -59,7 +59,7 @@ def test_text_is_a_compilers(sick: str) -> None:
         f"{number:>5} | {line}\n      |                 ^~~~~~~~~~~~~~\n"
         "    = Write <memballoon model='none'/>.\n"
     ) in out
-    assert out.endswith("1 errors, 1 warnings, 0 notes.\n")
+    assert out.endswith("Errors: 1; warnings: 1; notes: 0.\n")
 
 
 def test_a_clean_text_is_said_to_be() -> None:
