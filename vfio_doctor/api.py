@@ -179,6 +179,8 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import ProbeResult as ProbeResult
     from vfio_doctor.host.reader import Stat as Stat
     from vfio_doctor.host.reader import Why as Why
+    from vfio_doctor.lints.faults import DomainFaults as DomainFaults
+    from vfio_doctor.lints.faults import FaultyDomain as FaultyDomain
     from vfio_doctor.messages import in_order as in_order
     from vfio_doctor.messages import say as say
     from vfio_doctor.messages import verbatim as verbatim

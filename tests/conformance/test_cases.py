@@ -154,6 +154,7 @@ RIGHT: dict[str, list[str]] = {
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
         *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
         *(f"? vfio-{name}" for name in VFIO_RULES),
+        "? vm-definition-faulty",
     ],
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
     "vfio-02-manjaro-nvme-not-taken": [
