@@ -88,6 +88,8 @@ class ArgumentsForAnotherLoader(Check):
         """Yield one finding a file."""
         loaders = facts[IdleLoaders]
         if not loaders.tool:
+            for unread in loaders.unread:
+                known(unread)
             raise NotApplicable(UNTOLD)
         told: set[str] = set()
         for one in loaders.found:

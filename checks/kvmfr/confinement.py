@@ -21,6 +21,7 @@ from vfio_doctor.api import (
     SeLinux,
     Severity,
     Stat,
+    known,
     kvmfr_node,
     say,
     type_of,
@@ -157,6 +158,8 @@ class KvmfrApparmorDenies(Check):
         if unsure:
             raise unsure
         if not confined and not any(facts[Denials].of("apparmor", n) for n in nodes):
+            if facts[Denials].unseen:
+                known(facts[Denials].unseen)
             raise NotApplicable(NO_APPARMOR)
 
 

@@ -16,7 +16,6 @@ from vfio_doctor.api import (
     LibvirtPrograms,
     Mapping,
     Message,
-    Missing,
     MissingFact,
     Severity,
     Vm,
@@ -175,10 +174,11 @@ def _misfit(facts: Facts, vm: Vm, mapped: Mapping) -> Iterator[Finding]:
 
 def _held(facts: Facts, path: str) -> int | None:
     """Return how many bytes a device has, None if there is no such device."""
-    nodes = facts[KvmfrNodes].nodes
-    if not any(n.path == path and not isinstance(n.number, Missing) for n in nodes):
-        return None
-    return known(dict(facts[KvmfrSizes].sizes)[path])
+    for node in facts[KvmfrNodes].nodes:
+        if node.path == path and node.in_sysfs:
+            known(node.number)
+            return known(dict(facts[KvmfrSizes].sizes)[path])
+    return None
 
 
 def _bytes(number: int) -> Message:

@@ -44,6 +44,12 @@ SYSLINUX = (
     "/boot/extlinux/extlinux.conf",
     "/boot/extlinux.conf",
 )
+MARKS = (
+    *("/etc/NIXOS", GRUB_DEFAULT, LIMINE_DEFAULT, *LIMINE_MENUS),
+    *("/usr/bin/rpm-ostree", "/usr/bin/bootc", "/usr/sbin/grubby", "/usr/bin/grubby"),
+    *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/usr/sbin/update-grub"),
+    *SYSLINUX,
+)
 ETC = "/etc/"
 REFIND_LINUX = "/boot/refind_linux.conf"
 ENTRIES = tuple(f"{root}/loader/entries/*.conf" for root in ROOTS)
@@ -84,9 +90,9 @@ class IdleLoaders(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> IdleLoaders:
         """Read the other loaders' files; an entry of another system is passed over."""
         kind = _kind(host, facts)
+        unread = list(_hidden(host))
         if kind in (BootKind.UNKNOWN, BootKind.NIXOS):
-            return cls("", ())
-        unread: list[Missing] = []
+            return cls("", (), tuple(unread))
         keys = _booted_keys(facts)
         root = facts[KernelCmdline].line.last("root")
         found: list[IdleWords] = []
@@ -132,6 +138,14 @@ def _kind(host: Reader, facts: Facts) -> BootKind:
     return found.get(started, BootKind.UNKNOWN)
 
 
+def _hidden(host: Reader) -> Iterator[Missing]:
+    """Yield what may not be looked at and tells which loader starts the machine."""
+    for path in MARKS:
+        seen = host.lstat(path)
+        if isinstance(seen, Missing) and seen.why is Why.DENIED:
+            yield seen
+
+
 def _lines(
     host: Reader, kind: BootKind, unread: list[Missing]
 ) -> Iterator[tuple[str, str]]:
@@ -166,7 +180,8 @@ def _read(
             text = read_text(host, path)
             if isinstance(text, Missing):
                 # An ordinary user sees nothing of the EFI partition, on most hosts.
-                if path.startswith(ETC) and text.why is Why.DENIED:
+                own = path.startswith(ETC) or path in SYSLINUX
+                if own and text.why is Why.DENIED:
                     unread.append(text)
                 continue
             for line in lines(text):

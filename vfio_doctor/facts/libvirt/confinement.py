@@ -37,17 +37,21 @@ STORES = (
 
 
 class Denials(NamedTuple):
-    """Records of this boot's log about kvmfr devices; () if it cannot be read."""
+    """Records of this boot's log about kvmfr devices; () if it cannot be read.
+
+    ``unseen`` is why not, if it may not be read.
+    """
 
     records: tuple[Denial, ...]
+    unseen: MissingFact | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Denials:
         """Read the log as evidence: without it, the files still tell."""
         try:
             return cls(facts[KernelMessages].denials)
-        except MissingFact:
-            return cls(())
+        except MissingFact as missing:
+            return cls((), missing if missing.denied else None)
 
     def of(self, driver: str, path: str) -> tuple[Denial, ...]:
         """Return those of one driver about one node."""

@@ -138,8 +138,12 @@ def _places(unit: str) -> Iterator[str]:
 def _is_installed(host: Reader, unit: str) -> bool:
     """Tell whether a package brought the unit; a mask of one that is gone is none."""
     packaged = (f"{UNITS[-1]}/{unit}", f"{OLD_UNITS}/{unit}")
-    if any(not isinstance(host.lstat(path), Missing) for path in packaged):
+    seen = [host.lstat(path) for path in packaged]
+    if any(not isinstance(stat, Missing) for stat in seen):
         return True
+    for stat in seen:
+        if isinstance(stat, Missing) and stat.why is Why.DENIED:
+            known(stat)
     own = host.lstat(f"{ADMIN_UNITS}/{unit}")
     return not isinstance(own, Missing) and own.kind is Kind.FILE
 
