@@ -165,8 +165,10 @@ def _read(
         for path in () if isinstance(paths, Missing) else paths:
             text = read_text(host, path)
             if isinstance(text, Missing):
-                # An ordinary user sees nothing of the EFI partition, on most hosts.
-                if path.startswith(ETC) and text.why is Why.DENIED:
+                # An ordinary user sees nothing of the EFI partition, on most hosts:
+                # only what is seen to be there may hold something.
+                seen = path.startswith(ETC) or not isinstance(host.lstat(path), Missing)
+                if seen and text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
                     unread.append(text)
                 continue
             for line in lines(text):
