@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
+    from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.initramfs import InitramfsOrder as InitramfsOrder
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSettings as KvmfrSettings
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
+    from vfio_doctor.facts.kvmfr.size import size_by_hand as size_by_hand
     from vfio_doctor.facts.late_image import LateImage as LateImage
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
@@ -177,6 +179,8 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import ProbeResult as ProbeResult
     from vfio_doctor.host.reader import Stat as Stat
     from vfio_doctor.host.reader import Why as Why
+    from vfio_doctor.lints.faults import DomainFaults as DomainFaults
+    from vfio_doctor.lints.faults import FaultyDomain as FaultyDomain
     from vfio_doctor.messages import in_order as in_order
     from vfio_doctor.messages import say as say
     from vfio_doctor.messages import verbatim as verbatim

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.places import Place
 
 
@@ -76,11 +78,42 @@ class Message(NamedTuple):
         if len(parts) == 1:
             return self.template
         values = dict(self.params)
+        commands = tuple(_in_commands(parts)) if "`" in self.template else ()
         for at, part in enumerate(parts[1:], 1):
             name, closed, rest = part.partition("}")
-            known = bool(closed) and name in values
-            parts[at] = f"{shown(values[name])}{rest}" if known else f"{{{part}"
+            if not closed or name not in values:
+                parts[at] = f"{{{part}"
+                continue
+            text = shown(values[name])
+            if commands and commands[at - 1]:
+                text = shell_quoted(text)
+            parts[at] = f"{text}{rest}"
         return "".join(parts)
+
+
+# What a command between backticks starts with, if it is one for the shell.
+SHELL_WORDS = frozenset(
+    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
+    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
+)
+SAFE_SIGNS = frozenset("@%_-+=:,./")
+
+
+def _in_commands(parts: list[str]) -> Iterator[bool]:
+    """Yield of each field of a template whether it stands in a shell command."""
+    before = parts[0]
+    for part in parts[1:]:
+        span = before.rpartition("`")[2]
+        yield before.count("`") % 2 == 1 and span.partition(" ")[0] in SHELL_WORDS
+        before += part.partition("}")[2]
+
+
+def shell_quoted(text: str) -> str:
+    """Return a text of the host as one word, or a part of one, for the shell."""
+    bare = text.translate(dict.fromkeys(map(ord, SAFE_SIGNS)))
+    if text and text.isascii() and (bare.isalnum() or not bare):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 # A tuple is a list of things, shown as "a, b and c".

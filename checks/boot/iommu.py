@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     HostPlace,
+    Init,
     InterruptRemapping,
     Iommu,
     IommuMaker,
@@ -59,9 +60,8 @@ GIVE = say(
 NOT_OFFERED = say("iommu-not-offered", "The firmware offers the kernel no IOMMU.")
 ENABLE = say(
     "iommu-enable-in-firmware",
-    "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of {board}"
-    " and enable {switch}. If there is no such entry, turn CPU virtualization on first"
-    " and CSM (legacy boot) off, and look for a firmware update.",
+    "{enter} and enable {switch}. If there is no such entry, turn CPU virtualization on"
+    " first and CSM (legacy boot) off, and look for a firmware update.",
 )
 ON_A_MAC = say(
     "iommu-none-on-a-mac",
@@ -118,7 +118,7 @@ class IommuFirmwareOff(Check):
             advice = GIVE.filled(model="amd" if cpu.amd else "intel")
             yield Finding(HostPlace(), NOT_GIVEN, rows, None, advice)
         else:
-            advice, actor = _in_firmware(cpu, facts[Board]), Actor.FIRMWARE
+            advice, actor = _in_firmware(facts, cpu, facts[Board]), Actor.FIRMWARE
             yield Finding(HostPlace(), NOT_OFFERED, rows, None, advice, actor)
 
 
@@ -131,10 +131,12 @@ def _no_group(iommu: Iommu) -> Evidence:
     return Evidence(GROUPS, seen, GROUP)
 
 
-def _in_firmware(cpu: Cpu, board: Board) -> Message:
+def _in_firmware(facts: Facts, cpu: Cpu, board: Board) -> Message:
     if "Apple" in (board.vendor or board.system_vendor):
         return ON_A_MAC
-    return ENABLE.filled(board=board.title, switch=board.iommu_switch(cpu.amd))
+    return ENABLE.filled(
+        enter=facts[Init].firmware(board.title), switch=board.iommu_switch(cpu.amd)
+    )
 
 
 NO_SMMU = say(
@@ -155,14 +157,12 @@ ADD_ARGUMENT = say(
 READ_AMD_LOG = say(
     "iommu-read-amd-log",
     "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why it does"
-    " not: `sudo journalctl -k -b | grep -i -e AMD-Vi -e ivrs`, and look for a firmware"
-    " update of the board.",
+    " not: `{command}`, and look for a firmware update of the board.",
 )
 READ_LOG = say(
     "iommu-read-log",
-    "intel_iommu=on was booted and changed nothing. Read why:"
-    " `sudo journalctl -k -b | grep -i -e DMAR -e iommu`, and look for a firmware"
-    " update of the board.",
+    "intel_iommu=on was booted and changed nothing. Read why: `{command}`, and look for"
+    " a firmware update of the board.",
 )
 NO_ACPI = say(
     "iommu-without-acpi",
@@ -243,8 +243,10 @@ def _how_to_use(facts: Facts) -> Message:
     if tables.viot and not (tables.dmar or tables.ivrs):
         return LOAD_VIRTIO
     if _likely_amd(facts):
-        return READ_AMD_LOG
-    return READ_LOG if _booted(facts, "intel_iommu", "on") else ADD_ARGUMENT
+        return READ_AMD_LOG.filled(command=facts[Init].log("AMD-Vi", "ivrs"))
+    if not _booted(facts, "intel_iommu", "on"):
+        return ADD_ARGUMENT
+    return READ_LOG.filled(command=facts[Init].log("DMAR", "iommu"))
 
 
 def _likely_amd(facts: Facts) -> bool:

@@ -14,6 +14,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     HostPlace,
+    Init,
     Iterator,
     KernelMessages,
     KvmDevice,
@@ -44,9 +45,8 @@ LOCKED = say(
 )
 ENABLE = say(
     "cpu-enable-in-firmware",
-    "Reboot into the firmware setup (`systemctl reboot --firmware-setup`) of {board}"
-    " and enable {switch}. Save, then switch the computer off and on again. A processor"
-    " that has no virtualization cannot be helped.",
+    "{enter} and enable {switch}. Save, then switch the computer off and on again. A"
+    " processor that has no virtualization cannot be helped.",
 )
 NESTED_OFF = say(
     "cpu-nested-off",
@@ -102,7 +102,7 @@ class CpuVirtualizationOff(Check):
         if cpu.virtualization:
             line = "" if kvm.works or kvm.modules_in_use else _locked(facts)
             if line:
-                yield _locked_by_firmware(cpu, facts[Board], line)
+                yield _locked_by_firmware(facts, cpu, facts[Board], line)
             return
         if kvm.works:
             return
@@ -112,7 +112,11 @@ class CpuVirtualizationOff(Check):
             raise MissingFact(UNTRIED.filled(why=kvm.refusal))
         if facts[Container].kind:
             raise MissingFact(CONTAINER)
-        yield _nested_off(cpu) if cpu.hypervisor else _firmware_off(cpu, facts[Board])
+        yield (
+            _nested_off(cpu)
+            if cpu.hypervisor
+            else _firmware_off(facts, cpu, facts[Board])
+        )
 
 
 def _locked(facts: Facts) -> str:
@@ -126,8 +130,8 @@ def _locked(facts: Facts) -> str:
     return next((m.line for m in log.of(Conclusion.VIRTUALIZATION_OFF)), "")
 
 
-def _locked_by_firmware(cpu: Cpu, board: Board, line: str) -> Finding:
-    found = _firmware_off(cpu, board)
+def _locked_by_firmware(facts: Facts, cpu: Cpu, board: Board, line: str) -> Finding:
+    found = _firmware_off(facts, cpu, board)
     flag = Evidence("/proc/cpuinfo flags", cpu.virtualization, cpu.virtualization)
     message = LOCKED.filled(flag=cpu.virtualization)
     rows = (flag, Evidence(KERNEL_LOG, line))
@@ -142,9 +146,11 @@ def _rows(cpu: Cpu) -> tuple[Evidence, ...]:
     )
 
 
-def _firmware_off(cpu: Cpu, board: Board) -> Finding:
+def _firmware_off(facts: Facts, cpu: Cpu, board: Board) -> Finding:
     message = OFF.filled(model=cpu.model or cpu.vendor or UNNAMED)
-    advice = ENABLE.filled(board=board.title, switch=board.cpu_switch(cpu.amd))
+    advice = ENABLE.filled(
+        enter=facts[Init].firmware(board.title), switch=board.cpu_switch(cpu.amd)
+    )
     actor = Actor.FIRMWARE
     return Finding(HostPlace(), message, _rows(cpu), None, advice, actor)
 

@@ -9,6 +9,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Init,
     Iterator,
     Kind,
     KvmAccess,
@@ -20,6 +21,7 @@ from vfio_doctor.api import (
     MissingFact,
     NodePlace,
     ProbeResult,
+    QemuUser,
     Severity,
     Stat,
     Why,
@@ -34,7 +36,7 @@ DEVICE = "char device 10:232"
 API_VERSION = 12
 READ_LOG = say(
     "kvm-read-log",
-    "Read what KVM says: `sudo journalctl -k -b | grep -i -e kvm -e vmx -e svm`."
+    "Read what KVM says: `{command}`."
     " `disabled by BIOS` means that the firmware setup has to allow it.",
 )
 IN_CONTAINER = say(
@@ -124,7 +126,7 @@ class KvmDeviceMissing(Check):
         if refused:
             yield _by_value(refused, rows)
             return
-        advice = _how_to_load(kvm, facts[Cpu])
+        advice = _how_to_load(facts, kvm, facts[Cpu])
         yield Finding(NodePlace(NODE), MISSING, rows, None, advice)
 
 
@@ -152,13 +154,13 @@ def _looks(stat: Stat) -> str:
     return str(stat.kind.value)
 
 
-def _how_to_load(kvm: KvmDevice, cpu: Cpu) -> Message:
+def _how_to_load(facts: Facts, kvm: KvmDevice, cpu: Cpu) -> Message:
     if not cpu.x86:
-        return READ_LOG
+        return _read_log(facts)
     if set(kvm.modules) & {"kvm_intel", "kvm_amd"}:
         return NO_NODE
     load = LOAD.filled(module="kvm_amd" if cpu.amd else "kvm_intel")
-    return in_order(load, READ_LOG)
+    return in_order(load, _read_log(facts))
 
 
 NOTHING_TO_TRY = say("kvm-nothing-to-try", "there is no /dev/kvm that could be tried")
@@ -260,16 +262,20 @@ class KvmUnusable(Check):
             raise MissingFact(NOTHING_TO_TRY)
         broken = not (kvm.works or kvm.refusal)
         if broken:
-            yield _broken(kvm.probe)
+            yield _broken(facts, kvm.probe)
         access = facts[KvmAccess]
-        yield from _kept_out(access, bool(kvm.refusal))
+        yield from _kept_out(facts, access)
         if kvm.refusal:
             raise MissingFact(UNTRIED.filled(why=kvm.refusal, looks=access.looks))
         if not broken:
             _must_know(access)
 
 
-def _broken(probe: ProbeResult | Missing) -> Finding:
+def _read_log(facts: Facts) -> Message:
+    return READ_LOG.filled(command=facts[Init].log("kvm", "vmx", "svm"))
+
+
+def _broken(facts: Facts, probe: ProbeResult | Missing) -> Finding:
     did: str | Message = TRIED
     if isinstance(probe, Missing):
         version, error = None, probe.detail
@@ -284,32 +290,35 @@ def _broken(probe: ProbeResult | Missing) -> Finding:
         Evidence(VERSION, str(version) if version else NO_ANSWER, str(API_VERSION)),
         Evidence(ERROR, error or NO_ERROR),
     )
-    message, advice = _problem(version, error or ERROR_NOT_GIVEN)
+    message, advice = _problem(version, error or ERROR_NOT_GIVEN, _read_log(facts))
     return Finding(NodePlace(NODE), message, rows, None, advice)
 
 
-def _problem(version: int | None, error: str | Message) -> tuple[Message, Message]:
+def _problem(
+    version: int | None, error: str | Message, log: Message
+) -> tuple[Message, Message]:
     """Return what does not work and what to do about it."""
     if version is None:
-        return SILENT.filled(error=error), in_order(LOAD_ITS_MODULE, READ_LOG)
+        return SILENT.filled(error=error), in_order(LOAD_ITS_MODULE, log)
     if version != API_VERSION:
         other = OTHER_VERSION.filled(version=version, wanted=API_VERSION)
         return other, START_CURRENT_KERNEL
     if error == "EBUSY":
         return BUSY, STOP_THE_OTHER
-    return NO_VM.filled(error=error), READ_LOG
+    return NO_VM.filled(error=error), log
 
 
-def _kept_out(access: KvmAccess, refused: bool) -> Iterator[Finding]:
+def _kept_out(facts: Facts, access: KvmAccess) -> Iterator[Finding]:
     """Yield a finding if nobody who could start QEMU may open the node.
 
-    QEMU's usual account may not be the one in use, and if the doctor itself was
-    refused that alone says nothing: both stay unknown.
+    The account files decide, whoever looks. QEMU's usual account may not be the one
+    in use: that stays unknown.
     """
     if access.qemu_may is False and not access.assumed:
         weaker = Severity.WARNING if access.human_may else None
         yield _no_access(access, access.qemu, weaker)
-    elif access.qemu_may is None and access.human_may is False and not refused:
+    elif access.qemu_may is None and access.human_may is False:
+        QemuUser.looked_for(facts)
         yield _no_access(access, access.human, None)
 
 

@@ -210,6 +210,9 @@ class KvmReportsIgnoredMsrs(Check):
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for the time at which KVM reports, or would."""
+        yield from (_with_idle_lines(facts, found) for found in self._found(facts))
+
+    def _found(self, facts: Facts) -> Iterator[Finding]:
         facts[LookingGlassGuest].demand_host()
         parameters = facts[KvmParameters]
         now = running(parameters.report_ignored_msrs)
@@ -232,6 +235,13 @@ class KvmReportsIgnoredMsrs(Check):
                 advice=_until_reboot(facts, then),
                 who_acts=Actor.USER,
             )
+
+
+def _with_idle_lines(facts: Facts, found: Finding) -> Finding:
+    """Return a finding with the lines that were meant for kvm and do nothing."""
+    notes = (note for note in facts[ModuleConfig].notes("kvm") if note.line)
+    idle = tuple(Evidence(str(n.place), n.said) for n in notes if n.is_typo)
+    return found._replace(evidence=(*found.evidence, *idle))
 
 
 def _until_reboot(facts: Facts, then: Following) -> Message:
@@ -349,4 +359,5 @@ class KvmMsrsNotIgnored(Check):
             Evidence(NEXT_BOOT, then.why, EITHER),
         )
         text, advice = (IGNORED_NOW, KEEP) if now else (NOT_IGNORED, LEAVE)
-        yield Finding(HostPlace(), text.filled(why=then.why), rows, None, advice)
+        found = Finding(HostPlace(), text.filled(why=then.why), rows, None, advice)
+        yield _with_idle_lines(facts, found)

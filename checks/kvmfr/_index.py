@@ -15,7 +15,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('kvmfr-node-not-a-device', '/dev/kvmfr0 is not the kvmfr device', 'ERROR', ()),
     ('kvmfr-not-in-device-list', "libvirt's list of devices lacks the kvmfr device", 'ERROR', ('kvmfr-device-owner', 'kvmfr-no-device', 'libvirt-account-missing', 'libvirt-conf-refused', 'libvirt-daemon-off')),
     ('kvmfr-not-loaded-at-boot', 'Nothing loads kvmfr at boot', 'WARNING', ('kvmfr-module-missing',)),
-    ('kvmfr-rule-owner', 'The kvmfr udev rule names the wrong user', 'ERROR', ()),
+    ('kvmfr-rule-owner', 'The kvmfr udev rule names the wrong user', 'ERROR', ('libvirt-account-missing',)),
     ('kvmfr-rule-too-late', 'The kvmfr udev rule is read too late to let you in', 'WARNING', ()),
     ('kvmfr-selinux-label', 'The kvmfr device has a type that SELinux closes to VMs', 'ERROR', ('kvmfr-not-in-device-list', 'libvirt-list-without-kvm')),
     ('kvmfr-vm-mapping', 'What the VM maps does not fit its kvmfr device', 'ERROR', ('kvmfr-apparmor-denies', 'kvmfr-selinux-label')),

@@ -131,7 +131,8 @@ class KvmfrApparmorDenies(Check):
     False alarms:
     A VM whose definition has <seclabel type='none'/> is not confined and not looked
     at, nor are VMs of the user session. A profile that you wrote yourself in place of
-    libvirt's is not read.
+    libvirt's is not read. Without root it is not seen whether libvirt's own daemon has
+    a profile, without which it confines no VM.
     """
 
     id = "kvmfr-apparmor-denies"

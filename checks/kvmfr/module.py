@@ -22,6 +22,7 @@ from vfio_doctor.api import (
     KvmfrIntent,
     KvmfrLoaded,
     KvmfrSettings,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -34,6 +35,7 @@ from vfio_doctor.api import (
     in_order,
     known,
     say,
+    size_by_hand,
 )
 
 
@@ -304,7 +306,7 @@ class KvmfrModuleNotLoaded(Check):
             raise NotApplicable(
                 say("kvmfr-module-not-installed", "the module is not installed")
             )
-        causes = tuple(_causes(facts))
+        causes = (*_causes(facts), *_no_size(facts))
         load = say("kvmfr-module-load", "Run `sudo modprobe kvmfr`.")
         if causes:
             load = say("kvmfr-module-then-load", "Then run `sudo modprobe kvmfr`.")
@@ -352,6 +354,18 @@ def _causes(facts: Facts) -> Iterator[tuple[Evidence, Message]]:
         index = f"/lib/modules/{facts[KvmfrFile].release}/modules.dep"
         seen = say("kvmfr-module-not-listed", "does not list kvmfr")
         yield Evidence(index, seen), say("kvmfr-module-index", "Run `sudo depmod -a`.")
+
+
+def _no_size(facts: Facts) -> Iterator[tuple[Evidence, Message]]:
+    """Yield that no size is set: the module would be loaded and make nothing."""
+    try:
+        unset = facts[KvmfrSettings].following.option is None
+    except MissingFact:
+        return
+    if unset and not facts[LookingGlassGuest].address:
+        where = say("kvmfr-module-size-sources", "modprobe.d, kernel arguments")
+        seen = say("kvmfr-module-no-size", "no static_size_mb: it makes no device")
+        yield Evidence(where, seen), size_by_hand(facts)
 
 
 def _bad_sizes(settings: KvmfrSettings) -> Iterator[tuple[Evidence, Message]]:

@@ -163,15 +163,6 @@ def _seen(stat: Stat | Missing) -> str | Message:
     )
 
 
-def _is_qemu_seen(facts: Facts) -> None:
-    """Raise `MissingFact` if QEMU's account is not known because of a reading."""
-    try:
-        facts[QemuUser]
-    except MissingFact as missing:
-        if missing.why not in (None, Why.ABSENT):
-            raise
-
-
 class KvmfrDeviceOwner(Check):
     """The kvmfr device is closed to those who need it, or open to everybody.
 
@@ -199,11 +190,13 @@ class KvmfrDeviceOwner(Check):
         test -w /dev/kvmfr0 && echo open for me
 
     False alarms:
-    Groups count as the account files say; a group that you joined just now counts
-    for your session only after the next login. Virtual machines of the user
-    session (qemu:///session) run as yourself: then QEMU's account does not matter.
-    SELinux and AppArmor are not looked at here, nor what a service of your own, or
-    a program that a udev rule starts, does to the device at boot.
+    The tag uaccess lets you in only while you sit at the screen. If you work over
+    ssh or without a seat, `--fix --access owner` or `--fix --access group` lets you
+    in everywhere. Groups count as the account files say; a group that you joined
+    just now counts for your session only after the next login. Virtual machines of
+    the user session (qemu:///session) run as yourself: then QEMU's account does not
+    matter. SELinux and AppArmor are not looked at here, nor what a service of your
+    own, or a program that a udev rule starts, does to the device at boot.
     """
 
     id = "kvmfr-device-owner"
@@ -230,11 +223,12 @@ class KvmfrDeviceOwner(Check):
         for node in mine:
             if node.nobody_locked_out:
                 yield from _closed_later(facts, node)
+                yield from _at_screen_only(facts, node)
         for each in found:
             known(each.stat)
         if access.others:
             facts[KvmfrRules].all_read()
-        _is_qemu_seen(facts)
+        QemuUser.looked_for(facts)
         if any(node.human is None for node in mine):
             name = facts[HumanUser].name
             raise MissingFact(
@@ -317,6 +311,33 @@ def _closed_later(facts: Facts, node: NodeAccess) -> Iterator[Finding]:
         Severity.WARNING,
         _advice(facts, node.name),
         Actor.TOOL,
+    )
+
+
+def _at_screen_only(facts: Facts, node: NodeAccess) -> Iterator[Finding]:
+    """Yield that a device opens to a person at the screen, who is not there now."""
+    if node.name not in facts[KvmfrAccess].at_screen:
+        return
+    path, human = f"/dev/{node.name}", facts[HumanUser]
+    yield Finding(
+        NodePlace(path),
+        say(
+            "kvmfr-node-at-screen-only",
+            "{path} is open to {user} only while {user} sits at the screen, and that is"
+            " not so now: the tag uaccess serves the active session of a seat.",
+            path=path,
+            user=human.name,
+        ),
+        (Evidence(f"lstat {path}", node.looks), *_deciding(facts, node.name)[:1]),
+        Severity.INFO,
+        say(
+            "kvmfr-node-open-without-seat",
+            "If you run the client over ssh or without a seat, run"
+            " `sudo vfio-doctor --fix --access {way}`, which lets you in wherever you"
+            " are.",
+            way="owner" if facts[GoodKvmfrRule].keeps_people else "group",
+        ),
+        Actor.USER,
     )
 
 

@@ -149,6 +149,7 @@ class KvmfrRuleOwner(Check):
     id = "kvmfr-rule-owner"
     severity = Severity.ERROR
     title = "The kvmfr udev rule names the wrong user"
+    requires = ("libvirt-account-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a faulty line or unread file."""

@@ -6,7 +6,6 @@ from vfio_doctor.api import (
     KERNEL_LOG,
     MIB,
     MODPROBE_FILE,
-    NIXOS_SIZE,
     PARAMETER,
     WANTED_SIZE,
     Actor,
@@ -15,7 +14,6 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
-    Generated,
     InitramfsModules,
     Iterator,
     KernelMessages,
@@ -24,7 +22,6 @@ from vfio_doctor.api import (
     KvmfrLoaded,
     KvmfrNodes,
     KvmfrSettings,
-    KvmfrSize,
     KvmfrSizes,
     LookingGlassGuest,
     Message,
@@ -40,8 +37,8 @@ from vfio_doctor.api import (
     Why,
     in_order,
     known,
-    option_line,
     say,
+    size_by_hand,
 )
 
 MODULE = ModulePlace("kvmfr")
@@ -251,25 +248,16 @@ def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Find
         then = say("kvmfr-size-no-such-device", "no such device")
     option = settings.following.option
     source = option.source if option else MODPROBE_FILE
+    reloads = size != _set_for(path, settings.now) * MIB
     message = say(
-        "kvmfr-size-other-when-loaded",
-        "{path} has {now} now, and what is set gives {then} when kvmfr is loaded next.",
+        "kvmfr-size-other-at-next-boot",
+        "{path} has {now} now, and what is set gives {then} at the next boot.",
     )
-    advice = say(
-        "kvmfr-size-choose-and-reload",
-        "Write the size that you want into the VM definition. If that is {then}, run"
-        " `sudo modprobe -r kvmfr` and `sudo modprobe kvmfr` with every virtual machine"
-        " off; if not, change static_size_mb in {source}.",
-    )
-    if size == _set_for(path, settings.now) * MIB:
+    if reloads:
         message = say(
-            "kvmfr-size-other-at-next-boot",
-            "{path} has {now} now, and what is set gives {then} at the next boot.",
-        )
-        advice = say(
-            "kvmfr-size-choose-and-reboot",
-            "Write the size that you want into the VM definition. If that is {then},"
-            " reboot; if not, change static_size_mb in {source}.",
+            "kvmfr-size-other-when-loaded",
+            "{path} has {now} now, and what is set gives {then} when kvmfr is loaded"
+            " next.",
         )
     return Finding(
         NodePlace(path),
@@ -279,8 +267,36 @@ def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Find
             *_sources(settings, settings.following),
         ),
         Severity.WARNING,
-        advice.filled(then=then, source=source),
+        _choose(path, source, then if mib else None, reloads),
     )
+
+
+def _choose(
+    path: str, source: str | Message, then: Message | None, reloads: bool
+) -> Message:
+    """Return how to come to the size that is wanted; ``then`` None: to the device."""
+    if then is None:
+        return say(
+            "kvmfr-size-keep-device",
+            "If a virtual machine is to keep {path}, give static_size_mb in {source} a"
+            " size for each device, with commas between. If none uses it, leave all as"
+            " it is.",
+            path=path,
+            source=source,
+        )
+    advice = say(
+        "kvmfr-size-choose-and-reboot",
+        "Write the size that you want into the VM definition. If that is {then},"
+        " reboot; if not, change static_size_mb in {source}.",
+    )
+    if reloads:
+        advice = say(
+            "kvmfr-size-choose-and-reload",
+            "Write the size that you want into the VM definition. If that is {then},"
+            " run `sudo modprobe -r kvmfr` and `sudo modprobe kvmfr` with every virtual"
+            " machine off; if not, change static_size_mb in {source}.",
+        )
+    return advice.filled(then=then, source=source)
 
 
 def _no_device(facts: Facts) -> Finding:
@@ -294,7 +310,7 @@ def _no_device(facts: Facts) -> Finding:
             why=why,
         ),
         (Evidence("/sys/class/kvmfr", empty, "kvmfr0"), *rows, *_log(facts)),
-        advice=in_order(_set_size(facts), RELOAD),
+        advice=in_order(size_by_hand(facts), RELOAD),
         who_acts=Actor.TOOL,
     )
 
@@ -330,7 +346,7 @@ def _at_next_boot(facts: Facts, setting: SizeSetting) -> Finding:
         message,
         _sources(facts[KvmfrSettings], setting),
         Severity.WARNING,
-        _set_size(facts),
+        size_by_hand(facts),
         Actor.TOOL,
     )
 
@@ -373,28 +389,3 @@ def _log(facts: Facts) -> tuple[Evidence, ...]:
     )
     found = log.of(*telling, module="kvmfr")
     return tuple(Evidence(KERNEL_LOG, match.line) for match in found)
-
-
-def _set_size(facts: Facts) -> Message:
-    """Return the command that sets the size in the place that counts."""
-    mib, why = facts[KvmfrSize]
-    try:
-        option = facts[KvmfrSettings].following.option
-    except MissingFact:
-        option = None
-    if option and option.on_command_line:
-        return say(
-            "kvmfr-size-change-argument",
-            "Change the kernel argument to kvmfr.static_size_mb={mib} ({why}): it wins"
-            " over modprobe.d.",
-            mib=mib,
-            why=why,
-        )
-    write = say(
-        "kvmfr-size-write-option",
-        "Run `echo '{line}' | sudo tee {file}` ({why}).",
-        line=option_line(str(mib)),
-        file=MODPROBE_FILE,
-        why=why,
-    )
-    return facts[Generated].advice(NIXOS_SIZE.filled(mib=mib), write)

@@ -17,7 +17,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
     ('vfio-module-blacklisted', 'The module vfio-pci is blacklisted', 'ERROR', ()),
-    ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ()),
+    ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ('libvirt-account-missing',)),
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),
     ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),

@@ -59,6 +59,16 @@ SIBLING = say(
     " driver has it, and nothing says that it goes to the VM.",
 )
 NONE = say("vfio-not-bound-none", "none")
+ONLY_NOW = say(
+    "vfio-not-bound-only-now",
+    "{bdf} is on {driver} now, and nothing that was seen binds it at the next boot.",
+)
+BIND = say(
+    "vfio-not-bound-bind",
+    "Name its ids in `vfio-pci.ids=`, a kernel argument, and reboot.",
+)
+# What a finding names first, of all that says so.
+FIRST = (ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED, ClaimKind.SETUP)
 PROBE = say(
     "vfio-not-bound-probe",
     "Run `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`. For every boot, let the"
@@ -153,6 +163,8 @@ class VfioNotBound(Check):
         for one in wanted.devices:
             if one.standing and _is_left(one.device):
                 yield _unbound(one, facts)
+            elif one.kinds == {ClaimKind.SETUP, ClaimKind.NOW}:
+                yield _only_now(one)
         groups = members(facts[PciDevices].devices)
         told: set[str] = set()
         for one in wanted.devices:
@@ -170,6 +182,14 @@ class VfioNotBound(Check):
             if left:
                 yield _siblings(one, left)
         wanted.all_seen()
+
+
+def _only_now(one: Wanted) -> Finding:
+    """Return that a device which is to be bound at boot is bound by hand."""
+    driver = one.device.driver
+    row = Evidence(f"/sys/bus/pci/devices/{one.device.bdf}/driver", driver, VFIO_PCI)
+    text = ONLY_NOW.filled(bdf=one.device.bdf, driver=driver)
+    return Finding(DevicePlace(one.device.bdf), text, (row,), Severity.WARNING, BIND)
 
 
 def _is_left(device: PciDevice) -> bool:
@@ -213,7 +233,7 @@ def _late_row(claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
 def _first(one: Wanted) -> Claim:
     """Return the claim to show: what is to take it at boot, if anything."""
     by_kind = {claim.kind: claim for claim in reversed(one.claims)}
-    for kind in (ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED):
+    for kind in FIRST:
         if kind in by_kind:
             return by_kind[kind]
     raise AssertionError(f"{one.device.bdf} is not to be bound")

@@ -74,6 +74,7 @@ class VfioNodeClosed(Check):
     id = "vfio-node-closed"
     severity = Severity.ERROR
     title = "QEMU may not open /dev/vfio/vfio"
+    requires = ("libvirt-account-missing",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding if the node is closed to QEMU."""

@@ -224,7 +224,7 @@ class LoadKvmfrAtBoot(Fix):
 
     id = "load-kvmfr-at-boot"
     solves = ("kvmfr-not-loaded-at-boot",)
-    summary = "Have systemd load kvmfr at every boot"
+    summary = "Have kvmfr loaded at every boot"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the list's line, and a size if there is none."""

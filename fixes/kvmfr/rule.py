@@ -41,6 +41,11 @@ REPLACED = say("delete-replaced-rule", "{path} takes its place", path=RULE_FILE)
 ONLY_TRIGGER = say(
     "grant-kvmfr-trigger", "Trigger udev again, so that the rule is applied"
 )
+AT_SCREEN = say(
+    "grant-kvmfr-at-screen",
+    "the rule is right, and serves whoever sits at the screen; --access owner or group"
+    " serves you elsewhere, too",
+)
 ONLY_LEFTOVER = say(
     "grant-kvmfr-leftover", "Take the leftover rule away; the good one stays as it is"
 )
@@ -92,6 +97,8 @@ class GrantKvmfrAccess(Fix):
         match finding.place:
             case FilePlace(path) if path in dict(facts[KvmfrRules].unread):
                 yield from _stray(facts, path)
+            case NodePlace(path) if _waits_for_seat(facts, path):
+                raise CannotFix(AT_SCREEN)
             case NodePlace(path) if _is_right(facts, path):
                 yield Terms(ONLY_TRIGGER)
             case _ if facts[GoodKvmfrRule].generated:
@@ -103,6 +110,15 @@ class GrantKvmfrAccess(Fix):
                     yield Terms(ONLY_LEFTOVER)
                 yield from _rule(facts)
         yield TRIGGER
+
+
+def _waits_for_seat(facts: Facts, path: str) -> bool:
+    """Tell whether a rule is right that serves its person at the screen only."""
+    name, access = path.removeprefix("/dev/"), facts[KvmfrAccess]
+    open_now = any(n.name == name and n.nobody_locked_out for n in access.now)
+    ruled = any(n.name == name and n.nobody_locked_out for n in access.ruled)
+    away = name in access.at_screen and facts.options.access == "auto"
+    return away and open_now and ruled
 
 
 def _has_no_rule(facts: Facts, path: str) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 
 from support import hosts
+from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
@@ -311,4 +312,20 @@ def test_configured_but_the_menu_was_not_made() -> None:
     assert message == (
         "/etc/default/grub was changed, but the boot menu was not regenerated from it:"
         " it adds iommu=pt."
+    )
+
+
+def test_an_option_without_its_module_is_shown() -> None:
+    text = "options kvm ignore_msrs=1\noptions report_ignored_msrs=0\n"
+    host = hosts.changed(
+        catalogue.host("bluefin-dx-2121"),
+        files={"/etc/modprobe.d/x.conf": text.encode()},
+    )
+    check = REGISTRY.check("kvm-reports-ignored-msrs")
+    assert check
+    result = judge(check, Facts(host), REGISTRY)
+    rows = [row for d in result.diagnoses for row in d.finding.evidence]
+    (idle,) = [row for row in rows if row.source == "/etc/modprobe.d/x.conf:2"]
+    assert str(idle.observed) == (
+        "the name of the module is missing in front of report_ignored_msrs=0"
     )

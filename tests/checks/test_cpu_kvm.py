@@ -214,7 +214,7 @@ SHUT = hosts.denied("/etc/libvirt/qemu.conf")
         (NO_QEMU, ROOT, KVM_WORKS, Status.FAIL, Severity.ERROR),
         (IN_KVM, ROOT, KVM_WORKS, Status.PASS, None),
         (NO_QEMU, NOBODY, KVM_WORKS, Status.UNKNOWN, None),
-        (NO_QEMU, Caller(1000), EACCES, Status.UNKNOWN, None),
+        (NO_QEMU, Caller(1000), EACCES, Status.FAIL, Severity.ERROR),
         (accounts("qemu", SHUT), Caller(1000), EACCES, Status.UNKNOWN, None),
         (accounts("", SAYS_QEMU), Caller(1000), EACCES, Status.FAIL, Severity.ERROR),
         (Parts(), ROOT, KVM_WORKS, Status.UNKNOWN, None),

@@ -17,6 +17,7 @@ from vfio_doctor.model import CheckResult, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
 HOOK = f"{ABSTRACTIONS}/libvirt-qemu.d"
+LOADED = "/sys/kernel/security/apparmor/profiles"
 OLD_HOOK = "/etc/apparmor.d/local/abstractions/libvirt-qemu"
 NO_RULE = gone(HOOK)
 RULE = "/dev/kvmfr0 rw,\n"
@@ -69,6 +70,10 @@ AVC = (
         ((gone("/etc/apparmor.d"),), Status.NOT_APPLICABLE),
         ((NO_RULE, lv.conf('security_driver = "none"\n')), Status.NOT_APPLICABLE),
         ((NO_RULE, lv.conf('security_driver = ["selinux"]\n')), Status.NOT_APPLICABLE),
+        ((NO_RULE, file(LOADED, "/usr/sbin/libvirtd (enforce)\n")), Status.FAIL),
+        ((NO_RULE, file(LOADED, "virtqemud (complain)\n")), Status.FAIL),
+        # libvirt confines no VM if its daemon has no profile.
+        ((NO_RULE, file(LOADED, "cupsd (enforce)\n")), Status.NOT_APPLICABLE),
         # A record of before the rule was written is no fault of now.
         ((log(DENIED.format("/dev/kvmfr0")),), Status.PASS),
         ((gone("/etc/apparmor.d"), log(DENIED.format("/dev/kvmfr0"))), Status.FAIL),

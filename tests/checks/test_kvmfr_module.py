@@ -227,7 +227,12 @@ def test_how_to_enroll(info: str, extra: Files, words: str) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "Run `sudo modprobe kvmfr`"),
+        ({}, "sudo tee /etc/modprobe.d/kvmfr.conf` ("),
+        ({}, "Then run `sudo modprobe kvmfr`"),
+        (
+            {"/etc/modprobe.d/k.conf": "options kvmfr static_size_mb=128\n"},
+            "| Run `sudo modprobe kvmfr`",
+        ),
         (
             {"/etc/modprobe.d/k.conf": "options kvmfr static_size_mb=128M\n"},
             "'128M' is not a plain number",
@@ -236,7 +241,7 @@ def test_how_to_enroll(info: str, extra: Files, words: str) -> None:
         ({f"{HOME}/modules.dep": "a.ko:\n"}, "sudo depmod -a"),
         (
             {f"{HOME}/modules.dep": denied("modules.dep")},
-            "Run `sudo modprobe kvmfr`",
+            "Then run `sudo modprobe kvmfr`",
         ),
         (
             {"/etc/modprobe.d/k.conf": denied("/etc/modprobe.d/k.conf")},

@@ -13,6 +13,7 @@ from vfio_doctor.checks.libvirt.account import LibvirtAccountMissing
 from vfio_doctor.checks.libvirt.conf import LibvirtConfRefused, LibvirtListWithoutKvm
 from vfio_doctor.checks.libvirt.daemon import LibvirtDaemonOff, LibvirtDaemonsDoubled
 from vfio_doctor.checks.libvirt.memory import LibvirtSharedMemoryClosed
+from vfio_doctor.checks.vfio.node import VfioNodeClosed
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, Stat, Why
 from vfio_doctor.model import CheckResult, Severity, Status
 
@@ -243,3 +244,30 @@ def test_nothing_is_judged_without_libvirt() -> None:
     for check in (LibvirtAccountMissing, LibvirtConfRefused, LibvirtDaemonOff):
         found = judged(check, MONOLITHIC.parts, none)
         assert found.status is Status.NOT_APPLICABLE
+
+
+CONTAINER = "/dev/vfio/vfio"
+
+
+@pytest.mark.parametrize(
+    ("stat", "text", "status"),
+    [
+        (hosts.char_node(0o600, "root", 0, "root", 0, (10, 196)), "", Status.FAIL),
+        (hosts.char_node(0o660, "root", 0, "kvm", 104, (10, 196)), "", Status.PASS),
+        (hosts.char_node(0o666, "root", 0, "root", 0, (10, 196)), "", Status.PASS),
+        (
+            hosts.char_node(0o600, "root", 0, "root", 0, (10, 196)),
+            'user = "root"\n',
+            Status.PASS,
+        ),
+        (Missing(CONTAINER, Why.ABSENT), "", Status.NOT_APPLICABLE),
+        (Missing(CONTAINER, Why.DENIED), "", Status.UNKNOWN),
+    ],
+)
+def test_the_node_of_vfio(stat: Stat | Missing, text: str, status: Status) -> None:
+    base, node = lv.PASSED.parts, Parts(stats={CONTAINER: stat})
+    settings = lv.conf(text, "libvirt-qemu")
+    if isinstance(stat, Missing) and stat.why is Why.ABSENT:
+        node = gone(CONTAINER)
+    found = judged(VfioNodeClosed, base, settings, node)
+    assert found.status is status

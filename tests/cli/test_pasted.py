@@ -90,6 +90,16 @@ def test_how_a_command_is_written(written: str, pasted: str) -> None:
     assert CANONICAL.pasted(written) == written
 
 
+def test_the_rules_that_were_asked_for_are_kept() -> None:
+    rules = Chosen(select=("kvm", "iommu-off"), skip=("kvmfr",), areas=("kvmfr",))
+    made = program.called(rules)
+    given = "--with kvmfr --select kvm --select iommu-off --skip kvmfr"
+    assert made.command("sudo vfio-doctor --fix").endswith(f"doctor {given} --fix")
+    assert made.command("vfio-doctor").endswith(f"doctor {given}")
+    assert made.command("vfio-doctor bug-report").endswith("--with kvmfr bug-report")
+    assert made.command("vfio-doctor explain x").endswith("doctor explain x")
+
+
 def test_a_capture_is_named_and_root_is_for_its_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

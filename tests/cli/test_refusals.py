@@ -82,3 +82,19 @@ def test_a_healthy_host_has_nothing_to_repair() -> None:
     result = runner().invoke(cli, ("--capture", host, "--fix", "--dry-run"))
     assert result.stdout == "Nothing is wrong: there is nothing to repair.\n"
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--size", "64"), "--size 64 changes nothing: no repair sets a size here."),
+        (("--access", "group"), "--access group changes nothing: no repair writes"),
+    ],
+)
+def test_a_wish_that_changes_nothing_is_said(words: tuple[str, ...], said: str) -> None:
+    for host, idle in (("healthy-bluefin", True), ("bazzite-no-size", False)):
+        held = str(catalogue.path(host))
+        given = ("--capture", held, "--fix", "--dry-run", *words)
+        done = runner().invoke(cli, given)
+        expected = idle or "--access" in words
+        assert (said in " ".join(done.output.split())) is expected

@@ -22,6 +22,8 @@ from vfio_doctor.app import journal_notes, repair
 from vfio_doctor.app.diagnosis import options_of
 from vfio_doctor.app.options import Chosen, Failure
 from vfio_doctor.app.repair_machine import boot_tool, root_command
+from vfio_doctor.boot.by_hand import ByHand
+from vfio_doctor.boot.grub import Grub
 from vfio_doctor.commands import history, undo
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
@@ -322,12 +324,12 @@ def test_undo_restores_what_fix_changed(root: Path, capsys: Output) -> None:
 
 
 def test_the_boot_tool_is_found_for_undo(root: Path, tmp_path: Path) -> None:
-    found = boot_tool(LiveHost(str(root)))
-    assert found is not None
-    assert found.name == "GRUB"
-    (tmp_path / "empty").mkdir()
-    by_hand = boot_tool(LiveHost(str(tmp_path / "empty")))
-    assert by_hand is None or by_hand.name != "GRUB"
+    assert type(boot_tool(LiveHost(str(root)))) is Grub
+    (tmp_path / "x/run").mkdir(parents=True)
+    # An unknown boot loader: what is to be written by hand, and nothing to run.
+    assert type(boot_tool(LiveHost(f"{tmp_path}/x"))) is ByHand
+    (tmp_path / "x/run/.containerenv").touch()
+    assert boot_tool(LiveHost(f"{tmp_path}/x")) is None
 
 
 def test_undo_shows_what_it_takes_back_before_it_asks(

@@ -6,18 +6,26 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft4Validator
 
+from support import vm_hosts
 from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
+from support.hosts import changed
+from support.vm_hosts import facts
 from vfio_doctor.cli import cli
+from vfio_doctor.host.capture_io import save
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
+from vfio_doctor.lints.judge import judge
 from vfio_doctor.lints.lint import Lint
+from vfio_doctor.parse.xml_edit import applied
 
 HOST = str(catalogue.path("vfio-vm-with-huge-pages"))
 SICK = EXAMPLE.replace("model='none'", "model='virtio'").replace(
@@ -46,11 +54,12 @@ def test_text_is_a_compilers(sick: str) -> None:
     assert status == 1
     assert (
         f"win11.xml:{number}:17: warning: A balloon of type virtio does nothing for a"
-        " VM with a passed device but cost speed. [vm-memballoon]\n"
+        f" VM"
+        " with a passed device but cost speed. [vm-memballoon]\n"
         f"{number:>5} | {line}\n      |                 ^~~~~~~~~~~~~~\n"
         "    = Write <memballoon model='none'/>.\n"
     ) in out
-    assert out.endswith("1 errors, 1 warnings, 0 notes.\n")
+    assert out.endswith("Errors: 1; warnings: 1; notes: 0.\n")
 
 
 def test_a_clean_text_is_said_to_be() -> None:
@@ -79,6 +88,25 @@ def test_a_name_that_no_vm_has() -> None:
     assert (status, out) == (2, "")
     assert "no VM of this host has that name" in said
     assert "There are: win11." in said
+
+
+def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
+    path = "/etc/libvirt/qemu/win11.xml"
+    closed = changed(vm_hosts.host(), {path: Missing(path, Why.DENIED)})
+    save(closed.capture, tmp_path / "host")
+    status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
+    assert (status, out.splitlines()[0]) == (2, f"{path}: not read: {path}: denied")
+    closed.capture.lists["/etc/libvirt/qemu"] = Missing("/etc/libvirt/qemu", Why.DENIED)
+    save(closed.capture, tmp_path / "folder")
+    status, out, said = run("--capture", str(tmp_path / "folder"), "vm")
+    assert (status, out) == (3, "")
+    assert "Some could not be read: /etc/libvirt/qemu: denied" in said
+
+
+def test_a_host_without_vms(tmp_path: Path) -> None:
+    save(vm_hosts.host().capture, tmp_path / "host")
+    status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
+    assert (status, out) == (0, "No definition of a VM was found here.\n")
 
 
 @pytest.mark.parametrize(
@@ -204,16 +232,27 @@ def test_every_lint_has_a_page(lint: type[Lint]) -> None:
         assert heading in out
     assert ("Wrong:\n" in out) is bool(lint.right)
     assert f"{lint.id} " in run("vm", "--list")[1]
+    assert run("explain", lint.id) == (0, out, "")
+
+
+def cured() -> Iterator[str]:
+    """Every example with its fault cured by what --fix writes."""
+    for lint in every():
+        found = judge(with_fault(lint).encode(), "win11.xml", facts())
+        edits = [edit for fault in found.faults for edit in fault.cure]
+        if edits and found.document:
+            yield applied(found.document.source.data, edits).decode()
 
 
 @pytest.mark.runs("virsh")
 @pytest.mark.needs_tool("virsh")
 def test_libvirt_takes_what_is_right(tmp_path: Path) -> None:
     # The limit came with libvirt 9.3.
-    texts = {as_it_should_be(lint).replace(" limit='39'", "") for lint in every()}
+    texts = {as_it_should_be(lint) for lint in every()} | {*cured()}
+    assert len(texts) > 12
     for text in texts:
         path = tmp_path / "vm.xml"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text.replace(" limit='39'", ""), encoding="utf-8")
         virsh = shutil.which("virsh") or ""
         words = (virsh, "-c", "test:///default", "define", str(path))
         done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -77,6 +77,7 @@ RIGHT: dict[str, list[str]] = {
         f"kvmfr-not-in-device-list /etc/libvirt/qemu.conf:1: {LIST}"
     ],
     "kvmfr-04-fedora34-shm-denied": [f"libvirt-shared-memory-closed {MEMORY}"],
+    "kvmfr-15-debian-vfio-node-0600": ["vfio-node-closed /dev/vfio/vfio: advice"],
     # What is defined remains, and nothing starts it.
     "kvmfr-14-bazzite44-no-libvirt": ["kvmfr-no-libvirt vm1: advice", NO_CONF],
     "kvmfr-22c-bazzitetower-size-differs": [
@@ -153,6 +154,7 @@ RIGHT: dict[str, list[str]] = {
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
         *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
         *(f"? vfio-{name}" for name in VFIO_RULES),
+        "? vm-definition-faulty",
     ],
     "vfio-01-pop-vtd-off": ["iommu-firmware-off host: advice"],
     "vfio-02-manjaro-nvme-not-taken": [
@@ -185,7 +187,6 @@ RIGHT: dict[str, list[str]] = {
         "vfio-not-bound 0000:28:00.0: probe-device",
         "vfio-not-bound 0000:28:00.0: bind-may-be-needed",
     ],
-    "kvmfr-15-debian-vfio-node-0600": ["vfio-node-closed /dev/vfio/vfio: advice"],
     # limine starts it, and syslinux.cfg was edited; then limine.conf was.
     **dict.fromkeys(
         ("vfio-11-unraid-wrong-loader-file", "vfio-11b-unraid-limine-before"),

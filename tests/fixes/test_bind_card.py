@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from support import hosts
@@ -9,12 +12,13 @@ from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import KERNEL
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import GROUPS, PCI
+from support.tools import found as path_of
 from support.unbound_card import AUDIO, CARD, IDS, IMAGE, TOOLS, said, unbound
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
-from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.facts.pci.binding import BINDING_FILE, INSTALL
+from vfio_doctor.facts.base import CannotFix, Facts, Options
+from vfio_doctor.facts.pci.binding import BINDING_FILE, INSTALL, binding
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import Applicability, CommandStep, FileStep, ProbeStep
@@ -101,8 +105,6 @@ def test_a_card_with_a_twin_goes_by_its_addresses() -> None:
 
 @pytest.mark.runs("sh")
 def test_the_line_for_modprobe_binds_what_the_argument_names() -> None:
-    import subprocess
-
     # What the kernel and modprobe do is played; the shell is real.
     line = INSTALL.removeprefix("install vfio-pci ")
     for path, stands_for in (
@@ -122,6 +124,21 @@ def test_the_line_for_modprobe_binds_what_the_argument_names() -> None:
             ["sh", "-c", line], input=words, capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines() == [*bound, "vfio-pci"]
+
+
+@pytest.mark.needs_tool("modprobe")
+@pytest.mark.runs("modprobe")
+def test_kmod_itself_reads_the_lines(tmp_path: Path) -> None:
+    tool = path_of("modprobe")
+    assert tool
+    path = tmp_path / "vfio-doctor.conf"
+    path.write_text("\n".join((INSTALL, *RULES, "")))
+    # -c prints the configuration and loads nothing.
+    argv = [tool, "-C", str(path), "-c"]
+    out = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    read = [line for line in out.splitlines() if not line.startswith("alias")]
+    assert INSTALL.replace("vfio-pci", "vfio_pci", 1) in read
+    assert [line for line in read if line.startswith("softdep nouveau")]
 
 
 def test_a_built_in_vfio_pci_gets_the_argument_and_no_image() -> None:
@@ -362,3 +379,45 @@ def test_an_override_of_the_card_with_the_screen_is_not_probed() -> None:
     plan = plan_of(unbound(OVERRIDDEN, LOADED, screen, ids="", changes=NO_DRIVER))
     assert "probe-host-needs" in {refused.why.id for refused in plan.refused}
     assert not plan.steps
+
+
+OSTREE = file("/run/ostree-booted", "")
+SHIPPED = file("/usr/lib/dracut/dracut.conf.d/80-vfio.conf", "force_drivers+=...\n")
+
+
+def test_an_image_that_ships_vfio_pci_gets_arguments_alone() -> None:
+    made = binding(CARD, Facts(CapturedHost(unbound(OSTREE, SHIPPED))))
+    assert made.arguments == (
+        ("vfio-pci.ids", "10de:2482"),
+        ("vfio-pci.ids", "10de:228b"),
+        ("rd.driver.pre", "vfio-pci"),
+    )
+    assert (made.lines, made.early) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason", "words"),
+    [
+        (
+            (OSTREE,),
+            "bind-not-in-image",
+            ("rpm-ostree initramfs --enable", f"--append={WHOLE}", "bootc upgrade"),
+        ),
+        ((file("/etc/NIXOS", ""),), "bind-nixos", ("boot.kernelParams", WHOLE)),
+        (
+            (OSTREE, SHIPPED, BY_ADDRESS),
+            "bind-twin-in-image",
+            ("comes with the system's image",),
+        ),
+    ],
+)
+def test_where_files_do_not_help_the_way_is_said(
+    parts: tuple[Parts, ...], reason: str, words: tuple[str, ...]
+) -> None:
+    changes = (TWIN,) if BY_ADDRESS in parts else ()
+    ids = "" if BY_ADDRESS in parts else IDS
+    host = CapturedHost(unbound(*parts, ids=ids, changes=changes))
+    with pytest.raises(CannotFix) as refused:
+        binding(CARD, Facts(host))
+    assert refused.value.message.id == reason
+    assert [word for word in words if word not in str(refused.value)] == []

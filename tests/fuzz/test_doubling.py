@@ -22,7 +22,7 @@ from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble
-from vfio_doctor.facts.base import Collected, Facts, MissingFact, Options
+from vfio_doctor.facts.base import Collected, Facts, MissingFact, NotApplicable, Options
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import CommandResult
 from vfio_doctor.model import RunInfo
@@ -100,7 +100,11 @@ CASES = {
     ),
     "passwd": Case(BLUEFIN, "/etc/passwd", ("a:x:1:1::/:/\n", "x:")),
     "group": Case(BLUEFIN, "/etc/group", ("kvm:x:36:qemu\n", "b,")),
-    "qemu.conf": Case(BLUEFIN, "/etc/libvirt/qemu.conf", ('user = "q"\n', '"a", ')),
+    "qemu.conf": Case(
+        BLUEFIN,
+        "/etc/libvirt/qemu.conf",
+        ('user = "q"\n', '"a", ', "# c\n", "# c\r", "#a = [\n"),
+    ),
     "GRUB": Case(
         DEBIAN,
         "/etc/default/grub",
@@ -151,7 +155,7 @@ def judged(capture: Capture) -> None:
     for kind in kinds():
         try:
             facts[kind]
-        except MissingFact:
+        except (MissingFact, NotApplicable):
             continue
     report = assemble(host, facts, results, RunInfo("", 0, "x"))
     text.render(report, Look(colour=False, verbosity=1))

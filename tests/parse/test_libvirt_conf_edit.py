@@ -37,11 +37,11 @@ LIBRARY = "libvirt.so.0"
             f'{KEY} = [ "/dev/null",\n  "/dev/kvm" ]\n',
             f'{KEY} = [ "/dev/null",\n  "/dev/kvm", "{NODE}" ]\n',
         ),
-        ("", f'{KEY} = [\n    "{NODE}",\n]\n'),
-        ("user = 'a'", f"user = 'a'\n{KEY} = [\n    \"{NODE}\",\n]\n"),
+        ("", f'{KEY} = [\n    "{NODE}"\n]\n'),
+        ("user = 'a'", f"user = 'a'\n{KEY} = [\n    \"{NODE}\"\n]\n"),
         (
             f'#{KEY} = [\n#  "/dev/null"\n#]\n# more\n',
-            f'#{KEY} = [\n#  "/dev/null"\n#]\n{KEY} = [\n    "{NODE}",\n]\n# more\n',
+            f'#{KEY} = [\n#  "/dev/null"\n#]\n{KEY} = [\n    "{NODE}"\n]\n# more\n',
         ),
     ],
 )

@@ -36,7 +36,7 @@ def child(name: str) -> tuple[bytes, Element]:
             "a",
             lambda e: xml_edit.set_attribute(e, "kind", "y'<"),
             '"x"',
-            '"y&apos;&lt;"',
+            '"y\'&lt;"',
         ),
         ("a", lambda e: xml_edit.set_attribute(e, "new", "y"), "<a ", "<a new='y' "),
         ("c", lambda e: xml_edit.set_attribute(e, "d", "2"), "d='1'", "d='2'"),
@@ -54,6 +54,15 @@ def test_one_change(name: str, edit: object, old: str, new: str) -> None:
     assert callable(edit)
     assert TEXT.count(old) == 1
     assert applied(data, [edit(one)]).decode() == TEXT.replace(old, new)
+
+
+def test_a_part_of_a_value() -> None:
+    data, one = child("c")
+    edit = xml_edit.set_part(one, "d", "1", "22")
+    assert edit is not None
+    assert applied(data, [edit]).decode() == TEXT.replace("d='1'", "d='22'")
+    assert xml_edit.set_part(one, "d", "2", "3") is None
+    assert xml_edit.set_part(one, "e", "1", "3") is None
 
 
 def test_the_first_of_two_that_overlap_is_made() -> None:

@@ -17,7 +17,7 @@ from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.model import RunInfo
 from vfio_doctor.repair.values import Plan
-from vfio_doctor.report.plan import way_back
+from vfio_doctor.report.way_back import way_back
 
 REGISTRY = load()
 REMOVE = re.compile(r"press e, (?:.* and )?remove (.+?)(?: and put|, start it)")

@@ -82,6 +82,14 @@ def test_the_hosts_own_disk_is_never_listed_without_saying_so() -> None:
     assert "(nvme; it may hold a disk that the host uses)" in unknown
 
 
+def test_a_disk_that_shares_its_group_is_in_doubt_itself() -> None:
+    words = verdict(held(), DISK)
+    assert words.startswith(
+        "only if the host can do without: it may hold a disk that the host uses; and"
+        " not alone: it shares its group with your network card 0000:05:00.0"
+    )
+
+
 def test_it_is_said_that_the_group_holds_your_network_card() -> None:
     words = verdict(held(ROUTE_ON_NIC, ROOT_ON_DISK), DISK)
     assert words == "no: it holds what is mounted at /"

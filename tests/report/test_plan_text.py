@@ -91,7 +91,7 @@ def test_a_whole_plan() -> None:
         "  before: ro old",
         "  after:  ro a=1",
         "A reboot is needed: some of it takes effect at the next boot.",
-        "To take all of it back: `sudo vfio-doctor undo`",
+        "To take back all but what cannot be undone: `sudo vfio-doctor undo`",
         "    sudo rpm-ostree rollback",
         "    sudo systemctl reboot",
         "  - kernel arguments: set a=1",
@@ -99,6 +99,14 @@ def test_a_whole_plan() -> None:
         assert line in lines
     assert not any("undo only" in line for line in lines)
     assert any(line.endswith("; run as root to see it") for line in lines)
+
+
+def test_what_cannot_be_undone_is_not_promised() -> None:
+    alone = planned(NodeStep("/dev/kvmfr0", 42))._replace(arguments=None)
+    assert not any("vfio-doctor undo" in line for line in plan_lines(alone))
+    done = StepResult(0, alone.steps[0].step, StepState.DONE)
+    made = outcome_lines(Outcome(Ending.DONE, "run", (done,)))
+    assert not any("vfio-doctor undo" in line for line in made)
 
 
 def test_what_may_be_lost_is_said_with_the_fix() -> None:

@@ -162,7 +162,8 @@ def totals(hidden: tuple[tuple[str, str, int], ...]) -> list[tuple[str, str]]:
     for kind in sorted({kind for kind, _, _ in hidden}):
         names = {name for k, name, _ in hidden if k == kind}
         places = sum(times for k, _, times in hidden if k == kind)
-        rows.append((kind, f"{len(names)} in {places} places"))
+        where = "1 place" if places == 1 else f"{places} places"
+        rows.append((kind, f"{len(names)} in {where}"))
     return rows
 
 

@@ -158,6 +158,7 @@ def options_of(chosen: Chosen) -> Options:
         chosen.passthrough_mode,
         chosen.ignore_msrs,
         chosen.devices,
+        chosen.bind,
     )
 
 

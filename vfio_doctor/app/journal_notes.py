@@ -22,6 +22,17 @@ MAYBE_NOT = say(
     "A change of the last repair may not be in effect: {what}: {why}.",
 )
 
+INTERRUPTED = say(
+    "note-interrupted",
+    "The repair {run} was interrupted: `sudo vfio-doctor --fix` finishes it, "
+    "`sudo vfio-doctor undo {run}` takes it back.",
+)
+NOT_UNDONE = say(
+    "note-not-undone",
+    "The repair {run} was taken back, and that is not in effect: {what}: {why}.",
+)
+RUNNING = say("note-running", "The repair {run} is at work now: {by}.")
+
 
 def tell() -> None:
     """Say on stderr what `notes` has; nothing, and no import, without a journal."""
@@ -43,22 +54,22 @@ def tell() -> None:
 
 def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
-    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import unusable
-    from vfio_doctor.repair.verify import after_reboot
+    from vfio_doctor.repair.verify import after_reboot, after_undo
 
     held = survey(machine.files)
     runs = held.runs
     lines = [unusable(bad) for bad in held.unreadable]
+    begun = [run for run in runs if run.state.value == "open"]
+    by = holder(machine.files) if begun else None
     lines += [
-        say(
-            "note-interrupted",
-            "The repair {run} was interrupted: `sudo vfio-doctor --fix` finishes it, "
-            "`sudo vfio-doctor undo {run}` takes it back.",
-            run=run.id,
-        )
-        for run in runs
-        if run.state.value == "open"
+        RUNNING.filled(run=run.id, by=by) if by else INTERRUPTED.filled(run=run.id)
+        for run in begun
+    ]
+    lines += [
+        NOT_UNDONE.filled(run=runs[-1].id, what=one.what, why=one.why or verbatim(""))
+        for one in after_undo(machine.host, runs)
     ]
     lasting = after_reboot(machine.host, runs)
     if not lasting:

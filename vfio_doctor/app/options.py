@@ -136,6 +136,7 @@ class Chosen(NamedTuple):
     passthrough_mode: bool = False
     ignore_msrs: bool = False
     devices: tuple[str, ...] = ()
+    bind: bool = False
 
     @classmethod
     def of(

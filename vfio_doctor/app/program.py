@@ -35,6 +35,9 @@ def called(chosen: Chosen | None = None) -> Called:
     about = [word for area in chosen.areas for word in ("--with", area)]
     about += [word for device in chosen.devices for word in ("--device", device)]
     about += ["--user", chosen.user] if chosen.user else []
+    rules = [word for name in chosen.select for word in ("--select", name)]
+    rules += [word for name in chosen.skip for word in ("--skip", name)]
+    made = made._replace(rules=shlex.join(rules))
     if chosen.capture is None:
         held = shlex.join(about)
         return made._replace(options=held, root_options=held)

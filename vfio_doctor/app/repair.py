@@ -42,6 +42,15 @@ IN_CONTAINER = say(
     "Nothing was changed: this runs inside a container ({kind}), which has neither the "
     "host's boot loader nor its devices. Run it on the host.",
 )
+SIZE_UNUSED = say(
+    "repair-size-unused",
+    "--size {mib} changes nothing: no repair sets a size here. To change one that "
+    "works, write static_size_mb={mib} where it is set now.",
+)
+ACCESS_UNUSED = say(
+    "repair-access-unused",
+    "--access {way} changes nothing: no repair writes a udev rule here.",
+)
 FAILED = 4
 UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
@@ -139,7 +148,8 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
 
 def _interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
-    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.app.journal_notes import RUNNING
+    from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import UNUSABLE, finish_run, undo_run, unusable
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
@@ -155,6 +165,9 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
     if not open_now:
         return None
     run = open_now[-1]
+    if by := holder(machine.files):
+        to_stderr(RUNNING.filled(run=run.id, by=by))
+        return FAILED
     interrupted = say("repair-was-interrupted", "The repair {run} was interrupted.")
     to_stderr(interrupted.filled(run=run.id))
     way = "finish" if chosen.yes else "leave"
@@ -189,8 +202,27 @@ def _plan_text(done: Diagnosed, plan: Plan, chosen: Chosen, look: Look) -> str:
 
     # A size that was asked for needs no hint that it can be asked for.
     lines = plan_lines(plan, done.report, look, chosen.dry_run, not chosen.size_mib)
+    lines += _unused(plan, chosen, look)
     text = "\n".join(lines) + "\n"
     return text if look.utf8 else ascii_only(text)
+
+
+def _unused(plan: Plan, chosen: Chosen, look: Look) -> list[str]:
+    """Return what was asked for and changes nothing in this plan."""
+    from vfio_doctor.report.plan import chosen_size
+    from vfio_doctor.report.wrap import wrap
+
+    said: list[Message] = []
+    if chosen.size_mib and not chosen_size(plan):
+        said.append(SIZE_UNUSED.filled(mib=chosen.size_mib))
+    granted = any(fix.id == "grant-kvmfr-access" for fix in plan.fixes)
+    if chosen.access != "auto" and not granted:
+        said.append(ACCESS_UNUSED.filled(way=chosen.access))
+    return [
+        line
+        for message in said
+        for line in ("", *wrap(str(message), look.width, "", ""))
+    ]
 
 
 def _tell_plan(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:

@@ -10,17 +10,16 @@ from vfio_doctor.app.options import Failure
 from vfio_doctor.facts.vms import PROXMOX, Vms
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.lints import every
-from vfio_doctor.lints.judge import judge
+from vfio_doctor.lints.judge import Judged, judge
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_tree import LARGEST
+from vfio_doctor.parse.xml_tree import LARGEST, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.lints.judge import Judged
     from vfio_doctor.lints.lint import Lint
     from vfio_doctor.model import Message
 
@@ -40,7 +39,12 @@ def judged(
     """Judge what is named, or every definition of the host."""
     lints = lints_for(with_host)
     texts = _named(names, host, facts) if names else _all(host, facts)
-    return tuple(judge(data, path, facts, lints) for path, data in texts)
+    return tuple(
+        Judged("", path, refused=Refused(data.message))
+        if isinstance(data, Missing)
+        else judge(data, path, facts, lints)
+        for path, data in texts
+    )
 
 
 def lints_for(with_host: bool) -> tuple[type[Lint], ...]:
@@ -48,33 +52,26 @@ def lints_for(with_host: bool) -> tuple[type[Lint], ...]:
     return tuple(lint for lint in every() if with_host or not lint.reads_host)
 
 
-def _all(host: Reader, facts: Facts) -> Iterator[tuple[str, bytes]]:
+def _all(host: Reader, facts: Facts) -> Iterator[tuple[str, bytes | Missing]]:
     held = facts[Vms]
     paths = [vm.path for vm in held.vms]
     # What is no definition is judged too: to be told why.
     paths += [m.source for m in held.unread if m.source.endswith(".xml")]
     for path in paths:
         if not path.startswith(PROXMOX):
-            yield path, _read(host, path)
+            yield path, host.read_bytes(path, LARGEST + 1)
     if not paths:
         for missing in held.unread:
             raise Failure(str(DENIED.filled(why=missing.message)), 3)
 
 
-def _read(host: Reader, path: str) -> bytes:
-    data = host.read_bytes(path, LARGEST + 1)
-    if isinstance(data, Missing):
-        raise Failure(str(data), 3)
-    return data
-
-
 def _named(
     names: tuple[str, ...], host: Reader, facts: Facts
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, bytes | Missing]]:
     yield from (_one(name, host, facts) for name in names)
 
 
-def _one(name: str, host: Reader, facts: Facts) -> tuple[str, bytes]:
+def _one(name: str, host: Reader, facts: Facts) -> tuple[str, bytes | Missing]:
     if name == STDIN:
         return name, sys.stdin.buffer.read(LARGEST + 1)
     if "/" in name or name.endswith(".xml") or os.path.lexists(name):
@@ -82,7 +79,7 @@ def _one(name: str, host: Reader, facts: Facts) -> tuple[str, bytes]:
     held = facts[Vms]
     path = next((vm.path for vm in held.vms if vm.name == name), None)
     if path is not None and not path.startswith(PROXMOX):
-        return path, _read(host, path)
+        return path, host.read_bytes(path, LARGEST + 1)
     raise Failure(str(NO_SUCH.filled(name=name, known=_known(held))), 2)
 
 

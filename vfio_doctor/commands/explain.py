@@ -82,12 +82,23 @@ def page(name: str, registry: Registry) -> str:
     area = [c for c in registry.checks if c.id.startswith(f"{name}-")]
     if area:
         return _area(name, area)
+    lint = _lint(name)
+    if lint is not None:
+        return lint
     from difflib import get_close_matches
 
     names = [c.id for c in registry.checks] + [f.id for f in registry.fixes]
     near = get_close_matches(name, names, 3, 0.5)
     more = f"Did you mean {' or '.join(near)}?" if near else "See `vfio-doctor checks`."
     raise click.UsageError(f"{name}: no check has this id. {more}")
+
+
+def _lint(name: str) -> str | None:
+    """Return the page of a lint of VMs, None if there is none of that id."""
+    from vfio_doctor.lints import every
+    from vfio_doctor.report.vm_page import text
+
+    return next((text(lint) for lint in every() if lint.id == name), None)
 
 
 def _area(name: str, checks: list[type[Check]]) -> str:

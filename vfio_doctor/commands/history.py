@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.app.place import Place
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.verify import Lasting
@@ -25,6 +26,10 @@ STATES = {
     RunState.DONE: say("history-done", "done"),
     RunState.UNDONE: say("history-undone", "undone"),
 }
+SINCE = say("history-since", "Changes of the last repair, since the reboot:")
+SINCE_UNDO = say(
+    "history-since-undo", "The last repair was taken back, and since the reboot:"
+)
 DAMAGED = say("history-damaged", "{count} lines of this journal are damaged.")
 EFFECTS = {
     True: say("history-in-effect", "in effect"),
@@ -77,26 +82,31 @@ def show(place: Place) -> int:
 
 def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
-    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.journal import holder, survey
     from vfio_doctor.repair.resume import unusable
-    from vfio_doctor.repair.verify import after_reboot
+    from vfio_doctor.repair.verify import after_reboot, after_undo
     from vfio_doctor.report.untrusted import clean
 
     held = survey(machine.files)
     runs = held.runs
     if not runs and not held.unreadable:
         return [str(say("history-empty", "Nothing was repaired here yet."))]
-    lines = [line for run in runs for line in _run(run)]
+    running = holder(machine.files) is not None
+    lines = [line for run in runs for line in _run(run, running)]
     lines += [clean(unusable(bad)) for bad in held.unreadable]
+    lines += effect_lines(after_undo(machine.host, runs), SINCE_UNDO)
     return [*lines, *effect_lines(after_reboot(machine.host, runs))]
 
 
-def _run(run: Run) -> Iterator[str]:
+def _run(run: Run, running: bool) -> Iterator[str]:
     from vfio_doctor.report.plan import STATES as STEP_STATES
     from vfio_doctor.report.plan import headline
     from vfio_doctor.report.untrusted import clean
 
-    yield f"{run.id}  {run.beginning.started}  {STATES[run.state]}"
+    state = STATES[run.state]
+    if running and run.state is RunState.OPEN:
+        state = say("history-running", "at work now")
+    yield f"{run.id}  {run.beginning.started}  {state}"
     for fix in run.beginning.fixes:
         yield f"  {clean(fix.id)}: {clean(fix.summary)}"
     for entry in run.entries:
@@ -111,7 +121,7 @@ def _run(run: Run) -> Iterator[str]:
         yield f"  {DAMAGED.filled(count=run.damaged)}"
 
 
-def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
+def effect_lines(lasting: tuple[Lasting, ...], head: Message = SINCE) -> list[str]:
     """Return one line a change: whether it is in effect since the reboot."""
     from vfio_doctor.report.untrusted import clean
 
@@ -122,5 +132,4 @@ def effect_lines(lasting: tuple[Lasting, ...]) -> list[str]:
         + (f" ({clean(one.why)})" if one.why else "")
         for one in lasting
     ]
-    head = say("history-since", "Changes of the last repair, since the reboot:")
     return ["", str(head), *told]

@@ -9,18 +9,44 @@ import click
 
 from vfio_doctor.app.options import Chosen, Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
-from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
+from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.table import DeviceRow
 
-LOOKING_GLASS = "looking-glass"
+LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+# Which options are for which of the two.
+ONLY_FOR = {
+    "modes": ("--resolution", LOOKING_GLASS),
+    "hdr": ("--hdr", LOOKING_GLASS),
+    "access": ("--access", LOOKING_GLASS),
+    "devices": ("--device", PASSTHROUGH),
+}
 TOO_BIG = say(
     "setup-too-big",
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
+)
+# Memory controllers, SMBus, IOMMUs and the like: nobody gives those to a VM.
+INFRASTRUCTURE = ("05", "08", "0c05", "11")
+CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
+CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
+KEPT = say("setup-kept", "What has to stay with the host:")
+KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
+NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
+NAME_ONE = say(
+    "setup-name-one",
+    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
+    "what may be given away.",
+)
+NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
+BOUND = say(
+    "setup-bound",
+    "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
 )
 UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
 PASTE = say(
@@ -61,27 +87,27 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 @click.command("setup", cls=Command, short_help="Make this host ready.")
-@click.argument("what", type=click.Choice((LOOKING_GLASS,)))
+@click.argument("what", type=click.Choice((PASSTHROUGH, LOOKING_GLASS)))
 @click.option(
     "--resolution",
     "modes",
     metavar="WxH",
     type=Resolution(),
     multiple=True,
-    help="What the VM will show; give each if there are several. By default: the "
-    "largest mode of a monitor here.",
+    help="For Looking Glass: what the VM will show; give each if there are several. By "
+    "default: the largest mode of a monitor here.",
 )
-@click.option("--hdr", is_flag=True, help="The picture is HDR.")
+@click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
 @click.option(
     "--access",
     type=click.Choice(ACCESS),
     default="auto",
     show_default=True,
-    help="How you get access to the kvmfr device.",
+    help="For Looking Glass: how you get access to the kvmfr device.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@takes("user", "capture")
+@takes("user", "devices", "capture")
 @click.pass_obj
 @with_examples
 def command(
@@ -93,24 +119,109 @@ def command(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Set up what Looking Glass needs of this host, in one plan.
+    """Make this host ready, in one plan that is shown first.
 
-    The kvmfr module with enough memory, loaded at boot, and a udev rule that lets you
-    and QEMU open /dev/kvmfr0; then the lines for the VM are printed. What is there
-    already stays. `vfio-doctor undo` takes it back.
+    passthrough binds a whole card to vfio-pci at every boot, with the arguments and
+    images that takes, unless the host needs the card. looking-glass gives the kvmfr
+    module enough memory, has it loaded at boot, and lets you and QEMU open
+    /dev/kvmfr0; then it prints the lines for the VM.
+    What is there already stays. `vfio-doctor undo` takes it back.
 
     Examples:
+      sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
     """
     from vfio_doctor.app.place import Place
 
+    refuse_mixed(click.get_current_context(), what, chosen.devices)
     if chosen.capture is not None and not dry_run:
         raise click.UsageError("A captured host cannot be set up; add --dry-run.")
-    wanted = chosen._replace(
-        fix=True, dry_run=dry_run, yes=yes, access=access, areas=("kvmfr",)
-    )
-    raise click.exceptions.Exit(looking_glass(wanted, modes, hdr, Place()))
+    chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
+    if what == PASSTHROUGH:
+        raise click.exceptions.Exit(passthrough(chosen, Place()))
+    chosen = chosen._replace(areas=("kvmfr",))
+    raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place()))
+
+
+def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> None:
+    """Raise UsageError if an option of the other set-up is given."""
+    said = given(ctx) | ({"devices"} if devices else set())
+    for name, (option, owner) in ONLY_FOR.items():
+        if name in said and owner != what:
+            raise click.UsageError(f"{option} is for `setup {owner}`.")
+
+
+def passthrough(chosen: Chosen, place: Place) -> int:
+    """Let a device be chosen, plan, ask, bind; return the exit status."""
+    from vfio_doctor.app import repair
+    from vfio_doctor.facts.base import MissingFact
+
+    try:
+        facts = place.look(chosen).facts
+        devices = chosen.devices or _chosen_of(facts, chosen, place)
+        chosen = chosen._replace(devices=devices, bind=True, risky=True)
+        _tell_if_bound(place.look(chosen).facts)
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
+    return repair.run(chosen, place)
+
+
+def _chosen_of(facts: Facts, chosen: Chosen, place: Place) -> tuple[str, ...]:
+    """Show what may be given away and what not, and ask. Raises UsageError."""
+    from vfio_doctor.app.place import answered
+
+    if not place.is_terminal():
+        raise click.UsageError(str(NAME_ONE))
+    cards = _cards(facts)
+    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
+    click.echo(str(CHOICES), err=True)
+    for number, rows in enumerate(free, 1):
+        what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
+        line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
+        click.echo(f"{number:>3}. {clean(line)}", err=True)
+    click.echo(str(KEPT), err=True)
+    for rows in cards:
+        if rows not in free:
+            held = next(r for r in rows if r.verdict.free is False)
+            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
+            click.echo(f"     {clean(line)}", err=True)
+    if not free:
+        raise Failure(str(NONE_FREE), 1)
+    with answered():
+        number = click.prompt("Which one", type=click.IntRange(1, len(free)), err=True)
+    return tuple(row.device.bdf for row in free[number - 1])
+
+
+def _cards(facts: Facts) -> list[list[DeviceRow]]:
+    """Return the functions that a person would give away, a list for each card."""
+    from vfio_doctor.facts.pci.table import DeviceTable
+    from vfio_doctor.parse.pci import BRIDGE_CLASS, slot
+
+    cards: dict[str, list[DeviceRow]] = {}
+    for row in facts[DeviceTable].rows:
+        if not row.device.class_.startswith((BRIDGE_CLASS, *INFRASTRUCTURE)):
+            cards.setdefault(slot(row.device.bdf), []).append(row)
+    return list(cards.values())
+
+
+def _named(rows: list[DeviceRow]) -> str:
+    return " + ".join(row.device.bdf for row in rows)
+
+
+def _tell_if_bound(facts: Facts) -> None:
+    """Say that a named device is bound already; raise Failure if there is none."""
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    wanted = facts[WantedDevices]
+    for claim in wanted.lost:
+        if claim.kind is ClaimKind.SETUP:
+            raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
+    for one in wanted.devices:
+        others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
+        if ClaimKind.SETUP in one.kinds and one.held and others:
+            click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
 
 
 def looking_glass(

@@ -64,8 +64,8 @@ def command(
     never changed: --fix --dry-run prints a diff.
 
     Examples:
-      sudo vfio-doctor vm
       vfio-doctor vm win11.xml
+      sudo vfio-doctor vm
       virsh dumpxml --inactive win11 | vfio-doctor vm -
       vfio-doctor --capture bug.tar.gz vm win11.xml
       vfio-doctor vm --fix --dry-run win11.xml
@@ -142,7 +142,7 @@ def _explained(name: str) -> str:
     from vfio_doctor.report import vm_page
 
     for lint in every():
-        if name.lower() in (lint.id, lint.number.lower()):
+        if name.lower() == lint.id:
             return vm_page.text(lint)
     from difflib import get_close_matches
 

@@ -45,11 +45,22 @@ def _vfio(facts: Facts) -> None:
         facts[WantedDevices].demand()
 
 
+def _vm(facts: Facts) -> None:
+    from vfio_doctor.facts.vms import Vms
+
+    found = facts[Vms]
+    if not found.vms and not found.unread:
+        from vfio_doctor.lints.faults import NO_VMS
+
+        raise NotApplicable(NO_VMS)
+
+
 # Each raises `NotApplicable`, with what the report says, if nothing asks for the area.
 DEMANDS: dict[str, Demand] = {
     "kvmfr": _kvmfr,
     "libvirt": _libvirt,
     "vfio": _vfio,
+    "vm": _vm,
 }
 
 

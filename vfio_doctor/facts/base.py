@@ -60,7 +60,7 @@ class Options(NamedTuple):
     is 0 where the doctor is to choose; ``access`` is ``auto``, ``owner``,
     ``uaccess`` or ``group``; ``passthrough_mode`` asks for ``iommu=pt``;
     ``ignore_msrs`` asks for ``kvm.ignore_msrs=1``; ``devices`` are PCI addresses,
-    or pairs of ids, that are meant for a VM.
+    or pairs of ids, that are meant for a VM, ``bind`` asks to bind them at boot.
     """
 
     user: str = ""
@@ -70,6 +70,7 @@ class Options(NamedTuple):
     passthrough_mode: bool = False
     ignore_msrs: bool = False
     devices: tuple[str, ...] = ()
+    bind: bool = False
 
 
 class Collected(Protocol):

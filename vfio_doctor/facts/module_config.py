@@ -50,7 +50,7 @@ WHY_NOT_READ = {
     ),
     "no-module": say(
         "module-config-no-module",
-        "the name of the module is missing in front of the parameter",
+        "the name of the module is missing in front of {word}",
     ),
     "not-read-any-more": say(
         "module-config-not-read-any-more", "modprobe no longer reads such lines"
@@ -118,9 +118,18 @@ class Note(NamedTuple):
         return FilePlace(self.path, self.line)
 
     @property
+    def is_typo(self) -> bool:
+        """Tell whether a line lacks the name of the module."""
+        return self.kind == "no-module"
+
+    @property
     def said(self) -> Message:
         """Return why it has no effect, as a clause."""
-        return WHY_NOT_READ[self.kind]
+        said = WHY_NOT_READ[self.kind]
+        if self.kind != "no-module":
+            return said
+        # The line is "options PARAMETER=VALUE".
+        return said.filled(word=self.text.split()[1])
 
 
 class ModuleConfig(NamedTuple):

@@ -73,6 +73,15 @@ class QemuUser(NamedTuple):
         source = _why_assumed(path, text) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
 
+    @classmethod
+    def looked_for(cls, facts: Facts) -> None:
+        """Raise `MissingFact` if the account is not known because of a reading."""
+        try:
+            facts[cls]
+        except MissingFact as missing:
+            if missing.why not in (None, Why.ABSENT):
+                raise
+
 
 def shown_account(conf: LibvirtConf) -> str:
     """Return the account that the commented-out line shows as the build's own.

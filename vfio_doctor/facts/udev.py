@@ -34,6 +34,7 @@ SYSTEMD_FOLDERS = (
     "/lib/systemd",
 )
 LIBRARY = "libsystemd-shared-"
+SYSTEMCTL, UDEVADM = ("systemctl", "--version"), ("udevadm", "--version")
 
 
 class UdevFile(NamedTuple):
@@ -204,12 +205,13 @@ class SystemdVersion(NamedTuple):
 
     @classmethod
     def _by_command(cls, host: Reader) -> SystemdVersion | None:
-        argv = ("systemctl", "--version")
-        answer = host.run(argv)
-        if not isinstance(answer, Missing) and answer.status == 0:
-            version = read_version(answer.stdout.removeprefix("systemd "))
-            if answer.stdout.startswith("systemd ") and version:
-                return cls(version, " ".join(argv))
+        # The second one is there where udev comes without systemd.
+        for argv, head in ((SYSTEMCTL, "systemd "), (UDEVADM, "")):
+            answer = host.run(argv)
+            if not isinstance(answer, Missing) and answer.status == 0:
+                version = read_version(answer.stdout.removeprefix(head))
+                if answer.stdout.startswith(head) and version:
+                    return cls(version, " ".join(argv))
         return None
 
 

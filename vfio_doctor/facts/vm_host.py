@@ -143,4 +143,8 @@ def _count(host: Reader) -> int | MissingFact:
     if isinstance(text, Missing):
         return missing_fact(text)
     count = len(re.findall(r"^processor\s*:", text, re.MULTILINE))
-    return count or MissingFact(NO_COUNT)
+    # A capture may hold fewer than there are: each says how many its package has.
+    told = [int(n) for n in re.findall(r"^siblings\s*:\s*(\d{1,5})$", text, re.M)]
+    if not count or (told and count < max(told)):
+        return MissingFact(NO_COUNT)
+    return count

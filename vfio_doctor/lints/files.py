@@ -83,6 +83,7 @@ class EmulatorMissing(Lint):
     number = "X50"
     severity = Severity.ERROR
     title = "The VM's QEMU is not there"
+    vm_only = True
     right = EMULATOR
     wrong = "/usr/libexec/qemu-kvm"
     reads_host = True

@@ -131,7 +131,7 @@ class RomFile(Lint):
         FIRST + "\n      </source>\n      <rom file='/var/lib/libvirt/vbios/gpu.rom'/>"
     )
     reads_host = True
-    deep = True
+    vm_only = True
 
     ABSENT = say("vm-rom-absent", "This host has no {path}: the VM does not start.")
     EMPTY = say("vm-rom-empty", "{path} is empty.")

@@ -37,9 +37,9 @@ class Lint:
     ``wrong`` put in place of ``right`` in the example (`vfio_doctor.lints.example`)
     makes the fault, and nothing else; both are "" where the host is at fault.
     ``context`` are pairs that change the example before that. ``rule`` is the check
-    that says the same of the host, so that the report of the host says it once.
-    ``deep`` is true where programs are started or large files read: that is left to
-    ``vfio-doctor vm``.
+    that says the same of the host, so that the host's report says it once.
+    ``vm_only`` is true for what is left to ``vfio-doctor vm``: it starts programs,
+    reads large files, is refused by libvirt itself, or is other checks' matter.
     """
 
     id: ClassVar[str]
@@ -51,7 +51,7 @@ class Lint:
     context: ClassVar[tuple[tuple[str, str], ...]] = ()
     rule: ClassVar[str] = ""
     reads_host: ClassVar[bool] = False
-    deep: ClassVar[bool] = False
+    vm_only: ClassVar[bool] = False
 
     def judge(self, vm: Definition, facts: Facts) -> Iterable[Found]:
         """Yield one `Found` a fault; raise `MissingFact` if the host does not say."""

@@ -189,7 +189,11 @@ class Memdev(Lint):
             if counted[one.id] > 1:
                 yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
         if vm.kvmfr and not vm.ivshmem:
-            yield Found(vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE)
+            # The VM starts, and the object may be for something else.
+            bad = Severity.WARNING
+            yield Found(
+                vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE, severity=bad
+            )
 
 
 class NotShared(Lint):
@@ -210,6 +214,7 @@ class NotShared(Lint):
     number = "X07"
     severity = Severity.ERROR
     title = "The Looking Glass memory is not shared, or its values are no JSON values"
+    rule = "kvmfr-vm-mapping"
     right = "'share':true"
     wrong = "'share':false"
 
@@ -280,7 +285,7 @@ class PlainTakesSlot(Lint):
         ),
     )
     reads_host = True
-    deep = True
+    vm_only = True
 
     TAKES = say(
         "vm-plain-takes-slot",
@@ -326,7 +331,7 @@ class JsonTooNew(Lint):
     right = ""
     wrong = ""
     reads_host = True
-    deep = True
+    vm_only = True
 
     TOO_OLD = say(
         "vm-json-too-old", "QEMU {qemu} reads no JSON for devices: that came with 6.2."

@@ -16,7 +16,7 @@ from vfio_doctor.facts.kvmfr.size import (
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_edit import set_attribute
+from vfio_doctor.parse.xml_edit import set_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,7 @@ class KvmfrSize(Lint):
     number = "X03"
     severity = Severity.ERROR
     title = "The VM's size is not that of the kvmfr device"
+    rule = "kvmfr-vm-mapping"
     right = RIGHT
     wrong = "'size':134217728"
     reads_host = True
@@ -103,6 +104,7 @@ class PowerOfTwo(Lint):
     number = "X04"
     severity = Severity.ERROR
     title = "The size of the shared memory is not a power of two"
+    rule = "kvmfr-vm-mapping"
     right = RIGHT
     wrong = "'size':50331648"
 
@@ -191,9 +193,7 @@ def _sized(one: Shared, held: int) -> tuple[Edit, ...]:
     """Return what writes another size into an argument, its other words kept."""
     if one.argument is None:
         return ()
-    old = one.element.get("value")
-    said = one.argument.values.get("size")
-    if old.count(str(said)) != 1:
-        return ()
+    said = str(one.argument.values.get("size"))
     new = str(held) if one.argument.json else f"{held // MIB}M"
-    return (set_attribute(one.element, "value", old.replace(str(said), new)),)
+    edit = set_part(one.element, "value", said, new)
+    return () if edit is None else (edit,)

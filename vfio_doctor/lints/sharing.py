@@ -63,6 +63,7 @@ class VirtiofsUnshared(Lint):
     number = "+4"
     severity = Severity.ERROR
     title = "virtiofs without shared memory"
+    vm_only = True
     right = BALLOON
     wrong = FOLDER + BALLOON
     context = (("/dev/kvmfr0", "/dev/shm/looking-glass"),)
@@ -114,6 +115,7 @@ class VirtiofsWithKvmfr(Lint):
     number = "+5"
     severity = Severity.ERROR
     title = "virtiofs and kvmfr in one VM"
+    rule = "kvmfr-vm-virtiofs"
     right = BALLOON
     wrong = FOLDER + BALLOON
     context = (("<hugepages/>", f"<hugepages/>\n    {SHARED}"),)
@@ -130,8 +132,8 @@ class VirtiofsWithKvmfr(Lint):
     )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Leave folders without shared memory to the other lint."""
-        for one in folders(vm)[:1] if vm.kvmfr and _is_shared(vm) else ():
+        """Look for one beside the other; unshared memory is another lint's."""
+        for one in folders(vm)[:1] if vm.kvmfr else ():
             path = vm.kvmfr[0].path
             yield Found(one, self.BOTH.filled(path=path), self.OTHER.filled(path=path))
 

@@ -5,6 +5,8 @@ Positions are kept, so that a list can be edited with all else left as it is.
 
 from __future__ import annotations
 
+import re
+
 from vfio_doctor.value import NamedTuple
 
 Value = str | int | tuple[str, ...]
@@ -15,6 +17,7 @@ SPACE = BLANKS + ENDS
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
 NAME = f"{LETTERS}{DIGITS}_"
+_END = re.compile(r"[\r\n]")
 INDENT = "    "
 # Lines of a commented-out list.
 LONGEST_DEFAULT = 64
@@ -131,8 +134,8 @@ class _Lines:
 
 
 def _line_end(text: str, at: int) -> int:
-    ends = [end for end in (text.find("\n", at), text.find("\r", at)) if end >= 0]
-    return min(ends, default=len(text))
+    found = _END.search(text, at)
+    return found.start() if found else len(text)
 
 
 def _after(text: str, at: int) -> int:
@@ -284,8 +287,9 @@ def _new_list(
     text: str, default: Setting | None, key: str, wanted: tuple[str, ...]
 ) -> str:
     ending = "\r\n" if "\r\n" in text else "\n"
-    rows = "".join(f'{INDENT}"{item}",{ending}' for item in wanted)
-    block = f"{key} = [{ending}{rows}]{ending}"
+    # libvirt takes a comma behind the last one, its Augeas lens does not.
+    rows = f",{ending}".join(f'{INDENT}"{item}"' for item in wanted)
+    block = f"{key} = [{ending}{rows}{ending}]{ending}"
     at = default.end if default else len(text)
     before = text[:at]
     if before and not before.endswith("\n"):

@@ -25,15 +25,31 @@ class Edit(NamedTuple):
 
 def set_attribute(element: Element, name: str, value: str) -> Edit:
     """Return what gives an attribute a value, in the quotes that stand there."""
-    head = element.head
-    quoted = "".join(_QUOTED.get(char, char) for char in value)
-    found = re.search(rf"\s{re.escape(name)}\s*=\s*([\"'])(.*?)\1", head, re.DOTALL)
+    head, found = element.head, _value(element, name)
+    kept = '"' if found and found[1] == "'" else "'"
+    quoted = "".join(c if c == kept else _QUOTED.get(c, c) for c in value)
     if found:
         start = element.start + len(head[: found.start(2)].encode())
         return Edit(start, start + len(found[2].encode()), quoted)
     behind = re.match(r"<[^\s/>]+", head)
     at = element.start + len(behind[0].encode() if behind else b"")
     return Edit(at, at, f" {name}='{quoted}'")
+
+
+def set_part(element: Element, name: str, old: str, new: str) -> Edit | None:
+    """Return what replaces a part of an attribute, None if it is not there once."""
+    found = _value(element, name)
+    if found is None or found[2].count(old) != 1:
+        return None
+    at = found.start(2) + found[2].index(old)
+    start = element.start + len(element.head[:at].encode())
+    return Edit(start, start + len(old.encode()), new)
+
+
+def _value(element: Element, name: str) -> re.Match[str] | None:
+    """Return an attribute as it is written: its quote, and what is between two."""
+    pattern = rf"\s{re.escape(name)}\s*=\s*([\"'])(.*?)\1"
+    return re.search(pattern, element.head, re.DOTALL)
 
 
 def set_text(element: Element, text: str) -> Edit:

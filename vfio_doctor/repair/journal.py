@@ -92,9 +92,9 @@ class Journal:
         """Say that from here on the run is taken back."""
         self._add({"is": "turn"})
 
-    def end(self, state: RunState) -> None:
-        """Say that the run is over."""
-        self._add({"is": "end", "state": state.value})
+    def end(self, state: RunState, boot: str) -> None:
+        """Say that the run is over, and in which boot."""
+        self._add({"is": "end", "state": state.value, "boot": boot})
 
     def close(self) -> None:
         """Close the file; every line is on the disk already."""
@@ -248,6 +248,32 @@ def locked(files: Filesystem, seconds: float = 5.0) -> Iterator[None]:
         files.call(os.ftruncate, fd, 0)
         files.call(os.pwrite, fd, f"{os.getpid()}\n".encode("ascii"), 0)
         yield
+    finally:
+        os.close(fd)
+
+
+def holder(files: Filesystem) -> Message | None:
+    """Return who holds the lock, so that an open run is one at work; None: nobody.
+
+    Nothing is made or written to find out.
+    """
+    import fcntl
+
+    where, _, name = LOCK.rpartition("/")
+    try:
+        folder = files.folder(where)
+    except OSError:
+        return None
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = files.call(os.open, name, flags, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    try:
+        free = _try(files, fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None if free else _holder(fd)
     finally:
         os.close(fd)
 

@@ -103,7 +103,8 @@ class Unreadable(NamedTuple):
 class Run(NamedTuple):
     """One run as its journal tells it; ``undoing`` once it turned back.
 
-    ``damaged`` counts lines that cannot be read and are not a torn end.
+    ``damaged`` counts lines that cannot be read and are not a torn end. ``ended`` is
+    the boot id of when it was over, "" in journals of before.
     """
 
     beginning: Beginning
@@ -111,6 +112,7 @@ class Run(NamedTuple):
     state: RunState
     undoing: bool = False
     damaged: int = 0
+    ended: str = ""
 
     @property
     def id(self) -> str:
@@ -191,17 +193,18 @@ def story(data: bytes) -> Run | None:
         raise NotForUs(NEWER)
     beginning = _beginning(values[0])
     entries = [Entry(step) for step in beginning.steps]
-    state, undoing = RunState.OPEN, False
+    state, undoing, ended = RunState.OPEN, False, ""
     for value in values[1:]:
         what = value["is"]
         if what == "end":
             state = RunState(value["state"])
+            ended = str(value.get("boot", ""))
         elif what == "turn":
             state, undoing = RunState.OPEN, True
         else:
             number = range(len(entries))[value["n"]]
             entries[number] = _after(entries[number], value)
-    return Run(beginning, tuple(entries), state, undoing, damaged)
+    return Run(beginning, tuple(entries), state, undoing, damaged, ended)
 
 
 def _after(entry: Entry, value: dict[str, Any]) -> Entry:

@@ -217,7 +217,7 @@ class Session:
         """End the journal of a run that is made; return why it stays open, if so."""
         try:
             self._tidy()
-            self.journal.end(RunState.DONE)
+            self.journal.end(RunState.DONE, boot_id(self.machine.host))
         except (OSError, StepFailed) as error:
             return LEFT_OPEN.filled(why=reason(error))
         return None
@@ -254,7 +254,8 @@ class Session:
         """End the journal; a run of which something was kept can be undone again."""
         self._tidy()
         kept = any(entry.state is StepState.KEPT for entry in self.entries)
-        self.journal.end(RunState.DONE if kept else RunState.UNDONE)
+        state = RunState.DONE if kept else RunState.UNDONE
+        self.journal.end(state, boot_id(self.machine.host))
 
     def _step(self, number: int) -> None:
         planned = self.entries[number].step

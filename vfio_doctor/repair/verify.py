@@ -138,6 +138,23 @@ def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
     return (*_words(run, host), *lasting)
 
 
+def after_undo(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
+    """Say which kernel arguments came back, though the newest run was undone.
+
+    An update that was staged before the undo boots with what it was made with.
+    Empty before the reboot.
+    """
+    if not runs or runs[-1].state is not RunState.UNDONE:
+        return ()
+    run = runs[-1]
+    if not run.ended or boot_id(host) in ("", run.ended):
+        return ()
+    begun = run.beginning
+    back = begun._replace(before=begun.after, after=begun.before)
+    found = _words(run._replace(beginning=back), host)
+    return tuple(one for one in found if one.in_effect is False)
+
+
 def _lasting(entry: Entry, host: Reader) -> Lasting | None:
     step = entry.step.step
     if isinstance(step, FileStep):

@@ -20,7 +20,8 @@ TAKES_NONE = ("--help", "--version")
 class Called(NamedTuple):
     """How the program is called by the person and through sudo, with its options.
 
-    ``options`` hold the capture too, if there is one.
+    ``options`` hold the capture too, if there is one; ``rules`` are those about
+    which rules are asked, which only the diagnosis and its repair take.
     """
 
     plain: str = NAME
@@ -28,6 +29,7 @@ class Called(NamedTuple):
     options: str = ""
     root_options: str = ""
     capture: str = ""
+    rules: str = ""
 
     def pasted(self, text: str) -> str:
         """Return a text with the commands between its backticks as they work here."""
@@ -54,8 +56,11 @@ class Called(NamedTuple):
         first = words[0] if words else "-"
         if first in TAKES_CAPTURE:
             return self.capture
-        takes = first.startswith("-") or first in TAKES_ALL
-        return options if takes and first not in TAKES_NONE else ""
+        if first in TAKES_ALL:
+            return options
+        if not first.startswith("-") or first in TAKES_NONE:
+            return ""
+        return f"{options} {self.rules}".strip()
 
 
 CANONICAL = Called()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.selection import named
-from vfio_doctor.boot.words import added, removed
+from vfio_doctor.boot.words import added
 from vfio_doctor.facts.base import ROOT_SEES_IT as ROOT
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
@@ -16,7 +15,6 @@ from vfio_doctor.model import (
     NodeStep,
     ParameterStep,
     ProbeStep,
-    RebuildImages,
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
@@ -24,6 +22,7 @@ from vfio_doctor.report.page import Page
 from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
 from vfio_doctor.report.style import Look
 from vfio_doctor.report.untrusted import clean
+from vfio_doctor.report.way_back import take_back, way_back
 from vfio_doctor.report.wishes import wish
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ NOTHING = say(
 )
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
-UNDO = "sudo vfio-doctor undo"
-TAKE_BACK = say("plan-undo", "To take all of it back: `sudo vfio-doctor undo`")
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
 )
@@ -333,7 +330,7 @@ def _afterwards(plan: Plan, page: Page, dry: bool, size: str, pending: bool) -> 
         else:
             page.say(text, indent, indent)
     if plan.arguments is not None:
-        page.say(TAKE_BACK)
+        page.say(take_back([planned.step for planned in plan.steps]) or "")
     if dry:
         page.gap()
         page.say(say("plan-dry", "Nothing was changed: this was a dry run."))
@@ -350,65 +347,6 @@ def chosen_size(plan: Plan) -> str:
             texts += [line for line in new if line not in old]
     sizes = [t.partition(SIZE)[2].split() for t in texts if SIZE in t]
     return next((clean(words[0]) for words in sizes if words), "")
-
-
-def way_back(plan: Plan) -> list[str]:
-    """Return the two commands to get back if the next boot fails."""
-    if plan.arguments is None:
-        return [str(TAKE_BACK)]
-    back = named(plan.tool).rollback
-    first = say(
-        "way-back-entry",
-        "In the boot menu choose the entry before the newest, then run:",
-    )
-    return [
-        str(say("way-back", "If the next boot fails:")),
-        f"  {clean(first if back else _edited_back(plan.arguments))}",
-        f"    {f'sudo {back}' if back else UNDO}",
-        "    sudo systemctl reboot",
-        *_from_live_medium(plan),
-    ]
-
-
-def _from_live_medium(plan: Plan) -> list[str]:
-    """Return how to get back if not even the boot menu helps."""
-    if not any(isinstance(c, RebuildImages) for f in plan.fixes for c in f.changes):
-        return []
-    mounted = say(
-        "way-back-live",
-        "If no entry starts: boot a live medium, mount this system at /mnt, with its"
-        " /boot, then run:",
-    )
-    bind = "for d in dev proc sys run; do mount --rbind /$d /mnt/$d; done"
-    return [
-        f"  {mounted}",
-        f"    sudo sh -c '{bind}'",
-        "    sudo chroot /mnt vfio-doctor undo",
-    ]
-
-
-def _edited_back(edit: ArgumentEdit) -> Message:
-    """Return what to do by hand to the next boot's words, as they were before."""
-    new, gone = " ".join(added(edit)), " ".join(removed(edit))
-    if new and gone:
-        return say(
-            "way-back-both",
-            "In the boot menu press e, remove {new} and put {gone} back, start it, "
-            "then run:",
-            new=new,
-            gone=gone,
-        )
-    if gone:
-        return say(
-            "way-back-put-back",
-            "In the boot menu press e, put {gone} back, start it, then run:",
-            gone=gone,
-        )
-    return say(
-        "way-back-remove",
-        "In the boot menu press e, remove {new}, start it, then run:",
-        new=new,
-    )
 
 
 def outcome_lines(
@@ -437,6 +375,8 @@ def outcome_lines(
 def _ending(outcome: Outcome) -> Message:
     run = say("outcome-run", "Run {run}.", run=outcome.run) if outcome.run else None
     what, more = ENDINGS[outcome.ending]
+    if outcome.ending is Ending.DONE and not take_back([r.step for r in outcome.steps]):
+        more = None
     parts = [what if outcome.why is None else _because(outcome), run, more]
     if outcome.ending in (Ending.ROLLED_BACK, Ending.PARTLY_BACK):
         parts = [parts[0], more, run]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair.values import OldPlace
 from vfio_doctor.report.json import location, message, plain, said
-from vfio_doctor.report.plan import detail, headline, headline_message, way_back
+from vfio_doctor.report.plan import detail, headline, headline_message
+from vfio_doctor.report.way_back import way_back
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Step

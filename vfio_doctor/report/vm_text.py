@@ -21,7 +21,9 @@ WIDEST = 160
 BEFORE = 60
 STDIN = "-"
 NONE = say("vm-text-none", "Found nothing wrong in {names}.")
-COUNTS = say("vm-text-counts", "{errors} errors, {warnings} warnings, {infos} notes.")
+COUNTS = say(
+    "vm-text-counts", "Errors: {errors}; warnings: {warnings}; notes: {infos}."
+)
 UNTOLD = say("vm-text-untold", "{lint} could not be judged: {why}")
 NO_VMS = say("vm-text-no-vms", "No definition of a VM was found here.")
 REFUSED = say("vm-text-refused", "{path}: not read: {why}")

@@ -260,6 +260,26 @@ def test_a_file_of_no_known_format_does_not_leave_the_host() -> None:
     assert made.left_out == (("file of no known format", 1),)
 
 
+def test_disks_in_use_are_kept_and_what_they_are_called_is_not() -> None:
+    text = (
+        "/dev/nvme0n1p2 / ext4 rw,relatime 0 0\n"
+        "/dev/mapper/smith-photos /mnt/holiday btrfs rw 0 0\n"
+        "tank/secret /srv/x zfs rw 0 0\n"
+        "hugetlbfs /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n"
+        "nas.example.org:/vol /mnt/nas nfs4 rw 0 0\n"
+    )
+    shown = formats.mounts(text, Names())
+    lines = shown.splitlines()
+    assert lines[0] == "/dev/nvme0n1p2 / ext4 rw 0 0"
+    assert lines[1].startswith("/dev/mapper/")
+    assert lines[2].startswith("pool /hidden")
+    assert lines[3].startswith("hugetlbfs /dev/hugepages")
+    assert len(lines) == 4
+    for private in ("smith", "photos", "holiday", "tank", "secret", "srv", "nas"):
+        assert private not in shown
+    assert formats.mounts(shown, Names(shown)) == shown
+
+
 @pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
 def test_all_that_is_collected_has_a_format(pattern: str) -> None:
     path = pattern.replace("card*-*", "card0-DP-1").replace("*", "0")

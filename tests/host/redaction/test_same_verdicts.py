@@ -117,7 +117,8 @@ def test_renaming_people_changes_nothing(seed: int) -> None:
             capture.files[path] = data.replace(b'"alice"', f'"{name}"'.encode())
     again = redact(capture).capture
     assert ends(again) == ends(capture)
-    assert made.files["/proc/cmdline"] == again.files["/proc/cmdline"]
+    line = "/proc/cmdline"
+    assert made.files.get(line) == again.files.get(line)
 
 
 @pytest.mark.parametrize("name", ["healthy-bazzite", "real-healthy", "debian12-grub"])

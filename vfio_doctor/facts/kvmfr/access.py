@@ -16,7 +16,7 @@ from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.node import READ_WRITE, looks, may_open
 from vfio_doctor.facts.qemu_user import QemuUser
-from vfio_doctor.host.reader import Kind, Stat
+from vfio_doctor.host.reader import Kind, Stat, Why
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import is_too_late
 from vfio_doctor.value import NamedTuple
@@ -54,13 +54,15 @@ class KvmfrAccess(NamedTuple):
     at. ``group`` is the group a rule should name so that QEMU gets in; "" if
     QEMU's account is not known. ``others`` are devices that the rules give to
     another person, if they give one to this person too; of rules that could not be
-    read the node's owner tells.
+    read the node's owner tells. ``at_screen`` are devices that open to the person
+    at the screen, where somebody else is now, or nobody.
     """
 
     now: tuple[NodeAccess, ...]
     ruled: tuple[NodeAccess, ...]
     group: str
     others: tuple[str, ...] = ()
+    at_screen: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrAccess:
@@ -74,8 +76,16 @@ class KvmfrAccess(NamedTuple):
             for node in facts[KvmfrNodes].nodes
             if isinstance(node.stat, Stat) and node.stat.kind is Kind.CHAR
         )
+        waiting = tuple(
+            node.name
+            for node in facts[KvmfrNodes].nodes
+            if isinstance(node.stat, Stat)
+            and node.name in planned
+            and judge.opens(node.stat, judge.human) is False
+            and judge.waits_for_seat(node.stat, planned[node.name])
+        )
         others = tuple(_others(judge, rules, ruled, facts[KvmfrNodes].nodes))
-        return cls(now, ruled, judge.best_group(), others)
+        return cls(now, ruled, judge.best_group(), others, waiting)
 
     def is_anothers(self, name: str) -> bool:
         """Tell whether a device is another person's, while this one has theirs."""
@@ -135,7 +145,7 @@ class _Judge:
         self.accounts = facts[Accounts]
         self.human = _known_or_none(facts, HumanUser)
         self.qemu = _known_or_none(facts, QemuUser)
-        self.seat = _known_or_none(facts, ActiveSeat)
+        self.at_seat = _at_seat(facts)
         self.systemd = facts[KvmfrRules].systemd
 
     def is_another(self, uid: int) -> bool:
@@ -186,16 +196,21 @@ class _Judge:
 
     def now(self, node: KvmfrNode, stat: Stat, plan: _Plan | None) -> NodeAccess:
         human = self.opens(stat, self.human)
-        if human is False and plan and self.waits_for_seat(stat, plan):
-            human = True
+        if human is False and plan:
+            waits = self.waits_for_seat(stat, plan)
+            human = True if waits else None if waits is None else False
         qemu = self.opens(stat, self.qemu)
         return NodeAccess(node.name, looks(stat), human, qemu)
 
-    def waits_for_seat(self, stat: Stat, plan: _Plan) -> bool:
-        """Tell whether only the ACL lacks, since the person is not at the screen."""
-        away = self.human and self.seat and self.seat.uid != self.human.uid
+    def waits_for_seat(self, stat: Stat, plan: _Plan) -> bool | None:
+        """Tell whether only the ACL lacks, since the person is not at the screen.
+
+        None if it is not known who is.
+        """
         same = stat[1:4] == plan.stat[1:4]
-        return bool(away and plan.seat and plan.certain and same)
+        if not (self.human and plan.seat and plan.certain and same):
+            return False
+        return None if self.at_seat is None else self.at_seat != self.human.uid
 
     def opens(self, stat: Stat, who: HumanUser | QemuUser | None) -> bool | None:
         if who is None:
@@ -220,6 +235,14 @@ def _opens_for_all(stat: Stat) -> bool:
     if stat.acl:
         return False
     return all(stat.mode >> shift & READ_WRITE == READ_WRITE for shift in (0, 3, 6))
+
+
+def _at_seat(facts: Facts) -> int | None:
+    """Return whose session is at the screen, -1 for nobody's, None if not known."""
+    try:
+        return facts[ActiveSeat].uid
+    except MissingFact as missing:
+        return -1 if missing.why is Why.ABSENT else None
 
 
 def _known_or_none(facts: Facts, kind: type[C]) -> C | None:

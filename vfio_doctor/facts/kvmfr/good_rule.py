@@ -124,7 +124,8 @@ class GoodKvmfrRule(NamedTuple):
     written. ``untriggered`` are devices whose rules are right and were not applied
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
     most hosts. ``for_all`` serves a device that no rule is about; ``generated`` tells
-    that the files are made from a configuration (NixOS). ``leftover`` are lines that
+    that the files are made from a configuration (NixOS), ``keeps_people`` that an
+    owner may be a person. ``leftover`` are lines that
     stand beside a good rule which serves alone, ``of_others`` those that are about
     another person's device only.
     """
@@ -136,6 +137,7 @@ class GoodKvmfrRule(NamedTuple):
     cannot: Message | None = None
     for_all: str = ""
     generated: bool = False
+    keeps_people: bool = False
     leftover: tuple[KvmfrLine, ...] = ()
     of_others: tuple[FilePlace, ...] = ()
 
@@ -159,6 +161,7 @@ class GoodKvmfrRule(NamedTuple):
             untriggered=found,
             for_all=_for_all(facts),
             generated=facts[Generated].yes,
+            keeps_people=_keeps_people(facts),
             leftover=_leftover(facts, lines) if asked == "auto" else (),
             of_others=tuple(_of_others(facts)),
         )
@@ -201,16 +204,20 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
 
 def _best_way(facts: Facts, lines: tuple[KvmfrLine, ...]) -> Way:
     """Return what changes least: mode and group, the user in place, else a new rule."""
-    systemd = facts[KvmfrRules].systemd
-    keeps_people = systemd is not None and systemd.means_people_well
     if _leftover(facts, lines):
         return Way.UACCESS
     if _late(facts):
         return Way.UACCESS
     if _kept(facts, lines):
         return Way.KEPT
-    in_place = _owned(facts, lines) and keeps_people
+    in_place = _owned(facts, lines) and _keeps_people(facts)
     return Way.OWNER if in_place else Way.UACCESS
+
+
+def _keeps_people(facts: Facts) -> bool:
+    """Tell whether this systemd takes a person for an owner, now and later."""
+    systemd = facts[KvmfrRules].systemd
+    return systemd is not None and systemd.means_people_well
 
 
 def _untriggered(facts: Facts) -> Iterator[str]:
@@ -244,7 +251,11 @@ def _leftover(facts: Facts, lines: tuple[KvmfrLine, ...]) -> tuple[KvmfrLine, ..
         for line in lines
         if line.is_ours and line.gives_access and line.place not in others
     )
-    good = [line for line in rest if _is_good(facts, line)]
+    try:
+        good = [line for line in rest if _is_good(facts, line)]
+    except MissingFact:
+        # Without QEMU's account no rule is known to be good.
+        return ()
     rest = tuple(line for line in rest if line not in good)
     served = good and rest and serves(facts, {line.place: "" for line in rest})
     return rest if served else ()

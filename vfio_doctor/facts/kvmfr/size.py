@@ -21,8 +21,14 @@ from vfio_doctor.facts.kvmfr.limits import (
     is_good_size,
     is_power_of_two,
 )
-from vfio_doctor.facts.kvmfr.names import KVMFR, PARAMETER
+from vfio_doctor.facts.kvmfr.names import (
+    KVMFR,
+    MODPROBE_FILE,
+    PARAMETER,
+    option_line,
+)
 from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
+from vfio_doctor.facts.nixos import NIXOS_SIZE, Generated
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.kvmfr_size import MOST_DEVICES, FlawKind, numbers, unreadable
@@ -163,6 +169,31 @@ class KvmfrSize(NamedTuple):
             return cls(mib, NO_MONITOR)
         width, height = max(modes, key=lambda mode: idd_bytes(*mode))
         return cls(mib, LARGEST_MODE.filled(width=width, height=height))
+
+
+def size_by_hand(facts: Facts) -> Message:
+    """Return the command that sets the size in the place that counts."""
+    mib, why = facts[KvmfrSize]
+    try:
+        option = facts[KvmfrSettings].following.option
+    except MissingFact:
+        option = None
+    if option and option.on_command_line:
+        return say(
+            "kvmfr-size-change-argument",
+            "Change the kernel argument to kvmfr.static_size_mb={mib} ({why}): it wins"
+            " over modprobe.d.",
+            mib=mib,
+            why=why,
+        )
+    write = say(
+        "kvmfr-size-write-option",
+        "Run `echo {line} | sudo tee {file}` ({why}).",
+        line=option_line(str(mib)),
+        file=MODPROBE_FILE,
+        why=why,
+    )
+    return facts[Generated].advice(NIXOS_SIZE.filled(mib=mib), write)
 
 
 class ConnectedModes(NamedTuple):

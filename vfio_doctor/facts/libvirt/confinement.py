@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.modules import KernelMessages
 from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse.apparmor import ProfileText, parse
-from vfio_doctor.parse.denials import Denial
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.apparmor import ProfileText
+    from vfio_doctor.parse.denials import Denial
 
 ENABLED = "/sys/module/apparmor/parameters/enabled"
+LOADED = "/sys/kernel/security/apparmor/profiles"
 FOLDER = "/etc/apparmor.d"
 ABSTRACTION = f"{FOLDER}/abstractions/libvirt-qemu"
 TEMPLATE = f"{FOLDER}/libvirt/TEMPLATE.qemu"
@@ -23,6 +25,9 @@ PROFILES = f"{FOLDER}/libvirt/libvirt-*"
 # What libvirt's abstraction includes, the newer hook first.
 HOOK_FOLDER = "abstractions/libvirt-qemu.d"
 HOOK_FILE = "local/abstractions/libvirt-qemu"
+DAEMON_PROFILE = re.compile(
+    r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \(|libvirt-[0-9a-f-]{1,64} \("
+)
 ENFORCE = "/sys/fs/selinux/enforce"
 CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
 STORES = (
@@ -79,7 +84,7 @@ class AppArmor(NamedTuple):
             return cls(False, False, (), (), (), "")
         search = _Profiles(host)
         search.read(ABSTRACTION)
-        installed = bool(search.texts) or bool(search.unread)
+        installed = (bool(search.texts) or bool(search.unread)) and _confines(host)
         search.read(TEMPLATE)
         own = tuple(search.profiles())
         hook = search.hook()
@@ -105,6 +110,18 @@ class AppArmor(NamedTuple):
         return False
 
 
+def _confines(host: Reader) -> bool:
+    """Tell whether libvirt confines VMs: only if its daemon has a profile itself.
+
+    (security_apparmor.c, use_apparmor). Only root sees which ones are loaded; who
+    does not is taken to have one.
+    """
+    loaded = read_text(host, LOADED, 1 << 20)
+    if isinstance(loaded, Missing):
+        return True
+    return any(DAEMON_PROFILE.match(line) for line in loaded.splitlines())
+
+
 class _Profiles:
     def __init__(self, host: Reader) -> None:
         self.host = host
@@ -115,6 +132,9 @@ class _Profiles:
     def text(self, path: str) -> ProfileText | None:
         text = read_text(self.host, path, 1 << 18)
         if isinstance(text, str):
+            # Most hosts have none.
+            from vfio_doctor.parse.apparmor import parse
+
             return parse(text)
         if text.why is not Why.ABSENT:
             self.unread.append(text)

@@ -55,10 +55,13 @@ class ClaimKind(Enum):
     VM = "a VM gets it, and binds it when it starts"
     UNMANAGED = "a VM gets it, and it has to be bound before"
     ASKED = "named on the command line"
+    SETUP = "named on the command line, to be bound at boot"
 
 
 # What should be on a VFIO driver whenever the host is up.
-STANDING = frozenset((ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED))
+STANDING = frozenset(
+    (ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED, ClaimKind.SETUP)
+)
 
 
 class Claim(NamedTuple):
@@ -217,8 +220,9 @@ class Said:
 
 def claims(said: Said, facts: Facts) -> Iterator[Claim]:
     """Yield what is said anywhere but in the state of the running kernel."""
+    asked = ClaimKind.SETUP if facts.options.bind else ClaimKind.ASKED
     for word in facts.options.devices:
-        yield _asked(word)
+        yield _asked(word, asked)
     said.unread += facts[ModuleConfig].unread
     yield from _ids(facts)
     yield from _bound_by_argument(facts)
@@ -231,12 +235,12 @@ def claims(said: Said, facts: Facts) -> Iterator[Claim]:
     yield from _vms(facts)
 
 
-def _asked(word: str) -> Claim:
+def _asked(word: str, kind: ClaimKind) -> Claim:
     option = f"--device {word}"
     if "." in word:
         full = word if word.count(":") == 2 else f"0000:{word}"
-        return Claim(ClaimKind.ASKED, option, full, full.lower())
-    return Claim(ClaimKind.ASKED, option, word, pattern=parse_id(word))
+        return Claim(kind, option, full, full.lower())
+    return Claim(kind, option, word, pattern=parse_id(word))
 
 
 def _ids(facts: Facts) -> Iterator[Claim]:

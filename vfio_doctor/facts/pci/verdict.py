@@ -39,6 +39,9 @@ SHARED_ACS = say(
     " does not keep them apart",
 )
 MAYBE = say("verdict-maybe", "only if the host can do without: {why}")
+MAYBE_SHARED = say(
+    "verdict-maybe-shared", "only if the host can do without: {why}; and {shared}"
+)
 READY = say("verdict-ready", "yes: {driver} has it")
 FREE = say("verdict-free", "yes")
 TOGETHER = say("verdict-together", "yes, together with {others}")
@@ -98,9 +101,12 @@ def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> V
     strangers = [o for o in others if not same_card(device, o)]
     if strangers:
         named = _named(strangers, needs)
+        shared = SHARED.filled(others=named)
         if bridge:
-            return Verdict(None, SHARED_ACS.filled(others=named, bridge=bridge))
-        return Verdict(None, SHARED.filled(others=named))
+            shared = SHARED_ACS.filled(others=named, bridge=bridge)
+        own = next((need.why for need in needs.of(device.bdf)), None)
+        both = MAYBE_SHARED.filled(why=own, shared=shared) if own else shared
+        return Verdict(None, both)
     unsure = [need for one in (device, *others) for need in needs.of(one.bdf)]
     if unsure:
         return Verdict(None, MAYBE.filled(why=unsure[0].why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import scrub
@@ -15,6 +16,9 @@ _APPARMOR = listed(
     "include if exists owner deny allow audit file quiet abstractions local"
     " r w rw wr rk rwk mr rm rmix rwm rwkl ix px pix Px Pix Ux"
 )
+_LOADED = re.compile(
+    r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \((?:enforce|complain|kill|unconfined)\)"
+)
 _RECORDS = listed(
     "open mknod getattr file_mmap file_perm read write map ioctl create"
     " svirt_t svirt_tcg_t virtd_t virtqemud_t device_t svirt_image_t svirt_tmpfs_t"
@@ -25,6 +29,14 @@ _RECORDS = listed(
 def apparmor(text: str, names: Names) -> str:
     """Return a file of AppArmor: its rules for files and its includes."""
     return "\n".join(_apparmor_line(line, names) for line in text.split("\n"))
+
+
+def profiles(text: str, names: Names) -> str:
+    """Return which of libvirt's profiles are loaded; the others are counted."""
+    lines = text.splitlines()
+    kept = [line for line in lines if _LOADED.fullmatch(line)]
+    names.leave_out("loaded profile of AppArmor", len(lines) - len(kept))
+    return "".join(f"{line}\n" for line in kept)
 
 
 def _apparmor_line(line: str, names: Names) -> str:

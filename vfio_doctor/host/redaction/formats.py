@@ -250,6 +250,7 @@ ROWS = (
     ),
     Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
     Row(("/etc/apparmor.d/*",), confinement.apparmor),
+    Row(("/sys/kernel/security/apparmor/profiles",), confinement.profiles),
 )
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,

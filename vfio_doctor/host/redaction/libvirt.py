@@ -121,7 +121,8 @@ _ELEMENTS = listed(
     codec video acceleration hostdev rom redirdev watchdog memballoon rng backend
     tpm shmem size msi server filesystem binary alias iommu seclabel panic vsock cid
     qemu:commandline qemu:arg qemu:override qemu:device qemu:frontend qemu:property
-    qemu:capabilities qemu:del
+    qemu:capabilities qemu:del memtune hard_limit soft_limit emulatorpin
+    iothreadpin
     """
 )
 _ATTRIBUTES = listed(
@@ -132,7 +133,8 @@ _ATTRIBUTES = listed(
     device cache io discard role heads vgamem ram vram primary accel3d autoport port
     listen keymap readonly secure firmware arch machine dev order nodeset size
     vectors ioeventfd iommu_platform ats driver caching_mode intremap eim aw_bits on
-    xmlns:qemu cpuset retries compression rendernode enable detect_zeroes queues
+    xmlns:qemu iommufd limit cpuset retries compression rendernode enable
+    detect_zeroes queues
     """
 )
 _XML_WORDS = listed(
@@ -169,7 +171,7 @@ _MACHINE = re.compile(
 
 _CPUS_OR_DISK = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}|[hsv]d[a-z]")
 # How much memory a VM gets; in KiB that is a longer number than others may be.
-_AMOUNTS = ("memory", "currentMemory", "hard_limit")
+_AMOUNTS = ("memory", "currentMemory", "hard_limit", "soft_limit")
 _AMOUNT = re.compile(r"\d{1,10}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support import hosts
 from support.fixture_hosts.parts import Parts, file
-from support.fixture_hosts.recipes import bluefin, debian
+from support.fixture_hosts.recipes import bluefin, debian, passthrough
 from vfio_doctor.host.reader import Kind, Stat
 
 CONF = "/etc/libvirt/qemu.conf"
@@ -161,6 +161,13 @@ OWN_MEMORY = debian.PLAIN.but(
     programs("libvirtd"),
     enabled("libvirtd.service"),
 )
+PASSED = debian.AMD.but(
+    "healthy-debian12-vfio-node",
+    "a VM is given a card, and /dev/vfio/vfio is open as systemd makes it",
+    passthrough.vm("08:00.0", "08:00.1"),
+    conf("", "libvirt-qemu"),
+    Parts(stats={"/dev/vfio/vfio": hosts.CHAR_NODE}),
+)
 HOSTS = (
     MODULAR,
     MONOLITHIC,
@@ -220,4 +227,10 @@ HOSTS = (
         "nothing makes the file before QEMU does",
         Parts(gone=("/etc/tmpfiles.d/10-looking-glass.conf",)),
     ),
+    PASSED.but(
+        "debian12-vfio-node-closed",
+        "a rule of one's own makes /dev/vfio/vfio 0600",
+        Parts(stats={"/dev/vfio/vfio": hosts.CHAR_NODE._replace(mode=0o600)}),
+    ),
+    PASSED,
 )

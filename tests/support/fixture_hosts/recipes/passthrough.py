@@ -265,6 +265,11 @@ HOSTS = (
         vm("09:00.0", "08:00.1"),
     ),
     AMD.but(
+        "vm-device-twice",
+        "a VM that gets the card's sound function twice",
+        vm("08:00.0", "08:00.1", "08:00.1"),
+    ),
+    AMD.but(
         "vfio-ids-good",
         "the card's ids on the command line",
         *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),

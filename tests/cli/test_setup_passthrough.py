@@ -1,0 +1,122 @@
+"""``setup passthrough``: one plan that binds a card, or the reason why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
+from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
+from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.place import Place
+from vfio_doctor.cli import status
+from vfio_doctor.commands.setup import passthrough
+from vfio_doctor.host.capture_io import save
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(name="host")
+def host_file(tmp_path: Path) -> str:
+    """A host that has the drivers, and no word of vfio-pci."""
+    path = tmp_path / "host.host"
+    save(unbound(ids=""), path)
+    return str(path)
+
+
+def set_up(host: str, *words: str) -> int:
+    return status(["setup", "passthrough", "--capture", host, "--dry-run", *words])
+
+
+def test_a_card_is_bound_whole_in_one_plan(host: str, capsys: Output) -> None:
+    set_up(host, "--device", CARD)
+    said = capsys.readouterr().out
+    assert f"Bind {CARD} and {AUDIO} to vfio-pci at the next boot" in said
+    assert "vfio-pci.ids=10de:2482,10de:228b" in said
+    assert "update-initramfs" in said
+    assert "The host keeps what it needs" in said
+    assert "To take all of it back" in said
+
+
+def test_by_ids(host: str, capsys: Output) -> None:
+    set_up(host, "--device", "10de:2482")
+    assert "vfio-pci.ids=10de:2482,10de:228b" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        (HOSTS_CARD, "the firmware and the console draw on it"),
+        ("0000:01:00.0", "mounted at /"),
+        ("0000:06:00.0", "default route"),
+    ],
+)
+def test_what_the_host_needs_stays(
+    host: str, capsys: Output, device: str, why: str
+) -> None:
+    assert set_up(host, "--device", device) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Step by step" not in said
+    assert why in said
+
+
+def test_a_device_that_is_not_there(host: str, capsys: Output) -> None:
+    assert set_up(host, "--device", "0000:99:00.0") == 2
+    assert "no PCI device 0000:99:00.0" in capsys.readouterr().err
+
+
+def test_without_a_terminal_a_device_is_named(host: str, capsys: Output) -> None:
+    assert set_up(host) == 2
+    assert "Name the device" in capsys.readouterr().err
+
+
+def at_a_terminal(host: str) -> tuple[Chosen, Place]:
+    def look(chosen: Chosen) -> Diagnosed:
+        return diagnosed(chosen)
+
+    chosen = Chosen(capture=host, fix=True, dry_run=True)
+    return chosen, Place(look=look, is_terminal=lambda: True)
+
+
+def test_a_card_is_chosen_by_its_number(
+    host: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.prompt", lambda *_, **__: 1)
+    chosen, place = at_a_terminal(host)
+    passthrough(chosen, place)
+    said = capsys.readouterr()
+    rows = [line for line in said.err.splitlines() if line.startswith("  1. ")]
+    assert len(rows) == 1
+    first = rows[0].split()[1].rstrip(":")
+    assert first in said.out
+    assert f"{HOSTS_CARD} + 0000:07:00.1: no:" in said.err
+
+
+def test_ctrl_c_at_the_choice_changes_nothing(
+    host: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object, **__: object) -> int:
+        raise click.Abort
+
+    monkeypatch.setattr("click.prompt", leave)
+    with pytest.raises(click.exceptions.Exit) as left:
+        passthrough(*at_a_terminal(host))
+    assert left.value.exit_code == 130
+    assert "Nothing was changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("passthrough", "--hdr"), "--hdr is for `setup looking-glass`"),
+        (("passthrough", "--resolution", "800x600"), "--resolution is for"),
+        (("looking-glass", "--device", CARD), "--device is for `setup passthrough`"),
+    ],
+)
+def test_options_of_the_other_set_up(
+    host: str, capsys: Output, words: tuple[str, ...], told: str
+) -> None:
+    assert status(["setup", *words, "--capture", host, "--dry-run"]) == 2
+    assert told in capsys.readouterr().err

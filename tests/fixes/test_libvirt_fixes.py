@@ -1,0 +1,119 @@
+"""What the fixes of libvirt ask for, and where they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.fixture_hosts.parts import Parts, file, gone
+from support.fixture_hosts.recipes import libvirt as lv
+from support.machines import whole
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.model import (
+    Applicability,
+    EditLine,
+    FileContext,
+    Finding,
+    FixOffer,
+    RestartService,
+    WriteFile,
+)
+
+REGISTRY = load()
+LIST = "kvmfr-not-in-device-list"
+DEFAULT = lv.conf("")
+
+
+def offered(
+    check: str, base: tuple[Parts, ...], *parts: Parts
+) -> tuple[Finding, FixOffer]:
+    facts = Facts(whole(*base, *parts))
+    (found,) = diagnose(facts, REGISTRY, (check,))
+    ((finding, _, fix),) = found.diagnoses
+    assert fix is not None
+    return finding, fix
+
+
+def restarted(*parts: Parts) -> list[str]:
+    _, fix = offered(LIST, lv.MODULAR.parts, DEFAULT, *parts)
+    return [c.unit for c in fix.changes if isinstance(c, RestartService)]
+
+
+def test_the_daemon_that_reads_the_file_is_restarted() -> None:
+    both = lv.programs("libvirtd")
+    assert restarted() == ["virtqemud.service"]
+    assert restarted(both) == ["virtqemud.service", "libvirtd.service"]
+
+
+def test_without_systemd_the_person_restarts_it() -> None:
+    units = gone("/usr/lib/systemd/system", lv.OWN_UNITS)
+    _, fix = offered(LIST, lv.MODULAR.parts, DEFAULT, units)
+    assert fix.summary.id == "list-libvirt-devices-no-unit"
+    assert [type(change) for change in fix.changes] == [WriteFile]
+
+
+def test_what_is_in_the_list_stays() -> None:
+    text = 'cgroup_device_acl = [ "/dev/input/event3", "/dev/kvm" ] # mine\n'
+    _, fix = offered(LIST, lv.MODULAR.parts, file(lv.CONF, text))
+    (written,) = (c for c in fix.changes if isinstance(c, WriteFile))
+    assert written.path == lv.CONF
+    assert written.text.startswith('cgroup_device_acl = [ "/dev/input/event3", "/dev/')
+    assert written.text.endswith('"/dev/userfaultfd", "/dev/kvmfr0" ] # mine\n')
+
+
+@pytest.mark.parametrize("check", [LIST, "kvmfr-apparmor-denies"])
+def test_nothing_is_edited_on_nixos(check: str) -> None:
+    base = lv.MODULAR.parts if check == LIST else lv.MONOLITHIC.parts
+    nixos = file("/etc/os-release", "ID=nixos\nNAME=NixOS\n")
+    text = file(lv.CONF, 'user = "root"\n' + (lv.OWN_LIST if check != LIST else ""))
+    rule = gone("/etc/apparmor.d/abstractions/libvirt-qemu.d")
+    finding, fix = offered(check, base, nixos, text, rule)
+    assert fix.cannot is not None
+    assert fix.cannot.id == "nixos-generated"
+    if check == LIST:
+        assert "virtualisation.libvirtd.qemu.verbatimConfig" in str(finding.advice)
+
+
+def test_bytes_that_are_no_text_are_not_written_back() -> None:
+    text = lv.SHIPPED.format(user="qemu").encode() + b"# \xff\n"
+    _, fix = offered(LIST, lv.MODULAR.parts, file(lv.CONF, text))
+    assert fix.cannot is not None
+    assert fix.cannot.id == "list-libvirt-devices-not-edited"
+
+
+def test_apparmors_rule_goes_where_this_libvirt_reads_it() -> None:
+    check = "kvmfr-apparmor-denies"
+    none = gone("/etc/apparmor.d/abstractions/libvirt-qemu.d")
+    old = "#include <local/abstractions/libvirt-qemu>\n"
+    abstraction = "/etc/apparmor.d/abstractions/libvirt-qemu"
+    _, new = offered(check, lv.MONOLITHIC.parts, none)
+    line = "/dev/kvmfr0 rw,"
+    assert new.changes == (EditLine(f"{abstraction}.d/kvmfr", "", line),)
+    _, local = offered(check, lv.MONOLITHIC.parts, none, file(abstraction, old))
+    path = "/etc/apparmor.d/local/abstractions/libvirt-qemu"
+    assert local.changes == (EditLine(path, "", line),)
+    _, nowhere = offered(check, lv.MONOLITHIC.parts, none, file(abstraction, "\n"))
+    assert nowhere.cannot is not None
+    deny = file("/etc/apparmor.d/libvirt/TEMPLATE.qemu", "deny /dev/kvmfr* rw,\n")
+    _, denied = offered(check, lv.MONOLITHIC.parts, deny)
+    assert denied.cannot is not None
+    assert denied.cannot.id == "open-kvmfr-denied"
+
+
+def test_the_file_context_has_to_be_asked_for() -> None:
+    _, fix = offered("kvmfr-selinux-label", lv.MODULAR.parts, lv.selinux("device_t"))
+    assert fix.applicability is Applicability.RISKY
+    assert fix.may_be_lost is not None
+    assert fix.changes == (
+        FileContext("/dev/kvmfr[0-9]+", "svirt_image_t", "/dev/kvmfr0"),
+    )
+
+
+def test_the_line_of_tmpfiles_is_written() -> None:
+    check = "libvirt-shared-memory-closed"
+    path = "/etc/tmpfiles.d/10-looking-glass.conf"
+    wanted = "f /dev/shm/looking-glass 0660 alice kvm -"
+    _, fix = offered(check, lv.OWN_MEMORY.parts, gone(path))
+    assert fix.reboot
+    assert fix.changes == (EditLine(path, "", wanted),)

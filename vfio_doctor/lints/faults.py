@@ -1,0 +1,68 @@
+"""What the lints find in all definitions of a host: errors only, said nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import NotApplicable
+from vfio_doctor.facts.vms import PROXMOX, Vms
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.lints import every
+from vfio_doctor.lints.judge import judge
+from vfio_doctor.messages import say
+from vfio_doctor.model import Severity
+from vfio_doctor.parse.xml_tree import LARGEST
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts, MissingFact
+    from vfio_doctor.facts.vms import Vm
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.lints.judge import Fault
+
+NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
+
+
+class FaultyDomain(NamedTuple):
+    """One VM and its errors; ``denied`` is what root would have told."""
+
+    vm: Vm
+    faults: tuple[Fault, ...]
+    denied: tuple[MissingFact, ...] = ()
+
+
+class DomainFaults(NamedTuple):
+    """All VMs of libvirt's that could be read, and definitions that could not."""
+
+    domains: tuple[FaultyDomain, ...]
+    unread: tuple[Missing, ...] = ()
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> DomainFaults:
+        """Judge each definition with the lints that are for the host's report."""
+        found = facts[Vms]
+        own = [vm for vm in found.vms if not vm.path.startswith(PROXMOX)]
+        unread = [one for one in found.unread if not one.source.startswith(PROXMOX)]
+        return cls(tuple(_judged(own, host, facts)), tuple(unread))
+
+    def demand(self) -> None:
+        """Raise `NotApplicable` if there is none."""
+        if not self.domains and not self.unread:
+            raise NotApplicable(NO_VMS)
+
+
+def _judged(own: list[Vm], host: Reader, facts: Facts) -> Iterator[FaultyDomain]:
+    lints = [lint for lint in every() if not (lint.rule or lint.vm_only)] if own else []
+    for vm in own:
+        data = host.read_bytes(vm.path, LARGEST)
+        if isinstance(data, Missing):
+            continue
+        judged = judge(data, vm.path, facts, lints)
+        yield FaultyDomain(
+            vm,
+            tuple(f for f in judged.faults if f.severity is Severity.ERROR),
+            # What a capture was not asked for is not to be had.
+            tuple(u.why for u in judged.untold if u.why.why is Why.DENIED),
+        )
