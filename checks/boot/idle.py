@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    BootArguments,
     Check,
     Evidence,
     Facts,
@@ -29,7 +30,7 @@ IDS = ("vfio_pci.ids", "vfio.pci.ids", "vfio_pci_ids")
 # What somebody writes for passthrough; the rest of the line is not this tool's.
 OURS = ("vfio", "rd.driver.pre", "kvm.", "kvmfr.", "pcie_acs_override")
 SWITCHES = ("intel_iommu", "amd_iommu", "iommu", "iommu.passthrough")
-UNTOLD = say("idle-loader-untold", "how this host boots is not known")
+UNTOLD = say("idle-loader-untold", "no file of another loader can be meant here")
 IDLE = say(
     "idle-loader-arguments",
     "{path} has {words}, but it is not read when this machine boots: {tool} starts it,"
@@ -90,6 +91,7 @@ class ArgumentsForAnotherLoader(Check):
         if not loaders.tool:
             for unread in loaders.unread:
                 known(unread)
+            known(facts[BootArguments].next)
             raise NotApplicable(UNTOLD)
         told: set[str] = set()
         for one in loaders.found:

@@ -70,6 +70,8 @@ class VfioSettingUnread(Check):
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a line or file."""
         notes, config = facts[VfioSettings].notes, facts[ModuleConfig]
+        for hidden in facts[VfioSettings].unread:
+            known(hidden)
         if not notes and not config.options:
             for unread in config.unread:
                 known(unread)

@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     Severity,
     WantedDevices,
     WantedStates,
+    known,
     say,
 )
 
@@ -71,8 +72,10 @@ class VfioPhysicalFunction(Check):
             wanted.all_seen()
             raise NotApplicable(NO_PHYSICAL)
         for state in able:
-            if state.made_vfs:
-                yield _finding(state, state.made_vfs, facts)
+            known(state.total_vfs)
+            count = known(state.made_vfs)
+            if count:
+                yield _finding(state, count, facts)
         wanted.all_seen()
 
 

@@ -41,7 +41,7 @@ def _vfio(facts: Facts) -> None:
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
     meant = facts[VfioIds].entries or facts[InstallScripts].scripts
-    if not (meant or facts[VfioSettings].notes):
+    if not (meant or facts[VfioSettings].notes or facts[VfioSettings].unread):
         facts[WantedDevices].demand()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.domain import VmFunction
 
 SYSTEM = "/etc/libvirt/qemu"
+ACCOUNTS = "/etc/passwd"
 HOOK = "/etc/libvirt/hooks/qemu"
 # libvirt's instance of the person, and those inside of two Flatpak programs.
 SESSION = (
@@ -78,7 +79,7 @@ class Vms(NamedTuple):
         unread: list[Missing] = []
         found = [
             vm
-            for folder in (SYSTEM, *_session(facts))
+            for folder in (SYSTEM, *_session(facts, unread))
             for vm in _libvirt(host, folder, unread)
         ]
         return cls((*found, *_proxmox(host, unread)), tuple(unread))
@@ -98,10 +99,12 @@ class LibvirtHooks(NamedTuple):
         return cls((*main, *more))
 
 
-def _session(facts: Facts) -> Iterator[str]:
+def _session(facts: Facts, unread: list[Missing]) -> Iterator[str]:
     try:
         user = facts[Accounts].user(facts[HumanUser].name)
-    except MissingFact:
+    except MissingFact as missing:
+        if missing.denied:
+            unread.append(Missing(ACCOUNTS, Why.DENIED, missing.message))
         return
     if user is not None and user.home.startswith("/"):
         yield from (f"{user.home.rstrip('/')}/{folder}" for folder in SESSION)

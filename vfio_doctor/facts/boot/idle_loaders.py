@@ -179,9 +179,11 @@ def _read(
         for path in () if isinstance(paths, Missing) else paths:
             text = read_text(host, path)
             if isinstance(text, Missing):
-                # An ordinary user sees nothing of the EFI partition, on most hosts.
-                own = path.startswith(ETC) or path in SYSLINUX
-                if own and text.why is Why.DENIED:
+                # An ordinary user sees nothing of the EFI partition, on most hosts:
+                # only what is seen to be there may hold something.
+                known_place = path.startswith(ETC) or path in SYSLINUX
+                seen = known_place or not isinstance(host.lstat(path), Missing)
+                if seen and text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
                     unread.append(text)
                 continue
             for line in lines(text):

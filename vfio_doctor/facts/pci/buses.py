@@ -66,7 +66,10 @@ class SilentDevices(NamedTuple):
         seen: list[str] = []
         unread: list[Missing] = []
         for state in facts[WantedStates].states:
-            if state.power_state != AWAKE:
+            power = state.power_state
+            if isinstance(power, Missing) and power.why is Why.DENIED:
+                unread.append(power)
+            if power != AWAKE:
                 continue
             data = host.read_bytes(f"{DEVICES}/{state.bdf}/config", HEADER)
             if isinstance(data, bytes):

@@ -30,6 +30,7 @@ T = TypeVar("T")
 VFIO_PCI = "vfio_pci"
 # The argument that our own repair binds devices by address with.
 BIND = "vfio-doctor.bind"
+MODPROBE = "/etc/modprobe.d"
 DRIVERCTL = "/etc/driverctl.d"
 SYSFS_CONF = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
 UNRAID = "/boot/config/vfio-pci.cfg"
@@ -122,15 +123,23 @@ NOT_MEANT = ("nothing-in-force", "commented-out", "trailing-comment")
 
 
 class VfioSettings(NamedTuple):
-    """Files and lines that are meant for vfio-pci, and that modprobe does not read."""
+    """Files and lines that are meant for vfio-pci, and that modprobe does not read.
+
+    ``unread`` are files with such a name that could not be looked into.
+    """
 
     notes: tuple[Note, ...]
+    unread: tuple[Missing, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> VfioSettings:
         """Take what is not read of modprobe.d, but for copies and comments."""
         found = facts[ModuleConfig].notes(VFIO_PCI)
-        return cls(tuple(note for note in found if _is_meant(note)))
+        said = Said(host)
+        for name in said.names(MODPROBE):
+            if "vfio" in name and not name.endswith((".conf", *COPIES)):
+                said.text(f"{MODPROBE}/{name}")
+        return cls(tuple(n for n in found if _is_meant(n)), tuple(said.unread))
 
 
 def _is_meant(note: Note) -> bool:

@@ -29,8 +29,8 @@ class FunctionState(NamedTuple):
     power_state: str | Missing
     runtime_status: str | Missing
     reset_methods: tuple[str, ...] | Missing
-    total_vfs: int | None
-    made_vfs: int | None
+    total_vfs: int | Missing | None
+    made_vfs: int | Missing | None
 
 
 class WantedStates(NamedTuple):
@@ -98,8 +98,8 @@ def _state(host: Reader, bdf: str) -> FunctionState:
         _word(read_text(host, f"{home}/power_state")),
         _word(read_text(host, f"{home}/power/runtime_status")),
         tuple(resets.split()) if isinstance(resets, str) else _none_left(resets),
-        _number(read_text(host, f"{home}/sriov_totalvfs")),
-        _number(read_text(host, f"{home}/sriov_numvfs")),
+        _seen(read_text(host, f"{home}/sriov_totalvfs")),
+        _seen(read_text(host, f"{home}/sriov_numvfs")),
     )
 
 
@@ -109,6 +109,12 @@ def _none_left(missing: Missing) -> tuple[str, ...] | Missing:
 
 def _word(text: str | Missing) -> str | Missing:
     return text if isinstance(text, Missing) else text.strip()
+
+
+def _seen(text: str | Missing) -> int | Missing | None:
+    """Return the number; what is there and may not be read is not None."""
+    hidden = isinstance(text, Missing) and text.why is Why.DENIED
+    return text if isinstance(text, Missing) and hidden else _number(text)
 
 
 def _number(text: str | Missing) -> int | None:
