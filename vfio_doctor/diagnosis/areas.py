@@ -46,13 +46,9 @@ def _vfio(facts: Facts) -> None:
 
 
 def _vm(facts: Facts) -> None:
-    from vfio_doctor.facts.vms import Vms
+    from vfio_doctor.facts.vms import demand_vms
 
-    found = facts[Vms]
-    if not found.vms and not found.unread:
-        from vfio_doctor.lints.faults import NO_VMS
-
-        raise NotApplicable(NO_VMS)
+    demand_vms(facts)
 
 
 # Each raises `NotApplicable`, with what the report says, if nothing asks for the area.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, NotApplicable
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.domain_memory import SharedMemory
@@ -31,6 +31,7 @@ SESSION = (
 PROXMOX = "/etc/pve/qemu-server"
 MAPPINGS = "/etc/pve/mapping/pci.cfg"
 LARGEST = 1 << 18
+NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
 NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
 
 
@@ -83,6 +84,22 @@ class Vms(NamedTuple):
             for vm in _libvirt(host, folder, unread)
         ]
         return cls((*found, *_proxmox(host, unread)), tuple(unread))
+
+
+def demand_vms(facts: Facts) -> None:
+    """Raise `NotApplicable` if no VM is defined, `MissingFact` if that is hidden.
+
+    Whose home a session's VMs are in is told by the accounts.
+    """
+    found = facts[Vms]
+    if found.vms or found.unread:
+        return
+    try:
+        _ = facts[Accounts]
+    except MissingFact as missing:
+        if missing.denied:
+            raise
+    raise NotApplicable(NO_VMS)
 
 
 class LibvirtHooks(NamedTuple):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import NotApplicable
-from vfio_doctor.facts.vms import PROXMOX, Vms
+from vfio_doctor.facts.vms import NO_VMS, PROXMOX, Vms, demand_vms
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import judge
-from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.xml_tree import LARGEST
 from vfio_doctor.value import NamedTuple
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.vms import Vm
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.lints.judge import Fault
-
-NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
 
 
 class FaultyDomain(NamedTuple):
@@ -42,6 +39,7 @@ class DomainFaults(NamedTuple):
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> DomainFaults:
         """Judge each definition with the lints that are for the host's report."""
+        demand_vms(facts)
         found = facts[Vms]
         own = [vm for vm in found.vms if not vm.path.startswith(PROXMOX)]
         unread = [one for one in found.unread if not one.source.startswith(PROXMOX)]

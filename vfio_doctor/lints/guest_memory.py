@@ -187,6 +187,7 @@ class HardLimit(Lint):
     number = "X40"
     severity = Severity.ERROR
     title = "The limit of memory is too low"
+    rule = "vfio-memory-limit"
     right = "<vcpu placement='static'>8</vcpu>"
     wrong = """<memtune>
     <hard_limit unit='GiB'>16</hard_limit>
