@@ -72,11 +72,12 @@ class VfioSettingUnread(Check):
         notes, config = facts[VfioSettings].notes, facts[ModuleConfig]
         for hidden in facts[VfioSettings].unread:
             known(hidden)
-        if not notes and not config.options:
+        if not notes:
             for unread in config.unread:
                 known(unread)
             facts[WantedDevices].demand()
-            raise NotApplicable(NO_FILE)
+            if not config.options:
+                raise NotApplicable(NO_FILE)
         severity = Severity.INFO if facts[VfioIds].entries else None
         for note in notes:
             rows = (Evidence(str(note.place), note.text, READ),)

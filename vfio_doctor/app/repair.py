@@ -44,8 +44,7 @@ IN_CONTAINER = say(
 )
 SIZE_UNUSED = say(
     "repair-size-unused",
-    "--size {mib} changes nothing: no repair sets a size here. To change one that "
-    "works, write static_size_mb={mib} where it is set now.",
+    "--size {mib} changes nothing: kvmfr has that size, or no repair sets one here.",
 )
 ACCESS_UNUSED = say(
     "repair-access-unused",

@@ -151,4 +151,5 @@ def _result(
         for finding in sorted(findings, key=lambda f: (f.subject, str(f.message)))
     )
     made = (check.id, check.title, check.severity, status, reason, blocked_by)
-    return CheckResult(*made, diagnoses, explains=check.explains)
+    # Only a finding explains anything: without one a stand-in says the same.
+    return CheckResult(*made, diagnoses, explains=check.explains or not diagnoses)
