@@ -87,7 +87,7 @@ def test_a_healthy_host_has_nothing_to_repair() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--size", "64"), "--size 64 changes nothing: no repair sets a size here."),
+        (("--size", "128"), "--size 128 changes nothing: no repair sets a size here."),
         (("--access", "group"), "--access group changes nothing: no repair writes"),
     ],
 )
