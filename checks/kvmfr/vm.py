@@ -307,3 +307,5 @@ class KvmfrNoLibvirt(Check):
                 gone = (Evidence(EMULATOR, vm.emulator), Evidence(vm.emulator, ABSENT))
                 message = NO_QEMU.filled(**names)
                 yield Finding(vm.place, message, gone, None, INSTALL, Actor.USER)
+        if programs.unseen:
+            known(programs.unseen)

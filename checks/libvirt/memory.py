@@ -98,6 +98,8 @@ class LibvirtSharedMemoryClosed(Check):
             yield _closed(facts, message, looks(stat), None)
         elif opens is None and memory.line is None:
             qemu = facts[QemuUser]
+            if memory.hidden:
+                known(memory.hidden)
             if qemu.uid != person.uid:
                 message = WILL_BE.filled(
                     path=SHARED_FILE, qemu=qemu.name, user=person.name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.host.reader import Kind, Missing, Stat, Why
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ SOCKETS = {
 class LibvirtPrograms(NamedTuple):
     """Which programs of libvirt and QEMU are installed, by path.
 
-    ``gone`` are emulators that definitions of VMs name, and that are not there.
+    ``gone`` are emulators that definitions of VMs name, and that are not there;
+    ``unseen`` is one that may not be looked at.
     """
 
     found: tuple[str, ...]
     gone: tuple[str, ...]
+    unseen: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LibvirtPrograms:
@@ -54,7 +56,12 @@ class LibvirtPrograms(NamedTuple):
             for path, stat in stats.items()
             if isinstance(stat, Missing) and stat.why is Why.ABSENT
         )
-        return cls(_found(host), tuple(gone))
+        hidden = [
+            stat
+            for stat in stats.values()
+            if isinstance(stat, Missing) and stat.why is Why.DENIED
+        ]
+        return cls(_found(host), tuple(gone), hidden[0] if hidden else None)
 
 
 def _found(host: Reader) -> tuple[str, ...]:
@@ -139,11 +146,8 @@ def _is_installed(host: Reader, unit: str) -> bool:
     """Tell whether a package brought the unit; a mask of one that is gone is none."""
     packaged = (f"{UNITS[-1]}/{unit}", f"{OLD_UNITS}/{unit}")
     seen = [host.lstat(path) for path in packaged]
-    if any(not isinstance(stat, Missing) for stat in seen):
+    if _any_there(seen):
         return True
-    for stat in seen:
-        if isinstance(stat, Missing) and stat.why is Why.DENIED:
-            known(stat)
     own = host.lstat(f"{ADMIN_UNITS}/{unit}")
     return not isinstance(own, Missing) and own.kind is Kind.FILE
 
@@ -157,8 +161,19 @@ def _is_masked(host: Reader, unit: str) -> bool:
 
 
 def _is_enabled(host: Reader, unit: str) -> bool:
-    return any(
-        not isinstance(host.lstat(f"{folder}/{target}/{unit}"), Missing)
+    links = [
+        host.lstat(f"{folder}/{target}/{unit}")
         for folder in (*UNITS, OLD_UNITS)
         for target in TARGETS
-    )
+    ]
+    return _any_there(links)
+
+
+def _any_there(stats: list[Stat | Missing]) -> bool:
+    """Tell whether one is there; `MissingFact` if none is and one may not be seen."""
+    if any(not isinstance(stat, Missing) for stat in stats):
+        return True
+    for stat in stats:
+        if isinstance(stat, Missing) and stat.why is Why.DENIED:
+            known(stat)
+    return False

@@ -43,13 +43,14 @@ class LookingGlassMemory(NamedTuple):
     """``/dev/shm/looking-glass``: the VMs, the file, and what makes it at boot.
 
     ``stat`` is Missing (absent) before the first start of the VM. ``line`` is that
-    of tmpfiles.d that is in force.
+    of tmpfiles.d that is in force; ``hidden`` may have one, and may not be read.
     """
 
     vms: tuple[Vm, ...]
     unread: tuple[Missing, ...]
     stat: Stat | Missing
     line: TmpfilesLine | None
+    hidden: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LookingGlassMemory:
@@ -58,7 +59,10 @@ class LookingGlassMemory(NamedTuple):
         vms = tuple(vm for vm in found.vms if vm.of_system and NAME in vm.shared.shmem)
         if not vms:
             return cls((), found.unread, Missing(SHARED_FILE, Why.ABSENT), None)
-        return cls(vms, found.unread, host.lstat(SHARED_FILE), _line(host))
+        hidden: list[Missing] = []
+        line = _line(host, hidden)
+        seen = host.lstat(SHARED_FILE)
+        return cls(vms, found.unread, seen, line, hidden[0] if hidden else None)
 
     @property
     def file(self) -> str:
@@ -81,16 +85,21 @@ class LookingGlassMemory(NamedTuple):
         return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
 
 
-def _line(host: Reader) -> TmpfilesLine | None:
-    """Return the first line for the file; of two files of one name the first counts."""
+def _line(host: Reader, hidden: list[Missing]) -> TmpfilesLine | None:
+    """Return the first line for the file; of two files of one name the first counts.
+
+    What may not be looked at is added to ``hidden``.
+    """
     names: dict[str, str] = {}
     for folder in FOLDERS:
         listed = host.list(folder)
+        hidden += _denied(listed)
         for name in () if isinstance(listed, Missing) else listed:
             if name.endswith(".conf") and (folder == FOLDERS[0] or NAME in name):
                 names.setdefault(name, f"{folder}/{name}")
     for name in sorted(names):
         text = read_text(host, names[name], 1 << 16)
+        hidden += _denied(text)
         for number, raw in enumerate(
             () if isinstance(text, Missing) else text.splitlines(), 1
         ):
@@ -99,6 +108,10 @@ def _line(host: Reader) -> TmpfilesLine | None:
                 mode, owner, group = ([*words[2:5], "-", "-", "-"])[:3]
                 return TmpfilesLine(names[name], number, raw, mode, owner, group)
     return None
+
+
+def _denied(seen: object) -> list[Missing]:
+    return [seen] if isinstance(seen, Missing) and seen.why is Why.DENIED else []
 
 
 def tmpfiles_line(facts: Facts) -> str:
