@@ -157,6 +157,8 @@ def _is_masked(host: Reader, unit: str) -> bool:
         stat = host.lstat(path)
         if not isinstance(stat, Missing):
             return stat.kind is Kind.LINK and stat.target == "/dev/null"
+        if stat.why is Why.DENIED:
+            known(stat)
     return False
 
 
