@@ -46,7 +46,7 @@ RIGHT: dict[str, list[str]] = {
     # but no device was recorded.
     "kvmfr-01a-debian-untriggered": [
         f"kvmfr-device-owner {NODE}: grant-kvmfr-trigger",
-        *(f"? vfio-{name}" for name in VFIO_RULES if name != "setting-unread"),
+        *(f"? vfio-{name}" for name in VFIO_RULES),
     ],
     # The missing group follows from the missing account.
     "kvmfr-03b-bazzitedx44-no-qemu-account-kvmfr": [
