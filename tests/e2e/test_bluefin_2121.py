@@ -62,7 +62,10 @@ def survives_update(machine: Machine, loader: str) -> None:
     machine.shell(f"cp -a {kept}/boot /; rm -r {kept}")
 
 
-@pytest.mark.parametrize("name", ["bookworm", "trixie", "sid"])
+@pytest.mark.parametrize(
+    "name",
+    ["bookworm", pytest.param("trixie", marks=pytest.mark.core), "sid"],
+)
 def test_on_ostree(machines: list[Machine], name: str) -> None:
     """systemd 252, 257 and 262; one new deployment, and the reboot switches."""
     machine = OstreeMachine(name, "intel", (), default_off=True)
@@ -78,7 +81,7 @@ def test_on_ostree(machines: list[Machine], name: str) -> None:
 @pytest.mark.parametrize(
     ("loader", "iommu"),
     [
-        ("grub", "amd"),
+        pytest.param("grub", "amd", marks=pytest.mark.core),
         ("systemd-boot", "intel"),
         ("grub", "intel"),
         ("systemd-boot", "amd"),
