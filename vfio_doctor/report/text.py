@@ -67,6 +67,9 @@ EVIDENCE = (
     say("table-expected", "Expected"),
 )
 ALSO = say("also-affects", "Also affects: {checks}")
+ALSO_MORE = say("also-affects-more", "Also affects: {checks} and {count} more")
+# So many are named without -v.
+NAMED = 3
 # What the ids of rules begin with, and what these rules look at.
 AREAS = (
     (("cpu-", "kvm-"), say("area-kvm", "KVM")),
@@ -357,7 +360,15 @@ def _failure(result: CheckResult, report: Report, page: Page) -> None:
         page.say(not_all_seen(result.reason), "  ")
     waiting = [r.id for r in report.checks if result.id in r.blocked_by]
     if waiting:
-        page.say(ALSO.filled(checks=", ".join(waiting)), "  ", "    ")
+        page.say(_also(waiting, page.look.verbosity > 0), "  ", "    ")
+
+
+def _also(waiting: list[str], whole: bool) -> Message:
+    """Return which checks wait; a few of them, unless all are asked for."""
+    if whole or len(waiting) <= NAMED + 1:
+        return ALSO.filled(checks=", ".join(waiting))
+    named = ", ".join(waiting[:NAMED])
+    return ALSO_MORE.filled(checks=named, count=len(waiting) - NAMED)
 
 
 def not_all_seen(reason: Message) -> Message:
