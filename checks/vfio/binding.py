@@ -246,6 +246,8 @@ def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
         if need.sure:
             return NEEDED.filled(why=need.why, source=claim.source)
     doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
+    if one.kinds == {ClaimKind.SETUP}:
+        return in_order(doubt, BIND)
     return in_order(doubt, _earlier(device, claim, facts), _idle(facts))
 
 

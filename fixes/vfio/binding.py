@@ -110,6 +110,8 @@ class BindCard(Fix):
         if not (wanted.standing or ClaimKind.ASKED in wanted.kinds):
             return
         made = binding(wanted.device.bdf, facts)
+        if facts.options.bind and not _is_named(made, facts):
+            return
         yield _terms(made, facts[HostNeeds])
         yield KernelArguments(add_items=made.arguments, remove_items=made.removed)
         for line in made.lines:
@@ -117,6 +119,12 @@ class BindCard(Fix):
         if made.early:
             files = (BINDING_FILE,) if made.lines else ()
             yield RebuildImages(EARLY_MODULES, files)
+
+
+def _is_named(made: Binding, facts: Facts) -> bool:
+    """Tell whether the card is one that this set-up is for."""
+    found = (facts[WantedDevices].of(bdf) for bdf in made.card.addresses)
+    return any(one is not None and ClaimKind.SETUP in one.kinds for one in found)
 
 
 def _terms(made: Binding, needs: HostNeeds) -> Terms:

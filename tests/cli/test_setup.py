@@ -52,9 +52,11 @@ def test_nothing_is_asked_twice_of_a_host_that_has_all(capsys: Output) -> None:
 
 def test_a_host_without_the_module_is_told_first(capsys: Output) -> None:
     set_up("healthy-bluefin-no-looking-glass")
-    said = capsys.readouterr().out
-    assert "The kvmfr module is not installed" in said
-    assert said.index("not installed") < said.index("Then give the VM")
+    captured = capsys.readouterr()
+    assert "The kvmfr module is not installed" in captured.out
+    assert "<qemu:" not in captured.out
+    assert "--size" not in captured.out
+    assert "Once the module is there" in captured.err
 
 
 @pytest.mark.parametrize(

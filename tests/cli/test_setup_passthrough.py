@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 import pytest
 
+from support.fixture_hosts import catalogue
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.options import Chosen, Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.cli import status
 from vfio_doctor.commands.setup import passthrough
@@ -57,8 +58,10 @@ def test_what_the_host_needs_stays(
     host: str, capsys: Output, device: str, why: str
 ) -> None:
     assert set_up(host, "--device", device) == 1
-    said = " ".join(capsys.readouterr().out.split())
-    assert "Step by step" not in said
+    captured = capsys.readouterr()
+    said = " ".join(captured.err.split())
+    assert "Step by step" not in captured.out
+    assert "nothing was changed" in said
     assert why in said
 
 
@@ -120,3 +123,34 @@ def test_options_of_the_other_set_up(
 ) -> None:
     assert status(["setup", *words, "--capture", host, "--dry-run"]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_another_card_that_is_not_bound_is_left_alone(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """The arguments name the GeForce; the set-up is for a USB controller."""
+    usb = "0000:09:00.3"
+    path = tmp_path / "host.host"
+    save(unbound(), path)
+    set_up(str(path), "--device", usb)
+    said = capsys.readouterr()
+    assert f"Bind {CARD}" not in said.out
+    assert "228b" not in said.out
+
+
+def test_before_the_iommu_is_on_the_rest_waits(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    save(catalogue.capture("bluefin-dx-2121"), path)
+    assert set_up(str(path), "--device", "0000:01:00.0") in (1, 3)
+    said = capsys.readouterr()
+    assert "intel_iommu=on" in said.out
+    assert "static_size_mb" not in said.out
+    assert "Not bound yet: 0000:01:00.0" in said.err
+    assert "setup passthrough --device 0000:01:00.0` again" in said.err
+
+
+def test_without_groups_nothing_can_be_chosen(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    save(catalogue.capture("bluefin-dx-2121"), path)
+    with pytest.raises(Failure, match="The IOMMU is off"):
+        passthrough(*at_a_terminal(str(path)))

@@ -15,7 +15,9 @@ from vfio_doctor.app.options import Chosen
 from vfio_doctor.app.repair_machine import boot_tool
 from vfio_doctor.commands.verify import look
 from vfio_doctor.diagnosis.registry import Registry
-from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.base import Facts, NotApplicable
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.messages import verbatim
 from vfio_doctor.model import Finding, Severity
 from vfio_doctor.repair import trusted
 from vfio_doctor.repair.resume import undo_run
@@ -103,3 +105,36 @@ def test_what_was_undone_is_not_verified(root: Path, capsys: Output) -> None:
 def test_only_root_may_ask(root: Path, capsys: Output) -> None:
     assert look(place(root, BOTH, is_root=False), quiet=False) == 2
     assert "sudo" in capsys.readouterr().err
+
+
+class Wanted(Check):
+    id = "wanted"
+    severity = Severity.ERROR
+    title = "What is asked for is not there"
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        if "quiet_kvm" not in facts[KernelCmdline].line.words[-1]:
+            raise NotApplicable(verbatim("nobody asks for it"))
+        return []
+
+
+def test_a_repair_that_nothing_asks_for_any_more_is_gone(
+    root: Path, capsys: Output
+) -> None:
+    """As a card whose ids a new boot entry does not have: no rule applies to it."""
+
+    class Once(Wanted):
+        def judge(self, facts: Facts) -> list[Finding]:
+            return [finding("host", "asked for")]
+
+    class Ask(Quieten):
+        id = "ask"
+        solves = ("wanted",)
+
+    trees.put(root, trees.PARAMETER, "Y\n")
+    repair.run(FIX, place(root, Registry((Once,), (Ask,))))
+    rebooted(root, "quiet")
+    capsys.readouterr()
+    rules = Registry((Booted, Loud, Wanted), (Quieten, SetArgument))
+    assert look(place(root, rules), quiet=False) == 1
+    assert "is back: wanted (host)" in capsys.readouterr().err

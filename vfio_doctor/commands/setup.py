@@ -11,12 +11,16 @@ from vfio_doctor.app.options import Chosen, Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
 from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
+from vfio_doctor.model import Status
+from vfio_doctor.places import DevicePlace
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow
+    from vfio_doctor.model import CheckResult
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
 # Which options are for which of the two.
@@ -31,6 +35,14 @@ TOO_BIG = say(
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
+NOT_BOUND = "vfio-not-bound"
+# What a set-up repairs: other faults of the host are not its business.
+CONCERNED = (
+    "iommu-disabled-by-argument",
+    "iommu-off",
+    "kvm-reports-ignored-msrs",
+    NOT_BOUND,
+)
 # Memory controllers, SMBus, IOMMUs and the like: nobody gives those to a VM.
 INFRASTRUCTURE = ("05", "08", "0c05", "11")
 CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
@@ -43,16 +55,33 @@ NAME_ONE = say(
     "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
     "what may be given away.",
 )
+NO_GROUPS = say(
+    "setup-no-groups",
+    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
+    "what to do; reboot, then run this again.",
+)
+STAYS = say(
+    "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
+)
+NOT_YET = say(
+    "setup-not-yet",
+    "Not bound yet: {devices}. After the reboot, run {command} again.",
+)
 NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
 BOUND = say(
     "setup-bound",
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
 )
 UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
+NO_MODULE = "kvmfr-module-missing"
+NO_LINES_YET = say(
+    "setup-no-lines-yet",
+    "Once the module is there, run this again: it prints the lines for the VM then.",
+)
 PASTE = say(
     "setup-paste",
     "Then give the VM the device: put this into its definition "
-    "(`virsh edit NAME`), as the last child of <domain>, with\n"
+    "(`virsh edit NAME`), as the last child of <domain>, with "
     "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' in the tag <domain> "
     "itself:",
 )
@@ -155,25 +184,54 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
 def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
+    from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
 
     try:
-        facts = place.look(chosen).facts
-        devices = chosen.devices or _chosen_of(facts, chosen, place)
-        chosen = chosen._replace(devices=devices, bind=True, risky=True)
-        _tell_if_bound(place.look(chosen).facts)
+        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        chosen = chosen._replace(
+            devices=devices, bind=True, risky=True, select=CONCERNED
+        )
+        done = place.look(chosen)
+        _tell_if_bound(done.facts)
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    return repair.run(chosen, place)
+    result = next(r for r in done.report.checks if r.id == NOT_BOUND)
+    _refuse(done, result)
+    status = repair.run(chosen, place)
+    if result.status is Status.BLOCKED:
+        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(_words(devices))}"
+        to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
+    return status
 
 
-def _chosen_of(facts: Facts, chosen: Chosen, place: Place) -> tuple[str, ...]:
+def _words(devices: tuple[str, ...]) -> list[str]:
+    return [word for device in devices for word in ("--device", device)]
+
+
+def _refuse(done: Diagnosed, result: CheckResult) -> None:
+    """Raise Failure, before anything is planned, if a named card is not bound."""
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    for diagnosis in result.diagnoses:
+        place, fix = diagnosis.finding.place, diagnosis.fix
+        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
+            continue
+        one = done.facts[WantedDevices].of(place.address)
+        if one is not None and ClaimKind.SETUP in one.kinds:
+            raise Failure(str(STAYS.filled(device=place.address, why=fix.cannot)), 1)
+
+
+def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     """Show what may be given away and what not, and ask. Raises UsageError."""
     from vfio_doctor.app.place import answered
 
     if not place.is_terminal():
         raise click.UsageError(str(NAME_ONE))
     cards = _cards(facts)
+    if all(row.device.group is None for rows in cards for row in rows):
+        raise Failure(str(NO_GROUPS), 1)
     free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
     click.echo(str(CHOICES), err=True)
     for number, rows in enumerate(free, 1):
@@ -229,22 +287,30 @@ def looking_glass(
 ) -> int:
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
-    from vfio_doctor.app.output import emit
+    from vfio_doctor.app.output import emit, look
+    from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
+    from vfio_doctor.report.wrap import wrap
 
     try:
         needed = _needed(modes, hdr)
-        facts = place.look(chosen).facts
+        done = place.look(chosen)
+        facts = done.facts
         set_already = _set_already(facts)
         size = max(set_already, needed)
         size = size or facts[KvmfrSize].mib
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    wish = 0 if size == set_already else size
+    no_module = any(r.id == NO_MODULE and r.diagnoses for r in done.report.checks)
+    wish = 0 if no_module or size == set_already else size
     status = repair.run(chosen._replace(size_mib=wish), place)
-    if status in (0, 1, 3):
-        emit(f"\n{PASTE}\n\n{BLOCK.format(size=size << 20)}\n")
+    if no_module:
+        to_stderr(NO_LINES_YET)
+    elif status in (0, 1, 3):
+        seen = look(chosen.color, chosen.verbosity, None, chosen)
+        told = "\n".join(wrap(str(PASTE), seen.width, "", ""))
+        emit(f"\n{told}\n\n{BLOCK.format(size=size << 20)}\n")
     return status
 
 

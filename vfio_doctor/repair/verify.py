@@ -34,6 +34,10 @@ WORD_STAYS = say("lasting-word-stays", "this boot still has it")
 WITHOUT = say("lasting-without", "without {word}")
 
 
+# How a check ends if what was repaired is not there any more.
+GONE = (Status.BLOCKED, Status.NOT_APPLICABLE)
+
+
 class Lasting(NamedTuple):
     """What became of one lasting change since its run; ``in_effect`` None: unknown."""
 
@@ -98,7 +102,8 @@ def still_so(
     """Judge again what the runs have repaired; one verdict a finding, sorted.
 
     A finding whose check waits for another that fails now is FAILING too: what it
-    stands on is gone, as a module that an update did not bring.
+    stands on is gone, as a module that an update did not bring. So is one whose check
+    does not apply any more: what a repair has written asks for it, unless that is gone.
     """
     now = boot_id(host)
     fixes = [(fix, run.beginning.boot) for run in runs for fix in run.beginning.fixes]
@@ -113,8 +118,8 @@ def still_so(
     }
     for served, verdict in found.items():
         result = results.get(served.check)
-        if result is not None and result.status is Status.BLOCKED:
-            found[served] = verdict._replace(effect=Effect.FAILING)
+        if result is not None and result.status in GONE:
+            found[served] = verdict._replace(effect=Effect.FAILING, why=result.reason)
     return tuple(
         found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
     )
