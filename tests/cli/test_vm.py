@@ -106,7 +106,8 @@ def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
 def test_a_host_without_vms(tmp_path: Path) -> None:
     save(vm_hosts.host().capture, tmp_path / "host")
     status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
-    assert (status, out) == (0, "No definition of a VM was found here.\n")
+    assert status == 0
+    assert out.startswith("No definition of a VM was found here. Name a file")
 
 
 @pytest.mark.parametrize(

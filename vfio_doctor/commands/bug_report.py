@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -86,7 +87,12 @@ def command(
     finally:
         file.discard()
     click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
-    click.echo("Attach it to the issue and paste report.md from it.", err=True)
+    click.echo(
+        "Look into it first: `vfio-doctor bug-report --show`. Attach it to the issue. "
+        f"The text to paste: tar -xzOf {shlex.quote(_clean(path))} --wildcards "
+        "'*report.md'",
+        err=True,
+    )
 
 
 def _to_stdout(chosen: Chosen, no_redact: bool, show: bool) -> None:

@@ -66,10 +66,9 @@ def as_text(registry: Registry) -> str:
 def _repair(registry: Registry, check_id: str) -> str:
     """Return how far ``--fix`` goes: safe, risky, or by hand."""
     kinds = {fix.applicability for fix in registry.fixes_for(check_id)}
-    for kind in (Applicability.SAFE, Applicability.RISKY):
-        if kind in kinds:
-            return str(kind.value)
-    return "by hand"
+    offered = (Applicability.SAFE, Applicability.RISKY)
+    said = [str(kind.value) for kind in offered if kind in kinds]
+    return " or ".join(said) or "by hand"
 
 
 def as_json(registry: Registry) -> str:

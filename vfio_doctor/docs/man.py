@@ -20,6 +20,7 @@ EXITS = (
     ("2", "Wrong usage, or input that cannot be read."),
     ("3", "Nothing was found, but something could not be decided."),
     ("4", "A repair failed or was rolled back."),
+    ("70", "A fault of vfio-doctor itself: please report it."),
     ("130", "Interrupted."),
 )
 VARIABLES = (

@@ -49,6 +49,11 @@ VENDORS = {
     "1b4b": "Marvell",
     "8086": "Intel",
 }
+GIVE = say(
+    "devices-give",
+    "To have one bound at boot: `sudo vfio-doctor setup passthrough --device ADDRESS` "
+    "shows a plan and asks first.",
+)
 FOR_A_VM = say("devices-for-a-vm", "For a VM:")
 VERDICT = say("devices-verdict", "{devices}: {verdict}")
 EMPTY = say("devices-none", "This host has no PCI devices.")
@@ -87,6 +92,8 @@ def _verdicts(held: DeviceTable, look: Look) -> list[str]:
     for words, devices in said.items():
         text = VERDICT.filled(devices=tuple(devices), verdict=words)
         lines += wrap(clean(text), look.width, "  ", "    ")
+    if any(row.verdict.free for row in held.rows):
+        lines += ["", *wrap(str(GIVE), look.width, "", "  ")]
     return lines
 
 

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Report, Step
     from vfio_doctor.repair.values import Outcome, Plan, Served, StepResult, Verdict
 
-NOTHING = say(
-    "plan-nothing", "There is nothing to repair here that this program can repair."
-)
+NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
@@ -294,7 +292,8 @@ def _left(plan: Plan, page: Page) -> None:
 def _refused(plan: Plan, page: Page, titles: dict[str, str]) -> None:
     cannot = say("plan-refused", "Cannot be repaired here: {findings}")
     for refused in plan.refused:
-        found = tuple(_named(served, titles) for served in refused.findings)
+        named = (_named(served, titles) for served in refused.findings)
+        found = tuple(dict.fromkeys(named))
         page.gap()
         page.say(cannot.filled(findings=found), "", "  ")
         page.say(root_sees(refused.why) if refused.unseen else refused.why, "  ")

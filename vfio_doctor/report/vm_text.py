@@ -25,7 +25,11 @@ COUNTS = say(
     "vm-text-counts", "Errors: {errors}; warnings: {warnings}; notes: {infos}."
 )
 UNTOLD = say("vm-text-untold", "{lint} could not be judged: {why}")
-NO_VMS = say("vm-text-no-vms", "No definition of a VM was found here.")
+NO_VMS = say(
+    "vm-text-no-vms",
+    "No definition of a VM was found here. Name a file, or run it through sudo: "
+    "libvirt's definitions are root's.",
+)
 REFUSED = say("vm-text-refused", "{path}: not read: {why}")
 REFUSED_AT = say("vm-text-refused-at", "{path}:{line}:{column}: not read: {why}")
 
