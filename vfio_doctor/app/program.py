@@ -32,8 +32,9 @@ def called(chosen: Chosen | None = None) -> Called:
     if chosen.redact:
         # What is for others names neither a folder nor an account of ours.
         return CANONICAL
+    devices = [word for name in chosen.devices for word in ("--device", name)]
     about = [word for area in chosen.areas for word in ("--with", area)]
-    about += [word for device in chosen.devices for word in ("--device", device)]
+    about += devices
     about += ["--user", chosen.user] if chosen.user else []
     rules = [word for name in chosen.select for word in ("--select", name)]
     rules += [word for name in chosen.skip for word in ("--skip", name)]
@@ -44,7 +45,8 @@ def called(chosen: Chosen | None = None) -> Called:
     # What needs root is for the captured host: its own program is meant there.
     capture = shlex.join(["--capture", chosen.capture])
     held = shlex.join(["--capture", chosen.capture, *about])
-    return made._replace(options=held, capture=capture, root=SUDO)
+    there = shlex.join(devices)
+    return made._replace(options=held, root_options=there, capture=capture, root=SUDO)
 
 
 def program(argv0: str) -> list[str]:
