@@ -32,6 +32,7 @@ from vfio_doctor.api import (
     say,
 )
 
+TAKE_OUT = say("kvmfr-rule-remove-line", "Take the line out of {place}.")
 NO_SUCH_LINE = say("kvmfr-rule-no-such-line", "no such line")
 # How the kernel makes the node.
 UNRULED = "root:root 0600"
@@ -102,6 +103,10 @@ def _about_line(
 ) -> Finding:
     """Return a finding about one rule line, with the line that should stand there."""
     place, good = FilePlace(line.path, line.line), facts[GoodKvmfrRule]
+    if any(place == old.place for old in good.leftover):
+        rows = (Evidence(str(place), line.raw.strip(), NO_SUCH_LINE), *rows)
+        advice = TAKE_OUT.filled(place=str(place))
+        return Finding(place, message, rows, severity, advice, Actor.TOOL)
     seen = Evidence(str(place), line.raw.strip(), good.expected(place))
     rows = (*_file_row(place, good), seen, *rows)
     return Finding(place, message, rows, severity, good.by_hand(place), Actor.TOOL)
@@ -308,11 +313,7 @@ def _leftover(facts: Facts) -> Iterator[Finding]:
             ),
             (Evidence(str(line.place), line.rule.raw.strip(), NO_SUCH_LINE),),
             Severity.INFO,
-            say(
-                "kvmfr-rule-remove-line",
-                "Take the line out of {place}.",
-                place=str(line.place),
-            ),
+            TAKE_OUT.filled(place=str(line.place)),
             Actor.TOOL,
         )
 
