@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.host.redaction.redact import Redaction
     from vfio_doctor.model import Report
+OTHERWISE = "With the private values hidden, these checks end in another way:"
 
 
 class Attachment(NamedTuple):
@@ -152,7 +153,7 @@ def readme(report: Report, found: Redaction, changed: tuple[str, ...]) -> str:
     else:
         lines += ["NOTHING was hidden (--no-redact): this file is private."]
     if changed:
-        lines += ["", f"Other results on what is left: {', '.join(changed)}"]
+        lines += ["", OTHERWISE, *(f"  {check}" for check in changed)]
     return "\n".join(lines) + "\n"
 
 

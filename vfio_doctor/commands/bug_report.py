@@ -160,6 +160,7 @@ def _told(made: Attachment, everything: bool) -> str:
     from vfio_doctor.app.attachment import totals
     from vfio_doctor.report.style import look_for
     from vfio_doctor.report.table import table
+    from vfio_doctor.report.wrap import wrap
 
     stream = sys.stdout if everything else sys.stderr
     width = look_for(stream, "never", 0, os.environ).width
@@ -175,7 +176,9 @@ def _told(made: Attachment, everything: bool) -> str:
         lines += ["", f"Could not be read: {len(made.denied)} (sudo would help):"]
         lines += [f"  {_clean(path)}" for path in made.denied[:10]]
     if made.changed:
-        lines += ["", f"Other results on what is left: {', '.join(made.changed)}"]
+        told = "With the private values hidden, these checks end in another way: "
+        told += ", ".join(made.changed)
+        lines += ["", *wrap(told, width, "", "  ")]
     return "\n".join(lines) + "\n"
 
 
