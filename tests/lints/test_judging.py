@@ -14,6 +14,8 @@ from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.judge import Judged, judge
+from vfio_doctor.parse.xml_edit import applied
+from vfio_doctor.parse.xml_tree import QEMU
 
 DATA = EXAMPLE.encode()
 CPUINFO = "processor\t: 0\nvendor_id\t: GenuineIntel\nsiblings\t: 16\n"
@@ -78,6 +80,44 @@ def test_containers_and_other_hypervisors_are_not_judged() -> None:
         text = EXAMPLE.replace("type='kvm'", f"type='{kind}'", 1)
         found = judged(host(), text.replace("model='none'", "model='virtio'"))
         assert (found.name, found.faults, found.untold) == ("win11", (), ())
+
+
+WRITTEN_BARE = EXAMPLE.replace("qemu:commandline>", "commandline>").replace(
+    "<commandline>", f"<commandline xmlns='{QEMU}'>"
+)
+
+
+def test_a_default_namespace_is_judged_as_the_prefix_is() -> None:
+    text = WRITTEN_BARE.replace("<qemu:arg", "<arg")
+    assert "<arg value" in text
+    assert judged(host(), text).faults == judged(host(), EXAMPLE).faults == ()
+    sick = text.replace("'size':67108864", "'size':33554432")
+    said = {f.lint.id for f in judged(host(), sick).faults}
+    other = EXAMPLE.replace("'size':67108864", "'size':33554432")
+    assert said == {f.lint.id for f in judged(host(), other).faults} != set()
+
+
+def test_a_cure_in_a_default_namespace_is_at_its_place() -> None:
+    right = WRITTEN_BARE.replace("<qemu:arg", "<arg")
+    text = right.replace("'size':67108864", "'size':33554432")
+    found = judged(host(), text)
+    edits = [edit for fault in found.faults for edit in fault.cure]
+    assert edits
+    assert applied(text.encode(), edits).decode() == right
+
+
+@pytest.mark.parametrize("held", ["domain", "qemu:commandline"])
+def test_an_address_with_a_mistake_is_said_and_cured(held: str) -> None:
+    wrong = QEMU.replace("1.0", "1.1")
+    text = EXAMPLE.replace(QEMU, wrong)
+    if held != "domain":
+        text = EXAMPLE.replace(f"<{held}>", f"<{held} xmlns:qemu='{wrong}'>")
+    found = judged(host(), text)
+    assert "vm-qemu-namespace" in {f.lint.id for f in found.faults}
+    edits = [edit for fault in found.faults for edit in fault.cure]
+    cured = applied(text.encode(), edits).decode()
+    assert cured == text.replace(wrong, QEMU)
+    assert judged(host(), cured).faults == ()
 
 
 def calls(function: Callable[[], object]) -> int:

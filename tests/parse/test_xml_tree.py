@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tracemalloc
 import xml.etree.ElementTree as Standard
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from hypothesis import strategies as st
 
 from support.corpus import OURS
 from vfio_doctor.lints.example import EXAMPLE
-from vfio_doctor.parse.xml_tree import LARGEST, Document, Refused, Spot, read
+from vfio_doctor.parse.domain import parse_domain
+from vfio_doctor.parse.xml_edit import add_child, applied
+from vfio_doctor.parse.xml_tree import LARGEST, QEMU, Document, Refused, Spot, read
 
 BOMB = (
     b"<?xml version='1.0'?>\n<!DOCTYPE d [<!ENTITY a 'aaaaaaaaaa'>"
     b"<!ENTITY b '&a;&a;&a;&a;&a;&a;'>]>\n<domain>&b;</domain>"
 )
 OUTSIDE = b"<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>"
+BOUND = "<b xmlns:x0='y'/>"
 DOMAINS = sorted((OURS / "domain-xml" / "libvirt").glob("*.xml"))
 
 
@@ -119,6 +123,67 @@ def test_other_names_for_the_namespace() -> None:
     text = text.replace("xmlns:qemu", "xmlns:q")
     found = document(text.encode()).root
     assert len(list(found.all("qemu:commandline/qemu:arg"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        (f"<d><a xmlns='{QEMU}'><b/></a><b/></d>", "d qemu:a qemu:b b"),
+        (f"<d xmlns:q='{QEMU}'><q:a><b/></q:a></d>", "d qemu:a b"),
+        (f"<d><a xmlns='{QEMU}'><b xmlns=''/><c/></a></d>", "d qemu:a b qemu:c"),
+        (f"<d xmlns:q='{QEMU}'><q:a xmlns:q='x'><q:b/></q:a><q:c/></d>", None),
+        ("<d xmlns='x'><q:a xmlns:q='y'/><b/></d>", "d q:a b"),
+    ],
+)
+def test_names_of_the_namespace_however_it_is_declared(
+    text: str, tags: str | None
+) -> None:
+    found = [one.tag for one in document(text.encode()).root.every()]
+    assert found == (tags or "d q:a q:b qemu:c").split()
+    standard = [one.tag for one in Standard.fromstring(text).iter()]
+    assert [t.startswith("qemu:") for t in found] == [QEMU in t for t in standard]
+
+
+def test_a_default_namespace_says_the_same() -> None:
+    text = re.sub(r"qemu:(?=arg|commandline)", "", EXAMPLE)
+    text = text.replace("<commandline>", f"<commandline xmlns='{QEMU}'>")
+    text = text.replace("<name>win11", "<name>größe")
+    held = document(text.encode())
+    (line,) = held.root.all("qemu:commandline")
+    assert len(list(line.all("qemu:arg"))) == 4
+    assert text.encode()[line.start : line.end].endswith(b"</commandline>")
+    one, other = parse_domain(text), parse_domain(EXAMPLE)
+    assert other
+    assert one
+    assert one.shared.mapped
+    assert one == other._replace(name=one.name)
+
+
+def test_a_child_of_a_renamed_element_leaves_its_name() -> None:
+    held = document(f"<d xmlns:q='{QEMU}'><q:a/></d>".encode())
+    made = applied(held.source.data, (add_child(held.root.children[0], "<q:b/>"),))
+    assert b"<q:a><q:b/></q:a></d>" in made
+
+
+def peak(data: bytes) -> int:
+    """Return how many bytes one reading takes at most."""
+    tracemalloc.start()
+    try:
+        assert isinstance(read(data), Document)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("address", ["", QEMU])
+def test_memory_grows_with_the_text_whatever_is_declared(address: str) -> None:
+    def text(count: int) -> bytes:
+        many = " ".join(f"xmlns:x{n}='{address}'" for n in range(count))
+        return f"<a {many}>{BOUND * count}</a>".encode()
+
+    small, large = text(3400), text(6800)
+    assert len(large) > 200_000
+    assert peak(large) < peak(small) * 2.6
 
 
 def calls(data: bytes) -> int:

@@ -34,8 +34,9 @@ class QemuNamespace(Lint):
     """Elements for QEMU stand where libvirt does not read them.
 
     libvirt reads <qemu:commandline> only as a child of <domain>, and only if <domain>
-    declares what the prefix stands for. Without the declaration it reads over the
-    element without a word: it is gone when you look again.
+    declares what the prefix stands for. Without the declaration, or with a mistake in
+    the address, it reads over the element without a word: it is gone when you look
+    again.
 
     How to put it right:
     Declare the prefix on <domain>, exactly as in the example, in the same edit that
@@ -56,8 +57,8 @@ class QemuNamespace(Lint):
 
     UNDECLARED = say(
         "vm-qemu-undeclared",
-        "<{tag}> has a prefix that <domain> does not declare: libvirt drops the element"
-        " without a word.",
+        "<{tag}> has a prefix that does not stand for QEMU's namespace here: libvirt"
+        " drops the element without a word.",
     )
     DECLARE = say("vm-qemu-declare", "Write <domain ... xmlns:qemu='{address}'>.")
     MISPLACED = say(
@@ -74,11 +75,8 @@ class QemuNamespace(Lint):
             above = one.parent.tag if one.parent else ""
             if not colon or above.startswith(f"{prefix}:"):
                 continue
-            if prefix == "qemu" and one.namespaces.get(prefix) is None:
-                if QEMU in one.namespaces.values():
-                    yield from self._misplaced(one, above)
-                    continue
-                cure = (set_attribute(vm.domain, "xmlns:qemu", QEMU),)
+            if prefix == "qemu" and not one.is_qemu:
+                cure = (set_attribute(_declares(one, vm), "xmlns:qemu", QEMU),)
                 message = self.UNDECLARED.filled(tag=one.tag)
                 yield Found(one, message, self.DECLARE.filled(address=QEMU), cure=cure)
                 return
@@ -87,6 +85,16 @@ class QemuNamespace(Lint):
     def _misplaced(self, one: Element, above: str) -> Iterator[Found]:
         if one.tag == "qemu:commandline" and above != "domain":
             yield Found(one, self.MISPLACED.filled(parent=above), self.MOVE)
+
+
+def _declares(one: Element, vm: Definition) -> Element:
+    """Return the element that says what the prefix means; <domain> should."""
+    above: Element | None = one
+    while above is not None and above is not vm.domain:
+        if "xmlns:qemu" in above.attributes:
+            return above
+        above = above.parent
+    return vm.domain
 
 
 class KvmfrMissing(Lint):

@@ -79,7 +79,7 @@ def add_child(element: Element, text: str) -> Edit:
     head = element.head
     if head.endswith("/>"):
         at = element.start + len(head[:-2].encode())
-        return Edit(at, element.end, f">{text}</{element.tag}>")
+        return Edit(at, element.end, f">{text}</{element.written}>")
     at = element.start + len(head.encode())
     return Edit(at, at, f"{_blank(element)}{text}")
 

@@ -2,7 +2,8 @@
 
 The text is a stranger's. A document type, which is where entities come from, is
 refused, and nothing outside of the text is ever looked for. Names keep their prefix;
-one that stands for QEMU's namespace is spelt ``qemu:`` whatever the text calls it.
+those of QEMU's namespace begin with ``qemu:`` whatever the text calls it, and also if
+it is the default one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ DEEPEST = 100
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _ATTRIBUTE = re.compile(r"\s([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_NAME = re.compile(r"<([^\s/>]+)")
 _TAG = re.compile(rb"<(?:[^\"'>]|\"[^\"]*\"|'[^']*')*>")
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ENCODINGS = ("utf-8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15")
@@ -58,13 +60,16 @@ class Refused(NamedTuple):
 
 
 class Element:
-    """One element; ``start`` and ``end`` are its bytes in the document's text."""
+    """One element; ``start`` and ``end`` are its bytes in the document's text.
+
+    ``is_qemu``: its name is of QEMU's namespace.
+    """
 
     __slots__ = (
         "attributes",
         "children",
         "end",
-        "namespaces",
+        "is_qemu",
         "parent",
         "source",
         "start",
@@ -79,7 +84,7 @@ class Element:
         self.start = self.end = start
         self.attributes: dict[str, str] = {}
         self.children: list[Element] = []
-        self.namespaces: dict[str, str] = {}
+        self.is_qemu = False
         self.parent: Element | None = None
         self.text = ""
 
@@ -118,6 +123,12 @@ class Element:
     def head(self) -> str:
         """Return the start tag as it is written."""
         return self.source.head(self.start)
+
+    @property
+    def written(self) -> str:
+        """Return the name as it is written, with the prefix that the text has."""
+        found = _NAME.match(self.head)
+        return found[1] if found else self.tag
 
     def spot(self, attribute: str = "") -> Spot:
         """Return where the element begins, or one of its attributes."""
@@ -216,6 +227,7 @@ class _Reading:
         self._source = source
         self._open: list[Element] = []
         self._root: Element | None = None
+        self._prefixes = _Prefixes()
         self._parser = _parser()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -245,10 +257,9 @@ class _Reading:
         one = Element(tag, self._source, self._at())
         one.attributes = attributes
         above = self._open[-1] if self._open else None
-        one.namespaces = _namespaces(attributes, above)
-        prefix, colon, name = tag.partition(":")
-        if colon and one.namespaces.get(prefix) == QEMU:
-            one.tag = f"qemu:{name}"
+        one.is_qemu = self._prefixes.enter(tag, attributes)
+        if one.is_qemu:
+            one.tag = f"qemu:{tag.rpartition(':')[2]}"
         one.parent = above
         if above is None:
             self._root = one
@@ -258,6 +269,7 @@ class _Reading:
 
     def _end(self, _: str) -> None:
         one = self._open.pop()
+        self._prefixes.leave(one.attributes)
         end = self._source.head_end(one.start)
         # The end tag begins here, if there is one.
         empty = self._source.data[end - 2 : end] == b"/>"
@@ -280,7 +292,30 @@ def _parser() -> XMLParserType:
     return parser
 
 
-def _namespaces(attributes: dict[str, str], above: Element | None) -> dict[str, str]:
-    inherited = above.namespaces if above else {}
-    own = {k[6:]: v for k, v in attributes.items() if k.startswith("xmlns:")}
-    return {**inherited, **own} if own else inherited
+class _Prefixes:
+    """Which prefixes stand for QEMU's namespace in the elements that are open.
+
+    One for the whole text: elements that each had their own would cost a square.
+    """
+
+    def __init__(self) -> None:
+        self._meanings: dict[str, list[bool]] = {}
+
+    def enter(self, tag: str, attributes: dict[str, str]) -> bool:
+        """Take an element's declarations; tell whether its name is QEMU's."""
+        for prefix, address in _declared(attributes):
+            self._meanings.setdefault(prefix, []).append(address == QEMU)
+        meanings = self._meanings.get(tag.rpartition(":")[0])
+        return meanings[-1] if meanings else False
+
+    def leave(self, attributes: dict[str, str]) -> None:
+        """Forget an element's declarations."""
+        for prefix, _ in _declared(attributes):
+            self._meanings[prefix].pop()
+
+
+def _declared(attributes: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield prefixes, "" for names without one, and what they are said to mean."""
+    for key, value in attributes.items():
+        if key == "xmlns" or key.startswith("xmlns:"):
+            yield key[6:], value
