@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,9 +24,12 @@ from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
-from vfio_doctor.lints.judge import judge
+from vfio_doctor.lints.judge import Judged, judge
 from vfio_doctor.lints.lint import Lint
+from vfio_doctor.messages import verbatim
 from vfio_doctor.parse.xml_edit import applied
+from vfio_doctor.parse.xml_tree import Refused
+from vfio_doctor.report.vm_json import as_github, uri
 
 HOST = str(catalogue.path("vfio-vm-with-huge-pages"))
 SICK = EXAMPLE.replace("model='none'", "model='virtio'").replace(
@@ -177,6 +181,40 @@ def test_github_annotations(sick: str) -> None:
         first,
     )
     assert second.startswith("::error file=win11.xml,line=")
+
+
+@pytest.mark.parametrize("name", ["b\udc80.xml", "\x1b[31m\x07\x9b\u2028a,b.xml"])
+def test_names_with_bytes_that_are_no_text(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(SICK, encoding="utf-8")
+    Path(f"c{name}").write_text("<a/>", encoding="utf-8")
+    for format_ in ("text", "json", "sarif", "github"):
+        words = ("vm", "--no-host", "--format", format_, name, f"c{name}")
+        status, out, said = run(*words)
+        assert (status, said) == (2, ""), format_
+        out.encode("ascii")
+        assert "memballoon" in out
+        assert out.replace("\n", "").isprintable()
+
+
+def test_a_uri_has_the_bytes_of_the_name() -> None:
+    assert uri(os.fsdecode(b"/a b/\x80\xff\xc3\xb6.xml")) == (
+        "file:///a%20b/%80%FF%C3%B6.xml"
+    )
+    assert uri("a\ud800.xml") == "a%3F.xml"
+
+
+def test_annotations_have_nothing_that_is_not_seen() -> None:
+    odd = "\x1b]0;x\x07\x9b\u2028::error::\r\n%0A"
+    text = SICK.replace("/dev/kvmfr0", "/dev/kvmfr0/&#10;&#13;\u2028\u009b::stop::%0A")
+    refused = Judged(odd, odd, refused=Refused(verbatim(odd)))
+    _, out, _ = run("vm", "--no-host", "--format", "github", "-", text=text)
+    out += as_github((refused,))
+    assert out.replace("\n", "").isprintable()
+    assert [x for x in out.splitlines() if not x.startswith("::")] == []
+    assert "%0A" not in out.replace("%250A", "")
 
 
 def test_a_diff_changes_nothing_else(sick: str) -> None:

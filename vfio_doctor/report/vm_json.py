@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from vfio_doctor import __version__
 from vfio_doctor.lints import every
 from vfio_doctor.model import Severity
+from vfio_doctor.report.untrusted import clean
 from vfio_doctor.report.vm_page import paragraphs
 from vfio_doctor.report.vm_text import refusal, where
 
@@ -29,7 +31,7 @@ ANNOTATIONS = {
 }
 # What a path may have unquoted in a URI (RFC 3986).
 _PLAIN = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
 )
 
 
@@ -137,10 +139,17 @@ def _notice(one: Judged) -> dict[str, Any]:
 def uri(path: str) -> str:
     """Return a path as a URI reference: absolute ones with their scheme."""
     quoted = "".join(
-        char if char in _PLAIN else "".join(f"%{byte:02X}" for byte in char.encode())
-        for char in path.replace("\udcff", "?")
+        chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in _on_disk(path)
     )
     return f"file://{quoted}" if quoted.startswith("/") else quoted
+
+
+def _on_disk(path: str) -> bytes:
+    """Return a name's bytes; a capture may name what no host has."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "replace")
 
 
 def as_github(judged: tuple[Judged, ...]) -> str:
@@ -162,8 +171,8 @@ def as_github(judged: tuple[Judged, ...]) -> str:
 
 
 def _data(text: str) -> str:
-    """Escape a message as actions/toolkit does."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Escape a message as actions/toolkit does; its line ends are seen as such."""
+    return clean(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:
