@@ -288,6 +288,13 @@ def test_all_that_is_collected_has_a_format(pattern: str) -> None:
     assert (made is None) == ("/hooks/" in path)
 
 
+@pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
+def test_all_that_is_collected_is_found_again(pattern: str) -> None:
+    path = pattern.replace("*", "-")
+    named = ("/etc/libvirt/qemu/*.xml", "/etc/libvirt/hooks/qemu.d/*")
+    assert (paths.path(path, Names()) == path) is (pattern not in named)
+
+
 @pytest.mark.parametrize("argv", LISTED)
 def test_every_command_that_may_be_run_has_a_format(argv: tuple[str, ...]) -> None:
     said = CommandResult(argv, 0, "own words\n", "")

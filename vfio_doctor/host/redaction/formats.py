@@ -95,9 +95,18 @@ def _tmpfile(line: str, names: Names) -> str:
     if not words or words[0].startswith("#"):
         return "#" if words else ""
     shown = [scrub.word(word, names) for word in words[:3]]
-    shown += [names.account(word) if word != "-" else word for word in words[3:4]]
-    shown += [names.group(word) if word != "-" else word for word in words[4:5]]
+    shown += [_owner(word, "user", names) for word in words[3:4]]
+    shown += [_owner(word, "group", names) for word in words[4:5]]
     return " ".join((*shown, *(scrub.word(word, names) for word in words[5:])))
+
+
+def _owner(word: str, kind: str, names: Names) -> str:
+    """Return an owner; of numbers those are kept that accounts of one host have."""
+    if word == "-":
+        return word
+    if word.isdigit() and not forms.is_number(word):
+        return names.name(kind, word)
+    return names.account(word) if kind == "user" else names.group(word)
 
 
 ROWS = (

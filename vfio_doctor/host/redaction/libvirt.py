@@ -104,6 +104,7 @@ def _conf_value(key: str, text: str, names: Names) -> str:
 
 
 # Elements whose text is kept, and attributes that are, by their values' forms.
+_ARGUMENTS = ("qemu:arg", "arg")
 _TEXTS = listed("memory currentMemory hard_limit vcpu emulator size")
 _GONE = listed("metadata description title secret auth")
 _ELEMENTS = listed(
@@ -121,7 +122,7 @@ _ELEMENTS = listed(
     codec video acceleration hostdev rom redirdev watchdog memballoon rng backend
     tpm shmem size msi server filesystem binary alias iommu seclabel panic vsock cid
     qemu:commandline qemu:arg qemu:override qemu:device qemu:frontend qemu:property
-    qemu:capabilities qemu:del memtune hard_limit soft_limit emulatorpin
+    qemu:capabilities qemu:del commandline arg memtune hard_limit soft_limit emulatorpin
     iothreadpin
     """
 )
@@ -133,7 +134,7 @@ _ATTRIBUTES = listed(
     device cache io discard role heads vgamem ram vram primary accel3d autoport port
     listen keymap readonly secure firmware arch machine dev order nodeset size
     vectors ioeventfd iommu_platform ats driver caching_mode intremap eim aw_bits on
-    xmlns:qemu iommufd limit cpuset retries compression rendernode enable
+    xmlns xmlns:qemu iommufd limit cpuset retries compression rendernode enable
     detect_zeroes queues
     """
 )
@@ -165,11 +166,17 @@ _MARKUP = re.compile(
     r"<!--.*?(?:-->|$)|<!\[CDATA\[.*?(?:\]\]>|$)|<[?!][^>]*>?|<[^>]*>?|[^<]+", re.DOTALL
 )
 _ATTRIBUTE = re.compile(r"([\w:.-]+)(\s*=\s*)('[^']*'|\"[^\"]*\")")
-_MACHINE = re.compile(
-    r"(?:pc|q35|virt)-?(?:i440fx|q35)?-?\d{0,2}(?:\.\d{1,2}){0,2}|rhel\d.*"
-)
-
-_CPUS_OR_DISK = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}|[hsv]d[a-z]")
+# What only one attribute says, by its form.
+_CPUS = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}")
+_FORMS = {
+    "machine": re.compile(
+        r"(?:pc|q35|virt)(?:-(?:i440fx|q35))?(?:-\d{1,2}(?:\.\d{1,2}){1,2})?"
+        r"|(?:(?:pc-(?:i440fx|q35)|virt)-)?rhel\d{1,2}(?:\.\d{1,2}){1,2}"
+    ),
+    "cpuset": _CPUS,
+    "nodeset": _CPUS,
+    "dev": re.compile(r"[hsv]d[a-z]"),
+}
 # How much memory a VM gets; in KiB that is a longer number than others may be.
 _AMOUNTS = ("memory", "currentMemory", "hard_limit", "soft_limit")
 _AMOUNT = re.compile(r"\d{1,10}")
@@ -247,13 +254,14 @@ def _attribute(
 def _attribute_value(
     element: str, inside: _Inside, key: str, value: str, names: Names
 ) -> str:
-    if element == "qemu:arg" and key == "value":
+    if element in _ARGUMENTS and key == "value":
         return _qemu(value, names)
     source = element == "source" and inside.open[-2:-1] != ["hostdev"]
     if key in _ATTRIBUTES and not (
         source and key in ("name", "dev", "bridge", "network")
     ):
-        if _is_plain(value):
+        form = _FORMS.get(key)
+        if _is_plain(value) or (form and form.fullmatch(value)):
             return value
         if element in ("source", "access", "loader", "nvram") and value.startswith("/"):
             return path(value, names)
@@ -261,8 +269,7 @@ def _attribute_value(
 
 
 def _is_plain(text: str) -> bool:
-    known = text in _XML_WORDS or forms.is_number(text) or _MACHINE.fullmatch(text)
-    return bool(known) or _CPUS_OR_DISK.fullmatch(text) is not None
+    return text in _XML_WORDS or forms.is_number(text)
 
 
 def _text(text: str, inside: _Inside, names: Names) -> str:

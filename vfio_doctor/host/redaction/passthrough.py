@@ -6,33 +6,69 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import scrub
+from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
+from vfio_doctor.parse.pve import parse_pve
+from vfio_doctor.parse.systemd_unit import limit_bytes
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
 
 _STATES = frozenset(("connected", "disconnected", "enabled", "disabled", "unknown"))
-_SETTING = re.compile(r"\s*(vm\.nr_(?:overcommit_)?hugepages\s*=\s*\d+)\s*")
-_OVERRIDE = re.compile(
-    r"\s*/?(?:sys/)?(bus/pci/devices/[0-9a-f:.]{12,16}/driver_override\s*=\s*[\w-]+)\s*"
+# More than seven digits are no number of pages that a host has.
+_SETTING = re.compile(r"\s*(vm\.nr_(?:overcommit_)?hugepages\s*=\s*\d{1,7})\s*")
+_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+_SECTIONS = listed("Unit Service Install Socket Timer Path Mount Automount Slice Scope")
+_CAPABILITIES = listed(
+    """
+    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN
+    DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE
+    LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE
+    NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN
+    SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO
+    SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+    """
 )
-_HOSTPCI = re.compile(r"hostpci\d+:\s*(?:host=)?([0-9a-fA-F:.;]+)(?=,|\s|$)")
-_BOUND = re.compile(
-    r"(?:[0-9a-f]{4}:)[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?:\|[0-9a-f:]{9})?"
-)
-_UNIT = re.compile(
-    r"\s*(\[Service\]|\[[A-Z][a-z]+\]|LimitMEMLOCK\s*=\s*[\dA-Za-z:]{1,24}"
-    r"|CapabilityBoundingSet\s*=\s*~?\s*(?:CAP_[A-Z_]{1,24}\s*){0,64})\s*"
-)
+# systemd reads over sections that begin like this.
+_OTHER_SECTION = "[X-Hidden]"
+_OTHER_CAPABILITY = "CAP_HIDDEN"
+# More than any host has, and judged like no limit.
+_NO_LIMIT = 1 << 50
 
 
 def unit(text: str, names: Names) -> str:
     """Return what a unit says of rights and limits; other lines stay empty."""
-    lines = text.splitlines()
-    found = [match.group(1) if (match := _UNIT.fullmatch(x)) else "" for x in lines]
+    found = [_unit_line(line.strip()) for line in text.splitlines()]
     names.leave_out("line of a unit", found.count(""))
     return "".join(f"{line}\n" for line in found)
+
+
+def _unit_line(line: str) -> str:
+    if line.startswith("[") and line.endswith("]"):
+        return line if line[1:-1] in _SECTIONS else _OTHER_SECTION
+    key, equals, value = (part.strip() for part in line.partition("="))
+    if equals and key == "LimitMEMLOCK":
+        return f"{key}={_limit(value)}"
+    if equals and key == "CapabilityBoundingSet":
+        mark = "~" if value.startswith("~") else ""
+        words = (_capability(word) for word in value.lstrip("~").split())
+        return f"{key}={mark}{' '.join(words)}"
+    return ""
+
+
+def _limit(value: str) -> str:
+    """Return a limit in KiB, which is how it is judged; no other word is kept."""
+    held = limit_bytes(value)
+    if held is None:
+        return "hidden"
+    return "infinity" if held >= _NO_LIMIT else f"{held >> 10}K"
+
+
+def _capability(word: str) -> str:
+    is_known = word.removeprefix("CAP_") in _CAPABILITIES and word.startswith("CAP_")
+    return word if is_known else _OTHER_CAPABILITY
 
 
 def script(text: str, names: Names) -> str:
@@ -55,34 +91,59 @@ def connector(text: str, names: Names) -> str:
 
 def settings(text: str, names: Names) -> str:
     """Return the huge pages of a sysctl file."""
-    return _kept(_SETTING, text, names)
+    lines = text.splitlines()
+    found = [m.group(1) for m in map(_SETTING.fullmatch, lines) if m]
+    return _kept("line of settings", len(lines), found, names)
 
 
 def sysfs(text: str, names: Names) -> str:
     """Return the overrides of a sysfsutils file."""
-    return _kept(_OVERRIDE, text, names)
-
-
-def _kept(pattern: re.Pattern[str], text: str, names: Names) -> str:
     lines = text.splitlines()
-    found = [m.group(1) for m in map(pattern.fullmatch, lines) if m]
-    names.leave_out("line of settings", len(lines) - len(found))
+    found = [shown for line in lines if (shown := _override(line))]
+    return _kept("line of settings", len(lines), found, names)
+
+
+def _override(line: str) -> str:
+    """Return an override: of a function's address, by a driver that others have."""
+    key, _, value = line.partition("=")
+    *_, address, name = ("", *key.strip().split("/"))
+    if name != "driver_override" or not pci.is_address(address):
+        return ""
+    driver = value.strip()
+    if not is_module(driver):
+        driver = "vfio-pci" if pci.is_vfio_driver(driver) else ""
+    return f"bus/pci/devices/{address}/{name} = {driver}" if driver else ""
+
+
+def _kept(what: str, count: int, found: list[str], names: Names) -> str:
+    names.leave_out(what, count - len(found))
     return "".join(f"{line}\n" for line in found)
 
 
 def proxmox(text: str, names: Names) -> str:
     """Return the functions that a VM of Proxmox VE gets."""
-    live = text.partition("\n[")[0].splitlines()
-    found = [m.group(1) for m in map(_HOSTPCI.match, live) if m]
-    names.leave_out("line of a VM", text.count("\n") - len(found))
-    return "".join(f"hostpci{n}: {one}\n" for n, one in enumerate(found))
+    found = [
+        f"hostpci{at}: {address}"
+        for at, address in enumerate(parse_pve(text).addresses)
+    ]
+    return _kept("line of a VM", text.count("\n"), found, names)
 
 
 def unraid(text: str, names: Names) -> str:
     """Return the list of functions that Unraid binds."""
-    found = _BOUND.findall(text) if text.startswith("BIND=") else []
+    pairs = (line.partition("=") for line in text.splitlines())
+    words = [w for key, _, said in pairs if key.strip() == "BIND" for w in said.split()]
+    found = [shown for word in words if (shown := _bound(word))]
     names.leave_out("word", len(text.split()) - len(found))
     return f"BIND={' '.join(found)}\n"
+
+
+def _bound(word: str) -> str:
+    """Return an address, with the ids behind it if they are some."""
+    address, bar, ids = word.lower().partition("|")
+    if not pci.is_address(address):
+        return ""
+    return f"{address}{bar}{ids}" if _IDS.fullmatch(ids) else address
 
 
 def routes(text: str, names: Names) -> str:
