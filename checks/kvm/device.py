@@ -96,7 +96,8 @@ class KvmDeviceMissing(Check):
         lsmod | grep kvm
 
     False alarms:
-    A container has its own /dev; there this check says that it cannot tell.
+    A container has its own /dev: if it is missing there, this check says that it
+    cannot tell.
     """
 
     id = "kvm-device-missing"

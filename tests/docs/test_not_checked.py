@@ -1,4 +1,4 @@
-"""Each known fault has a rule that finds it, or a line that says why none does."""
+"""Each known fault has a rule or a lint, or a line that says why none finds it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 
 from support.templates import ROOT
 from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.lints import every
 
 FAULTS = ROOT / "tests" / "data" / "kvmfr-faults.txt"
 PAGE = ROOT / "docs" / "not-checked.md"
 ROW = re.compile(r"\| ([A-Z]\d+) \| (.+) \| (.+) \|")
+
+RULES = {check.id for check in load().checks} | {lint.id for lint in every()}
 
 
 def faults() -> dict[str, tuple[str, ...]]:
@@ -35,9 +38,13 @@ def test_the_list_is_whole() -> None:
 
 
 def test_each_rule_that_is_named_is_there() -> None:
-    registry = load()
     named = {name for names in faults().values() for name in names}
-    assert {name for name in named if registry.check(name) is None} == set()
+    assert named - RULES == set()
+    section = PAGE.read_text(encoding="utf-8").partition("\n## GPUs")[0]
+    assert set(re.findall(r"\((vm-[a-z-]+)\)", section)) == {
+        "vm-qemu-namespace",
+        "vm-shm-two",
+    }
 
 
 def test_what_no_rule_finds_has_a_line_and_nothing_else_has() -> None:

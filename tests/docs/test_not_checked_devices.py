@@ -1,6 +1,6 @@
-"""Every known fault of passed devices has a rule, or a line that says why none does.
+"""Every known fault of passed devices has a rule, a lint, or a line that says why not.
 
-tests/data/vfio-faults.tsv has them: number, title, and the rules that find it or "-".
+tests/data/vfio-faults.tsv has them: number, title, and what finds it or "-".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pytest
 
 from support.templates import ROOT
 from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.lints import every
 
 LIST = ROOT / "tests" / "data" / "vfio-faults.tsv"
 FAULTS = tuple(
@@ -24,7 +25,7 @@ ROWS = {
         r"(?m)^\| ([A-Z][\d.]+) \| (.+) \| (.+) \|$", SECTION
     )
 }
-RULES = {check.id for check in load().checks}
+RULES = {check.id for check in load().checks} | {lint.id for lint in every()}
 # What the list has of each kind: F01 to F65, N1 to N10, K1 to K25.
 SERIES = {"F": 65, "N": 10, "K": 25}
 
@@ -52,5 +53,5 @@ def test_the_page_has_nothing_else() -> None:
 
 
 def test_rules_that_the_page_names_exist() -> None:
-    named = re.findall(r"\b(?:vfio|kvm|kvmfr|iommu|libvirt)-[a-z0-9-]+", SECTION)
+    named = re.findall(r"\b(?:vfio|kvm|kvmfr|iommu|libvirt|vm)-[a-z0-9-]+", SECTION)
     assert set(named) - {"vfio-doctor", "vfio-pci"} <= RULES
