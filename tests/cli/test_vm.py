@@ -228,22 +228,41 @@ def test_a_diff_changes_nothing_else(sick: str) -> None:
     assert Path(sick).read_text(encoding="utf-8") == SICK
 
 
-@pytest.mark.runs("patch")
-@pytest.mark.needs_tool("patch")
-def test_the_diff_can_be_applied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = SICK.replace("\n", "\r\n", 3) + "<!-- no end of line -->"
-    Path("win11.xml").write_bytes(text.encode())
-    _, out, _ = run("vm", "--no-host", "--fix", "--dry-run", "win11.xml")
+def patched(folder: Path, diff: str, strip: str) -> None:
     subprocess.run(
-        ("patch", "-p1", "--binary"),
-        input=out.encode(),
+        ("patch", strip, "--binary", "--batch"),
+        input=diff.encode(),
         check=True,
         capture_output=True,
+        cwd=folder,
     )
-    after = Path("win11.xml").read_bytes().decode()
+
+
+@pytest.mark.runs("patch")
+@pytest.mark.needs_tool("patch")
+@pytest.mark.parametrize("strip", ["-p0", "-p1"])
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("win11.xml", "here"),
+        ("./win11.xml", "here"),
+        ("vms/my win11.xml", "here"),
+        ("../win11.xml", ""),
+        ("{}/win11.xml", ""),
+        ("{}/here/vms/win 11.xml", "here/vms"),
+    ],
+)
+def test_the_diff_can_be_applied(
+    path: str, folder: str, strip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "vms").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    text = SICK.replace("\n", "\r\n", 3) + "<!-- no end of line -->"
+    file = Path(path.format(tmp_path))
+    file.write_bytes(text.encode())
+    _, out, _ = run("vm", "--no-host", "--fix", "--dry-run", str(file))
+    patched(tmp_path / folder, out, strip)
+    after = file.read_bytes().decode()
     assert after == text.replace("model='virtio'", "model='none'")
 
 

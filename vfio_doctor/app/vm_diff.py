@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import basename, normpath
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
@@ -29,14 +30,27 @@ def _diff(one: Judged) -> Iterator[str]:
     assert one.document is not None
     old = one.document.source.data
     new = applied(old, (edit for fault in one.faults for edit in fault.cure))
-    name = where(one).lstrip("/")
-    lines = unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}")
+    name = _header(where(one))
+    lines = unified_diff(_lines(old), _lines(new), name, name)
     for line in lines:
         # A tab and a carriage return are part of the text, and harmless at its end.
         body = line.rstrip("\r\n")
         end = line[len(body) :]
         kept = "\t".join(clean(part) for part in body.split("\t"))
         yield f"{kept}{end}" if end else f"{kept}\n\\ No newline at end of file\n"
+
+
+def _header(path: str) -> str:
+    """Return a name that ``patch`` finds with -p0 and with -p1.
+
+    It takes no path that leaves the folder: of those the file's own name is left.
+    """
+    plain = normpath(path)
+    if plain.startswith(("/", "../")):
+        plain = basename(plain)
+    name = clean(f"./{plain}")
+    # Behind a blank a name goes on only if a tab ends it.
+    return f"{name}\t" if " " in name else name
 
 
 def _lines(data: bytes) -> list[str]:
