@@ -14,6 +14,9 @@ from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.redaction import accounts, formats
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
+from vfio_doctor.lints.example import EXAMPLE
+from vfio_doctor.parse.domain import parse_domain
+from vfio_doctor.parse.xml_tree import QEMU
 
 NOBODY = accounts.Needed(frozenset(), frozenset(), frozenset())
 XML, PVE = "/etc/libvirt/qemu/a.xml", "/etc/pve/qemu-server/100.conf"
@@ -71,7 +74,7 @@ def test_nothing_passes_that_only_begins_like_it(path: str, text: str) -> None:
             for machine in (
                 *("pc", "q35", "virt", "pc-q35-9.0", "pc-i440fx-8.2", "virt-9.1"),
                 *("pc-q35-rhel9.2.0", "pc-i440fx-rhel7.6.0", "rhel6.6.0"),
-                "virt-rhel8.6.0",
+                *("virt-rhel8.6.0", "pc-i440fx-jammy", "pc-q35-noble-hpb"),
             )
         ),
         (XML, "<emulatorpin cpuset='1,3-5,^4'/>"),
@@ -91,6 +94,16 @@ def test_nothing_passes_that_only_begins_like_it(path: str, text: str) -> None:
 )
 def test_what_has_the_form_stays(path: str, text: str) -> None:
     assert file(path, text) == text
+
+
+def test_arguments_in_a_default_namespace_stay() -> None:
+    text = re.sub(r"qemu:(?=arg|commandline)", "", EXAMPLE)
+    text = text.replace("<commandline>", f"<commandline xmlns='{QEMU}'>")
+    before, after = parse_domain(text), parse_domain(file(XML, text))
+    assert before
+    assert after
+    assert before.shared.mapped
+    assert after.shared == before.shared
 
 
 def judged(capture: Capture) -> tuple[object, ...]:

@@ -171,6 +171,8 @@ _CPUS = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}")
 _FORMS = {
     "machine": re.compile(
         r"(?:pc|q35|virt)(?:-(?:i440fx|q35))?(?:-\d{1,2}(?:\.\d{1,2}){1,2})?"
+        r"|pc-(?:i440fx|q35)-(?:xenial|bionic|focal|jammy|noble|plucky|questing)"
+        r"(?:-hpb|-v2)?"
         r"|(?:(?:pc-(?:i440fx|q35)|virt)-)?rhel\d{1,2}(?:\.\d{1,2}){1,2}"
     ),
     "cpuset": _CPUS,
