@@ -256,12 +256,52 @@ OTHER = function("0000:00:02.0", "8086:4680", "030000", "i915", 6)
 LIT = "/sys/class/drm/card1-HDMI-A-1"
 
 
+MAY_SHOW = ("a connected display may be in use on it", False)
+I915 = f"{PCI}/0000:00:02.0/drm"
+# Both cards have connectors, and no display is connected.
+DARK = Parts(
+    {
+        "/sys/class/drm/card0-DP-1/status": "disconnected\n",
+        "/sys/class/drm/card1-HDMI-A-1/status": "disconnected\n",
+    },
+    folders=(f"{PCI}/{CARD}/drm/card0", f"{I915}/card1"),
+)
+
+
 def test_the_last_card_with_a_driver() -> None:
     why = "no other graphics card has a driver of the host's"
-    assert needs()[CARD] == (why, False)
-    assert CARD not in needs(OTHER)
+    assert needs(DARK)[CARD] == (why, False)
+    assert CARD not in needs(OTHER, DARK)
     given = function("0000:00:02.0", "8086:4680", "030000", "vfio-pci", 6)
-    assert needs(given)[CARD] == (why, False)
+    assert needs(given, DARK)[CARD] == (why, False)
+
+
+def without_connectors(*parts: Parts) -> dict[str, tuple[str, bool]]:
+    """Return the needs if the GeForce has nvidia-drm without modeset."""
+    firmware = {f"{PCI}/0000:00:02.0/boot_vga": "1\n", f"{PCI}/{CARD}/boot_vga": "0\n"}
+    bare = Parts(firmware, folders=(f"{PCI}/{CARD}/drm/card0", f"{I915}/card1"))
+    return needs(OTHER, bare, *parts)
+
+
+def test_a_card_without_connectors_may_be_the_one_that_is_lit() -> None:
+    status = {f"{LIT}/status": "disconnected\n", f"{LIT}/enabled": "disabled\n"}
+    assert without_connectors(Parts(status))[CARD] == MAY_SHOW
+    status = {f"{LIT}/status": "connected\n", f"{LIT}/enabled": "enabled\n"}
+    assert CARD not in without_connectors(Parts(status))
+
+
+def test_connectors_that_cannot_be_read_may_be_lit() -> None:
+    assert needs(OTHER, DARK, denied="/sys/class/drm")[CARD] == MAY_SHOW
+    host = whole(*BASE, OTHER, DARK)
+    path = "/sys/class/drm/card0-DP-1/status"
+    host.capture.files[path] = Missing(path, Why.DENIED)
+    (need,) = Facts(host)[HostNeeds].of(CARD)
+    assert (str(need.why), need.sure) == MAY_SHOW
+
+
+def test_a_card_without_a_driver_is_not_lit() -> None:
+    idle = function("0000:05:00.0", "10de:2482", "030000", None, 8)
+    assert "0000:05:00.0" not in needs(idle)
 
 
 def test_a_display_on_a_card_that_is_not_known() -> None:
@@ -271,9 +311,9 @@ def test_a_display_on_a_card_that_is_not_known() -> None:
     assert found[CARD] == ("a connected display may be in use on it", False)
     owned = Parts(folders=(f"{PCI}/0000:00:02.0/drm/card1",))
     found = needs(OTHER, connected, owned, denied=unknown)
-    assert CARD not in found
-    assert found["0000:00:02.0"][1] is False
-    assert CARD not in needs(OTHER, denied=unknown)
+    assert found["0000:00:02.0"][1] is found[CARD][1] is False
+    lit = Parts({f"{LIT}/enabled": "enabled\n"})
+    assert CARD not in needs(OTHER, connected, lit, owned, denied=unknown)
 
 
 def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
@@ -283,6 +323,6 @@ def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
         folders=(f"{PCI}/{CARD}/drm/card0",),
     )
     assert needs(lit)[CARD] == ("a connected display is in use on it", True)
-    dark, used = Facts(whole(*BASE, OTHER)), Facts(whole(*BASE, OTHER, lit))
+    dark, used = Facts(whole(*BASE, OTHER, DARK)), Facts(whole(*BASE, OTHER, lit))
     assert dark[Verdicts].by_address[CARD].free is True
     assert used[Verdicts].by_address[CARD].free is False
