@@ -33,9 +33,11 @@ RULES = ("softdep nouveau pre: vfio-pci", "softdep snd_hda_intel pre: vfio-pci")
 IN_MODPROBE = file("/etc/modprobe.d/vfio.conf", "options vfio-pci ids=10de:2482\n")
 
 
-def plan_of(capture: Capture, risky: bool = True, *devices: str) -> Plan:
+def plan_of(
+    capture: Capture, risky: bool = True, *devices: str, bind: bool = False
+) -> Plan:
     host = CapturedHost(capture)
-    facts = Facts(host, Options(devices=devices))
+    facts = Facts(host, Options(devices=devices, bind=bind))
     results = diagnose(facts, REGISTRY, (NOT_BOUND,))
     return make_plan(host, facts, results, choose(host, facts), risky)
 
@@ -266,6 +268,31 @@ def test_a_function_of_the_chipset_goes_only_if_its_whole_group_is_free() -> Non
     assert not plan.steps
     free = (SMBUS, "00:14.5 1022:790c 040300 snd_hda_intel 5")
     assert plan_of(unbound(ids=ids, changes=(free,))).steps
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("0000:00:14.0", "0000:00:14.0 (SMBus) is a function of the chipset"),
+        ("0000:00:00.2", "0000:00:00.2 (IOMMU) is a function of the chipset"),
+        ("0000:00:01.1", "0000:00:01.1 is a bridge, and stays with the host"),
+        ("0000:00:00.0", "0000:00:00.0 is a bridge, and stays with the host"),
+    ],
+)
+def test_what_keeps_the_board_going_is_never_bound(device: str, words: str) -> None:
+    host = CapturedHost(unbound(ids=""))
+    with pytest.raises(CannotFix) as refused:
+        binding(device, Facts(host, Options(devices=(device,), bind=True)))
+    assert str(refused.value).startswith(words)
+    assert not plan_of(host.capture, True, device, bind=True).steps
+
+
+def test_a_card_of_such_a_class_is_no_part_of_the_chipset() -> None:
+    accelerator = (USB, "09:00.3 1ac1:089a 088000 apex         12")
+    host = unbound(ids="", changes=(accelerator,))
+    plan = plan_of(host, True, "0000:09:00.3", bind=True)
+    assert not plan.refused
+    assert plan.steps
 
 
 TWIN_BUILT_IN = file(
