@@ -18,6 +18,7 @@ CARD, USB = "0000:01:00.0", "0000:00:14.0"
 BLOCK, NET = "/sys/class/block", "/sys/class/net"
 DEVICES = "../../devices/pci0000:00"
 Links = dict[str, Stat | Missing]
+Texts = dict[str, str | bytes | Missing]
 UNIT: Links = {"/sys/class/iommu/dmar0": hosts.link("../../devices/virtual/dmar0")}
 BASE = (
     Parts(folders=(*SYSFS, "/sys/class/leds"), stats=UNIT),
@@ -278,13 +279,16 @@ def test_the_last_card_with_a_driver() -> None:
 
 def without_connectors(*parts: Parts) -> dict[str, tuple[str, bool]]:
     """Return the needs if the GeForce has nvidia-drm without modeset."""
-    firmware = {f"{PCI}/0000:00:02.0/boot_vga": "1\n", f"{PCI}/{CARD}/boot_vga": "0\n"}
+    firmware: Texts = {
+        f"{PCI}/0000:00:02.0/boot_vga": "1\n",
+        f"{PCI}/{CARD}/boot_vga": "0\n",
+    }
     bare = Parts(firmware, folders=(f"{PCI}/{CARD}/drm/card0", f"{I915}/card1"))
     return needs(OTHER, bare, *parts)
 
 
 def test_a_card_without_connectors_may_be_the_one_that_is_lit() -> None:
-    status = {f"{LIT}/status": "disconnected\n", f"{LIT}/enabled": "disabled\n"}
+    status: Texts = {f"{LIT}/status": "disconnected\n", f"{LIT}/enabled": "disabled\n"}
     assert without_connectors(Parts(status))[CARD] == MAY_SHOW
     status = {f"{LIT}/status": "connected\n", f"{LIT}/enabled": "enabled\n"}
     assert CARD not in without_connectors(Parts(status))

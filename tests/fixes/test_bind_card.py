@@ -371,6 +371,44 @@ def test_other_tools_make_the_images(name: str) -> None:
         assert text in written(plan)[path]
 
 
+ARCH = OTHER_TOOLS["mkinitcpio"][0]
+FOLDER = "/etc/mkinitcpio.conf.d"
+FIRST = 'MODULES=(vfio_pci vfio vfio_iommu_type1 "${MODULES[@]}")\n'
+
+
+def arch(**drop_ins: str) -> Capture:
+    files = {f"{FOLDER}/{name}.conf": text for name, text in drop_ins.items()}
+    return unbound(tools=ARCH.and_then(*(file(p, t) for p, t in files.items())))
+
+
+def test_a_drop_in_of_mkinitcpio_that_sets_modules_gets_one_behind_it() -> None:
+    plan = plan_of(arch(nvidia="MODULES=(nvidia)\n"))
+    assert written(plan)[f"{FOLDER}/zz-vfio-doctor.conf"] == FIRST
+    assert "/etc/mkinitcpio.conf" not in written(plan)
+    plan = plan_of(arch(other="COMPRESSION=zstd\n"))
+    assert written(plan)["/etc/mkinitcpio.conf"].endswith(FIRST)
+
+
+def test_what_the_drop_ins_of_mkinitcpio_do_already_stays() -> None:
+    files = written(plan_of(arch(vfio=FIRST)))
+    assert not [path for path in files if "mkinitcpio" in path]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("hooks", "HOOKS=(base systemd)\n", f"HOOKS in {FOLDER}/hooks.conf lacks"),
+        ("zzz", "MODULES=(nvidia)\n", f"{FOLDER}/zzz.conf sets MODULES and is"),
+    ],
+)
+def test_drop_ins_of_mkinitcpio_that_stand_in_the_way(
+    name: str, text: str, words: str
+) -> None:
+    plan = plan_of(arch(**{name: text}))
+    assert [str(refused.why).startswith(words) for refused in plan.refused] == [True]
+    assert not plan.steps
+
+
 @pytest.mark.parametrize(
     ("tools", "reason"),
     [
