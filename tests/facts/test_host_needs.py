@@ -110,6 +110,19 @@ def test_multipath_is_followed_to_the_controllers_of_its_subsystem() -> None:
     assert (found[NVME][1], found[NIC]) == (True, MAY_CARRY)
 
 
+def test_a_disk_behind_vmd_is_on_the_vmd_controller_too() -> None:
+    vmd, drive = "0000:00:0e.0", "10000:e1:00.0"
+    way = f"{DEVICES}/{vmd}/pci10000:e0/10000:e0:06.0/{drive}/nvme/nvme0/nvme0n1"
+    parts = (
+        function(vmd, "8086:a77f", "010400", "vmd", 8),
+        function(drive, "144d:a80a", "010802", "nvme", 8),
+    )
+    found = needs(ON_NVME, *parts, Parts(stats=links(nvme0n1p2=f"{way}/nvme0n1p2")))
+    here = ("it holds what is mounted at /", True)
+    assert (found[vmd], found[drive]) == (here, here)
+    assert NVME not in found
+
+
 def test_multipath_without_its_controllers_may_be_on_any_nvme_drive() -> None:
     found = needs(ON_NVME, ROUTED, Parts(stats=HEAD_DISK))
     assert found[NVME] == MAY_HOLD

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing
-from vfio_doctor.parse.pci import last_address
+from vfio_doctor.parse.pci import last_of_domains
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def on_functions(host: Reader, device: str) -> Place:
 def _followed(host: Reader, first: str) -> Place:
     """Follow a block device down to what it lies on, each device once."""
     places: list[Place] = []
-    names = [first]
+    names, seen = [first], {first}
     for name in names:
         target = host.readlink(f"{BLOCKS}/{name}")
         if isinstance(target, Missing):
@@ -61,7 +61,8 @@ def _followed(host: Reader, first: str) -> Place:
             continue
         place, slaves = _at(host, target, name)
         places.append(place)
-        names += [slave for slave in slaves if slave not in names]
+        names += [slave for slave in slaves if slave not in seen]
+        seen.update(slaves)
     return Place(
         tuple(dict.fromkeys(bdf for place in places for bdf in place.functions)),
         all(place.told for place in places),
@@ -71,8 +72,8 @@ def _followed(host: Reader, first: str) -> Place:
 
 def _at(host: Reader, target: str, name: str) -> tuple[Place, tuple[str, ...]]:
     """Return the place of one device by its way in sysfs, and what it lies on."""
-    if address := last_address(target):
-        return Place((address,)), ()
+    if found := last_of_domains(target):
+        return Place(found), ()
     if _IN_MEMORY.match(name):
         return Place(), ()
     if subsystem := _SUBSYSTEM.search(target):
@@ -102,7 +103,6 @@ def _on_controllers(host: Reader, subsystem: str) -> Place:
     ways = [
         host.readlink(f"{subsystem}/{n}") for n in names if _CONTROLLER.fullmatch(n)
     ]
-    found = [last_address(way) if isinstance(way, str) else "" for way in ways]
-    known = tuple(address for address in found if address)
-    told = bool(found) and len(known) == len(found)
-    return Place(known, told, not told)
+    found = [last_of_domains(way) if isinstance(way, str) else () for way in ways]
+    told = bool(found) and all(found)
+    return Place(tuple(bdf for way in found for bdf in way), told, not told)
