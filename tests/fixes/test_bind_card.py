@@ -33,9 +33,11 @@ RULES = ("softdep nouveau pre: vfio-pci", "softdep snd_hda_intel pre: vfio-pci")
 IN_MODPROBE = file("/etc/modprobe.d/vfio.conf", "options vfio-pci ids=10de:2482\n")
 
 
-def plan_of(capture: Capture, risky: bool = True, *devices: str) -> Plan:
+def plan_of(
+    capture: Capture, risky: bool = True, *devices: str, bind: bool = False
+) -> Plan:
     host = CapturedHost(capture)
-    facts = Facts(host, Options(devices=devices))
+    facts = Facts(host, Options(devices=devices, bind=bind))
     results = diagnose(facts, REGISTRY, (NOT_BOUND,))
     return make_plan(host, facts, results, choose(host, facts), risky)
 
@@ -268,6 +270,31 @@ def test_a_function_of_the_chipset_goes_only_if_its_whole_group_is_free() -> Non
     assert plan_of(unbound(ids=ids, changes=(free,))).steps
 
 
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("0000:00:14.0", "0000:00:14.0 (SMBus) is a function of the chipset"),
+        ("0000:00:00.2", "0000:00:00.2 (IOMMU) is a function of the chipset"),
+        ("0000:00:01.1", "0000:00:01.1 is a bridge, and stays with the host"),
+        ("0000:00:00.0", "0000:00:00.0 is a bridge, and stays with the host"),
+    ],
+)
+def test_what_keeps_the_board_going_is_never_bound(device: str, words: str) -> None:
+    host = CapturedHost(unbound(ids=""))
+    with pytest.raises(CannotFix) as refused:
+        binding(device, Facts(host, Options(devices=(device,), bind=True)))
+    assert str(refused.value).startswith(words)
+    assert not plan_of(host.capture, True, device, bind=True).steps
+
+
+def test_a_card_of_such_a_class_is_no_part_of_the_chipset() -> None:
+    accelerator = (USB, "09:00.3 1ac1:089a 088000 apex         12")
+    host = unbound(ids="", changes=(accelerator,))
+    plan = plan_of(host, True, "0000:09:00.3", bind=True)
+    assert not plan.refused
+    assert plan.steps
+
+
 TWIN_BUILT_IN = file(
     f"/lib/modules/{KERNEL}/modules.builtin", "kernel/drivers/vfio/pci/vfio-pci.ko\n"
 )
@@ -342,6 +369,44 @@ def test_other_tools_make_the_images(name: str) -> None:
     assert commands(plan)[:2] == [build, lister]
     for path, text in texts.items():
         assert text in written(plan)[path]
+
+
+ARCH = OTHER_TOOLS["mkinitcpio"][0]
+FOLDER = "/etc/mkinitcpio.conf.d"
+FIRST = 'MODULES=(vfio_pci vfio vfio_iommu_type1 "${MODULES[@]}")\n'
+
+
+def arch(**drop_ins: str) -> Capture:
+    files = {f"{FOLDER}/{name}.conf": text for name, text in drop_ins.items()}
+    return unbound(tools=ARCH.and_then(*(file(p, t) for p, t in files.items())))
+
+
+def test_a_drop_in_of_mkinitcpio_that_sets_modules_gets_one_behind_it() -> None:
+    plan = plan_of(arch(nvidia="MODULES=(nvidia)\n"))
+    assert written(plan)[f"{FOLDER}/zz-vfio-doctor.conf"] == FIRST
+    assert "/etc/mkinitcpio.conf" not in written(plan)
+    plan = plan_of(arch(other="COMPRESSION=zstd\n"))
+    assert written(plan)["/etc/mkinitcpio.conf"].endswith(FIRST)
+
+
+def test_what_the_drop_ins_of_mkinitcpio_do_already_stays() -> None:
+    files = written(plan_of(arch(vfio=FIRST)))
+    assert not [path for path in files if "mkinitcpio" in path]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("hooks", "HOOKS=(base systemd)\n", f"HOOKS in {FOLDER}/hooks.conf lacks"),
+        ("zzz", "MODULES=(nvidia)\n", f"{FOLDER}/zzz.conf sets MODULES and is"),
+    ],
+)
+def test_drop_ins_of_mkinitcpio_that_stand_in_the_way(
+    name: str, text: str, words: str
+) -> None:
+    plan = plan_of(arch(**{name: text}))
+    assert [str(refused.why).startswith(words) for refused in plan.refused] == [True]
+    assert not plan.steps
 
 
 @pytest.mark.parametrize(

@@ -198,3 +198,11 @@ def test_a_host_without_groups_is_drawn() -> None:
     text = as_svg(found._replace(rows=rows))
     minidom.parseString(text)
     assert "No IOMMU group" in text
+
+
+def test_functions_of_the_chipset_are_not_for_a_vm() -> None:
+    smbus = function("0000:00:1f.4", "8086:7aa3", "0c0500", "i801_smbus", 9)
+    bound = function("0000:00:1f.5", "8086:7aa4", "0c0500", "vfio-pci", 10)
+    found = held(smbus, bound)
+    assert verdict(found, "0000:00:1f.4") == "no: it belongs to the chipset"
+    assert verdict(found, "0000:00:1f.5") == "yes: vfio-pci has it"

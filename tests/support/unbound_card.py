@@ -26,6 +26,8 @@ NEEDS = Parts(
         "/proc/mounts": "/dev/nvme0n1p2 / ext4 rw 0 0\n",
         "/proc/net/route": "Iface ...\nenp6s0 00000000 1 3 0 0 100 00000000\n",
         "/proc/swaps": "Filename\tType\tSize\tUsed\tPriority\n",
+        "/sys/class/drm/card0-HDMI-A-1/status": "connected\n",
+        "/sys/class/drm/card0-HDMI-A-1/enabled": "enabled\n",
     },
     {
         "/sys/class/block/nvme0n1p2": hosts.link(
@@ -35,7 +37,7 @@ NEEDS = Parts(
             "../../devices/pci0000:00/0000:06:00.0/net/enp6s0"
         ),
     },
-    ("/sys/class/leds",),
+    ("/sys/class/leds", f"{PCI}/{HOSTS_CARD}/drm/card0"),
 )
 TOOLS = Parts(
     {

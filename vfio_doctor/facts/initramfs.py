@@ -98,13 +98,13 @@ class InitramfsOrder(NamedTuple):
         drop_ins = () if isinstance(names, Missing) else names
         paths = (main, *(f"{folder}/{n}" for n in drop_ins if n.endswith(".conf")))
         unread: list[Missing] = []
-        texts = [t for t in (_text(host, p, unread) for p in paths) if t]
+        text = "\n".join(_text(host, path, unread) for path in paths)
         if unread:
             raise missing_fact(unread[0])
         return cls(
-            tuple(module_name(m) for t in texts for m in parse_shell_list(t, variable)),
-            tuple(name for t in texts for name in parse_shell_list(t, "FILES")),
-            main if texts else "",
+            tuple(module_name(name) for name in parse_shell_list(text, variable)),
+            parse_shell_list(text, "FILES"),
+            main if text.strip() else "",
         )
 
     def holds(self, path: str) -> bool:

@@ -44,6 +44,7 @@ GLOBS = (
     "/usr/lib/modules-load.d/*.conf",
     "/etc/udev/rules.d/*.rules",
     "/etc/dracut.conf.d/*.conf",
+    "/etc/mkinitcpio.conf.d/*.conf",
     "/usr/lib/dracut/dracut.conf.d/*vfio*",
     "/etc/tmpfiles.d/*looking-glass*",
     "/boot/loader/entries/*.conf",

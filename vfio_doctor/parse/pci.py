@@ -149,6 +149,15 @@ def last_address(path: str) -> str:
     return next((one for one in reversed(path.split("/")) if is_address(one)), "")
 
 
+def last_of_domains(path: str) -> tuple[str, ...]:
+    """Return the last address of each domain in a path below ``/sys/devices``.
+
+    Behind Intel VMD a drive has a domain of its own, below the controller's function.
+    """
+    found = (one for one in path.split("/") if is_address(one))
+    return tuple({one.partition(":")[0]: one for one in found}.values())
+
+
 def overridden(text: str) -> tuple[str, ...]:
     """Return the addresses in a script or rule that sets driver_override to VFIO's."""
     if "driver_override" not in text or "vfio" not in text:

@@ -280,6 +280,17 @@ def test_disks_in_use_are_kept_and_what_they_are_called_is_not() -> None:
     assert formats.mounts(shown, Names(shown)) == shown
 
 
+def test_what_the_system_lies_on_is_kept_and_its_server_is_not() -> None:
+    text = (
+        "/dev/sda1:/dev/smith / bcachefs rw 0 0\nnas.example.org:/x /usr nfs4 rw 0 0\n"
+    )
+    shown = formats.mounts(text, Names())
+    assert shown.splitlines()[0].startswith("/dev/sda1:/dev/volume")
+    assert shown.splitlines()[0].endswith(" / bcachefs rw 0 0")
+    assert shown.splitlines()[1] == "share /usr nfs4 rw 0 0"
+    assert formats.mounts(shown, Names(shown)) == shown
+
+
 @pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
 def test_all_that_is_collected_has_a_format(pattern: str) -> None:
     path = pattern.replace("card*-*", "card0-DP-1").replace("*", "0")

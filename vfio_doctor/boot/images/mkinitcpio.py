@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 BUILD = ("mkinitcpio", "-P")
 CONFIG = "/etc/mkinitcpio.conf"
+# Read after the main file, in the order of their names (mkinitcpio.conf(5)).
+DROP_INS = "/etc/mkinitcpio.conf.d/*.conf"
+OWN_DROP_IN = "/etc/mkinitcpio.conf.d/zz-vfio-doctor.conf"
 PRESETS = "/etc/mkinitcpio.d/*.preset"
 SEALED = say(
     "mkinitcpio-unified",
@@ -29,13 +32,17 @@ NO_MODCONF = say(
     "HOOKS in {path} lacks modconf, so modprobe.d does not go into the image: add it"
     " behind autodetect",
 )
+LAST_WORD = say(
+    "mkinitcpio-last-word",
+    "{path} sets MODULES and is read last: put {modules} in front there by hand",
+)
 OTHER_CONFIG = say(
     "mkinitcpio-other-config", "{preset} names a configuration of its own"
 )
 
 
 class Mkinitcpio(ImageMaker):
-    """One line at the end of the configuration, which is a shell's."""
+    """One line behind the last that sets MODULES: the configuration is a shell's."""
 
     name = "mkinitcpio"
     lister = "lsinitcpio"
@@ -60,14 +67,38 @@ class Mkinitcpio(ImageMaker):
 
     def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
         """Yield a line that puts the modules before all that stand in the list."""
-        text = read_text(host, CONFIG)
+        texts = _configuration(host)
+        whole = "\n".join(texts.values())
+        if "modconf" not in parse_shell_list(whole, "HOOKS"):
+            raise CannotFix(NO_MODCONF.filled(path=_last(texts, "HOOKS")))
+        if parse_shell_list(whole, "MODULES")[: len(modules)] == modules:
+            return
+        last = _last(texts, "MODULES")
+        path = CONFIG if last == CONFIG else OWN_DROP_IN
+        if last > OWN_DROP_IN:
+            raise CannotFix(LAST_WORD.filled(path=last, modules=modules))
+        line = f'MODULES=({" ".join(modules)} "${{MODULES[@]}}")'
+        yield from with_lines(host, path, (line,))
+
+
+def _configuration(host: Reader) -> dict[str, str]:
+    """Return the text of each file in the order they are read; raise `CannotFix`."""
+    drop_ins = globbed(host, DROP_INS)
+    if isinstance(drop_ins, Missing):
+        raise CannotFix(drop_ins.message, drop_ins.why)
+    texts = {}
+    for path in (CONFIG, *sorted(drop_ins)):
+        text = read_text(host, path)
         if isinstance(text, Missing):
             raise CannotFix(text.message, text.why)
-        if "modconf" not in parse_shell_list(text, "HOOKS"):
-            raise CannotFix(NO_MODCONF.filled(path=CONFIG))
-        if parse_shell_list(text, "MODULES")[: len(modules)] != modules:
-            line = f'MODULES=({" ".join(modules)} "${{MODULES[@]}}")'
-            yield from with_lines(host, CONFIG, (line,))
+        texts[path] = text
+    return texts
+
+
+def _last(texts: dict[str, str], variable: str) -> str:
+    """Return the last file that sets a variable, the main one if none does."""
+    sets = re.compile(rf"(?m)^[ \t]*{variable}\+?=")
+    return next((p for p in reversed(texts) if sets.search(texts[p])), CONFIG)
 
 
 def _images(preset: str, text: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.facts.pci.storage import Mounted
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
@@ -31,6 +32,9 @@ HOLDS_SOME = say("need-storage-some", "it holds a mounted file system")
 MAY_HOLD = say("need-storage-may", "it may hold a disk that the host uses")
 ROUTE = say("need-route", "the host's default route goes through it")
 MAY_ROUTE = say("need-route-may", "the host's network may go through it")
+MAY_CARRY = say(
+    "need-network-disk-may", "a disk that the host uses may come through it"
+)
 BOOT_SCREEN = say("need-boot-screen", "the firmware and the console draw on it")
 SCREEN = say("need-screen", "a connected display is in use on it")
 MAY_SHOW = say("need-screen-may", "a connected display may be in use on it")
@@ -56,10 +60,11 @@ class HostNeeds(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> HostNeeds:
         """Follow mounts, routes, displays and keyboards to their functions."""
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
+        disks = mounted(host)
         found = (
             *_displays(host, own),
-            *_disks(host, own),
-            *_cards(host, own),
+            *_disks(disks, own),
+            *_cards(host, own, disks.remote),
             *_controllers(host, own),
         )
         return cls(found)
@@ -84,8 +89,7 @@ def _displays(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
             yield Need(card.bdf, LAST, sure=False)
 
 
-def _disks(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
-    found = mounted(host)
+def _disks(found: Mounted, own: list[PciDevice]) -> Iterator[Need]:
     for device in own:
         points = found.points.get(device.bdf)
         if points is not None:
@@ -99,14 +103,16 @@ def _is_storage(device: PciDevice) -> bool:
     return device.class_.startswith(STORAGE) and bool(device.driver)
 
 
-def _cards(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
     found = route_cards(host)
     for device in own:
-        if not isinstance(found, Missing):
-            if device.bdf in found:
-                yield Need(device.bdf, ROUTE)
+        if device.bdf in found.cards:
+            yield Need(device.bdf, ROUTE)
         elif device.class_.startswith(NETWORK) and device.driver:
-            yield Need(device.bdf, MAY_ROUTE, sure=False)
+            if remote:
+                yield Need(device.bdf, MAY_CARRY, sure=False)
+            if not found.told:
+                yield Need(device.bdf, MAY_ROUTE, sure=False)
 
 
 def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.pci import last_address
+from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,25 +18,29 @@ NETS = "/sys/class/net"
 _DEEPEST = 6
 
 
-def route_cards(host: Reader) -> frozenset[str] | Missing:
-    """Return the functions below every default route; `Missing` if untold.
+class RouteCards(NamedTuple):
+    """The functions below every default route; not ``told`` if others may be."""
 
-    Bridges, bonds and VLANs are followed to the cards that they stand on.
+    cards: frozenset[str]
+    told: bool
+
+
+def route_cards(host: Reader) -> RouteCards:
+    """Follow bridges, bonds and VLANs to the cards that they stand on.
+
+    What stands on none, such as PPP or a tunnel, goes through some card all the same.
     """
     text = read_text(host, ROUTES)
-    if isinstance(text, Missing):
-        return text
-    found: set[str] = set()
-    names = tuple(dict.fromkeys(_defaults(text)))
-    if not names:
-        # The route may be of IPv6, whose table is full of private addresses.
-        return Missing(ROUTES, Why.FAILED)
-    for name in names:
-        below = _below(host, name, _DEEPEST)
-        if isinstance(below, Missing):
-            return below
-        found |= below
-    return frozenset(found)
+    names = () if isinstance(text, Missing) else tuple(dict.fromkeys(_defaults(text)))
+    found = [_below(host, name, _DEEPEST) for name in names]
+    return RouteCards(
+        frozenset(
+            b for below in found if not isinstance(below, Missing) for b in below
+        ),
+        # Without one the route may be of IPv6, whose table is full of private
+        # addresses.
+        bool(found) and all(found) and not any(isinstance(b, Missing) for b in found),
+    )
 
 
 def _defaults(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.iommu import Iommu
+from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
 from vfio_doctor.facts.pci.claims import ClaimKind
 from vfio_doctor.facts.pci.devices import PciDevices, members
 from vfio_doctor.facts.pci.groups import blocks
@@ -14,7 +15,7 @@ from vfio_doctor.facts.pci.regions import DirectRegions
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import is_vfio_driver
+from vfio_doctor.parse.pci import class_words, is_vfio_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
 
 NO_IOMMU = say("bind-no-iommu", "no IOMMU is on: a VM could not get {device}")
+BRIDGE_STAYS = say("bind-bridge", "{device} is a bridge, and stays with the host")
+INFRASTRUCTURE = say(
+    "bind-infrastructure",
+    "{device} ({kind}) is a function of the chipset that the host needs",
+)
 NO_GROUP = say("bind-no-group", "{device} has no IOMMU group: no VM can get it")
 ONLY_DISPLAY = say(
     "bind-only-display",
@@ -77,6 +83,7 @@ IS_VIRTUAL = say(
 def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     """Yield every reason, the worst first; raise `MissingFact` for what is unknown."""
     first = card.functions[0].bdf
+    yield from _board(card)
     if not facts[Iommu].on:
         yield NO_IOMMU.filled(device=first)
         return
@@ -88,6 +95,15 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     yield from _groups(card, facts)
     yield from _virtual(card, facts)
     yield from _regions(card, facts)
+
+
+def _board(card: Card) -> Iterator[Message]:
+    for one in card.functions:
+        if is_bridge(one):
+            yield BRIDGE_STAYS.filled(device=one.bdf)
+        elif is_infrastructure(one):
+            kind = class_words(one.class_)
+            yield INFRASTRUCTURE.filled(device=one.bdf, kind=kind)
 
 
 def _displays(card: Card, facts: Facts) -> Iterator[Message]:

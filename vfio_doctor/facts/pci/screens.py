@@ -47,30 +47,31 @@ class Lit(NamedTuple):
 def screens(host: Reader, cards: Iterable[str]) -> Lit:
     """Return the functions whose connector is connected and enabled.
 
-    One may be lit if its connectors are not known while some display is connected, or
-    if a connected one does not say whether it is in use.
+    One may be lit if its connectors are not known, while no card is seen to be lit or
+    a display is connected to none of these cards; or if a connected one does not say
+    whether it is in use. nvidia-drm without modeset shows no connectors at all.
     """
     names = host.list(DRM)
     listed = () if isinstance(names, Missing) else names
-    connected = {n for n in listed if _said(host, n, "status") == "connected"}
-    lit: set[str] = set()
-    may: set[str] = set()
-    unknown: set[str] = set()
-    owned: set[str] = set()
-    for bdf in cards:
-        own = _connectors(host, bdf, listed)
-        if own is None:
-            unknown.add(bdf)
-            continue
-        owned.update(own)
-        said = {_said(host, name, "enabled") for name in connected.intersection(own)}
-        if "enabled" in said:
-            lit.add(bdf)
-        elif "" in said:
-            may.add(bdf)
-    if connected - owned:
-        may |= unknown
-    return Lit(frozenset(lit), frozenset(may))
+    status = {name: _said(host, name, "status") for name in listed if "-" in name}
+    connected = {name for name, said in status.items() if said == "connected"}
+    own = {bdf: _connectors(host, bdf, listed) for bdf in cards}
+    used = {
+        bdf: {_said(host, name, "enabled") for name in connected.intersection(held)}
+        for bdf, held in own.items()
+        if held is not None
+    }
+    lit = frozenset(bdf for bdf, said in used.items() if "enabled" in said)
+    may = {bdf for bdf, said in used.items() if "" in said}
+    if connected.difference(*(held or () for held in own.values())):
+        may |= {bdf for bdf, held in own.items() if held is None}
+    if not lit:
+        may |= {b for b, held in own.items() if not held or _unread(held, status)}
+    return Lit(lit, frozenset(may) - lit)
+
+
+def _unread(held: tuple[str, ...], status: dict[str, str]) -> bool:
+    return not all(status[name] for name in held)
 
 
 def _connectors(

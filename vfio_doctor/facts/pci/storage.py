@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse.pci import last_address
+from vfio_doctor.facts.pci.disks import ON_NOTHING_KNOWN, on_functions
+from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.facts.pci.disks import Place
     from vfio_doctor.host.reader import Reader
 
 MOUNTS = "/proc/mounts"
 SWAPS = "/proc/swaps"
-BLOCKS = "/sys/class/block"
 BTRFS = "/sys/fs/btrfs"
 SWAP = "swap"
 NVME = "0108"
@@ -23,19 +24,27 @@ NVME = "0108"
 PUBLIC = frozenset(
     ("/", "/boot", "/boot/efi", "/efi", "/home", "/usr", "/var", "/sysroot", SWAP)
 )
+# Whatever is mounted below these, the host's own programs use.
+_OWN = ("/home/", "/usr/", "/var/")
+NETWORK_KINDS = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "9p", "afs", "lustre")
+)
+# bcachefs is mounted from several devices; a name of by-path holds ":" itself.
+_NEXT = re.compile(":(?=/dev/)")
 _LIMIT = 1 << 20
-_DEEPEST = 8
 
 
 class Mounted(NamedTuple):
     """``points`` are the public mount points by address of the function.
 
     ``untold`` are devices that are in use and whose function could not be told,
-    "" for all of them if the mounts are not known.
+    "" for all of them if the mounts are not known. ``remote`` if something that the
+    host uses comes over the network, or may.
     """
 
     points: dict[str, tuple[str, ...]]
     untold: tuple[str, ...] = ()
+    remote: bool = False
 
     def may_be_on(self, class_: str) -> bool:
         """Tell whether a controller of that class may hold one of ``untold``."""
@@ -50,24 +59,42 @@ def mounted(host: Reader) -> Mounted:
     """Follow each mounted device through LVM, RAID and LUKS to its functions."""
     mounts, swaps = read_text(host, MOUNTS, _LIMIT), read_text(host, SWAPS, _LIMIT)
     points: dict[str, set[str]] = {}
+    shares = tuple(_shares(mounts))
+    roots = (*shares, *(point for _, point in _mounts(mounts)))
     # Every host has a root; a capture for others leaves disks out.
-    untold = [] if any(point == "/" for _, point in _mounts(mounts)) else [""]
-    used = [*_mounts(mounts), *_swaps(swaps), *_btrfs(host, mounts)]
-    for device, point in used:
-        found = _functions(host, device)
-        untold += [device] if found is None else []
-        for bdf in found or ():
+    untold = [] if "/" in roots else [""]
+    remote = any(p in PUBLIC or p.startswith(_OWN) for p in shares)
+    for device, point in (*_mounts(mounts), *_swaps(swaps), *_btrfs(host, mounts)):
+        found = _place(host, device)
+        untold += [] if found.told else [device]
+        remote = remote or found.remote
+        for bdf in found.functions:
             points.setdefault(bdf, set()).add(point)
     shown = {b: tuple(sorted(PUBLIC & inside)) for b, inside in points.items()}
-    return Mounted(shown, tuple(untold))
+    return Mounted(shown, tuple(untold), remote)
+
+
+def _lines(text: str | Missing) -> Iterator[list[str]]:
+    """Yield [device, place, kind, …]."""
+    for line in () if isinstance(text, Missing) else text.splitlines():
+        words = line.split()
+        if len(words) > 2:
+            yield words
 
 
 def _mounts(text: str | Missing) -> Iterator[tuple[str, str]]:
     """Yield (device, place); a pool of ZFS is a device that nobody can follow."""
-    for line in () if isinstance(text, Missing) else text.splitlines():
-        words = line.split()
-        if len(words) > 2 and (words[0].startswith("/dev/") or words[2] == "zfs"):
-            yield words[0], words[1]
+    for words in _lines(text):
+        if words[0].startswith("/dev/") or words[2] == "zfs":
+            for device in _NEXT.split(words[0]):
+                yield device, words[1]
+
+
+def _shares(text: str | Missing) -> Iterator[str]:
+    """Yield where file systems of the network are mounted."""
+    for words in _lines(text):
+        if words[2] in NETWORK_KINDS:
+            yield words[1]
 
 
 def _swaps(text: str | Missing) -> Iterator[tuple[str, str]]:
@@ -85,36 +112,8 @@ def _btrfs(host: Reader, mounts: str | Missing) -> Iterator[tuple[str, str]]:
         yield f"/dev/{path.rpartition('/')[2]}", ""
 
 
-def _functions(host: Reader, device: str) -> tuple[str, ...] | None:
-    """Return the functions below a device; None if they cannot be told."""
+def _place(host: Reader, device: str) -> Place:
+    """Return the functions below a device."""
     if not device.startswith("/dev/"):
-        return None
-    name = device.removeprefix("/dev/")
-    if "/" in name or not _is_block(host, name):
-        target = host.readlink(device)
-        if isinstance(target, Missing):
-            return None
-        name = target
-    return _below(host, name.rpartition("/")[2], _DEEPEST)
-
-
-def _is_block(host: Reader, name: str) -> bool:
-    return not isinstance(host.readlink(f"{BLOCKS}/{name}"), Missing)
-
-
-def _below(host: Reader, name: str, depth: int) -> tuple[str, ...] | None:
-    target = host.readlink(f"{BLOCKS}/{name}")
-    if isinstance(target, Missing) or not depth:
-        return None
-    if address := last_address(target):
-        return (address,)
-    slaves = host.list(f"{BLOCKS}/{name}/slaves")
-    if isinstance(slaves, Missing):
-        return () if slaves.why is Why.ABSENT else None
-    found: list[str] = []
-    for slave in slaves:
-        below = _below(host, slave, depth - 1)
-        if below is None:
-            return None
-        found += below
-    return tuple(found)
+        return ON_NOTHING_KNOWN
+    return on_functions(host, device)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
 from vfio_doctor.facts.pci.devices import PciDevices, members
 from vfio_doctor.facts.pci.groups import blocks, same_card
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.tree import PciTree
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import BRIDGE, BRIDGE_CLASS, is_vfio_driver
+from vfio_doctor.parse.pci import BRIDGE, is_vfio_driver
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
 
 STAYS = say("verdict-bridge", "no: a bridge stays with the host")
+IN_CHIPSET = say("verdict-chipset", "no: it belongs to the chipset")
 NO_GROUP = say("verdict-no-group", "no: it has no IOMMU group")
 NEEDED = say("verdict-needed", "no: {why}")
 SHARED_NEEDED = say(
@@ -88,8 +90,10 @@ class Verdicts(NamedTuple):
 
 
 def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> Verdict:
-    if device.class_.startswith(BRIDGE_CLASS):
+    if is_bridge(device):
         return Verdict(False, STAYS)
+    if is_infrastructure(device) and not is_vfio_driver(device.driver):
+        return Verdict(False, IN_CHIPSET)
     if device.group is None:
         return Verdict(False, NO_GROUP)
     needs = facts[HostNeeds]

@@ -45,7 +45,10 @@ class Row(NamedTuple):
 PLACES = frozenset(
     ("/", "/boot", "/boot/efi", "/efi", "/home", "/usr", "/var", "/sysroot")
 )
-FILE_SYSTEMS = frozenset(("ext4", "ext3", "xfs", "btrfs", "vfat", "zfs", "f2fs"))
+FILE_SYSTEMS = frozenset(
+    ("ext4", "ext3", "xfs", "btrfs", "vfat", "zfs", "f2fs", "bcachefs")
+)
+SHARES = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "9p"))
 
 
 def parameter_file(text: str, names: Names) -> str:
@@ -58,7 +61,8 @@ def parameter_file(text: str, names: Names) -> str:
 def mounts(text: str, names: Names) -> str:
     """Return the mounts of huge pages and disks: a disk in use stays with the host.
 
-    Shares are nobody's business, nor is what volumes and places are called.
+    Shares are nobody's business, but for one that the system itself lies on; nor is
+    what volumes and places are called.
     """
     lines = text.splitlines()
     kept = [shown for line in lines if (shown := _mount(line, names))]
@@ -70,9 +74,14 @@ def _mount(line: str, names: Names) -> str:
     words = line.split()
     if "hugetlbfs" in words:
         return scrub.words(line, names)
-    if len(words) < 3 or not (words[0].startswith("/dev/") or words[2] == "zfs"):
+    if len(words) < 3:
         return ""
-    device = arguments.disk(words[0], names) if words[2] != "zfs" else "pool"
+    if words[2] in SHARES and words[1] in PLACES:
+        return f"share {words[1]} {words[2]} rw 0 0"
+    if not (words[0].startswith("/dev/") or words[2] == "zfs"):
+        return ""
+    parts = (arguments.disk(part, names) for part in re.split(":(?=/dev/)", words[0]))
+    device = ":".join(parts) if words[2] != "zfs" else "pool"
     place = words[1]
     if place not in PLACES:
         place = f"/{names.hidden(place.lstrip('/'))}"
