@@ -23,7 +23,8 @@ CORRECT = say(
     "grub-file-correct",
     "Correct the line by hand: one variable a line, no blanks around the =, its whole"
     " value between two quotes, and no carriage return at the end (`sudo sed -i"
-    " 's/\\r$//' FILE` takes them out). Then regenerate the boot menu (`sudo update-grub`, or"
+    " 's/\\r$//' FILE` takes them out). Then regenerate the boot menu"
+    " (`sudo update-grub`, or"
     " `sudo grub-mkconfig -o /boot/grub/grub.cfg`).",
 )
 
