@@ -207,7 +207,7 @@ class KvmfrDeviceOwner(Check):
 
     id = "kvmfr-device-owner"
     severity = Severity.ERROR
-    title = "/dev/kvmfr0 is not open to the right accounts"
+    title = "A kvmfr device is not open to the right accounts"
     requires = (
         "kvmfr-group-unknown",
         "kvmfr-node-not-a-device",
