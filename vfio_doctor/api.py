@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.iommu_arguments import Idle as Idle
     from vfio_doctor.facts.boot.iommu_arguments import disabling as disabling
     from vfio_doctor.facts.boot.iommu_arguments import without_effect as without_effect
+    from vfio_doctor.facts.boot.menu import MenuMaker as MenuMaker
     from vfio_doctor.facts.boot.next_kernel import NextKernel as NextKernel
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack

@@ -21,8 +21,10 @@ NO_GRUB = say("grub-file-of-no-grub", "GRUB's own files do not decide here")
 BROKEN = say("grub-file-broken", "GRUB's configuration is broken: {why}.")
 CORRECT = say(
     "grub-file-correct",
-    "Correct the line by hand: one variable a line, its whole value between two"
-    " quotes. Then regenerate the boot menu (`sudo update-grub`, or"
+    "Correct the line by hand: one variable a line, no blanks around the =, its whole"
+    " value between two quotes, and no carriage return at the end (`sudo sed -i"
+    " 's/\\r$//' FILE` takes them out). Then regenerate the boot menu"
+    " (`sudo update-grub`, or"
     " `sudo grub-mkconfig -o /boot/grub/grub.cfg`).",
 )
 
@@ -33,7 +35,8 @@ class GrubFileBroken(Check):
     What it does:
     Reads /etc/default/grub and its drop-ins as the shell does that sources them.
     It looks for a quote that is never closed, for a value with blanks and without
-    quotes, and for += if the shell is dash, which does not know it.
+    quotes, for a blank before the =, for the line ends of Windows, and for += if the
+    shell is dash, which does not know it.
 
     Why is this bad?
     The next run of update-grub stops with an error, or leaves the kernel arguments

@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     GrubFile,
     HostPlace,
     Iterator,
+    MenuMaker,
     Message,
     Missing,
     Severity,
@@ -97,6 +98,17 @@ NOT_REGENERATED = say(
     "pending-menu-not-regenerated",
     "{source} was changed, but the boot menu was not regenerated from it: it {change}.",
 )
+UNTOLD = say(
+    "pending-untold",
+    "No file tells whether the next boot gets it: run the boot tool if you have not run"
+    " it since the change, then reboot the computer.",
+)
+RUN = say("pending-menu-command", "`sudo {tool}`")
+RUN_FOR = say("pending-menu-command-output", "`sudo {tool} {option} {path}`")
+REGENERATE_BY = say(
+    "pending-regenerate-menu-by",
+    "Run {command}, which makes the boot menu anew, then reboot the computer.",
+)
 REGENERATE = say(
     "pending-regenerate-menu",
     "Regenerate the boot menu (`sudo update-grub`, `sudo grub-mkconfig -o"
@@ -178,7 +190,7 @@ class RebootPending(Check):
             return
         wanted = _ours(boot.configured)
         if _keys(wanted) != _keys(then):
-            yield _not_made(then, wanted, boot, facts[BootStack].kind)
+            yield _not_made(then, wanted, boot, facts)
 
 
 def _ours(line: CommandLine) -> tuple[Word, ...]:
@@ -236,24 +248,36 @@ def _configured(
     """Return the finding if only the configuration could be read."""
     rows = (_row(BOOTED, now), _row(source, then), Evidence(UNREAD, why.message))
     message = CONFIGURED.filled(change=_change(now, then))
-    return Finding(HostPlace(), message, rows, None, RUN_AS_ROOT)
+    advice = RUN_AS_ROOT if why.why is Why.DENIED else UNTOLD
+    return Finding(HostPlace(), message, rows, None, advice)
 
 
 def _not_made(
     then: tuple[Word, ...],
     wanted: tuple[Word, ...],
     boot: BootArguments,
-    kind: BootKind,
+    facts: Facts,
 ) -> Finding:
     """Return the finding for a configuration that the next boot does not get."""
     source, change = boot.configured_source, _change(then, wanted)
     rows = (_row(source, wanted), _row(boot.next_source, then))
-    menu = kind in (BootKind.GRUB, BootKind.LIMINE)
+    menu = facts[BootStack].kind in (BootKind.GRUB, BootKind.LIMINE)
     text = NOT_REGENERATED if menu else LATER_KERNELS
     return Finding(
         FilePlace(boot.configured_in[0]),
         text.filled(source=source, change=change),
         rows,
         Severity.WARNING if menu else None,
-        REGENERATE if menu else MAKE_EQUAL.filled(source=source),
+        _regenerate(facts) if menu else MAKE_EQUAL.filled(source=source),
     )
+
+
+def _regenerate(facts: Facts) -> Message:
+    """Return the advice to run this host's own command, as far as it is known."""
+    match facts[MenuMaker].command:
+        case (tool,):
+            return REGENERATE_BY.filled(command=RUN.filled(tool=tool))
+        case (tool, option, path):
+            command = RUN_FOR.filled(tool=tool, option=option, path=path)
+            return REGENERATE_BY.filled(command=command)
+    return REGENERATE

@@ -30,10 +30,16 @@ from vfio_doctor.api import (
     Severity,
     Stat,
     Why,
+    in_order,
     known,
     say,
 )
 
+NO_PROGRAM = say(
+    "kvmfr-node-no-program",
+    "Take the RUN that changes owner, group or mode out of {places}: it runs after udev"
+    " has set them as the rule says.",
+)
 CHAR_DEVICE = say("kvmfr-node-number", "char device {major}:{minor}")
 MODE = say("kvmfr-node-mode", "mode {mode}")
 OTHER_KINDS = {
@@ -201,7 +207,7 @@ class KvmfrDeviceOwner(Check):
 
     id = "kvmfr-device-owner"
     severity = Severity.ERROR
-    title = "/dev/kvmfr0 is not open to the right accounts"
+    title = "A kvmfr device is not open to the right accounts"
     requires = (
         "kvmfr-group-unknown",
         "kvmfr-node-not-a-device",
@@ -393,4 +399,9 @@ def _open_to_all(facts: Facts, path: str, stat: Stat) -> Iterator[Finding]:
 def _advice(facts: Facts, name: str) -> Message:
     """Return what to do by hand: write the rule, or only have it applied."""
     good = facts[GoodKvmfrRule]
-    return APPLY_RULES if name in good.untriggered else good.by_hand()
+    if name not in good.untriggered:
+        return good.by_hand()
+    reset = tuple(str(place) for place in facts[KvmfrRules].resetting(name))
+    if reset:
+        return in_order(NO_PROGRAM.filled(places=reset), APPLY_RULES)
+    return APPLY_RULES

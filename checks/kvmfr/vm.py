@@ -19,6 +19,8 @@ from vfio_doctor.api import (
     MissingFact,
     Severity,
     Vm,
+    in_order,
+    is_good_size,
     known,
     say,
 )
@@ -58,7 +60,17 @@ DEVICES = say("kvmfr-vm-devices", "kvmfr devices")
 SET_SIZE = say(
     "kvmfr-vm-set-size",
     "Shut the VM down and, with `sudo virsh edit {vm}`, write 'size':{bytes} into the"
-    " argument that maps {path}; or give the module the larger size (--size).",
+    " argument that maps {path}.",
+)
+GROW = say(
+    "kvmfr-vm-grow-device",
+    "Or, if the picture needs that much, give the module the size that the VM maps"
+    " (`sudo vfio-doctor --fix --size {mib}`).",
+)
+SHRINK = say(
+    "kvmfr-vm-shrink-device",
+    "Or, if that is enough for the picture, give the module the size that the VM maps"
+    " (`sudo vfio-doctor --fix --size {mib}`): the host gets the rest back.",
 )
 SET_SHARE = say(
     "kvmfr-vm-set-share",
@@ -200,8 +212,16 @@ def _wrong_size(vm: Vm, mapped: Mapping, held: int) -> Finding:
         Evidence(vm.path, _bytes(mapped.size), _bytes(held)),
         Evidence(DEVICE_SIZE.filled(path=mapped.path), _bytes(held)),
     )
-    advice = SET_SIZE.filled(**names, bytes=held)
+    advice = in_order(SET_SIZE.filled(**names, bytes=held), _other_way(mapped, held))
     return Finding(vm.place, message, rows, how_bad, advice, Actor.USER)
+
+
+def _other_way(mapped: Mapping, held: int) -> Message | None:
+    """Return how to have the device follow the VM, if it can have that size."""
+    mib, rest = divmod(mapped.size, MIB)
+    if rest or not is_good_size(mib):
+        return None
+    return (GROW if mapped.size > held else SHRINK).filled(mib=mib)
 
 
 def _no_device(facts: Facts, vm: Vm, mapped: Mapping) -> Finding:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     DIRECT,
+    KERNEL_LOG,
     Actor,
     Board,
     Check,
+    Conclusion,
     DirectRegions,
     Evidence,
     Facts,
     Finding,
     GroupPlace,
     Iterator,
+    KernelMessages,
+    MissingFact,
     NotApplicable,
     PciDevice,
     Severity,
@@ -30,6 +34,7 @@ RESERVED = say(
     " gives no VM a device of this group.",
 )
 NONE = say("vfio-region-none", "no region of type {kind}")
+SAID_NOTHING = say("vfio-region-no-line", "no such line")
 HP_TOOL = say(
     "vfio-region-hp",
     "Exclude the slot from HP's shared memory with HPE's scripting toolkit"
@@ -48,7 +53,8 @@ class VfioDirectRegion(Check):
     What it does:
     Reads the reserved regions of the groups of all devices that are meant for a VM,
     and reports those of type "direct". "direct-relaxable", which graphics and USB
-    have, is no obstacle; nor is "msi" or "reserved".
+    have, is no obstacle; nor is "msi" or "reserved". If the kernel has refused a
+    device since it was booted, its log counts, too.
 
     Why is this bad?
     The device must reach that memory at all times, for the firmware's sake (RMRR).
@@ -82,22 +88,45 @@ class VfioDirectRegion(Check):
             wanted.all_seen()
             raise NotApplicable(NO_GROUPS)
         held = facts[DirectRegions]
-        for number, found in held.groups:
-            yield _direct(number, meant[number], found, facts)
+        shown = dict(held.groups)
+        for number, inside in meant.items():
+            rows = (*_regions(number, shown.get(number, ())), *_refused(inside, facts))
+            if rows:
+                yield _direct(number, inside, rows, facts)
         for missing in held.unread:
             known(missing)
         wanted.all_seen()
 
 
+def _regions(number: int, found: tuple[str, ...]) -> Iterator[Evidence]:
+    nothing = NONE.filled(kind=DIRECT)
+    for text in found:
+        yield Evidence(regions_path(number), text, nothing)
+
+
+def _refused(inside: tuple[PciDevice, ...], facts: Facts) -> Iterator[Evidence]:
+    """Yield the line of the log by which the kernel refused each device."""
+    try:
+        found = facts[KernelMessages].log.of(Conclusion.DIRECT_REGION)
+    except MissingFact:
+        return
+    lines = {match.device: match.line for match in found}
+    for one in inside:
+        if one.bdf in lines:
+            yield Evidence(KERNEL_LOG, lines[one.bdf], SAID_NOTHING)
+
+
 def _direct(
-    number: int, inside: tuple[PciDevice, ...], found: tuple[str, ...], facts: Facts
+    number: int,
+    inside: tuple[PciDevice, ...],
+    rows: tuple[Evidence, ...],
+    facts: Facts,
 ) -> Finding:
     wanted = tuple(one.bdf for one in inside)
     message = RESERVED.filled(wanted=wanted)
-    nothing = NONE.filled(kind=DIRECT)
-    rows = tuple(Evidence(regions_path(number), text, nothing) for text in found)
     board = facts[Board]
     vendors = f"{board.vendor} {board.system_vendor}".lower().split()
     hp = {"hp", "hpe", "hewlett-packard"}.intersection(vendors)
-    advice = HP_TOOL if hp else VENDOR.filled(board=board.title)
+    server = hp and "proliant" in f"{board.name} {board.product}".lower()
+    advice = HP_TOOL if server else VENDOR.filled(board=board.title)
     return Finding(GroupPlace(number), message, rows, None, advice, Actor.VENDOR)

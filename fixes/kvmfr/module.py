@@ -175,13 +175,15 @@ def _are_all_good(facts: Facts) -> str:
 
 
 def _on_running_line(facts: Facts) -> bool:
-    """Tell whether the running kernel's arguments give a size that will not do.
+    """Tell whether the running kernel's arguments give a size that is to go.
 
     modprobe reads them anew at each call, so that reloading helps only after the
-    next boot.
+    next boot. That holds for a good size, too, if `--size` asks for another.
     """
     now = facts[KvmfrSettings].now
-    return bool(now.problems) and any(option.on_command_line for option in now.given)
+    if not any(option.on_command_line for option in now.given):
+        return False
+    return bool(now.problems or (facts.options.size_mib and tuple(_size(facts))))
 
 
 def _not_kept_out(facts: Facts) -> None:
@@ -285,7 +287,7 @@ class SizeKvmfr(Fix):
 
 
 class SizeKvmfrAtBoot(Fix):
-    """Gives the kvmfr module a size if the kernel command line gives a bad one.
+    """Gives the kvmfr module a size if the kernel command line gives the wrong one.
 
     That value beats modprobe.d, so it is the one that is edited. It counts from
     the next boot on.

@@ -41,6 +41,11 @@ REPLACED = say("delete-replaced-rule", "{path} takes its place", path=RULE_FILE)
 ONLY_TRIGGER = say(
     "grant-kvmfr-trigger", "Trigger udev again, so that the rule is applied"
 )
+RESET = say(
+    "grant-kvmfr-reset",
+    "{places}: the rule is right, but its RUN changes owner, group or mode after it;"
+    " udev would run that again: take it out by hand",
+)
 AT_SCREEN = say(
     "grant-kvmfr-at-screen",
     "the rule is right, and serves whoever sits at the screen; --access owner or group"
@@ -99,6 +104,8 @@ class GrantKvmfrAccess(Fix):
                 yield from _stray(facts, path)
             case NodePlace(path) if _waits_for_seat(facts, path):
                 raise CannotFix(AT_SCREEN)
+            case NodePlace(path) if _is_reset(facts, path):
+                raise CannotFix(RESET.filled(places=_resetting(facts, path)))
             case NodePlace(path) if _is_right(facts, path):
                 yield Terms(ONLY_TRIGGER)
             case _ if facts[GoodKvmfrRule].generated:
@@ -134,6 +141,16 @@ def _good_line(facts: Facts) -> str:
     if good.cannot or not good.for_all:
         raise CannotFix(good.cannot or NO_GROUP)
     return good.for_all
+
+
+def _is_reset(facts: Facts, path: str) -> bool:
+    """Tell whether the rules are right, but for a program that undoes them."""
+    return _is_right(facts, path) and bool(_resetting(facts, path))
+
+
+def _resetting(facts: Facts, path: str) -> tuple[str, ...]:
+    found = facts[KvmfrRules].resetting(path.removeprefix("/dev/"))
+    return tuple(str(place) for place in found)
 
 
 def _is_right(facts: Facts, path: str) -> bool:

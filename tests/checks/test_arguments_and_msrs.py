@@ -313,6 +313,30 @@ def test_configured_but_the_menu_was_not_made() -> None:
         "/etc/default/grub was changed, but the boot menu was not regenerated from it:"
         " it adds iommu=pt."
     )
+    update = hosts.changed(on, files={"/usr/sbin/update-grub": ""})
+    for there, command in (
+        (on, "`sudo grub-mkconfig -o /boot/grub/grub.cfg`"),
+        (update, "`sudo update-grub`"),
+    ):
+        (diagnosis,) = ended("reboot-pending", there).diagnoses
+        said = str(diagnosis.finding.advice)
+        assert said.startswith(f"Run {command}, which makes the boot menu anew, then")
+
+
+def test_root_is_not_told_to_run_it_as_root() -> None:
+    esps = {
+        "/etc/kernel/proxmox-boot-uuids": "1\n",
+        "/etc/kernel/cmdline": "a iommu=pt",
+    }
+    on = hosts.changed(host("quiet"), files=esps)
+    (untold,) = ended("reboot-pending", on).diagnoses
+    assert "No file tells whether" in str(untold.finding.advice)
+    shut = hosts.changed(
+        host("quiet"),
+        files={GRUB: 'GRUB_CMDLINE_LINUX="iommu=pt"\n', MENU: hosts.denied(MENU)},
+    )
+    (denied,) = ended("reboot-pending", shut).diagnoses
+    assert "as root" in str(denied.finding.advice)
 
 
 def test_an_option_without_its_module_is_shown() -> None:

@@ -92,6 +92,25 @@ def test_files_that_nothing_reads(parts: tuple[Parts, ...], right: str) -> None:
     assert all(severity is Severity.WARNING for _, severity in found)
 
 
+@pytest.mark.parametrize(
+    ("menu", "right"),
+    [
+        ("linux /vmlinuz\n", "/boot/loader/entries/a.conf"),
+        ("insmod blscfg\nblscfg\n", ""),
+        (None, ""),
+    ],
+)
+def test_entries_that_the_menu_of_grub_does_not_take_in(
+    menu: str | None, right: str
+) -> None:
+    path = "/boot/grub/grub.cfg"
+    made = file(path, menu) if menu else Parts(files={path: hosts.denied(path)})
+    entry = file("/boot/loader/entries/a.conf", f"linux /a\noptions {ROOT} {IDS}\n")
+    line = file("/proc/cmdline", f"BOOT_IMAGE=/vmlinuz {ROOT} quiet\n")
+    found = said(line, default_grub("quiet"), made, entry)
+    assert [place for place, _ in found] == ([right] if right else [])
+
+
 def test_another_systems_menu_is_passed_over() -> None:
     foreign = f"label other\n append root=UUID=ffff {IDS}\n"
     assert said(*limine(f"{ROOT} ro"), file(SYSLINUX, foreign)) == []

@@ -13,7 +13,7 @@ from vfio_doctor.checks.kvmfr.confinement import (
     KvmfrSelinuxLabel,
 )
 from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
-from vfio_doctor.model import CheckResult, Severity, Status
+from vfio_doctor.model import CheckResult, Message, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
 HOOK = f"{ABSTRACTIONS}/libvirt-qemu.d"
@@ -155,6 +155,21 @@ def test_what_a_vm_maps(vm: Parts, message: str, severity: Severity | None) -> N
     found = result(whole(*lv.MODULAR.parts, vm), KvmfrVmMapping)
     shown = [(d.finding.message.id, d.severity) for d in found.diagnoses]
     assert shown == ([(message, severity)] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("mib", "other"),
+    [(256, "kvmfr-vm-grow-device"), (64, "kvmfr-vm-shrink-device"), (96, "")],
+)
+def test_the_device_may_follow_the_vm_both_ways(mib: int, other: str) -> None:
+    found = result(whole(*lv.MODULAR.parts, lv.vm(mib)), KvmfrVmMapping)
+    (diagnosis,) = found.diagnoses
+    advice = diagnosis.finding.advice
+    assert advice
+    assert f"write 'size':{128 << 20} into" in str(advice)
+    assert (f"--fix --size {mib}`" in str(advice)) is bool(other)
+    said = [value.id for _, value in advice.params if isinstance(value, Message)]
+    assert said == (["kvmfr-vm-set-size", other] if other else [])
 
 
 def test_programs_that_are_gone() -> None:

@@ -240,6 +240,50 @@ def test_only_direct_regions_are_an_obstacle(line: str, fails: bool) -> None:
     assert bool(found.diagnoses) is fails
 
 
+REFUSALS = (
+    "DMAR: Device is ineligible for IOMMU domain attach due to platform RMRR"
+    " requirement.  Contact your platform vendor.",
+    "Firmware has requested this device have a 1:1 IOMMU mapping, rejecting",
+)
+
+
+@pytest.mark.parametrize("line", REFUSALS)
+def test_a_device_that_the_kernel_has_refused(line: str) -> None:
+    text = f"[    0.1] DMAR: IOMMU enabled\n[  812.0] vfio-pci {CARD}: {line}\n"
+    on = Parts(commands={("dmesg",): hosts.ran(("dmesg",), text)})
+    found = judged(VfioDirectRegion, igpu(), card("vfio-pci"), on)
+    (diagnosis,) = found.diagnoses
+    assert CARD in str(diagnosis.finding.message)
+    assert line in str(diagnosis.finding.evidence[0].observed)
+    other = Parts(
+        commands={("dmesg",): hosts.ran(("dmesg",), text.replace(CARD, IGPU))}
+    )
+    assert not judged(VfioDirectRegion, igpu(), card("vfio-pci"), other).diagnoses
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        ("ProLiant DL380p Gen8", "vfio-region-hp"),
+        ("HP Z440 Workstation", "vfio-region-vendor"),
+    ],
+)
+def test_only_servers_have_the_tool_of_hp(machine: str, said: str) -> None:
+    dmi = "/sys/class/dmi/id"
+    board = file(f"{dmi}/sys_vendor", "HP\n").and_then(
+        file(f"{dmi}/product_name", f"{machine}\n")
+    )
+    regions = file(f"{GROUPS}/1/reserved_regions", "0x0 0xfff direct\n")
+    tables = file("/sys/firmware/acpi/tables/DMAR", "").and_then(
+        file("/sys/firmware/acpi/tables/FACP", "")
+    )
+    parts = (igpu(), card("vfio-pci"), regions, board, tables)
+    found = judged(VfioDirectRegion, *parts)
+    (diagnosis,) = found.diagnoses
+    assert diagnosis.finding.advice
+    assert diagnosis.finding.advice.id == said
+
+
 @pytest.mark.parametrize(
     ("parts", "fails"),
     [

@@ -70,6 +70,24 @@ def test_openrc_loads_a_module_with_its_arguments() -> None:
     assert Facts(idle)[ModuleConfig].loaded_at_boot("kvmfr", line_of("")) is None
 
 
+@pytest.mark.parametrize(
+    ("system", "systemd", "source"),
+    [
+        ("ID=alpine\n", False, "/etc/modules"),
+        ("ID=devuan\nID_LIKE=debian\n", False, "/etc/modules"),
+        ("ID=gentoo\n", False, None),
+        ("ID=debian\n", True, None),
+    ],
+)
+def test_etc_modules(system: str, systemd: bool, source: str | None) -> None:
+    files = {"/etc/os-release": system, "/etc/modules": "# mine\nkvmfr a=1\n"}
+    if systemd:
+        files["/run/systemd/system/x"] = ""
+    config = Facts(hosts.build(files))[ModuleConfig]
+    assert config.loaded_at_boot("kvmfr", line_of("")) == source
+    assert config.loaded_at_boot("loop", line_of("")) is None
+
+
 def openrc_file() -> str:
     return "/etc/conf.d/modules"
 

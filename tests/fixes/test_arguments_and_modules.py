@@ -223,6 +223,18 @@ def test_a_size_on_the_command_line_is_edited_there_for_the_next_boot() -> None:
         asked(SizeKvmfr, sick, "kvmfr")
 
 
+def test_another_size_than_the_running_kernels_counts_from_the_next_boot() -> None:
+    """A good size there is given again by a reload, too (modprobe reads it anew)."""
+    sick, wanted = host("kvmfr.static_size_mb=128"), Options(size_mib=256)
+    wish = KernelArguments(set_=("kvmfr.static_size_mb=256",))
+    assert asked(SizeKvmfrAtBoot, sick, "kvmfr", wanted) == (wish,)
+    with pytest.raises(CannotFix, match="command line"):
+        asked(SizeKvmfr, sick, "kvmfr", wanted)
+    assert asked(SizeKvmfrAtBoot, sick, "kvmfr") == ()
+    reload = LoadModule("kvmfr", reload=True)
+    assert reload in asked(SizeKvmfr, sick, "kvmfr")
+
+
 def test_a_size_that_was_asked_for_wins() -> None:
     sick = host(files={OPTIONS: "options kvmfr static_size_mb=64\n"})
     first = asked(SizeKvmfr, sick, "kvmfr", Options(size_mib=256))[0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support import hosts
 from support.effort import examples
 from support.findings import finding
+from vfio_doctor.checks.kvmfr.node import KvmfrDeviceOwner
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule
@@ -201,6 +202,22 @@ def test_right_rules_that_were_not_applied_are_applied(
     both_get_in(well)
     good = Facts(host(rules, systemd))[GoodKvmfrRule]
     assert good.untriggered == ("kvmfr0",)
+
+
+def test_a_program_that_undoes_a_right_rule_is_not_run_again() -> None:
+    """Only a person can take it out: what else it does is not known."""
+    for program in ("/bin/chmod 0666 /dev/%k", "/bin/sh -c 'chown root /dev/kvmfr0'"):
+        rule = f'{GOOD.rstrip()}, RUN+="{program}"\n'
+        sick = host({"70-kvmfr.rules": rule})
+        with pytest.raises(
+            CannotFix, match=f"^{NEW}:1: the rule is right, but its RUN"
+        ):
+            repaired(sick)
+        found, *_ = KvmfrDeviceOwner().judge(Facts(sick))
+        assert str(found.advice).startswith("Take the RUN that changes owner")
+        assert f"out of {NEW}:1: it runs" in str(found.advice)
+    harmless = host({"70-kvmfr.rules": f'{GOOD.rstrip()}, RUN+="/bin/logger x"\n'})
+    assert repaired(harmless)[1] == {}
 
 
 def test_an_owner_beside_a_mode_for_all_is_kept_and_the_mode_is_not() -> None:

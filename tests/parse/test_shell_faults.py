@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from vfio_doctor.parse.shell_faults import ShellFaultKind, shell_faults
 
-OPEN, COMMAND, PLUS = (
+OPEN, COMMAND, PLUS, BLANK, LINE_END = (
     ShellFaultKind.OPEN_QUOTE,
     ShellFaultKind.COMMAND,
     ShellFaultKind.PLUS,
+    ShellFaultKind.BLANK,
+    ShellFaultKind.LINE_END,
 )
 FILES = [
     ('A="x"\nB=y\n', ()),
@@ -32,6 +34,13 @@ FILES = [
     ("A='it'\\''s'\n", ()),
     ('A="$(echo "a b")"\nB=1\n', ()),
     ('A="${B:-"x y"}"\n', ()),
+    ('A = "quiet splash"\n', ((1, BLANK),)),
+    ('B=1\nexport A ="quiet"\n', ((2, BLANK),)),
+    ("A\t=quiet\n", ((1, BLANK),)),
+    ('A= "quiet splash"\n', ((1, COMMAND),)),
+    ("# A = b\n#\r\nA=b\n", ()),
+    ('B=0\nA="quiet splash"\r\nA=c\r\n', ((2, LINE_END),)),
+    ("A=1\n\r\n", ((2, LINE_END),)),
     ("A=`lsb_release -i -s 2> /dev/null || echo x`\n", ()),
     ('A=$(echo "a b" c)\nB=${A:-c d}\n', ()),
 ]
@@ -47,7 +56,7 @@ def test_a_shell_that_knows_plus() -> None:
     assert shell_faults('A+=" b"\n', knows_plus=True) == ()
 
 
-@given(st.text(alphabet="AB=+\"' \\\n#;$x", max_size=60), st.booleans())
+@given(st.text(alphabet="AB=+\"' \\\r\n#;$x", max_size=60), st.booleans())
 def test_never_raises(text: str, plus: bool) -> None:
     for fault in shell_faults(text, plus):
         assert 1 <= fault.line <= text.count("\n") + 1
@@ -59,9 +68,10 @@ def test_never_raises(text: str, plus: bool) -> None:
 def test_dash_says_so_too(
     text: str, faults: tuple[tuple[int, ShellFaultKind], ...], tmp_path: Path
 ) -> None:
-    """It stops at the line, or leaves the variable as it was."""
+    """It stops at the line, or the variable holds what nobody meant."""
     path = tmp_path / "grub"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     argv = ["dash", "-ec", f'. {path}; printf %s "$A"']
     told = subprocess.run(argv, capture_output=True, check=False)  # noqa: S603
-    assert bool(told.returncode) == bool(faults)
+    broken = bool(told.returncode) or b"\r" in told.stdout
+    assert broken == bool(faults)

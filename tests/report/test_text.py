@@ -6,6 +6,7 @@ import pytest
 
 from support.effort import mostly_slow
 from support.reports import NAMES, of_fixture, of_results
+from vfio_doctor.checks.boot.pending import REGENERATE_BY, RUN
 from vfio_doctor.diagnosis.report import UNKNOWN, exit_status
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
@@ -152,6 +153,18 @@ def test_a_reboot_alone_is_a_step() -> None:
         "Reboot, so that the changes take effect.",
         "Run `vfio-doctor` again.",
     ]
+
+
+def test_a_menu_that_was_not_made_comes_before_the_reboot() -> None:
+    waits = fail("reboot-pending", W)
+    (held,) = waits.diagnoses
+    advice = REGENERATE_BY.filled(command=RUN.filled(tool="update-grub"))
+    held = held._replace(finding=held.finding._replace(advice=advice))
+    report = of_results(waits._replace(diagnoses=(held,)))
+    first, second, *_ = next_steps(report)
+    assert str(first).startswith("Run `sudo update-grub`")
+    assert str(second).startswith("Reboot")
+    assert "Next: Run `sudo update-grub`" in text.render(report, Look(width=100))
 
 
 @pytest.mark.parametrize(

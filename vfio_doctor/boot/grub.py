@@ -17,6 +17,8 @@ from vfio_doctor.facts.boot.config import (
 )
 from vfio_doctor.facts.boot.entries import grub_menu_entry
 from vfio_doctor.facts.boot.grub_file import GrubFile
+from vfio_doctor.facts.boot.menu import grub_menu_maker
+from vfio_doctor.facts.boot.stack import GRUB_MENUS
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, Step
@@ -43,7 +45,6 @@ NO_MENU_TOOL = say(
 )
 OLD_MENU = say("do-grub-menu-back", "regenerate the boot menu from the old files")
 NEW_MENU = say("do-grub-menu", "regenerate the boot menu")
-MENU_PATHS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
 class Grub(BootBackend):
@@ -56,7 +57,7 @@ class Grub(BootBackend):
     name = "GRUB"
     commands = (
         ("update-grub",),
-        *(("grub2?-mkconfig", "-o", path) for path in MENU_PATHS),
+        *(("grub2?-mkconfig", "-o", path) for path in GRUB_MENUS),
     )
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
@@ -189,13 +190,10 @@ def _put_in(text: str, key: str, new: str) -> str:
 
 
 def _menu_maker(host: Reader) -> tuple[str, ...]:
-    if not isinstance(host.lstat("/usr/sbin/update-grub"), Missing):
-        return ("update-grub",)
-    for path in MENU_PATHS:
-        if not isinstance(host.lstat(path), Missing):
-            tool = "grub2-mkconfig" if "grub2" in path else "grub-mkconfig"
-            return (tool, "-o", path)
-    raise CannotFix(NO_MENU_TOOL)
+    found = grub_menu_maker(host)
+    if not found:
+        raise CannotFix(NO_MENU_TOOL)
+    return found
 
 
 def _text(data: bytes) -> str:

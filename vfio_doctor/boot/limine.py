@@ -15,6 +15,7 @@ from vfio_doctor.facts.boot.config import (
     limine_files,
 )
 from vfio_doctor.facts.boot.entries import limine_entry
+from vfio_doctor.facts.boot.menu import LIMINE_TOOLS, limine_tool
 from vfio_doctor.facts.boot.stack import LIMINE_MENUS
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
@@ -37,7 +38,6 @@ OLD_ENTRIES = say(
     "do-limine-entries-back", "regenerate the boot entries from the old files"
 )
 NEW_ENTRIES = say("do-limine-entries", "regenerate the boot entries")
-TOOLS = ("limine-update", "limine-mkinitcpio")
 
 
 class Limine(BootBackend):
@@ -49,7 +49,7 @@ class Limine(BootBackend):
     """
 
     name = "limine"
-    commands = tuple((tool,) for tool in TOOLS)
+    commands = tuple((tool,) for tool in LIMINE_TOOLS)
 
     def read(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words that the next run of limine-update writes.
@@ -68,8 +68,8 @@ class Limine(BootBackend):
     def steps(self, host: Reader, edit: ArgumentEdit) -> tuple[Step, ...]:
         """Return the file's edit between two runs of the entry tool (see GRUB)."""
         refuse_init_part(edit, self.name)
-        tool = next((t for t in TOOLS if _installed(host, t)), None)
-        if tool is None or content(host, LIMINE_DEFAULT) is None:
+        tool = limine_tool(host)
+        if not tool or content(host, LIMINE_DEFAULT) is None:
             entry = limine_entry(host)
             path = LIMINE_MENUS[0] if isinstance(entry, Missing) else entry.source
             raise CannotFix(BY_HAND.filled(path=path, line=" ".join(edit.after)))
@@ -116,10 +116,6 @@ def _put_in(text: str, new: str) -> str:
     gap = "" if not text or text.endswith("\n") else "\n"
     line = shell.appended("", LIMINE_KEY, f" {new}", extend=False)
     return f"{text}{gap}{line.replace('=', '+=', 1)}"
-
-
-def _installed(host: Reader, tool: str) -> bool:
-    return not isinstance(host.lstat(f"/usr/bin/{tool}"), Missing)
 
 
 def _text(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
+from vfio_doctor.facts.system import OsRelease
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import cmdline, modprobe, modules_load, openrc
@@ -77,6 +78,10 @@ _LIMIT = 1 << 18
 # OpenRC's service "modules" (init.d/modules.in), which hands the arguments over.
 OPENRC = "/etc/conf.d/modules"
 SYSTEMD = "/run/systemd/system"
+# Read by Debian's init script "kmod" and Alpine's service "modules"; systemd reads it
+# if a link in modules-load.d names it. Upstream's OpenRC does not.
+ETC_MODULES = "/etc/modules"
+ITS_READERS = ("debian", "devuan", "alpine")
 
 
 class ModuleOption(NamedTuple):
@@ -155,6 +160,7 @@ class ModuleConfig(NamedTuple):
         lists = _in_force(host, modules_load.FOLDERS, unread)
         parsed = tuple((path, modprobe.parse(text)) for path, text in options)
         named = tuple((path, modules_load.parse(text)) for path, text in lists)
+        named = (*named, *_etc_modules(host, facts, unread))
         told = _openrc(host, unread)
         return cls(
             parsed,
@@ -308,6 +314,21 @@ def _openrc(host: Reader, unread: list[Missing]) -> openrc.Modules:
     seen = host.lstat(SYSTEMD)
     idle = not isinstance(seen, Missing)
     return openrc.NONE if idle else openrc.parse(text)
+
+
+def _etc_modules(
+    host: Reader, facts: Facts, unread: list[Missing]
+) -> Iterator[tuple[str, ModuleList]]:
+    """Yield the list that a system without systemd loads modules from."""
+    idle = host.lstat(SYSTEMD)
+    if not (isinstance(idle, Missing) and idle.why is Why.ABSENT):
+        return
+    text = read_text(host, ETC_MODULES, _LIMIT)
+    if isinstance(text, str) and facts[OsRelease].is_like(*ITS_READERS):
+        # Parameters may follow the name, as in the initramfs's list.
+        yield ETC_MODULES, modules_load.parse_initramfs_tools(text)
+    elif isinstance(text, Missing) and text.why is Why.DENIED:
+        unread.append(text)
 
 
 def _forbids(item: Directive) -> bool:

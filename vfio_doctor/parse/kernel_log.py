@@ -22,6 +22,7 @@ class Conclusion(Enum):
 
     FIRMWARE_OFF = "VT-d is off in the firmware: the kernel found no DMAR table"
     DMAR_BROKEN = "the firmware's DMAR table is broken"
+    DIRECT_REGION = "the firmware keeps memory of a device, so no VM gets it"
     RMRR_BROKEN = "firmware bug: a reserved memory region (RMRR) is wrong"
     IVRS_BROKEN = "the firmware's IVRS table has a bad memory entry (IVMD)"
     IOMMU_ON = "the IOMMU is active"
@@ -136,6 +137,17 @@ _KVM = r"\bkvm(?:_intel|_amd)?(?: \[\d+\])?: .{0,60}?"
 _PATTERNS = (
     (Conclusion.DMAR_BROKEN, "BIOS is broken; DMAR reported at", ""),
     (Conclusion.RMRR_BROKEN, "DMAR: [Firmware Bug]: ", "(?>.*?%s).*RMRR"),
+    # drivers/iommu/intel/iommu.c; drivers/iommu/iommu.c since Linux 6.6.
+    (
+        Conclusion.DIRECT_REGION,
+        "Device is ineligible for IOMMU domain attach due to platform RMRR",
+        rf"{_BDF}: (?:DMAR: )?%s",
+    ),
+    (
+        Conclusion.DIRECT_REGION,
+        "Firmware has requested this device have a 1:1 IOMMU mapping",
+        rf"{_BDF}: %s",
+    ),
     (Conclusion.IVRS_BROKEN, "AMD-Vi: Error initialization", ""),
     (Conclusion.IVRS_BROKEN, "IVRS invalid checksum", ""),
     (Conclusion.IOMMU_ON, ": Adding to iommu group ", rf"pci {_BDF}%s\d"),

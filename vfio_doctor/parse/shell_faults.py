@@ -13,6 +13,8 @@ NEAR = 512
 NEXT = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*\+?=")
 ASSIGNED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)=")
 
+SPACED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]+\+?=")
+
 
 class ShellFaultKind(Enum):
     """Why a file does not set what it seems to set."""
@@ -20,6 +22,8 @@ class ShellFaultKind(Enum):
     OPEN_QUOTE = "open-quote"
     COMMAND = "command"
     PLUS = "plus"
+    BLANK = "blank"
+    LINE_END = "line-end"
 
 
 class ShellFault(NamedTuple):
@@ -34,9 +38,11 @@ class ShellFault(NamedTuple):
 def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
     """Return the faults of a file; ``knows_plus`` tells whether the shell has ``+=``.
 
-    Never raises. Lines that assign nothing are not looked at.
+    Never raises. Lines that assign nothing are not looked at. Line ends of Windows
+    are one fault, however many lines have them.
     """
     found: list[ShellFault] = []
+    unix = True
     at, number = 0, 1
     while at < len(text):
         line_end = _line_end(text, at)
@@ -48,9 +54,19 @@ def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
                 return (*found, ShellFault(number, ShellFaultKind.OPEN_QUOTE, match[1]))
             end = _line_end(text, stop)
             found += _on_line(text[stop:end], number, match, knows_plus)
+        elif spaced := SPACED.match(text, at, line_end):
+            found.append(ShellFault(number, ShellFaultKind.BLANK, spaced[1]))
+        if unix and _ends_as_in_windows(text[at:end]):
+            found.append(ShellFault(number, ShellFaultKind.LINE_END))
+            unix = False
         number += text.count("\n", at, end + 1)
         at = end + 1
     return tuple(found)
+
+
+def _ends_as_in_windows(line: str) -> bool:
+    """Tell whether a carriage return becomes part of a value, or of a command."""
+    return line.endswith("\r") and not line.lstrip().startswith("#")
 
 
 def _on_line(

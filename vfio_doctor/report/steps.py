@@ -27,6 +27,9 @@ NEXT_THERE = say(
 )
 # Why a repair cannot be made: it was made, or somebody else did it.
 SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already", "bind-set-already")
+# The advice of `reboot-pending` that names the command of this host.
+MENU_ADVICE = "pending-regenerate-menu-by"
+MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(
@@ -117,7 +120,7 @@ def next_steps(report: Report) -> list[Message]:
     """
     found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
-    steps = list(dict.fromkeys([*first, *_repairs(found), *rest]))
+    steps = list(dict.fromkeys([*first, *_repairs(found), *rest, *_menu(report)]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -162,19 +165,27 @@ def _by_hand(
         ids = tuple(
             result.id
             for result in report.checks
-            if result.id != REBOOT
-            and any(_asks(diagnosis, actors) for diagnosis in result.diagnoses)
+            if any(_asks(diagnosis, actors) for diagnosis in result.diagnoses)
         )
         if ids:
             yield said.filled(checks=ids)
+
+
+def _menu(report: Report) -> Iterator[Message]:
+    """Yield the command that makes the menu anew, which a reboot does not replace."""
+    for diagnosis in (d for r in report.checks for d in r.diagnoses):
+        advice = diagnosis.finding.advice
+        if advice and advice.id == MENU_ADVICE:
+            yield MENU.filled(**dict(advice.params))
 
 
 def _asks(diagnosis: Diagnosis, actors: tuple[Actor, ...]) -> bool:
     tool = (Applicability.SAFE, Applicability.RISKY)
     return (
         diagnosis.finding.who_acts in actors
-        and bool(diagnosis.finding.advice)
+        and diagnosis.finding.advice is not None
         and diagnosis.severity is not Severity.INFO
+        and diagnosis.finding.advice.id != MENU_ADVICE
         and not waits_for_reboot(diagnosis)
         and not any(_made(diagnosis, applicability) for applicability in tool)
     )

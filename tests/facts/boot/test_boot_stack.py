@@ -112,6 +112,8 @@ LEFTOVERS: list[tuple[str, Files, str, BootKind]] = [
     ("Proxmox", {**ESPS, **GRUB}, BY_GRUB, BootKind.PROXMOX),
     ("Proxmox and systemd-boot", {**ESPS, **LOADER}, "quiet", BootKind.PROXMOX),
     ("hand-kept Limine", LIMINE, "quiet", BootKind.LIMINE),
+    ("hand-kept Limine beside GRUB", {**LIMINE, **GRUB}, "a", BootKind.LIMINE),
+    ("GRUB and kexec or Xen", GRUB, "root=x quiet", BootKind.GRUB),
     ("Limine left over", {**LIMINE, **GRUB}, BY_GRUB, BootKind.GRUB),
     (
         "its tool left over",
@@ -135,6 +137,11 @@ LEFTOVERS: list[tuple[str, Files, str, BootKind]] = [
 )
 def test_leftovers_are_not_believed(files: Files, cmdline: str, kind: BootKind) -> None:
     assert stack(files, cmdline).kind is kind
+
+
+def test_a_command_line_that_is_not_known_rules_no_loader_out() -> None:
+    unread = hosts.build({**LIMINE, **GRUB})
+    assert Facts(unread)[BootStack].kind is BootKind.GRUB
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,16 @@ SAID = {
     ShellFaultKind.PLUS: say(
         "grub-file-plus", "dash, which reads this file, does not know += after {key}"
     ),
+    ShellFaultKind.BLANK: say(
+        "grub-file-blank",
+        "there is a blank between {key} and =, so the shell takes {key} for a command"
+        " and sets nothing",
+    ),
+    ShellFaultKind.LINE_END: say(
+        "grub-file-line-end",
+        "the line ends as in Windows, and the shell takes the carriage return for a"
+        " part of the line",
+    ),
 }
 
 
@@ -80,6 +90,8 @@ def _faults(host: Reader, knows_plus: bool) -> Iterator[tuple[FilePlace, Message
 
 def _said(fault: ShellFault) -> Message:
     said = SAID[fault.kind]
+    if fault.kind is ShellFaultKind.LINE_END:
+        return said
     if fault.kind is ShellFaultKind.COMMAND:
         return said.filled(key=fault.key, word=fault.word)
     return said.filled(key=fault.key)

@@ -18,6 +18,7 @@ from vfio_doctor.facts.boot.config import (
     kernelstub_words,
 )
 from vfio_doctor.facts.boot.stack import (
+    GRUB_MENUS,
     LIMINE_MENUS,
     ROOTS,
     BootKind,
@@ -167,8 +168,17 @@ def _lines(
         stub = kernelstub_words(host)
         if not isinstance(stub, Missing):
             yield KERNELSTUB, cmdline.join(stub)
-    if kind not in ENTRY_KINDS:
+    if kind not in ENTRY_KINDS or (kind is BootKind.GRUB and _has_own_menu(host)):
         yield from _read(host, ENTRIES, unread, lambda text: (bls.options(text),))
+
+
+def _has_own_menu(host: Reader) -> bool:
+    """Tell whether GRUB's menu is seen, and does not take in the entries' files."""
+    texts = [read_text(host, path) for path in GRUB_MENUS]
+    if any(isinstance(t, Missing) and t.why is not Why.ABSENT for t in texts):
+        return False
+    seen = [text for text in texts if isinstance(text, str)]
+    return bool(seen) and not any("blscfg" in text for text in seen)
 
 
 def _read(

@@ -149,6 +149,7 @@ class Starter(Enum):
     GRUB = "GRUB"
     SYSLINUX = "syslinux"
     FIRMWARE = "EFI"
+    NO_MARK = "no mark"
     UNTOLD = ""
 
 
@@ -164,7 +165,7 @@ def started_by(facts: Facts) -> Starter:
         return Starter.UNTOLD
     if line.has("BOOT_IMAGE"):
         return Starter.SYSLINUX if line.has("initrd") else Starter.GRUB
-    return Starter.FIRMWARE if line.has("initrd") else Starter.UNTOLD
+    return Starter.FIRMWARE if line.has("initrd") else Starter.NO_MARK
 
 
 def _by_command_line(host: Reader, facts: Facts, loader: str) -> BootStack | None:
@@ -213,7 +214,9 @@ def _is_composefs(facts: Facts) -> bool:
 
 
 def _by_files(host: Reader, started: Starter) -> BootStack | None:
-    for kind, marks in _marks():
+    # GRUB leaves its mark, unless Xen or kexec comes between it and the kernel.
+    first = _limine_menus() if started is Starter.NO_MARK else ()
+    for kind, marks in (*first, *_marks()):
         found = tuple(path for path in marks if _is_there(host, path))
         ruled_out = started is Starter.FIRMWARE and kind in GRUBS
         ruled_out = ruled_out or (started is Starter.GRUB and kind not in GRUBS)
@@ -235,9 +238,13 @@ def _marks() -> Iterator[tuple[BootKind, tuple[str, ...]]]:
     yield BootKind.KERNELSTUB, (KERNELSTUB_TOOL,)
     for root in ROOTS:
         yield BootKind.SYSTEMD_BOOT, (f"{root}/loader/loader.conf",)
+    yield from _limine_menus()
+    yield BootKind.GRUB, (GRUB_DEFAULT, "/usr/sbin/update-grub")
+
+
+def _limine_menus() -> Iterator[tuple[BootKind, tuple[str, ...]]]:
     for menu in LIMINE_MENUS:
         yield BootKind.LIMINE, (menu,)
-    yield BootKind.GRUB, (GRUB_DEFAULT, "/usr/sbin/update-grub")
 
 
 def _behind_closed_doors(host: Reader) -> BootStack | None:

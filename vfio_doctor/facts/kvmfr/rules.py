@@ -14,6 +14,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.parse.accounts import parse_group, parse_passwd
 from vfio_doctor.parse.systemd_versions import Systemd
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, effects
+from vfio_doctor.places import FilePlace
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # The sysfs attributes that every device of a class without its own ones has.
 PLAIN_ATTRIBUTES = ("dev", "uevent", "power/control", "power/runtime_status")
 
+# Programs that set the access of a node anew, after udev has set it.
+RESETTING = ("chmod", "chown", "setfacl")
 # Each is asked for by a program of its own.
 NAMES_AT_MOST = 64
 TOO_MANY = say(
@@ -84,6 +87,16 @@ class KvmfrRules(NamedTuple):
             names,
             hidden,
         )
+
+    def resetting(self, name: str) -> tuple[FilePlace, ...]:
+        """Return the lines whose program sets the access of a device anew."""
+        effects = dict(self.devices).get(name)
+        found = (
+            FilePlace(program.path, program.line)
+            for program in (effects.programs if effects else ())
+            if any(word in program.value for word in RESETTING)
+        )
+        return tuple(dict.fromkeys(found))
 
     def all_read(self) -> None:
         """Raise `MissingFact` if a file was not read that may say otherwise."""
