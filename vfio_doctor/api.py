@@ -211,6 +211,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
+    from vfio_doctor.parse.vfio_ids import IdPattern as IdPattern
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned

@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     HostNeeds,
+    IdPattern,
     InitramfsModules,
     Iterator,
     KernelCmdline,
@@ -93,6 +94,13 @@ SOFTDEP = say(
     "vfio-not-bound-softdep",
     "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
     " /etc/modprobe.d, build the initramfs anew, and reboot.",
+)
+ONE_OF_SEVERAL = say(
+    "vfio-not-bound-one-of-several",
+    "{item} also stands for {others}, and the host may need one of these. Take it out"
+    " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
+    " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
+    " vfio-pci`.",
 )
 BUILT_IN = say(
     "vfio-not-bound-driver-built-in",
@@ -221,7 +229,8 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
         severity = Severity.WARNING
     message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
     late = _late_row(claim, facts) if device.driver in GRAPHICS else ()
-    return Finding(place, message, rows + late, severity, _cure(one, claim, facts))
+    advice = _by_address(one, claim, facts) or _cure(one, claim, facts)
+    return Finding(place, message, rows + late, severity, advice)
 
 
 def _late_row(claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
@@ -237,6 +246,26 @@ def _first(one: Wanted) -> Claim:
         if kind in by_kind:
             return by_kind[kind]
     raise AssertionError(f"{one.device.bdf} is not to be bound")
+
+
+def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
+    """Return that ids take too much, if the host may need what else they stand for."""
+    pattern, needs, own = claim.pattern, facts[HostNeeds], one.device.bdf
+    if pattern is None or claim.kind is not ClaimKind.BOOT:
+        return None
+    if any(need.sure for need in needs.of(own)):
+        return None
+    alike = [d.bdf for d in facts[PciDevices].devices if _stands_for(pattern, d)]
+    others = tuple(bdf for bdf in alike if bdf != own)
+    if not (others and any(needs.of(bdf) for bdf in alike)):
+        return None
+    return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
+
+
+def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
+    return pattern.matches(
+        device.vendor, device.device, device.subsystem, device.class_
+    )
 
 
 def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
