@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
-    from vfio_doctor.facts.initramfs import InitramfsOrder as InitramfsOrder
+    from vfio_doctor.facts.initramfs_order import InitramfsOrder as InitramfsOrder
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
     from vfio_doctor.facts.iommu import InterruptRemapping as InterruptRemapping
@@ -211,7 +211,6 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
-    from vfio_doctor.parse.vfio_ids import IdPattern as IdPattern
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned
@@ -222,6 +221,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
     from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules
     from vfio_doctor.parse.udev_rules import replace_value as replace_value
+    from vfio_doctor.parse.vfio_ids import IdPattern as IdPattern
     from vfio_doctor.parse.vfio_ids import parse_ids as parse_ids
     from vfio_doctor.places import ArgumentPlace as ArgumentPlace
     from vfio_doctor.places import DevicePlace as DevicePlace
