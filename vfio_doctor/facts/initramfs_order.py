@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
-from vfio_doctor.facts.initramfs import SHELL_LISTS, TOOLS_LIST, config_text
+from vfio_doctor.facts.initramfs import (
+    COMMANDS,
+    SHELL_LISTS,
+    TOOLS_LIST,
+    config_text,
+)
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
@@ -65,6 +70,16 @@ class InitramfsOrder(NamedTuple):
     def loads(self) -> bool:
         """Tell whether the image loads vfio-pci."""
         return VFIO_PCI in self.modules
+
+    @property
+    def lacks_modprobe_d(self) -> bool:
+        """Tell whether mkinitcpio leaves modprobe.d out of the image."""
+        return bool(self.hooks) and "modconf" not in self.hooks
+
+    @property
+    def command(self) -> str:
+        """Return what makes the image anew."""
+        return COMMANDS[self.tool.value]
 
     @property
     def earlier(self) -> str:
