@@ -152,6 +152,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import same_card as same_card
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
