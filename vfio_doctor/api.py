@@ -139,6 +139,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
     from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
     from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
+    from vfio_doctor.facts.pci.container import ContainerMode as ContainerMode
     from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
