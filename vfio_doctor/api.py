@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
+    from vfio_doctor.facts.huge_pages import Pool as Pool
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
