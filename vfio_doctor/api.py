@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
+    from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.image_tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
-    from vfio_doctor.facts.initramfs import InitramfsOrder as InitramfsOrder
+    from vfio_doctor.facts.initramfs_order import InitramfsOrder as InitramfsOrder
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
     from vfio_doctor.facts.iommu import InterruptRemapping as InterruptRemapping
@@ -139,6 +141,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
     from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
     from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
+    from vfio_doctor.facts.pci.container import ContainerMode as ContainerMode
     from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
@@ -152,6 +155,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import same_card as same_card
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
@@ -222,6 +226,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.udev_rules import has_assignment as has_assignment
     from vfio_doctor.parse.udev_rules import parse_udev_rules as parse_udev_rules
     from vfio_doctor.parse.udev_rules import replace_value as replace_value
+    from vfio_doctor.parse.vfio_ids import IdPattern as IdPattern
     from vfio_doctor.parse.vfio_ids import parse_ids as parse_ids
     from vfio_doctor.places import ArgumentPlace as ArgumentPlace
     from vfio_doctor.places import DevicePlace as DevicePlace

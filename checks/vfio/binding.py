@@ -8,10 +8,12 @@ from vfio_doctor.api import (
     Claim,
     ClaimKind,
     DevicePlace,
+    EmptyOverrides,
     Evidence,
     Facts,
     Finding,
     HostNeeds,
+    IdPattern,
     InitramfsModules,
     Iterator,
     KernelCmdline,
@@ -89,10 +91,56 @@ MAY_BE_NEEDED = say(
     "vfio-not-bound-may-be-needed",
     "First make sure that the host can do without: {why}.",
 )
+UNBIND = say(
+    "vfio-not-bound-unbind",
+    "{driver} had it before driver_override was written, which takes nothing from a"
+    " driver. Run `sudo modprobe vfio-pci`, `echo {bdf} | sudo tee"
+    " /sys/bus/pci/devices/{bdf}/driver/unbind` and `echo {bdf} | sudo tee"
+    " /sys/bus/pci/drivers_probe`. For every boot, `sudo driverctl set-override {bdf}"
+    " vfio-pci` does all of it.",
+)
+NOT_WRITTEN = say(
+    "vfio-not-bound-not-written",
+    "Nothing has written vfio-pci to its driver_override: {source} had no effect.",
+)
+# What makes it have one, by where it stands.
+HAVE_EFFECT = {
+    "/etc/driverctl.d/": say(
+        "vfio-not-bound-run-driverctl",
+        "Run `sudo driverctl set-override {bdf} vfio-pci`; if there is no such program,"
+        " install driverctl, which reads that file at boot.",
+    ),
+    "/etc/initramfs-tools/": say(
+        "vfio-not-bound-run-init-top",
+        "Make the script executable (`sudo chmod 755 {source}`), run `sudo"
+        " update-initramfs -u -k all`, and reboot.",
+    ),
+    "/etc/initcpio/": say(
+        "vfio-not-bound-run-hook",
+        "Name the hook among HOOKS in /etc/mkinitcpio.conf, run `sudo mkinitcpio -P`,"
+        " and reboot.",
+    ),
+    "/etc/udev/": say(
+        "vfio-not-bound-run-rule",
+        "See what the rule does: `sudo udevadm test /sys/bus/pci/devices/{bdf}`.",
+    ),
+    "/etc/sysfs.": say(
+        "vfio-not-bound-run-sysfsutils",
+        "Install sysfsutils, which reads that file at boot.",
+    ),
+}
+EMPTY = "(null)"
 SOFTDEP = say(
     "vfio-not-bound-softdep",
     "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
     " /etc/modprobe.d, build the initramfs anew, and reboot.",
+)
+ONE_OF_SEVERAL = say(
+    "vfio-not-bound-one-of-several",
+    "{item} also stands for {others}, and the host may need one of these. Take it out"
+    " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
+    " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
+    " vfio-pci`.",
 )
 BUILT_IN = say(
     "vfio-not-bound-driver-built-in",
@@ -201,7 +249,7 @@ def _is_left(device: PciDevice) -> bool:
 
 def _unbound(one: Wanted, facts: Facts) -> Finding:
     device, claim = one.device, _first(one)
-    rows = (
+    rows: tuple[Evidence, ...] = (
         Evidence(claim.source, claim.word),
         Evidence(
             f"/sys/bus/pci/devices/{device.bdf}/driver",
@@ -214,14 +262,61 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
         overridden = ClaimKind.OVERRIDE in one.kinds
         text, cure = (NOT_PROBED, PROBE) if overridden else (NO_DRIVER, LOAD)
         said = {"bdf": device.bdf} | ({} if overridden else {"source": claim.source})
-        return Finding(
-            place, text.filled(**said), rows, None, cure.filled(bdf=device.bdf)
-        )
+        advice = _not_written(one, facts) or cure.filled(bdf=device.bdf)
+        rows = (*rows, *_empty_row(one, facts))
+        return Finding(place, text.filled(**said), rows, None, advice)
     if ClaimKind.VM in one.kinds and not device.is_display:
         severity = Severity.WARNING
     message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
     late = _late_row(claim, facts) if device.driver in GRAPHICS else ()
-    return Finding(place, message, rows + late, severity, _cure(one, claim, facts))
+    advice = (
+        _by_address(one, claim, facts)
+        or _overriding(one, facts)
+        or _cure(one, claim, facts)
+    )
+    rows = (*rows, *late, *_empty_row(one, facts))
+    return Finding(place, message, rows, severity, advice)
+
+
+def _overriding(one: Wanted, facts: Facts) -> Message | None:
+    """Return what gets it from its driver, if driver_override is to do that."""
+    device, needs = one.device, facts[HostNeeds].of(one.device.bdf)
+    if any(need.sure for need in needs):
+        return None
+    cure = _not_written(one, facts)
+    if ClaimKind.OVERRIDE in one.kinds:
+        cure = UNBIND.filled(driver=device.driver, bdf=device.bdf)
+    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
+    return in_order(doubt, cure) if cure else None
+
+
+def _not_written(one: Wanted, facts: Facts) -> Message | None:
+    """Return why driver_override is empty, and what makes its writer run."""
+    path = _writer(one, facts)
+    if not path:
+        return None
+    cure = next(c for start, c in HAVE_EFFECT.items() if path.startswith(start))
+    named = {"bdf": one.device.bdf, "source": path}
+    named = {k: text for k, text in named.items() if f"{{{k}}}" in cure.template}
+    return in_order(NOT_WRITTEN.filled(source=path), cure.filled(**named))
+
+
+def _writer(one: Wanted, facts: Facts) -> str:
+    """Return the file that is to write driver_override, "" if it need not have.
+
+    What modprobe.d runs waits for vfio-pci to be loaded: that is another fault.
+    """
+    if one.device.bdf not in facts[EmptyOverrides].addresses:
+        return ""
+    sources = (claim.source for claim in one.claims if claim.kind is ClaimKind.BOOT)
+    return next((s for s in sources if s.startswith(tuple(HAVE_EFFECT))), "")
+
+
+def _empty_row(one: Wanted, facts: Facts) -> tuple[Evidence, ...]:
+    if not _writer(one, facts):
+        return ()
+    path = f"/sys/bus/pci/devices/{one.device.bdf}/driver_override"
+    return (Evidence(path, EMPTY, VFIO_PCI),)
 
 
 def _late_row(claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
@@ -237,6 +332,26 @@ def _first(one: Wanted) -> Claim:
         if kind in by_kind:
             return by_kind[kind]
     raise AssertionError(f"{one.device.bdf} is not to be bound")
+
+
+def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
+    """Return that ids take too much, if the host may need what else they stand for."""
+    pattern, needs, own = claim.pattern, facts[HostNeeds], one.device.bdf
+    if pattern is None or claim.kind is not ClaimKind.BOOT:
+        return None
+    if any(need.sure for need in needs.of(own)):
+        return None
+    alike = [d.bdf for d in facts[PciDevices].devices if _stands_for(pattern, d)]
+    others = tuple(bdf for bdf in alike if bdf != own)
+    if not (others and any(needs.of(bdf) for bdf in alike)):
+        return None
+    return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
+
+
+def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
+    return pattern.matches(
+        device.vendor, device.device, device.subsystem, device.class_
+    )
 
 
 def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:

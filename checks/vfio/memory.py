@@ -9,9 +9,11 @@ from vfio_doctor.api import (
     Finding,
     HugePages,
     Iterator,
+    LoadedModules,
     Message,
     MissingFact,
     NotApplicable,
+    Pool,
     Severity,
     Vm,
     Vms,
@@ -41,14 +43,31 @@ REBOOT = say(
 )
 
 
+NOT_FREE = say(
+    "vfio-huge-pages-not-free",
+    "{vm} asks for {wanted} MiB of huge pages. Of those that are reserved, {left} MiB"
+    " are free, although no VM runs (nobody uses {module}): the VM does not start.",
+)
+FREE_THEM = say(
+    "vfio-huge-pages-free-them",
+    "Who has them cannot be told from here. Programs that have some are listed by `sudo"
+    " grep -l huge /proc/*/numa_maps`; files keep them too: look below what `grep"
+    " hugetlbfs /proc/mounts` shows. End the program, delete the files, or reserve"
+    " more.",
+)
+# An open VM is a user of the one that fits the CPU.
+KVM_MODULES = ("kvm_intel", "kvm_amd")
+
+
 class VfioHugePages(Check):
     """A VM asks for huge pages that the host has not reserved.
 
     What it does:
     Compares the memory of each VM whose definition has <hugepages/> with the huge
     pages of that size that the kernel has reserved, or may make on demand. All
-    reserved pages count, free or not: another VM can be switched off. If a hook
-    script of libvirt's reserves pages, nothing is said.
+    reserved pages count, free or not: another VM can be switched off. If no VM runs,
+    and too few of them are free, that is a warning. If a hook script of libvirt's
+    reserves pages, nothing is said; nor of Proxmox, which reserves them itself.
 
     Why is this bad?
     The VM does not start: "unable to map backing store for guest RAM: Cannot
@@ -80,12 +99,13 @@ class VfioHugePages(Check):
             raise NotApplicable(NOBODY_ASKS)
         pages = facts[HugePages] if asking else None
         if pages and not pages.by_hook:
-            yield from (finding for vm in asking for finding in _too_few(vm, pages))
+            for vm in asking:
+                yield from _too_few(vm, pages, facts)
         for missing in unread:
             known(missing)
 
 
-def _too_few(vm: Vm, pages: HugePages) -> Iterator[Finding]:
+def _too_few(vm: Vm, pages: HugePages, facts: Facts) -> Iterator[Finding]:
     if not vm.memory_kib:
         raise MissingFact(NO_MEMORY.filled(path=vm.path))
     size = vm.page_kib or known(pages.default_kib)
@@ -94,6 +114,7 @@ def _too_few(vm: Vm, pages: HugePages) -> Iterator[Finding]:
     pool = pages.pool(size)
     held = pool.kib if pool else 0
     if held >= vm.memory_kib:
+        yield from _not_free(vm, pool, facts) if pool else ()
         return
     for unread in pages.unread:
         known(unread)
@@ -108,6 +129,32 @@ def _too_few(vm: Vm, pages: HugePages) -> Iterator[Finding]:
         Evidence(path, seen, AT_LEAST.filled(pages=count)),
     )
     yield Finding(vm.place, message, rows, None, _advice(count, size, pages))
+
+
+def _not_free(vm: Vm, pool: Pool, facts: Facts) -> Iterator[Finding]:
+    """Yield that somebody else has the pages; a VM that runs has them rightly."""
+    left, module = pool.left_kib, _idle_kvm(facts)
+    if left is None or left >= vm.memory_kib or not module:
+        return
+    wanted, count = vm.memory_kib // 1024, -(-vm.memory_kib // pool.page_kib)
+    named = {"vm": vm.name, "module": module}
+    message = NOT_FREE.filled(wanted=wanted, left=left // 1024, **named)
+    path = pool.path.replace("nr_hugepages", "free_hugepages")
+    enough = AT_LEAST.filled(pages=count)
+    rows = (
+        Evidence(vm.path, f"{vm.memory_kib} KiB"),
+        Evidence(path, str(pool.free), enough),
+    )
+    yield Finding(vm.place, message, rows, Severity.WARNING, FREE_THEM)
+
+
+def _idle_kvm(facts: Facts) -> str:
+    """Return the module that no VM uses now, "" if one may run."""
+    try:
+        idle = facts[LoadedModules].idle
+    except MissingFact:
+        return ""
+    return next((name for name in KVM_MODULES if name in idle), "")
 
 
 def _advice(count: int, size: int, pages: HugePages) -> Message:

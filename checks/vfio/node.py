@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     CONTAINER,
+    Assigned,
     Check,
+    ContainerMode,
     Evidence,
     Facts,
     Finding,
@@ -47,6 +49,21 @@ OPEN_IT = say(
 )
 
 
+CHANGE_RULE = say(
+    "vfio-node-change-rule",
+    '{path}:{line} closes it: write MODE="0666" there, and run `sudo udevadm control'
+    " --reload` and `sudo udevadm trigger --action=add --sysname-match=vfio`. The node"
+    " alone gives nobody a device.",
+)
+COPY_RULE = say(
+    "vfio-node-copy-rule",
+    "{path}:{line} closes it, and belongs to a package: copy that file to"
+    ' /etc/udev/rules.d, write MODE="0666" there, and run `sudo udevadm control'
+    " --reload` and `sudo udevadm trigger --action=add --sysname-match=vfio`. The node"
+    " alone gives nobody a device.",
+)
+
+
 class VfioNodeClosed(Check):
     """QEMU may not open /dev/vfio/vfio.
 
@@ -60,8 +77,9 @@ class VfioNodeClosed(Check):
     makes it open for everybody.
 
     How it is repaired:
-    By hand: a udev rule opens it again. That is safe: without a group's node nobody
-    gets to a device through it.
+    By hand: a udev rule opens it again. If a rule closes it, that one is named, and
+    has to be changed: a later rule wins. An open node is safe: without a group's node
+    nobody gets to a device through it.
 
     See it yourself:
         ls -l /dev/vfio
@@ -102,8 +120,22 @@ def _closed(node: Stat, facts: Facts) -> Iterator[Finding]:
         if _may(who, node):
             return
         message = CLOSED.filled(who=who.name, **said)
-    rows = (Evidence(CONTAINER, f"{owner} {mode}", OPEN),)
-    yield Finding(NodePlace(CONTAINER), message, rows, None, OPEN_IT)
+    row, rule = Evidence(CONTAINER, f"{owner} {mode}", OPEN), _closing(node, facts)
+    if rule is None:
+        yield Finding(NodePlace(CONTAINER), message, (row,), None, OPEN_IT)
+        return
+    own = rule.path.startswith("/etc/")
+    rows = (row, Evidence(f"{rule.path}:{rule.line}", rule.raw.strip()))
+    text = CHANGE_RULE if own else COPY_RULE
+    advice = text.filled(path=rule.path, line=rule.line)
+    yield Finding(NodePlace(CONTAINER), message, rows, None, advice)
+
+
+def _closing(node: Stat, facts: Facts) -> Assigned | None:
+    """Return the rule that has given the node its mode, None if it is another's."""
+    rule = facts[ContainerMode].mode
+    same = rule is not None and int(rule.value, 8) == node.mode & 0o7777
+    return rule if same else None
 
 
 def _may(who: QemuUser, node: Stat) -> bool:

@@ -8,17 +8,21 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    ImageKind,
     InitramfsOrder,
     InstallScripts,
     Iterator,
     Message,
     Missing,
+    ModuleConfig,
     NotApplicable,
+    PciDevices,
     Place,
     Script,
     Severity,
     WantedDevices,
     Why,
+    in_order,
     known,
     loads_itself,
     say,
@@ -58,18 +62,70 @@ DRIVER_FIRST = say(
     " before {path} can bind one by its address.",
 )
 THERE = say("vfio-script-there", "a script that can be run")
-INCLUDED = say("vfio-script-included", "{path} among FILES")
+INCLUDED = say("vfio-script-included", "{path} in the image")
+NOT_COPIED = say("vfio-script-not-copied", "no script in {folder} copies it")
 BEFORE = say("vfio-script-before", "vfio_pci before {driver}")
 WRITE = say(
     "vfio-script-write",
     "Write the script, or take the `install vfio-pci` line out of modprobe.d.",
 )
-INCLUDE = say(
-    "vfio-script-include",
-    "Add {path} to FILES in {config}, put vfio_pci before every graphics driver in"
-    " MODULES, and build the image anew (`sudo mkinitcpio -P`). Then reboot: the card"
-    " is bound by its address, so its twin stays with the host.",
+INCLUDE = {
+    ImageKind.MKINITCPIO: say(
+        "vfio-script-include", "Add {path} to FILES in {config}."
+    ),
+    ImageKind.DRACUT: say(
+        "vfio-script-include-dracut", 'Write `install_items+=" {path} "` to {config}.'
+    ),
+    ImageKind.INITRAMFS_TOOLS: say(
+        "vfio-script-include-debian",
+        "Have a script in /etc/initramfs-tools/hooks copy it into the image: `copy_exec"
+        " {path}` does that.",
+    ),
+}
+PUT_FIRST = say(
+    "vfio-script-put-first",
+    "Put vfio_pci before every graphics driver in {variable}{config}.",
 )
+ADD_HOOK = say(
+    "vfio-script-add-hook", "Add modconf to HOOKS in {config}, after autodetect."
+)
+BUILD = say(
+    "vfio-script-build",
+    "Build the image anew (`{command}`). Then reboot: the card is bound by its address,"
+    " so its twin stays with the host.",
+)
+NO_MODCONF = say(
+    "vfio-script-no-modconf",
+    "{tool} loads vfio-pci in the initramfs, but has no modconf hook: the line that"
+    " runs {path} is not in the image, so nothing binds a card by its address.",
+)
+MODCONF = say("vfio-script-modconf", "modconf among the hooks")
+KMS = say(
+    "vfio-script-kms",
+    "The kms hook of {tool} loads {driver} in the initramfs, and vfio-pci is not loaded"
+    " there: {driver} takes every card before {path} can bind one by its address.",
+)
+LOADED = say("vfio-script-loaded", "vfio_pci among MODULES")
+NOT_EXECUTABLE = say(
+    "vfio-script-not-executable",
+    "{path}, which is to run in place of loading vfio-pci, is not executable: modprobe"
+    " cannot run it, and vfio-pci is never loaded.",
+)
+EXECUTABLE = say("vfio-script-executable", "0755")
+MAKE_EXECUTABLE = say(
+    "vfio-script-make-executable",
+    "Run `sudo chmod 755 {path}`, and build the initramfs anew if it holds the script.",
+)
+# What each builder calls its list of modules, and of files.
+MODULE_LISTS = {
+    ImageKind.MKINITCPIO: "MODULES",
+    ImageKind.DRACUT: "force_drivers",
+    ImageKind.INITRAMFS_TOOLS: "",
+}
+FILE_LISTS = {ImageKind.MKINITCPIO: "FILES", ImageKind.DRACUT: "install_items"}
+HOOKS_FOLDER = "/etc/initramfs-tools/hooks"
+# What mkinitcpio's kms hook loads: the kernel's own drivers, not NVIDIA's.
+KMS_DRIVERS = ("amdgpu", "i915", "nouveau", "radeon", "xe")
 
 
 class VfioScriptIdle(Check):
@@ -77,9 +133,11 @@ class VfioScriptIdle(Check):
 
     What it does:
     If modprobe.d runs a script in place of loading vfio-pci (`install vfio-pci ...`),
-    this looks whether the script is there and loads the module at last, and, if
-    mkinitcpio loads vfio-pci in the initramfs, whether the script is in the image and
-    no graphics driver is loaded before it.
+    this looks whether the script is there, is executable and loads the module at last,
+    and, if mkinitcpio, dracut or initramfs-tools loads vfio-pci in the initramfs,
+    whether the script is in the image and no graphics driver is loaded before it. With
+    mkinitcpio it looks at the hooks as well: modconf takes modprobe.d into the image,
+    and kms loads graphics drivers.
 
     Why is this bad?
     Two cards of the same model have the same ids, so a script has to tell vfio-pci by
@@ -96,7 +154,8 @@ class VfioScriptIdle(Check):
 
     False alarms:
     If the script is meant to run later than the initramfs, and no graphics driver is
-    loaded there, take vfio_pci out of MODULES and this is silent.
+    loaded there, take vfio_pci out of MODULES and this is silent. A script that gets
+    into the image by ways that were not looked at is taken for missing.
     """
 
     id = "vfio-script-idle"
@@ -113,18 +172,35 @@ class VfioScriptIdle(Check):
             raise NotApplicable(NO_SCRIPT)
         order = facts[InitramfsOrder]
         for script in scripts:
-            if isinstance(script.text, Missing):
-                if script.text.why is not Why.ABSENT:
-                    known(script.text)
-                row = Evidence(script.source, script.command, THERE)
-                message = GONE.filled(path=script.path)
-                yield Finding(_place(script), message, (row,), None, WRITE)
-            elif PURPOSE in script.text and not loads_itself(_run(script)):
-                message = NEVER_LOADS.filled(path=script.path)
-                rows = (Evidence(script.source, script.command, LOADS),)
-                yield Finding(_place(script), message, rows, None, LOAD_IT)
-            elif order.loads:
-                yield from _idle(script, order)
+            yield from _run_at_all(script)
+            if isinstance(script.text, str):
+                yield from _in_time(script, order, facts)
+
+
+def _run_at_all(script: Script) -> Iterator[Finding]:
+    """Yield that a script is not there, or that modprobe cannot run it."""
+    if isinstance(script.text, str):
+        if not script.is_executable:
+            yield _not_executable(script)
+        return
+    if script.text.why is not Why.ABSENT:
+        known(script.text)
+    row = Evidence(script.source, script.command, THERE)
+    message = GONE.filled(path=script.path)
+    yield Finding(_place(script), message, (row,), None, WRITE)
+
+
+def _in_time(script: Script, order: InitramfsOrder, facts: Facts) -> Iterator[Finding]:
+    if PURPOSE in _run(script) and not loads_itself(_run(script)):
+        message = NEVER_LOADS.filled(path=script.path)
+        rows = (Evidence(script.source, script.command, LOADS),)
+        yield Finding(_place(script), message, rows, None, LOAD_IT)
+    elif order.loads and order.lacks_modprobe_d:
+        yield from _no_modconf(script, order)
+    elif order.loads:
+        yield from _idle(script, order)
+    elif "kms" in order.hooks:
+        yield from _too_late(script, order, facts)
 
 
 def _run(script: Script) -> str:
@@ -133,8 +209,40 @@ def _run(script: Script) -> str:
     return f"{script.command}\n{text}"
 
 
+def _not_executable(script: Script) -> Finding:
+    row = Evidence(script.path, f"{script.mode:04o}", EXECUTABLE)
+    message = NOT_EXECUTABLE.filled(path=script.path)
+    advice = MAKE_EXECUTABLE.filled(path=script.path)
+    return Finding(_place(script), message, (row,), None, advice)
+
+
+def _no_modconf(script: Script, order: InitramfsOrder) -> Iterator[Finding]:
+    """Yield that the image has no modprobe.d, unless FILES names the line's file."""
+    if order.holds(script.source.rpartition(":")[0]):
+        return
+    row = Evidence(order.config, _shown("HOOKS", order.hooks), MODCONF)
+    message = NO_MODCONF.filled(tool=order.tool.value, path=script.path)
+    add, build = ADD_HOOK.filled(config=order.config), _build(order)
+    advice = in_order(add, _include(script, order), _put_first(order), build)
+    yield Finding(_place(script), message, (row,), None, advice)
+
+
+def _too_late(script: Script, order: InitramfsOrder, facts: Facts) -> Iterator[Finding]:
+    """Yield that the kms hook loads the driver of both twins before the script runs."""
+    pulling = [name for name, _ in facts[ModuleConfig].pulled_in_by("vfio-pci")]
+    drivers = [one.driver for one in facts[PciDevices].displays]
+    for driver in KMS_DRIVERS:
+        if drivers.count(driver) < 2 or driver in pulling:
+            continue
+        row = Evidence(order.config, _shown("HOOKS", order.hooks), LOADED)
+        message = KMS.filled(tool=order.tool.value, driver=driver, path=script.path)
+        put = _put_first(order, late=True)
+        advice = in_order(_include(script, order), put, _build(order))
+        yield Finding(_place(script), message, (row,), None, advice)
+
+
 def _idle(script: Script, order: InitramfsOrder) -> Iterator[Finding]:
-    path, tool = script.path, "mkinitcpio"
+    path, tool = script.path, order.tool.value
     missing = not order.holds(path)
     driver = order.earlier
     if not missing and not driver:
@@ -144,17 +252,45 @@ def _idle(script: Script, order: InitramfsOrder) -> Iterator[Finding]:
         NOT_IN_IMAGE if not driver else NOT_IN_IMAGE_LATE if missing else DRIVER_FIRST
     )
     rows = tuple(_rows(script, order, missing))
-    advice = INCLUDE.filled(path=path, config=order.config)
+    advice = in_order(_include(script, order), _put_first(order), _build(order))
     yield Finding(_place(script), text.filled(**said), rows, None, advice)
+
+
+def _include(script: Script, order: InitramfsOrder) -> Message | None:
+    if order.holds(script.path):
+        return None
+    text, config = INCLUDE[order.tool], order.config
+    debian = order.tool is ImageKind.INITRAMFS_TOOLS
+    said = {"path": script.path} | ({} if debian else {"config": config})
+    return text.filled(**said)
+
+
+def _put_first(order: InitramfsOrder, late: bool = False) -> Message | None:
+    """Return that vfio-pci comes first, if a driver does, or if it is not loaded."""
+    if not (order.earlier or late):
+        return None
+    variable = MODULE_LISTS[order.tool]
+    before = f"{variable} in " if variable else ""
+    return PUT_FIRST.filled(variable=before, config=order.config)
+
+
+def _build(order: InitramfsOrder) -> Message:
+    return BUILD.filled(command=order.command)
 
 
 def _rows(script: Script, order: InitramfsOrder, missing: bool) -> Iterator[Evidence]:
     yield Evidence(script.source, script.command)
     if missing:
-        yield Evidence(order.config, _shown("FILES", order.files), _included(script))
+        yield Evidence(order.config, _files(order), _included(script))
     if order.earlier:
         before = BEFORE.filled(driver=order.earlier)
-        yield Evidence(order.config, _shown("MODULES", order.modules), before)
+        variable = MODULE_LISTS[order.tool]
+        yield Evidence(order.config, _shown(variable, order.modules), before)
+
+
+def _files(order: InitramfsOrder) -> str | Message:
+    name = FILE_LISTS.get(order.tool)
+    return _shown(name, order.files) if name else NOT_COPIED.filled(folder=HOOKS_FOLDER)
 
 
 def _included(script: Script) -> Message:
@@ -162,7 +298,8 @@ def _included(script: Script) -> Message:
 
 
 def _shown(name: str, words: tuple[str, ...]) -> str:
-    return f"{name}=({' '.join(words)})"
+    shown = " ".join(words)
+    return f"{name}=({shown})" if name else shown
 
 
 def _place(script: Script) -> Place:

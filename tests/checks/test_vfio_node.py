@@ -61,3 +61,30 @@ def test_a_node_that_nobody_needs_yet_is_not_judged() -> None:
         "vfio-pci\n",
     )
     assert judged(idle, vm, node(0o600)).status is Status.NOT_APPLICABLE
+
+
+RULES = "/etc/udev/rules.d"
+CLOSE = 'SUBSYSTEM=="misc", KERNEL=="vfio", GROUP="nobody", MODE="0600"\n'
+WRONG_KIND = 'SUBSYSTEM=="vfio", OWNER="root", MODE="0600"\n'
+VENDOR = "/usr/lib/udev/rules.d/99-x.rules"
+WRITE_ONE = "/etc/udev/rules.d/10-vfio.rules"
+
+
+@pytest.mark.parametrize(
+    ("rule", "right"),
+    [
+        (file(f"{RULES}/99-h.rules", CLOSE), f"{RULES}/99-h.rules:1 closes it"),
+        (
+            file(f"{RULES}/10-vfio.rules", WRONG_KIND + 'KERNEL=="vfio", MODE="0600"'),
+            f"{RULES}/10-vfio.rules:2 closes it",
+        ),
+        (file(VENDOR, CLOSE), f"{VENDOR}:1 closes it, and belongs to a package"),
+        (file(f"{RULES}/99-h.rules", WRONG_KIND), WRITE_ONE),
+        (file(f"{RULES}/99-h.rules", CLOSE.replace("0600", "0666")), WRITE_ONE),
+        (file(f"{RULES}/99-h.txt", CLOSE), WRITE_ONE),
+    ],
+    ids=["later", "own", "package", "other devices", "other mode", "not read"],
+)
+def test_the_rule_that_closes_it_is_named(rule: Parts, right: str) -> None:
+    (told,) = judged(CARD, LIBVIRT, node(0o600), rule).diagnoses
+    assert right in str(told.finding.advice)

@@ -7,7 +7,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, amd_desktop, cpu, intel_desktop
 from support.fixture_hosts.parts import Parts, file
-from support.fixture_hosts.recipes.passthrough import huge_pages, vm
+from support.fixture_hosts.recipes.passthrough import HUGE, huge_pages, vm
 from support.machines import GROUPS, PCI, SYSFS, function, result, whole
 from vfio_doctor.checks.vfio.binding import VfioNotBound
 from vfio_doctor.checks.vfio.display import VfioBootCard, VfioDisplayLost
@@ -305,6 +305,31 @@ def test_huge_pages(parts: tuple[Parts, ...], fails: bool) -> None:
         VfioHugePages, igpu(), card("vfio-pci"), vm("01:00.0", huge=True), *parts
     )
     assert bool(found.diagnoses) is fails
+
+
+@pytest.mark.parametrize(
+    ("free", "users", "severities"),
+    [
+        ("4", "0", [Severity.WARNING]),
+        ("4", "1", []),
+        ("4096", "0", []),
+        ("?", "0", []),
+    ],
+    ids=["held", "a VM runs", "free", "unknown"],
+)
+def test_reserved_pages_have_to_be_free_if_no_vm_runs(
+    free: str, users: str, severities: list[Severity]
+) -> None:
+    found = judged(
+        VfioHugePages,
+        igpu(),
+        card("vfio-pci"),
+        vm("01:00.0", huge=True),
+        huge_pages(4096),
+        file(f"{HUGE}/free_hugepages", f"{free}\n"),
+        file("/proc/modules", f"kvm_intel 167936 {users} - Live 0x0\n"),
+    )
+    assert [d.severity for d in found.diagnoses] == severities
 
 
 def power(state: str, status: str) -> Parts:

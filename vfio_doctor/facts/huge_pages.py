@@ -28,16 +28,27 @@ _LIMIT = 1 << 16
 
 
 class Pool(NamedTuple):
-    """The huge pages of one size: reserved, and what may be added on demand."""
+    """The huge pages of one size: reserved, and what may be added on demand.
+
+    ``free`` are those of the reserved that nobody has, None if that is not known.
+    """
 
     page_kib: int
     reserved: int
     on_demand: int = 0
+    free: int | None = None
 
     @property
     def kib(self) -> int:
         """Return how much memory VMs can get from it at the most."""
         return self.page_kib * (self.reserved + self.on_demand)
+
+    @property
+    def left_kib(self) -> int | None:
+        """Return how much of it a VM can get now, None if that is not known."""
+        if self.free is None:
+            return None
+        return self.page_kib * (self.free + self.on_demand)
 
     @property
     def path(self) -> str:
@@ -91,7 +102,8 @@ def _pool(host: Reader, name: str, unread: list[Missing]) -> Pool | None:
     if not (size.isascii() and size.isdigit()):
         return None
     more = 0 if isinstance(on_demand, Missing) else on_demand
-    return Pool(int(size), reserved, more)
+    free = _count(host, name, "free_hugepages")
+    return Pool(int(size), reserved, more, None if isinstance(free, Missing) else free)
 
 
 def _count(host: Reader, name: str, what: str) -> int | Missing:

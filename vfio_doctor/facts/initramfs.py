@@ -75,55 +75,8 @@ class InitramfsModules(NamedTuple):
         return path, next(call for name, call in COMMANDS.items() if name in path)
 
 
-# Graphics drivers that take every card of their maker as soon as they are loaded.
-GRAPHICS = ("amdgpu", "i915", "nouveau", "nvidia", "radeon", "xe")
-VFIO_PCI = "vfio_pci"
-
-
-class InitramfsOrder(NamedTuple):
-    """What mkinitcpio loads, in order, and which files it puts into the image.
-
-    ``config`` is its main file, "" if the host has none.
-    """
-
-    modules: tuple[str, ...]
-    files: tuple[str, ...]
-    config: str
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> InitramfsOrder:
-        """Read mkinitcpio's configuration; drop-ins come after the main file."""
-        main, folder, variable = SHELL_LISTS[0]
-        names = host.list(folder)
-        drop_ins = () if isinstance(names, Missing) else names
-        paths = (main, *(f"{folder}/{n}" for n in drop_ins if n.endswith(".conf")))
-        unread: list[Missing] = []
-        text = "\n".join(_text(host, path, unread) for path in paths)
-        if unread:
-            raise missing_fact(unread[0])
-        return cls(
-            tuple(module_name(name) for name in parse_shell_list(text, variable)),
-            parse_shell_list(text, "FILES"),
-            main if text.strip() else "",
-        )
-
-    def holds(self, path: str) -> bool:
-        """Tell whether FILES names a path; lists are read as those of modules."""
-        return module_name(path) in map(module_name, self.files)
-
-    @property
-    def loads(self) -> bool:
-        """Tell whether the image loads vfio-pci."""
-        return VFIO_PCI in self.modules
-
-    @property
-    def earlier(self) -> str:
-        """Return a graphics driver that is loaded before vfio-pci, or ""."""
-        before = self.modules[: self.modules.index(VFIO_PCI)] if self.loads else ()
-        return next((name for name in before if name in GRAPHICS), "")
-
-
-def _text(host: Reader, path: str, unread: list[Missing]) -> str:
+def config_text(host: Reader, path: str, unread: list[Missing]) -> str:
+    """Return a file's text, "" if it has none; note it if it cannot be read."""
     text = read_text(host, path)
     if isinstance(text, str):
         return text
@@ -133,7 +86,7 @@ def _text(host: Reader, path: str, unread: list[Missing]) -> str:
 
 
 def _from_tools(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:
-    text = _text(host, TOOLS_LIST, unread)
+    text = config_text(host, TOOLS_LIST, unread)
     for name in parse_initramfs_tools(text).modules:
         yield name, TOOLS_LIST
 
@@ -149,7 +102,14 @@ def _from_shell(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]
             unread.append(names)
         drop_ins = () if isinstance(names, Missing) else names
         files = (f"{folder}/{name}" for name in drop_ins if _is_read(name))
+        texts: dict[str, str] = {}
         for path in (main, *files):
-            text = _text(host, path, unread)
-            for name in parse_shell_list(text, variable):
-                yield name, path
+            texts[path] = config_text(host, path, unread)
+        for name in parse_shell_list("\n".join(texts.values()), variable):
+            yield name, _home(name, texts, variable)
+
+
+def _home(name: str, texts: dict[str, str], variable: str) -> str:
+    """Return the last file whose own words name a module, of those that do."""
+    named = [p for p, text in texts.items() if name in parse_shell_list(text, variable)]
+    return next(reversed(named), next(iter(texts)))

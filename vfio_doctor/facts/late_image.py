@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.image_tool import ImageKind
 from vfio_doctor.facts.initramfs import (
     COMMANDS,
-    GRAPHICS,
     SHELL_LISTS,
     TOOLS_LIST,
-    VFIO_PCI,
-    InitramfsOrder,
 )
+from vfio_doctor.facts.initramfs_order import GRAPHICS, VFIO_PCI, InitramfsOrder
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.reader import Missing, read_text
@@ -164,7 +163,8 @@ def _mkinitcpio(facts: Facts) -> Iterator[LateReason]:
         order = facts[InitramfsOrder]
     except MissingFact:
         return
-    yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
+    if order.tool is ImageKind.MKINITCPIO:
+        yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
 
 
 def _tools(host: Reader) -> Iterator[LateReason]:

@@ -57,16 +57,21 @@ NO_LOCKDOWN = say(
 
 
 class LoadedModules(NamedTuple):
-    """Names of ``/proc/modules``, spelt with ``_``; built-in ones are not there."""
+    """Names of ``/proc/modules``, spelt with ``_``; built-in ones are not there.
+
+    ``idle`` are those that nobody uses: no module, and no open file.
+    """
 
     names: frozenset[str]
+    idle: frozenset[str] = frozenset()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LoadedModules:
         """Read ``/proc/modules``; raise `MissingFact` if it cannot be."""
         text = known(read_text(host, MODULES))
-        lines = (line.split(None, 1) for line in text.splitlines())
-        return cls(frozenset(words[0] for words in lines if words))
+        lines = [line.split(None, 3) for line in text.splitlines()]
+        names = frozenset(words[0] for words in lines if words)
+        return cls(names, frozenset(w[0] for w in lines if w[2:3] == ["0"]))
 
     def has(self, module: str) -> bool:
         """Tell whether a module is loaded, ``-`` and ``_`` being equal."""

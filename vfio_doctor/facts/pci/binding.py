@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
+from vfio_doctor.facts.initramfs_order import InitramfsOrder
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
@@ -18,6 +19,7 @@ from vfio_doctor.facts.pci.refusals import refusals
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
+from vfio_doctor.parse.modprobe import loads_itself
 from vfio_doctor.parse.pci import module_of
 from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id
 from vfio_doctor.value import NamedTuple
@@ -69,6 +71,17 @@ TWIN_SCRIPT = say(
     "{source} runs a command of its own in place of loading vfio-pci: have that bind"
     " {device} by its address",
 )
+OWN_COMMAND = say(
+    "bind-own-command",
+    "{source} runs a command in place of loading vfio-pci, and the initramfs does not"
+    " hold {path}: loading vfio-pci fails there. Take the line out first, or have the"
+    " image hold it",
+)
+NEVER_LOADS = say(
+    "bind-own-command-never-loads",
+    "{source} runs a command in place of loading vfio-pci that does not load it"
+    " (`modprobe -i vfio-pci`). Take the line out first",
+)
 NOT_IN_IMAGE = say(
     "bind-not-in-image",
     "the initramfs of this system's image does not hold vfio-pci. Run `sudo rpm-ostree"
@@ -118,6 +131,8 @@ def binding(bdf: str, facts: Facts) -> Binding:
     twins = tuple(_twins(card, facts, made.arguments))
     if twins:
         made = _by_address(card, twins, facts)
+    elif made.early:
+        _refuse_own_command(facts)
     _refuse_if_set(made, facts)
     return made
 
@@ -148,6 +163,18 @@ def _by_ids(card: Card, facts: Facts) -> Binding:
             raise CannotFix(NOT_IN_IMAGE.filled(ids=words))
         return Binding(card, (*arguments, EARLY), (), False)
     return Binding(card, arguments, _softdeps(card), True)
+
+
+def _refuse_own_command(facts: Facts) -> None:
+    """Raise `CannotFix` if what runs in place of vfio-pci fails in the initramfs."""
+    for script in facts[InstallScripts].scripts:
+        text = "" if isinstance(script.text, Missing) else script.text
+        known = bool(text) or not script.path
+        if known and not loads_itself(f"{script.command}\n{text}"):
+            raise CannotFix(NEVER_LOADS.filled(source=script.source))
+        if script.path and not facts[InitramfsOrder].holds(script.path):
+            said = OWN_COMMAND.filled(source=script.source, path=script.path)
+            raise CannotFix(said)
 
 
 def _softdeps(card: Card) -> tuple[str, ...]:

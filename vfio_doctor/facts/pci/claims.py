@@ -11,7 +11,7 @@ from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Kind, Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.pci import is_address, is_vfio_driver, overridden
@@ -86,13 +86,20 @@ class Claim(NamedTuple):
 class Script(NamedTuple):
     """A command that ``install vfio-pci`` runs in place of loading the module.
 
-    ``path`` is its first word if that is a path, else ""; ``text`` is its content.
+    ``path`` is its first word if that is a path, else ""; ``text`` is its content,
+    ``mode`` its permissions.
     """
 
     source: str
     command: str
     path: str
     text: str | Missing
+    mode: int = 0o755
+
+    @property
+    def is_executable(self) -> bool:
+        """Tell whether modprobe, which is root's, may run it."""
+        return bool(self.mode & 0o111)
 
 
 class InstallScripts(NamedTuple):
@@ -186,7 +193,12 @@ def _script(host: Reader, path: str, item: Directive) -> Script:
     first = item.rest.split()[0].rstrip(";&|") if item.rest.split() else ""
     named = first if first.startswith("/") else ""
     text = read_text(host, named, _LIMIT) if named else item.rest
-    return Script(f"{path}:{item.line}", item.rest, named, text)
+    stat = host.lstat(named) if named else Missing(path, Why.ABSENT)
+    # A link's own mode says nothing of what it leads to.
+    if isinstance(stat, Missing) or stat.kind is not Kind.FILE:
+        return Script(f"{path}:{item.line}", item.rest, named, text)
+    mode = stat.mode & 0o7777
+    return Script(f"{path}:{item.line}", item.rest, named, text, mode)
 
 
 class Said:

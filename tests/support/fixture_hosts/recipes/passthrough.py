@@ -7,6 +7,7 @@ from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
 from support.fixture_hosts.systems import MSRS
+from vfio_doctor.host.reader import Kind, Stat
 
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 SCRIPT = "/usr/local/bin/vfio-pci-override.sh"
@@ -58,9 +59,15 @@ def override_script(modules: str) -> tuple[Parts, ...]:
     """Return a script in place of vfio-pci, in the image of mkinitcpio."""
     return (
         file("/etc/modprobe.d/vfio.conf", f"install vfio-pci {SCRIPT}\n"),
-        file(SCRIPT, OVERRIDE),
+        executable(SCRIPT, OVERRIDE),
         file("/etc/mkinitcpio.conf", f"MODULES=({modules})\nFILES=({SCRIPT})\n"),
     )
+
+
+def executable(path: str, text: str) -> Parts:
+    """Return a script that root may run."""
+    stat = Stat(Kind.FILE, 0o755, 0, 0, "root", "root", size=len(text))
+    return Parts({path: text}, {path: stat})
 
 
 SYSFS = "/sys/bus/pci/devices"
