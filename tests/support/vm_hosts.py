@@ -53,6 +53,7 @@ FILES = {
     "/usr/share/OVMF/OVMF_CODE_4M.fd": "firmware",
     "/usr/bin/qemu-system-x86_64": "program",
     "/sys/class/drm/card0-HDMI-A-1/status": "connected\n",
+    "/sys/class/drm/card0-HDMI-A-1/enabled": "enabled\n",
     "/sys/class/drm/card0-HDMI-A-1/modes": "2560x1440\n",
     "/proc/mounts": "/dev/nvme0n1p1 / ext4 rw 0 0\n",
     "/proc/swaps": "Filename Type Size Used Priority\n",
@@ -78,7 +79,12 @@ def host(
             CPU.format(n=n, vendor=vendor, bits=bits) for n in range(16)
         ),
     }
-    folders = [GROUPS, "/sys/class/leds", *(f"{GROUPS}/{f.group}" for f in functions)]
+    folders = [
+        GROUPS,
+        "/sys/class/leds",
+        f"{PCI}/0000:00:02.0/drm/card0",
+        *(f"{GROUPS}/{f.group}" for f in functions),
+    ]
     nodes: dict[str, Stat | Missing] = {
         "/dev/kvm": CHAR_NODE,
         "/sys/class/block/nvme0n1p1": link(f"../..{DISK[4:]}/nvme0n1p1"),
