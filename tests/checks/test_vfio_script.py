@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import OVERRIDE, SCRIPT, executable
 from support.machines import SYSFS, function, result, whole
 from vfio_doctor.checks.vfio.script import VfioScriptIdle
 from vfio_doctor.host.reader import Stat
+from vfio_doctor.model import Status
 
 BASE = (
     Parts(folders=SYSFS),
@@ -81,6 +83,13 @@ def test_the_script_is_in_the_image_of_every_builder(
     parts: tuple[Parts, ...], right: list[str]
 ) -> None:
     assert kinds(*parts) == right
+
+
+@pytest.mark.parametrize("path", [MAIN, DRACUT, f"{TOOLS}/modules", f"{TOOLS}/hooks/v"])
+def test_a_list_that_cannot_be_read_may_load_it(path: str) -> None:
+    closed = Parts({path: hosts.denied(path)})
+    found = result(whole(*BASE, LINE, RUNS, LIST, closed), VfioScriptIdle)
+    assert found.status is Status.UNKNOWN
 
 
 KMS = file(MAIN, "MODULES=()\nFILES=()\nHOOKS=(base modconf kms)\n")

@@ -115,7 +115,10 @@ def _list(said: str, variable: str) -> tuple[str, ...]:
 
 
 def _tools(host: Reader) -> InitramfsOrder:
-    text = config_text(host, TOOLS_LIST, [])
+    unread: list[Missing] = []
+    text = config_text(host, TOOLS_LIST, unread)
+    if unread:
+        raise missing_fact(unread[0])
     modules = tuple(map(module_name, parse_initramfs_tools(text).modules))
     config = TOOLS_LIST if text else ""
     return InitramfsOrder(modules, (), config, ImageKind.INITRAMFS_TOOLS)

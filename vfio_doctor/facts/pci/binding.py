@@ -77,6 +77,8 @@ OWN_COMMAND = say(
     " hold {path}: loading vfio-pci fails there. Take the line out first, or have the"
     " image hold it",
 )
+# What such a script is for; of another one nothing is known.
+PURPOSE = "driver_override"
 NEVER_LOADS = say(
     "bind-own-command-never-loads",
     "{source} runs a command in place of loading vfio-pci that does not load it"
@@ -169,8 +171,8 @@ def _refuse_own_command(facts: Facts) -> None:
     """Raise `CannotFix` if what runs in place of vfio-pci fails in the initramfs."""
     for script in facts[InstallScripts].scripts:
         text = "" if isinstance(script.text, Missing) else script.text
-        known = bool(text) or not script.path
-        if known and not loads_itself(f"{script.command}\n{text}"):
+        told = not script.path or PURPOSE in text
+        if told and not loads_itself(f"{script.command}\n{text}"):
             raise CannotFix(NEVER_LOADS.filled(source=script.source))
         if script.path and not facts[InitramfsOrder].holds(script.path):
             said = OWN_COMMAND.filled(source=script.source, path=script.path)
