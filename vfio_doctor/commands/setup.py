@@ -43,8 +43,6 @@ CONCERNED = (
     "kvm-reports-ignored-msrs",
     NOT_BOUND,
 )
-# Memory controllers, SMBus, IOMMUs and the like: nobody gives those to a VM.
-INFRASTRUCTURE = ("05", "08", "0c05", "11")
 CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
 CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
 WHICH = "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
@@ -67,6 +65,9 @@ STAYS = say(
 NOT_YET = say(
     "setup-not-yet",
     "Not bound yet: {devices}. After the reboot, run {command} again.",
+)
+A_BRIDGE = say(
+    "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
 )
 NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
 BOUND = say(
@@ -254,12 +255,13 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
 
 def _cards(facts: Facts) -> list[list[DeviceRow]]:
     """Return the functions that a person would give away, a list for each card."""
+    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
     from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.parse.pci import BRIDGE_CLASS, slot
+    from vfio_doctor.parse.pci import slot
 
     cards: dict[str, list[DeviceRow]] = {}
     for row in facts[DeviceTable].rows:
-        if not row.device.class_.startswith((BRIDGE_CLASS, *INFRASTRUCTURE)):
+        if not (is_bridge(row.device) or is_infrastructure(row.device)):
             cards.setdefault(slot(row.device.bdf), []).append(row)
     return list(cards.values())
 
@@ -270,6 +272,7 @@ def _named(rows: list[DeviceRow]) -> str:
 
 def _tell_if_bound(facts: Facts) -> None:
     """Say that a named device is bound already; raise Failure if there is none."""
+    from vfio_doctor.facts.pci.chipset import is_bridge
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
@@ -278,6 +281,8 @@ def _tell_if_bound(facts: Facts) -> None:
         if claim.kind is ClaimKind.SETUP:
             raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
     for one in wanted.devices:
+        if ClaimKind.SETUP in one.kinds and is_bridge(one.device):
+            raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
         others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
         if ClaimKind.SETUP in one.kinds and one.held and others:
             click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
