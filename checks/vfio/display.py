@@ -15,7 +15,6 @@ from vfio_doctor.api import (
     HostPlace,
     Iterator,
     Missing,
-    NotApplicable,
     PciDevice,
     PciDevices,
     Severity,
@@ -95,8 +94,7 @@ def _cards(facts: Facts) -> tuple[Wanted, ...]:
     wanted.demand()
     cards = tuple(one for one in wanted.devices if one.device.is_display)
     if not cards:
-        wanted.all_seen()
-        raise NotApplicable(NO_CARD)
+        wanted.none(NO_CARD)
     return cards
 
 

@@ -15,7 +15,6 @@ from vfio_doctor.api import (
     KernelMessages,
     LibvirtUnits,
     MissingFact,
-    NotApplicable,
     Severity,
     Vm,
     Vms,
@@ -100,8 +99,7 @@ class VfioMemoryLimit(Check):
         given = [vm for vm in facts[Vms].vms if vm.functions]
         held = any(one.held for one in wanted.devices)
         if not given and not held:
-            wanted.all_seen()
-            raise NotApplicable(NO_VM)
+            wanted.none(NO_VM)
         for vm in given:
             if 0 < vm.limit_kib < vm.memory_kib + BESIDE_KIB:
                 yield _hard_limit(vm)
@@ -207,8 +205,7 @@ class VfioSessionVm(Check):
         wanted.demand()
         given = [vm for vm in facts[Vms].vms if vm.functions]
         if not given:
-            wanted.all_seen()
-            raise NotApplicable(NO_VM)
+            wanted.none(NO_VM)
         for vm in given:
             if not vm.of_person:
                 continue

@@ -14,7 +14,6 @@ from vfio_doctor.api import (
     Missing,
     MissingFact,
     NodePlace,
-    NotApplicable,
     QemuUser,
     Severity,
     Stat,
@@ -102,8 +101,7 @@ class VfioNodeClosed(Check):
         held = any(one.held for one in wanted.devices)
         absent = isinstance(stat, Missing) and stat.why is not Why.DENIED
         if not held or absent:
-            wanted.all_seen()
-            raise NotApplicable(NOT_THERE)
+            wanted.none(NOT_THERE)
         node = known(stat)
         if node.mode & READ_AND_WRITE != READ_AND_WRITE and not node.acl:
             yield from _closed(node, facts)

@@ -15,7 +15,6 @@ from vfio_doctor.api import (
     Message,
     Missing,
     MissingFact,
-    NotApplicable,
     Severity,
     VfioPciParameters,
     WantedDevices,
@@ -84,8 +83,7 @@ class VfioStuckInD3(Check):
         wanted.demand()
         held = {one.device.bdf for one in wanted.devices if one.held}
         if not held:
-            wanted.all_seen()
-            raise NotApplicable(NONE_HELD)
+            wanted.none(NONE_HELD)
         for state in facts[WantedStates].states:
             if state.bdf in held and state.power_state == COLD:
                 rows = tuple(_signs(state, facts))

@@ -17,7 +17,6 @@ from vfio_doctor.api import (
     Iterator,
     KernelMessages,
     MissingFact,
-    NotApplicable,
     PciDevice,
     Severity,
     WantedDevices,
@@ -85,8 +84,7 @@ class VfioDirectRegion(Check):
         wanted.demand()
         meant = members(one.device for one in wanted.devices)
         if not meant:
-            wanted.all_seen()
-            raise NotApplicable(NO_GROUPS)
+            wanted.none(NO_GROUPS)
         held = facts[DirectRegions]
         shown = dict(held.groups)
         for number, inside in meant.items():

@@ -17,7 +17,6 @@ from vfio_doctor.api import (
     LoadedModules,
     Message,
     Missing,
-    NotApplicable,
     PciDevice,
     Severity,
     Wanted,
@@ -109,8 +108,7 @@ class VfioCannotReset(Check):
         wanted.demand()
         states = {state.bdf: state for state in facts[WantedStates].states}
         if not any(map(_methods, states.values())) and _is_old(facts):
-            wanted.all_seen()
-            raise NotApplicable(NOT_LISTED)
+            wanted.none(NOT_LISTED)
         for bus in facts[WantedBuses].buses:
             one = wanted.of(bus.bdf)
             methods = _methods(states[bus.bdf])
@@ -262,8 +260,7 @@ class VfioAmdReset(Check):
         wanted.demand()
         cards = [one for one in wanted.devices if _is_affected(one.device)]
         if not cards:
-            wanted.all_seen()
-            raise NotApplicable(NO_SUCH_CARD)
+            wanted.none(NO_SUCH_CARD)
         states = {state.bdf: state for state in facts[WantedStates].states}
         for one in cards:
             yield from _amd(one, states[one.device.bdf], facts)

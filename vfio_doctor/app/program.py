@@ -32,12 +32,10 @@ def called(chosen: Chosen | None = None) -> Called:
     if chosen.redact:
         # What is for others names neither a folder nor an account of ours.
         return CANONICAL
-    devices = [word for name in chosen.devices for word in ("--device", name)]
-    about = [word for area in chosen.areas for word in ("--with", area)]
-    about += devices
+    devices = each("--device", chosen.devices)
+    about = each("--with", chosen.areas) + devices
     about += ["--user", chosen.user] if chosen.user else []
-    rules = [word for name in chosen.select for word in ("--select", name)]
-    rules += [word for name in chosen.skip for word in ("--skip", name)]
+    rules = each("--select", chosen.select) + each("--skip", chosen.skip)
     made = made._replace(rules=shlex.join(rules))
     if chosen.capture is None:
         held = shlex.join(about)
@@ -47,6 +45,11 @@ def called(chosen: Chosen | None = None) -> Called:
     held = shlex.join(["--capture", chosen.capture, *about])
     there = shlex.join(devices)
     return made._replace(options=held, root_options=there, capture=capture, root=SUDO)
+
+
+def each(option: str, values: tuple[str, ...]) -> list[str]:
+    """Return the words that give an option once for each value."""
+    return [word for value in values for word in (option, value)]
 
 
 def program(argv0: str) -> list[str]:

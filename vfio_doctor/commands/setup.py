@@ -186,6 +186,7 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
 def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
+    from vfio_doctor.app.program import each
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
 
@@ -202,13 +203,9 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     _refuse(done, result)
     status = repair.run(chosen, place)
     if result.status is Status.BLOCKED:
-        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(_words(devices))}"
+        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(each('--device', devices))}"
         to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
     return status
-
-
-def _words(devices: tuple[str, ...]) -> list[str]:
-    return [word for device in devices for word in ("--device", device)]
 
 
 def _refuse(done: Diagnosed, result: CheckResult) -> None:

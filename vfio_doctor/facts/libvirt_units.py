@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.systemd_unit import (
     Setting,
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-DAEMONS = ("libvirtd", "virtqemud")
-# A unit in an earlier folder stands for those of the same name in later ones.
-FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+DAEMONS = (MONOLITHIC, MODULAR)
 BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
 RESOURCE = "CAP_SYS_RESOURCE"
 
@@ -73,7 +72,7 @@ def _unit(host: Reader, name: str, unread: list[Missing]) -> DaemonUnit:
 
 
 def _main(host: Reader, name: str) -> Iterator[str]:
-    for folder in FOLDERS:
+    for folder in UNITS:
         path = f"{folder}/{name}.service"
         if not isinstance(host.lstat(path), Missing):
             yield path
@@ -82,7 +81,7 @@ def _main(host: Reader, name: str) -> Iterator[str]:
 
 def _drop_ins(host: Reader, name: str) -> Iterator[str]:
     chosen: dict[str, str] = {}
-    for folder in FOLDERS:
+    for folder in UNITS:
         listed = host.list(f"{folder}/{name}.service.d")
         for each in () if isinstance(listed, Missing) else listed:
             if each.endswith(".conf"):

@@ -17,6 +17,8 @@ from vfio_doctor.repair.values import Effect, Served, StepState, Verdict
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
@@ -58,19 +60,19 @@ def verify(
     a step that would have brought it forward could not be made, the finding is
     AFTER_REBOOT.
     """
-    wanted = sorted({f.check for fix in fixes for f in fix.findings})
-    if not wanted:
-        return ()
-    results = _judged_again(facts, registry, wanted)
     late = any(step.state is StepState.LATE for step in outcome.steps)
-    found = {
-        finding: _verdict(finding, results.get(finding.check), fix.reboot or late)
-        for fix in fixes
-        for finding in fix.findings
-    }
-    return tuple(
-        found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
-    )
+    waits = {f: fix.reboot or late for fix in fixes for f in fix.findings}
+    return tuple(verdict for verdict, _ in _again(facts, registry, waits))
+
+
+def _again(
+    facts: Facts, registry: Registry, waits: dict[Served, bool]
+) -> Iterator[tuple[Verdict, CheckResult | None]]:
+    """Yield a verdict a finding, sorted, and how its check ends now."""
+    results = _judged_again(facts, registry, sorted({f.check for f in waits}))
+    for finding in sorted(waits, key=lambda f: (f.check, f.subject)):
+        result = results.get(finding.check)
+        yield _verdict(finding, result, waits[finding]), result
 
 
 def _judged_again(
@@ -106,22 +108,17 @@ def still_so(
     does not apply any more: what a repair has written asks for it, unless that is gone.
     """
     now = boot_id(host)
-    fixes = [(fix, run.beginning.boot) for run in runs for fix in run.beginning.fixes]
-    wanted = sorted({served.check for fix, _ in fixes for served in fix.findings})
-    if not wanted:
-        return ()
-    results = _judged_again(facts, registry, wanted)
-    found = {
-        served: _verdict(served, results.get(served.check), fix.reboot and boot == now)
-        for fix, boot in fixes
-        for served in fix.findings
+    waits = {
+        finding: fix.reboot and run.beginning.boot == now
+        for run in runs
+        for fix in run.beginning.fixes
+        for finding in fix.findings
     }
-    for served, verdict in found.items():
-        result = results.get(served.check)
-        if result is not None and result.status in GONE:
-            found[served] = verdict._replace(effect=Effect.FAILING, why=result.reason)
     return tuple(
-        found[key] for key in sorted(found, key=lambda f: (f.check, f.subject))
+        verdict._replace(effect=Effect.FAILING, why=result.reason)
+        if result is not None and result.status in GONE
+        else verdict
+        for verdict, result in _again(facts, registry, waits)
     )
 
 

@@ -26,6 +26,7 @@ FOLDERS = (
     *("/usr/libexec", "/run/current-system/sw/bin"),
 )
 ADMIN_UNITS = "/etc/systemd/system"
+# A unit in an earlier folder stands for those of the same name in later ones.
 UNITS = (ADMIN_UNITS, "/run/systemd/system", "/usr/lib/systemd/system")
 OLD_UNITS = "/lib/systemd/system"
 TARGETS = ("sockets.target.wants", "multi-user.target.wants")

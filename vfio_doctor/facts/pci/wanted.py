@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from vfio_doctor.facts.base import NotApplicable, missing_fact
 from vfio_doctor.facts.pci.claims import STANDING, Claim, ClaimKind, Said, claims
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 DRIVERS = "/sys/bus/pci/drivers"
 NOTHING_WANTED = say(
@@ -84,8 +85,12 @@ class WantedDevices(NamedTuple):
     def demand(self) -> None:
         """Raise `NotApplicable` if nothing is meant for a VM."""
         if not self.devices and not self.lost:
-            self.all_seen()
-            raise NotApplicable(NOTHING_WANTED)
+            self.none(NOTHING_WANTED)
+
+    def none(self, why: Message) -> NoReturn:
+        """Raise `NotApplicable`, or `MissingFact` if one that is not seen may do."""
+        self.all_seen()
+        raise NotApplicable(why)
 
     def all_seen(self) -> None:
         """Raise `MissingFact` if another may be meant: then nothing is healthy."""
