@@ -78,18 +78,18 @@ def look(place: Place, quiet: bool) -> int:
 
 
 def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:
-    from vfio_doctor.repair.journal_lines import RunState
+    from vfio_doctor.repair.journal_lines import RunState, standing
     from vfio_doctor.repair.verify import still_so
 
-    standing = tuple(run for run in runs if run.state is not RunState.UNDONE)
-    for run in standing:
+    left = standing(runs)
+    for run in left:
         if run.state is RunState.OPEN:
             yield 1, INTERRUPTED.filled(run=run.id)
-    if not standing:
+    if not any(run.beginning.fixes for run in left):
         yield 0, NOTHING
         return
     done = place.look(Chosen())
-    verdicts = still_so(done.host, done.facts, done.registry, standing)
+    verdicts = still_so(done.host, done.facts, done.registry, left)
     for verdict in verdicts:
         check, subject = verdict.finding.check, verdict.finding.subject
         if verdict.effect is Effect.FAILING:
