@@ -161,6 +161,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.recorded_groups import RECORD as RECORD
+    from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
+    from vfio_doctor.facts.pci.recorded_groups import recorded as recorded
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens

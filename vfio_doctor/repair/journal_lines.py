@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Step, Value
 
 DIGITS = 16
+BINDS = "bind-card"
 # The journal's form. A greater number means: what it says may not be understood,
 # so the run is named and left alone. Fields that are not known are ignored; a kind
 # or state that is not known makes the run unreadable.
@@ -119,6 +120,11 @@ class Run(NamedTuple):
     def id(self) -> str:
         """Return the run's id, which is the name of its folder."""
         return self.beginning.run
+
+    @property
+    def binds(self) -> bool:
+        """Tell whether it has bound a card, which is looked at item by item."""
+        return any(fix.id == BINDS for fix in self.beginning.fixes)
 
 
 def standing(runs: tuple[Run, ...]) -> tuple[Run, ...]:

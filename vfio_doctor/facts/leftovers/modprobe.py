@@ -9,6 +9,7 @@ from vfio_doctor.facts.leftovers.arguments import GRAPHICS, MODULES
 from vfio_doctor.facts.leftovers.leftover import LINES, Leftover, Whose, without
 from vfio_doctor.facts.pci.binding import BINDING_FILE
 from vfio_doctor.facts.pci.claims import VFIO_PCI
+from vfio_doctor.facts.pci.recorded_groups import RECORD
 from vfio_doctor.messages import say
 from vfio_doctor.model import DeleteFile
 from vfio_doctor.parse.modprobe import dependency, module_name, parse
@@ -27,6 +28,8 @@ SCRIPT = say("leftover-script", "the script {path}")
 SCRIPT_STAYS = say(
     "leftover-script-stays", "nothing runs it any more: delete it if you want to"
 )
+GROUPS = say("leftover-groups", "the record of IOMMU groups, {path}")
+OF_SET_UP = say("leftover-groups-why", "it is for what is set up")
 BLACKLIST_STAYS = say(
     "leftover-blacklist-line-stays",
     "it keeps the driver away from every card: take it out by hand, unless it is meant",
@@ -48,6 +51,9 @@ def of_passthrough(said: Said) -> Iterator[Leftover]:
             yield from _scripts(found)
         yield from _blacklists(path, found)
     yield from _listed(said, MODULES, "")
+    if said.text(RECORD):
+        shown = GROUPS.filled(path=RECORD)
+        yield Leftover(shown, Whose.OURS, (DeleteFile(RECORD, OF_SET_UP),))
 
 
 def of_looking_glass(said: Said) -> Iterator[Leftover]:

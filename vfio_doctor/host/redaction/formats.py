@@ -254,6 +254,7 @@ ROWS = (
     Row(("/boot/config/vfio-pci.cfg",), passthrough.unraid),
     Row(("*/systemd/system/*.service*",), passthrough.unit),
     Row(("/etc/driverctl.d/*",), systems.words),
+    Row(("/var/lib/vfio-doctor/groups",), passthrough.groups),
     Row(("/etc/sysfs.conf", "/etc/sysfs.d/*.conf"), passthrough.sysfs),
     Row(("/etc/sysctl.conf", "*/sysctl.d/*.conf"), passthrough.settings),
     Row(("/proc/net/route",), passthrough.routes),

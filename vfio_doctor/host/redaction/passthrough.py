@@ -11,6 +11,7 @@ from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
 from vfio_doctor.parse.pve import parse_pve
+from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.systemd_unit import limit_bytes
 
 if TYPE_CHECKING:
@@ -87,6 +88,12 @@ def script(text: str, names: Names) -> str:
 def connector(text: str, names: Names) -> str:
     """Return whether a display is connected, or in use."""
     return scrub.words(text, names, _STATES)
+
+
+def groups(text: str, names: Names) -> str:
+    """Return the groups that a set-up has recorded: addresses, ids and numbers."""
+    found = [one.line for one in parse_groups(text)]
+    return _kept("line of groups", len(text.splitlines()), found, names)
 
 
 def settings(text: str, names: Names) -> str:
