@@ -29,7 +29,7 @@ def kept(
     """
     if not any(_promises(d) for result in results for d in result.diagnoses):
         return results
-    broken = _broken(_plan(host, facts, results))
+    broken = _broken(plan_for(host, facts, results, risky=True)[0])
     return tuple(
         result._replace(
             diagnoses=tuple(_told(result.id, d, broken) for d in result.diagnoses)
@@ -44,13 +44,17 @@ def _promises(diagnosis: Diagnosis) -> bool:
     return made and fix is not None and fix.applicability is not Applicability.MANUAL
 
 
-def _plan(host: Reader, facts: Facts, results: tuple[CheckResult, ...]) -> Plan:
-    backend: BootBackend | Message
+def plan_for(
+    host: Reader, facts: Facts, results: tuple[CheckResult, ...], risky: bool
+) -> tuple[Plan, BootBackend | None]:
+    """Return the plan for what was found, and the boot tool it uses, if any."""
+    backend: BootBackend | None = None
+    asked: BootBackend | Message
     try:
-        backend = choose(host, facts)
+        asked = backend = choose(host, facts)
     except (CannotFix, MissingFact) as reason:
-        backend = reason.message
-    return make_plan(host, facts, results, backend, risky=True)
+        asked = reason.message
+    return make_plan(host, facts, results, asked, risky), backend
 
 
 def _broken(plan: Plan) -> dict[Wish, Message]:
