@@ -13,7 +13,7 @@ from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.options import Failure
 from vfio_doctor.app.output import emit, opened
-from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble, exit_status
 from vfio_doctor.facts.base import Facts, MissingFact, Options
@@ -107,6 +107,8 @@ def judged(facts: Facts, chosen: Chosen) -> tuple[Registry, tuple[CheckResult, .
         results = diagnose(facts, registry, chosen.select, chosen.skip)
     except ValueError as error:
         raise click.UsageError(_with_suggestion(str(error), registry)) from error
+    if chosen.ahead:
+        results = ahead(facts, registry, results)
     if not results and (chosen.select or chosen.skip):
         raise click.UsageError(
             "Nothing is left to judge: --skip leaves out all of --select."
@@ -160,6 +162,8 @@ def options_of(chosen: Chosen) -> Options:
         chosen.ignore_msrs,
         chosen.devices,
         chosen.bind,
+        chosen.ahead,
+        chosen.headless,
     )
 
 

@@ -137,6 +137,8 @@ class Chosen(NamedTuple):
     ignore_msrs: bool = False
     devices: tuple[str, ...] = ()
     bind: bool = False
+    ahead: bool = False
+    headless: bool = False
 
     @classmethod
     def of(
