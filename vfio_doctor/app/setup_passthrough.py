@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow
+    from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.model import CheckResult
 
 IN_FIRMWARE = "iommu-firmware-off"
@@ -128,6 +129,30 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     if after is not None:
         to_stderr(after)
     return status
+
+
+def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
+    """Return the set-up as files of an image; raise Failure if a card stays."""
+    from vfio_doctor.app.refused_here import refuse_here
+    from vfio_doctor.facts.base import CannotFix, MissingFact
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+    from vfio_doctor.facts.set_up_files import of_passthrough
+
+    try:
+        refuse_here(chosen, place)
+        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        chosen = chosen._replace(devices=devices, bind=True, ahead=True)
+        facts = place.look(chosen._replace(select=(NOT_BOUND,))).facts
+        _tell_if_bound(facts)
+        found = facts[WantedDevices].devices
+        asked = [one.device.bdf for one in found if ClaimKind.SETUP in one.kinds]
+        return of_passthrough(tuple(asked), facts)
+    except CannotFix as why:
+        told = STAYS.filled(device=" ".join(chosen.devices), why=why.message)
+        raise Failure(_hinted(told, why.message), 1) from why
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
 
 
 def _of(done: Diagnosed, check: str) -> CheckResult:

@@ -9,7 +9,6 @@ from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.by_hand import (
     ByHand,
     EfiStub,
-    Proxmox,
     Refind,
     Syslinux,
     ZfsBootMenu,
@@ -19,6 +18,7 @@ from vfio_doctor.boot.grubby import Grubby
 from vfio_doctor.boot.kernelstub import Kernelstub
 from vfio_doctor.boot.limine import Limine
 from vfio_doctor.boot.manual import NixOs
+from vfio_doctor.boot.proxmox import Proxmox
 from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.boot.sealed import SealedImage
 from vfio_doctor.boot.systemd_boot import SystemdBoot

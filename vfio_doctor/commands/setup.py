@@ -16,8 +16,10 @@ from vfio_doctor.messages import say
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.set_up_files import SetUpFiles
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+FORMS = ("bootc", "nixos")
 # Which options are for which of the two.
 ONLY_FOR = {
     "modes": ("--resolution", LOOKING_GLASS),
@@ -98,6 +100,15 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     show_default=True,
     help="For Looking Glass: how you get access to the kvmfr device.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", *FORMS)),
+    default="text",
+    show_default=True,
+    help="Instead of changing this host, print what such a set-up is made of: lines "
+    "for the Containerfile of a bootc image, or a module of NixOS.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @takes("user", "devices", "capture")
@@ -110,6 +121,7 @@ def command(
     hdr: bool,
     headless: bool,
     access: str,
+    form: str,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -128,16 +140,20 @@ def command(
       sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+      vfio-doctor setup passthrough --device 0000:01:00.0 --format bootc
     """
     from vfio_doctor.app.place import Place
     from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
+    chosen = chosen._replace(headless=headless)
+    if form != "text":
+        made = _files(chosen, what, modes, hdr)
+        raise click.exceptions.Exit(_printed(made, form))
     if chosen.capture is not None and not dry_run:
         raise click.UsageError("A captured host cannot be set up; add --dry-run.")
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
     if what == PASSTHROUGH:
-        chosen = chosen._replace(headless=headless)
         raise click.exceptions.Exit(passthrough(chosen, Place()))
     chosen = chosen._replace(areas=("kvmfr",))
     raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place()))
@@ -149,6 +165,43 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
     for name, (option, owner) in ONLY_FOR.items():
         if name in said and owner != what:
             raise click.UsageError(f"{option} is for `setup {owner}`.")
+
+
+def _files(
+    chosen: Chosen, what: str, modes: tuple[tuple[int, int], ...], hdr: bool
+) -> SetUpFiles:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import as_files
+
+    if what == PASSTHROUGH:
+        return as_files(chosen, Place())
+    return _looking_glass_files(chosen._replace(areas=("kvmfr",)), modes, hdr, Place())
+
+
+def _printed(made: SetUpFiles, form: str) -> int:
+    """Print the set-up in that form; nothing is changed."""
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.report.set_up_files import containerfile, nixos_module
+
+    emit(containerfile(made) if form == "bootc" else nixos_module(made))
+    return 0
+
+
+def _looking_glass_files(
+    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+) -> SetUpFiles:
+    from vfio_doctor.facts.base import MissingFact
+    from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize
+    from vfio_doctor.facts.set_up_files import of_looking_glass
+
+    facts = place.look(chosen).facts
+    try:
+        needed = _needed(modes, hdr)
+        size = max(_set_already(facts), needed) or facts[KvmfrSize].mib
+        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
 
 
 def looking_glass(
