@@ -254,18 +254,26 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     for number, rows in enumerate(free, 1):
         what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
         line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
-        click.echo(f"{number:>3}. {clean(line)}", err=True)
+        _tell(clean(line), f"{number:>3}. ")
     click.echo(str(KEPT), err=True)
     for rows in cards:
         if rows not in free:
             held = next(r for r in rows if r.verdict.free is False)
             line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
-            click.echo(f"     {clean(line)}", err=True)
+            _tell(clean(line), " " * 5)
     if not free:
         raise Failure(str(NONE_FREE), 1)
     with answered():
         number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
     return tuple(row.device.bdf for row in free[number - 1])
+
+
+def _tell(line: str, first: str) -> None:
+    """Show one of the cards; what does not fit is indented below it."""
+    from vfio_doctor.app.repair_machine import on_stderr
+
+    for each in on_stderr(line, first, " " * 7):
+        click.echo(each, err=True)
 
 
 def _cards(facts: Facts) -> list[list[DeviceRow]]:
