@@ -252,8 +252,8 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
     click.echo(str(CHOICES), err=True)
     for number, rows in enumerate(free, 1):
-        what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
-        line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
+        what = rows[0].name or rows[0].kind
+        line = CHOICE.filled(devices=_named(rows), what=what, verdict=_free(rows))
         _tell(clean(line), f"{number:>3}. ")
     click.echo(str(KEPT), err=True)
     for rows in cards:
@@ -266,6 +266,16 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     with answered():
         number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
     return tuple(row.device.bdf for row in free[number - 1])
+
+
+def _free(rows: list[DeviceRow]) -> Message:
+    """Return why a card is free; its own functions go with it anyway."""
+    from vfio_doctor.facts.pci.verdict import FREE, TOGETHER
+
+    words, own = rows[0].verdict.words, {row.device.bdf for row in rows}
+    others = dict(words.params).get("others", ())
+    alone = isinstance(others, tuple) and own.issuperset(map(str, others))
+    return FREE if words.id == TOGETHER.id and alone else words
 
 
 def _tell(line: str, first: str) -> None:
