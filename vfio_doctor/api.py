@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.image_options import OldOption as OldOption
+    from vfio_doctor.facts.image_options import OldOptions as OldOptions
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules

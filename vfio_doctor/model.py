@@ -312,12 +312,14 @@ Change = (
 class Terms(NamedTuple):
     """What a fix says of one repair, if its class does not say it for all.
 
-    ``may_be_lost`` says what a risky repair can cost.
+    ``may_be_lost`` says what a risky repair can cost; ``reboot`` that part of it takes
+    effect at the next boot only.
     """
 
     summary: Message | None = None
     applicability: Applicability | None = None
     may_be_lost: Message | None = None
+    reboot: bool = False
 
 
 # --- Steps: what apply does, each with all that undo needs ---

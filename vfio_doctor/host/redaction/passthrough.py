@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import scrub
+from vfio_doctor.host.redaction import arguments, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
@@ -161,6 +161,12 @@ def routes(text: str, names: Names) -> str:
 
 
 def swaps(text: str, names: Names) -> str:
-    """Return nothing: disks are nobody's business."""
-    names.leave_out("mount", text.count("\n"))
-    return ""
+    """Return which disks are in use as swap, and nothing of files."""
+    lines = text.splitlines()[1:]
+    found = [
+        f"{arguments.disk(line.split()[0], names)} partition 1 0 -2"
+        for line in lines
+        if line.startswith("/dev/")
+    ]
+    names.leave_out("mount", len(lines) - len(found))
+    return "".join(f"{line}\n" for line in ("Filename Type Size Used Priority", *found))
