@@ -121,11 +121,12 @@ def _kept(what: str, count: int, found: list[str], names: Names) -> str:
 
 
 def proxmox(text: str, names: Names) -> str:
-    """Return the functions that a VM of Proxmox VE gets."""
-    found = [
-        f"hostpci{at}: {address}"
-        for at, address in enumerate(parse_pve(text).addresses)
-    ]
+    """Return the functions that a VM of Proxmox VE gets, and its memory."""
+    vm = parse_pve(text)
+    found = [f"hostpci{at}: {one}" for at, one in enumerate(vm.addresses)]
+    if vm.huge:
+        found += [f"hugepages: {vm.huge}", f"memory: {vm.memory_mib}"]
+        found += ["numa: 1"] if vm.numa else []
     return _kept("line of a VM", text.count("\n"), found, names)
 
 
