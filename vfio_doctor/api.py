@@ -154,6 +154,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import blocks as blocks
     from vfio_doctor.facts.pci.groups import regions_path as regions_path
     from vfio_doctor.facts.pci.groups import same_card as same_card
+    from vfio_doctor.facts.pci.isolation import Isolation as Isolation
+    from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
@@ -218,6 +220,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
+    from vfio_doctor.parse.pci_config import Acs as Acs
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned
