@@ -90,5 +90,13 @@ def test_proxmox() -> None:
     assert found.name == "win"
     assert found.addresses == ("0000:01:00", "0000:02:00.1", "0000:02:00.2")
     assert found.mapped == ("nic",)
+    assert (found.huge, found.numa, found.memory_mib) == ("", False, 512)
     mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
     assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}
+
+
+def test_memory_of_proxmox() -> None:
+    found = parse_pve("hugepages: 1024\nmemory: current=8192\nnuma: 1\n")
+    assert (found.huge, found.numa, found.memory_mib) == ("1024", True, 8192)
+    found = parse_pve("hugepages: x\nmemory: \nnuma: 0\n[s]\nhugepages: 2\n")
+    assert (found.huge, found.numa, found.memory_mib) == ("", False, 512)

@@ -35,12 +35,20 @@ NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
 NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
 
 
+class PvePages(NamedTuple):
+    """What Proxmox reserves when the VM starts: pages of 2 or 1024 MiB, or ``any``."""
+
+    size: str
+    numa: bool
+
+
 class Vm(NamedTuple):
     """One VM that is defined here, running or not.
 
     ``page_kib`` is None if it asks for no huge pages, 0 for the default size. An
     address of ``functions`` that ends in no function stands for a whole slot.
-    ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
+    ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say. What
+    Proxmox reserves by itself is ``pve_pages``, not ``page_kib``.
     """
 
     name: str
@@ -51,6 +59,7 @@ class Vm(NamedTuple):
     shared: SharedMemory = SharedMemory()
     emulator: str = ""
     limit_kib: int = 0
+    pve_pages: PvePages | None = None
 
     @property
     def of_system(self) -> bool:
@@ -176,4 +185,7 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
         mapped = (a for name in found.mapped for a in (mappings or {}).get(name, ()))
         functions = (VmFunction(a, True) for a in (*found.addresses, *mapped))
         number = path.rpartition("/")[2].removesuffix(".conf")
-        yield Vm(found.name or number, path, tuple(functions))
+        pages = PvePages(found.huge, found.numa) if found.huge else None
+        memory = found.memory_mib * 1024
+        named = found.name or number
+        yield Vm(named, path, tuple(functions), memory, pve_pages=pages)

@@ -11,6 +11,7 @@ from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
 from vfio_doctor.parse.pve import parse_pve
+from vfio_doctor.parse.recorded_groups import parse_recordings, recording
 from vfio_doctor.parse.systemd_unit import limit_bytes
 
 if TYPE_CHECKING:
@@ -121,12 +122,20 @@ def _kept(what: str, count: int, found: list[str], names: Names) -> str:
 
 
 def proxmox(text: str, names: Names) -> str:
-    """Return the functions that a VM of Proxmox VE gets."""
-    found = [
-        f"hostpci{at}: {address}"
-        for at, address in enumerate(parse_pve(text).addresses)
-    ]
+    """Return the functions that a VM of Proxmox VE gets, and its memory."""
+    vm = parse_pve(text)
+    found = [f"hostpci{at}: {one}" for at, one in enumerate(vm.addresses)]
+    if vm.huge:
+        found += [f"hugepages: {vm.huge}", f"memory: {vm.memory_mib}"]
+        found += ["numa: 1"] if vm.numa else []
     return _kept("line of a VM", text.count("\n"), found, names)
+
+
+def groups(text: str, names: Names) -> str:
+    """Return the newest recording of all groups: addresses, ids and numbers."""
+    found = parse_recordings(text)
+    names.leave_out("recording of groups", max(0, text.count("\n") - bool(found)))
+    return recording(found) if found else ""
 
 
 def unraid(text: str, names: Names) -> str:
