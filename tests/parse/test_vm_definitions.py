@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts.recipes.passthrough import domain
-from vfio_doctor.parse.domain import LARGEST, VmFunction, parse_domain
+from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
 from vfio_doctor.parse.pve import parse_mapping, parse_pve
+from vfio_doctor.parse.xml_tree import LARGEST, read
 
 BOMB = (
     "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
@@ -26,8 +27,12 @@ VARIED = """<domain type='kvm'><name> vm </name><memory unit='MB'>1000</memory>
 </devices></domain>"""
 
 
+def parsed(text: str) -> Domain | None:
+    return domain_of(read(text.encode("utf-8", "replace")))
+
+
 def test_what_a_definition_gives_a_vm() -> None:
-    found = parse_domain(domain("01:00.0", "01:00.1", huge=True))
+    found = parsed(domain("01:00.0", "01:00.1", huge=True))
     assert found is not None
     assert (found.name, found.memory_kib, found.page_kib) == ("win11", 8 << 20, 0)
     assert found.functions == (
@@ -37,7 +42,7 @@ def test_what_a_definition_gives_a_vm() -> None:
 
 
 def test_virtual_functions_disks_and_sizes() -> None:
-    found = parse_domain(VARIED)
+    found = parsed(VARIED)
     assert found is not None
     assert (found.name, found.memory_kib, found.page_kib) == ("vm", 976562, 1 << 20)
     assert found.functions == (
@@ -60,17 +65,17 @@ def test_virtual_functions_disks_and_sizes() -> None:
     ids=["bomb", "empty", "torn", "network", "huge", "NUL", "surrogate"],
 )
 def test_what_is_no_definition(text: str) -> None:
-    assert parse_domain(text) is None
+    assert parsed(text) is None
 
 
 def test_deep_nesting_is_no_harm() -> None:
     depth = LARGEST // 8
-    assert parse_domain("<a>" * depth + "</a>" * depth) is None
+    assert parsed("<a>" * depth + "</a>" * depth) is None
 
 
 def test_another_encoding_in_the_head_changes_nothing() -> None:
     text = "<?xml version='1.0' encoding='utf-16'?><domain><name>v</name></domain>"
-    found = parse_domain(text)
+    found = parsed(text)
     assert found is not None
     assert found.name == "v"
 

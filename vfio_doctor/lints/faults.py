@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import NotApplicable
-from vfio_doctor.facts.vms import NO_VMS, PROXMOX, Vms, demand_vms
+from vfio_doctor.facts.vms import NO_VMS, PROXMOX, Definitions, Vms, demand_vms
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
-from vfio_doctor.lints.judge import judge
+from vfio_doctor.lints.judge import judge_read
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_tree import LARGEST
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class DomainFaults(NamedTuple):
         found = facts[Vms]
         own = [vm for vm in found.vms if not vm.path.startswith(PROXMOX)]
         unread = [one for one in found.unread if not one.source.startswith(PROXMOX)]
-        return cls(tuple(_judged(own, host, facts)), tuple(unread))
+        return cls(tuple(_judged(own, facts)), tuple(unread))
 
     def demand(self) -> None:
         """Raise `NotApplicable` if there is none."""
@@ -51,13 +50,13 @@ class DomainFaults(NamedTuple):
             raise NotApplicable(NO_VMS)
 
 
-def _judged(own: list[Vm], host: Reader, facts: Facts) -> Iterator[FaultyDomain]:
+def _judged(own: list[Vm], facts: Facts) -> Iterator[FaultyDomain]:
     lints = [lint for lint in every() if not (lint.rule or lint.vm_only)] if own else []
     for vm in own:
-        data = host.read_bytes(vm.path, LARGEST)
-        if isinstance(data, Missing):
+        document = facts[Definitions].read(vm.path)
+        if isinstance(document, Missing):
             continue
-        judged = judge(data, vm.path, facts, lints)
+        judged = judge_read(document, vm.path, facts, lints)
         yield FaultyDomain(
             vm,
             tuple(f for f in judged.faults if f.severity is Severity.ERROR),

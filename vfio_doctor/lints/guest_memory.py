@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.huge_pages import HugePages
 from vfio_doctor.facts.vm_host import HostSize
-from vfio_doctor.lints.definition import amount
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain import kib
+from vfio_doctor.parse.domain import amount, kib
 from vfio_doctor.parse.xml_edit import remove, replace, set_attribute, set_text
 
 if TYPE_CHECKING:

@@ -81,6 +81,18 @@ def judge(
     document = read(data)
     if isinstance(document, Refused):
         return Judged("", path, refused=_plainer(document, data))
+    return judge_read(document, path, facts, lints)
+
+
+def judge_read(
+    document: Document | Refused,
+    path: str,
+    facts: Facts,
+    lints: Iterable[type[Lint]] | None = None,
+) -> Judged:
+    """Judge a definition whose text was read already, or refused."""
+    if isinstance(document, Refused):
+        return Judged("", path, refused=document)
     domain = _domain(document.root)
     if domain is None:
         spot = document.root.spot()

@@ -93,10 +93,10 @@ class Element:
         return self.attributes.get(name, default)
 
     def all(self, path: str) -> Iterator[Element]:
-        """Yield the elements at a path of names below this one."""
+        """Yield the elements at a path of names below this one; ``*`` is any."""
         name, _, rest = path.partition("/")
         for child in self.children:
-            if child.tag == name:
+            if name in (child.tag, "*"):
                 if rest:
                     yield from child.all(rest)
                 else:

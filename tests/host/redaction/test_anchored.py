@@ -15,8 +15,8 @@ from vfio_doctor.host.redaction import accounts, formats
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.lints.example import EXAMPLE
-from vfio_doctor.parse.domain import parse_domain
-from vfio_doctor.parse.xml_tree import QEMU
+from vfio_doctor.parse.domain import domain_of
+from vfio_doctor.parse.xml_tree import QEMU, read
 
 NOBODY = accounts.Needed(frozenset(), frozenset(), frozenset())
 XML, PVE = "/etc/libvirt/qemu/a.xml", "/etc/pve/qemu-server/100.conf"
@@ -99,7 +99,7 @@ def test_what_has_the_form_stays(path: str, text: str) -> None:
 def test_arguments_in_a_default_namespace_stay() -> None:
     text = re.sub(r"qemu:(?=arg|commandline)", "", EXAMPLE)
     text = text.replace("<commandline>", f"<commandline xmlns='{QEMU}'>")
-    before, after = parse_domain(text), parse_domain(file(XML, text))
+    before, after = (domain_of(read(one.encode())) for one in (text, file(XML, text)))
     assert before
     assert after
     assert before.shared.mapped

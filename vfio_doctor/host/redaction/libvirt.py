@@ -10,7 +10,7 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
-from vfio_doctor.parse.domain_memory import json_fields
+from vfio_doctor.parse.qemu_options import json_fields
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
