@@ -6,6 +6,7 @@ import pytest
 
 from support.fixture_hosts.recipes.passthrough import domain
 from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
+from vfio_doctor.parse.domain_memory import Mapping
 from vfio_doctor.parse.pve import parse_mapping, parse_pve
 from vfio_doctor.parse.xml_tree import LARGEST, read
 
@@ -95,5 +96,32 @@ def test_proxmox() -> None:
     assert found.name == "win"
     assert found.addresses == ("0000:01:00", "0000:02:00.1", "0000:02:00.2")
     assert found.mapped == ("nic",)
+    assert (found.memory_kib, found.page_kib, found.shared) == (512 << 10, None, ())
     mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
     assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}
+
+
+ARGS = "-object 'memory-backend-file,id=lg,share=on,mem-path=/dev/kvmfr0,size=128M'"
+
+
+@pytest.mark.parametrize(
+    ("text", "memory", "page", "shared"),
+    [
+        ("memory: 16384\nhugepages: 1024\n", 16 << 20, 1 << 20, ()),
+        ("memory: current=2048,max=4096\r\nhugepages: any\r\n", 2 << 20, 0, ()),
+        ("hugepages: 2\n[snap]\nmemory: 1\n", 512 << 10, 2048, ()),
+        (
+            f"args: -device ivshmem-plain {ARGS}\n",
+            512 << 10,
+            None,
+            (Mapping("/dev/kvmfr0", 128 << 20, True),),
+        ),
+        ("args: -object memory-backend-file,mem-path=$X\n", 512 << 10, None, None),
+    ],
+)
+def test_proxmox_memory(
+    text: str, memory: int, page: int | None, shared: tuple[Mapping, ...] | None
+) -> None:
+    found = parse_pve(text)
+    assert (found.memory_kib, found.page_kib) == (memory, page)
+    assert shared is None or found.shared == shared

@@ -43,6 +43,8 @@ class Vm(NamedTuple):
     ``page_kib`` is None if it asks for no huge pages, 0 for the default size. An
     address of ``functions`` that ends in no function stands for a whole slot.
     ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
+    ``own_page_kib`` is like ``page_kib``, of pages that Proxmox reserves by itself when
+    the VM starts.
     """
 
     name: str
@@ -53,6 +55,12 @@ class Vm(NamedTuple):
     shared: SharedMemory = SharedMemory()
     emulator: str = ""
     limit_kib: int = 0
+    own_page_kib: int | None = None
+
+    @property
+    def of_proxmox(self) -> bool:
+        """Tell whether Proxmox VE starts it."""
+        return self.path.startswith(f"{PROXMOX}/")
 
     @property
     def of_system(self) -> bool:
@@ -211,4 +219,11 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
         mapped = (a for name in found.mapped for a in (mappings or {}).get(name, ()))
         functions = (VmFunction(a, True) for a in (*found.addresses, *mapped))
         number = path.rpartition("/")[2].removesuffix(".conf")
-        yield Vm(found.name or number, path, tuple(functions))
+        yield Vm(
+            found.name or number,
+            path,
+            tuple(functions),
+            found.memory_kib,
+            shared=SharedMemory(found.shared),
+            own_page_kib=found.page_kib,
+        )

@@ -313,6 +313,12 @@ _QEMU_WORDS = listed(
 )
 
 
+def qemu_word(text: str, names: Names) -> str:
+    """Return a word of a command line of QEMU's, quoted for a shell."""
+    shown = html.unescape(_qemu(text, names))
+    return f"'{shown}'" if shown.startswith("{") else shown
+
+
 def _qemu(text: str, names: Names) -> str:
     """Return an argument of QEMU: known options of known devices."""
     if text.startswith("{"):
