@@ -63,6 +63,12 @@ class Vm(NamedTuple):
         return self.path.startswith(f"{PROXMOX}/")
 
     @property
+    def number(self) -> str:
+        """Return the number that Proxmox VE knows it by, "" for libvirt's."""
+        name = self.path.removeprefix(f"{PROXMOX}/").removesuffix(".conf")
+        return name if self.of_proxmox else ""
+
+    @property
     def of_system(self) -> bool:
         """Tell whether libvirt's system instance starts it."""
         return self.path.startswith(f"{SYSTEM}/")

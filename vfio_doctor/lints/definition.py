@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
 from vfio_doctor.parse.domain import amount, holders, kib
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Hostdev(NamedTuple):
         """Return the host's address without the function."""
         return self.address.rpartition(".")[0]
 
+    def has(self, bdf: str) -> bool:
+        """Tell whether it is a function, or of the slot if a whole one is passed."""
+        if self.element.get("whole"):
+            return bdf.rpartition(".")[0] == self.slot
+        return bdf == self.address
+
 
 class Shared(NamedTuple):
     """Memory that host and guest share: ``<shmem>``, or an object of QEMU's.
@@ -61,10 +68,22 @@ class Shared(NamedTuple):
 class Definition:
     """A domain, its source text and what was taken out of it."""
 
-    def __init__(self, domain: Element, path: str = "") -> None:
-        """Take a ``<domain>`` and the path it was read from."""
+    def __init__(
+        self, domain: Element, path: str = "", form: Form | None = None
+    ) -> None:
+        """Take a ``<domain>``, the path it was read from, and its form if not XML."""
         self.domain = domain
         self.path = path
+        self.form = form or Form.LIBVIRT
+
+    @property
+    def is_xml(self) -> bool:
+        """Tell whether it is written for libvirt."""
+        return self.form is Form.LIBVIRT
+
+    def gets(self, bdf: str) -> bool:
+        """Tell whether the VM gets a function."""
+        return any(one.has(bdf) for one in self.hostdevs)
 
     @cached_property
     def name(self) -> str:

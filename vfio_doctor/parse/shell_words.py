@@ -20,11 +20,13 @@ _GAP = re.compile(r"(?:[ \t\r\f\v]|\\\r?\n)+")
 _COMMENT = re.compile(r"#[^\n]*")
 _END = re.compile(r"\n|;+|&+|\|+|[<>()]")
 _PIECE = re.compile(
-    r"[^\s'\"\\;&|<>()$`]+|'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{[^{}]*\}|\$\w+"
+    r"[^\s'\"\\;&|<>()$`]+|'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{[^{}]*\}|\$(?:\w+|[@*#?!])"
     r"|\$\([^()]*\)|`[^`]*`|['\"`$\\]",
     re.DOTALL,
 )
-_VARIABLE = re.compile(r"\$\{([^{}]*)\}|\$(\w+)|\$\([^()]*\)|`[^`]*`|\\(.)", re.DOTALL)
+_VARIABLE = re.compile(
+    r"\$\{([^{}]*)\}|\$(\w+|[@*#?!])|\$\([^()]*\)|`[^`]*`|\\(.)", re.DOTALL
+)
 _LIST = re.compile(r"[A-Za-z_]\w*\+?=\(")
 _ASSIGNED = re.compile(r"(?:export\s+|local\s+)?([A-Za-z_]\w*)(\+?)=", re.DOTALL)
 # As `ps` shows it: JSON whose quotes no shell has taken away.
@@ -203,8 +205,8 @@ def _expanded(word: Word, variables: dict[str, tuple[Word, ...]]) -> list[Word]:
     held = variables.get(name.removesuffix("[@]").removesuffix("[*]"))
     if held is None:
         return [word]
-    if word.quoted and name.endswith("[@]"):
-        return list(held)
+    if word.quoted:
+        return list(held) if name.endswith("[@]") else [_put(word, variables)]
     return [part for one in held for part in _split(one)]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xml.parsers.expat import XMLParserType
 
     from vfio_doctor.model import Message
+    from vfio_doctor.parse.vm_form import Form
 
 LARGEST = 1 << 20
 DEEPEST = 100
@@ -175,11 +176,17 @@ class Source:
 
 
 class Document(NamedTuple):
-    """A text that was read: its root, its bytes, and how they were encoded."""
+    """A text that was read: its root, its bytes, and how they were encoded.
+
+    ``form`` is None for XML. ``unknown`` are parts of another form that only running
+    it would tell.
+    """
 
     root: Element
     source: Source
     encoding: str
+    form: Form | None = None
+    unknown: tuple[Element, ...] = ()
 
 
 def read(data: bytes) -> Document | Refused:
