@@ -93,7 +93,7 @@ def _run(chosen: Chosen, place: Place) -> int:
 def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     """Return the plan for what was found, and the boot tool it uses."""
     from vfio_doctor.boot.selection import choose
-    from vfio_doctor.repair.plan import make_plan
+    from vfio_doctor.repair.ahead import plan_ahead
 
     backend: BootBackend | None = None
     asked: BootBackend | Message
@@ -101,8 +101,8 @@ def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
         asked = backend = choose(done.host, done.facts)
     except (CannotFix, MissingFact) as reason:
         asked = reason.message
-    plan = make_plan(done.host, done.facts, done.report.checks, asked, risky)
-    return plan, backend
+    seen = (done.host, done.facts, done.registry, done.report.checks)
+    return plan_ahead(*seen, asked, risky), backend
 
 
 def _repair(
