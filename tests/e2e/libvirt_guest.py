@@ -21,6 +21,34 @@ PACKAGES = (
 )
 SIZE = "1700M"
 DAEMON = {"bookworm": "libvirtd", "trixie": "virtqemud"}
+# Debian builds no virtqemud. Its libvirtd under that name, with the socket and the
+# units of virtqemud alone, is to its own clients and to systemd the modular daemon.
+SOCKETS = (
+    ("virtqemud", "virtqemud-sock", "libvirtd", "0666"),
+    ("virtqemud-ro", "virtqemud-sock-ro", "libvirtd-ro", "0666"),
+    ("virtqemud-admin", "virtqemud-admin-sock", "libvirtd-admin", "0600"),
+)
+SOCKET_UNIT = """[Socket]
+ListenStream=/run/libvirt/{path}
+FileDescriptorName={inside}.socket
+Service=virtqemud.service
+SocketMode={mode}
+RemoveOnStop=yes
+[Install]
+WantedBy=sockets.target
+"""
+SERVICE_UNIT = """[Unit]
+After=virtqemud.socket virtqemud-ro.socket virtqemud-admin.socket apparmor.service
+Requires=virtqemud.socket virtlogd.socket
+[Service]
+Type=notify
+ExecStart=/usr/sbin/virtqemud --timeout 120
+KillMode=process
+LimitMEMLOCK=64M
+[Install]
+WantedBy=multi-user.target
+Also=virtqemud.socket virtqemud-ro.socket virtqemud-admin.socket
+"""
 VM = "win11"
 MIB = 1 << 20
 # Multiboot: 32 bits, no paging, so that the VM can write to its PCI device.
@@ -88,6 +116,8 @@ def tree(name: str) -> Path:
         images.run("cp", "-a", base, target)
         _people(target)
         images._units(target)
+        if DAEMON[name] == "virtqemud":
+            _modular(target)
         images.add_modules(target)
         place = target / KERNEL.lstrip("/")
         shutil.copy(kernel, place)
@@ -96,6 +126,23 @@ def tree(name: str) -> Path:
         (target / "usr/bin/qemu-system-i386").unlink(missing_ok=True)
 
     return images.kept(f"tree-libvirt-{name}-{key}", build)
+
+
+def _modular(root: Path) -> None:
+    units = root / "usr/lib/systemd/system"
+    for path in (*units.glob("libvirtd*"), *root.glob("etc/systemd/system/*/libvirtd*")):
+        path.unlink()
+    (root / "usr/sbin/libvirtd").rename(root / "usr/sbin/virtqemud")
+    for unit, path, inside, mode in SOCKETS:
+        text = SOCKET_UNIT.format(path=path, inside=inside, mode=mode)
+        (units / f"{unit}.socket").write_text(text)
+    (units / "virtqemud.service").write_text(SERVICE_UNIT)
+    profile = root / "etc/apparmor.d/usr.sbin.libvirtd"
+    text = profile.read_text().replace(
+        "profile libvirtd /usr/sbin/libvirtd", "profile libvirtd /usr/sbin/virtqemud"
+    )
+    profile.write_text(text)
+    images.run("chroot", root, "systemctl", "enable", "virtqemud.socket")
 
 
 def _people(root: Path) -> None:
