@@ -7,19 +7,20 @@ guest is emulated twice: its VM is a few bytes that write Looking Glass's header
 from __future__ import annotations
 
 import inspect
-import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from e2e import images
 from e2e.images import Suite
-from e2e.vm import Machine
+from e2e.vm import Done, Machine
 
 PACKAGES = (
     *("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86"),
     *("apparmor", "systemd-container"),
 )
-SIZE = "1700M"
+SIZE = "1000M"
+QEMU = 64055  # of libvirt-qemu, on every Debian
 DAEMON = {"bookworm": "libvirtd", "trixie": "virtqemud"}
 # Debian builds no virtqemud. Its libvirtd under that name, with the socket and the
 # units of virtqemud alone, is to its own clients and to systemd the modular daemon.
@@ -73,6 +74,38 @@ DOMAIN = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qe
   </qemu:commandline>
 </domain>
 """  # noqa: E501 - QEMU's arguments have no line ends
+
+
+# Account, confinement, and the device in the VM's own /dev and on the host.
+RUNS = """
+grep -E '^(Uid|Groups)' /proc/{pid}/status; echo --
+cat /proc/{pid}/attr/current; echo --
+stat -c '%F %t:%T %U:%G %a' /proc/{pid}/root/dev/kvmfr0; echo --
+stat -c '%F %t:%T %U:%G %a' /dev/kvmfr0
+"""
+# As Looking Glass's client: map the device, look for the header of the other side.
+READER = """
+import mmap, os, struct, time
+memory = mmap.mmap(os.open("/dev/kvmfr0", os.O_RDWR), 1 << 26, mmap.MAP_SHARED)
+for _ in range(240):
+    at = memory.find(b"KVMFR---", 0, 1 << 20)
+    if at >= 0 and memory[at + 12]:
+        break
+    time.sleep(1)
+protocol, version = struct.unpack("<I32s", memory[at + 8 : at + 44])
+print("KVMFR", protocol, version.rstrip(bytes(1)).decode())
+"""
+HEADER = "KVMFR 20 B7-e2e"
+
+
+class Running(NamedTuple):
+    """A VM's QEMU: its account, its AppArmor profile, its device and the host's."""
+
+    uid: int
+    groups: set[int]
+    profile: str
+    node: str
+    host_node: str
 
 
 def domain(name: str = VM, node: str = "/dev/kvmfr0", mib: int = 64) -> str:
@@ -130,8 +163,11 @@ def tree(name: str) -> Path:
 
 def _modular(root: Path) -> None:
     units = root / "usr/lib/systemd/system"
-    for path in (*units.glob("libvirtd*"), *root.glob("etc/systemd/system/*/libvirtd*")):
-        path.unlink()
+    for left in (
+        *units.glob("libvirtd*"),
+        *root.glob("etc/systemd/system/*/libvirtd*"),
+    ):
+        left.unlink()
     (root / "usr/sbin/libvirtd").rename(root / "usr/sbin/virtqemud")
     for unit, path, inside, mode in SOCKETS:
         text = SOCKET_UNIT.format(path=path, inside=inside, mode=mode)
@@ -168,32 +204,39 @@ class LibvirtMachine(Machine):
         """Copy the disk; start nothing yet."""
         super().__init__(disk(name), "intel", " ".join(words))
         self.daemon = DAEMON[name]
+        mode = "?mode=direct" if self.daemon == "virtqemud" else ""
+        self.uri = f"qemu:///system{mode}"
 
-    def define(self, text: str) -> None:
+    def virsh(self, *words: str) -> Done:
+        """Ask libvirt's daemon; the first answer takes long, as it looks at QEMU."""
+        return self.run("virsh", "-c", self.uri, *words, limit=600)
+
+    def define(self, text: str = "") -> None:
         """Have libvirt know a VM."""
-        self.put("/tmp/vm.xml", text)
-        self.shell("virsh -c qemu:///system define /tmp/vm.xml", limit=300)
+        self.put("/tmp/vm.xml", text or domain())
+        done = self.virsh("define", "/tmp/vm.xml")
+        assert done.status == 0, done
 
-    def starts(self, name: str = VM) -> str:
+    def refusal(self, name: str = VM) -> str:
         """Start the VM; return what libvirt said if it did not start, else ""."""
-        done = self.run("virsh", "-c", "qemu:///system", "start", name, limit=300)
+        done = self.virsh("start", name)
         return done.stderr.strip() if done.status else ""
 
     def stop(self, name: str = VM) -> None:
         """Switch the VM off."""
-        self.shell(f"virsh -c qemu:///system destroy {name}", limit=120)
+        done = self.virsh("destroy", name)
+        assert done.status == 0, done
 
-    def pid(self, name: str = VM) -> int:
-        """Return the process of its QEMU."""
-        for folder in ("/run/libvirt/qemu", "/var/run/libvirt/qemu"):
-            done = self.run("cat", f"{folder}/{name}.pid")
-            if not done.status:
-                return int(done.stdout)
-        raise AssertionError(f"{name} does not run")
+    def running(self, name: str = VM) -> Running:
+        """Return how the VM's QEMU runs."""
+        pid = int(self.get(f"/run/libvirt/qemu/{name}.pid"))
+        text = self.shell(RUNS.format(pid=pid))
+        status, confined, node, host = text.split("--\n")
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        uid, groups = fields["Uid"].split()[0], fields["Groups"].split()
+        return Running(int(uid), {*map(int, groups)}, confined.strip(), node, host)
 
-    def status(self, pid: int, field: str) -> list[str]:
-        """Return a line of a process's status, as `Uid` or `Groups`."""
-        text = self.shell(f"cat /proc/{pid}/status")
-        found = re.search(rf"^{field}:(.*)$", text, re.M)
-        assert found is not None, text
-        return found[1].split()
+    def header(self, user: str) -> str:
+        """Return what a person's client would find in the device; "" if refused."""
+        done = self.run("python3", "-c", READER, user=user, limit=300)
+        return done.stdout.strip()
