@@ -262,6 +262,8 @@ class Check:
     requires: ClassVar[tuple[str, ...]] = ()
     # False: what it finds explains no other fault, so it is named after real ones.
     explains: ClassVar[bool] = True
+    # True: what it finds is so whatever it waits for, and is repaired together with it.
+    stands_alone: ClassVar[bool] = False
     since: ClassVar[str] = "0.1"
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
