@@ -166,8 +166,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
-    from vfio_doctor.facts.pci.recorded_groups import RECORDED_GROUPS as RECORDED_GROUPS
+    from vfio_doctor.facts.pci.recorded_groups import RECORD as RECORD
     from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
+    from vfio_doctor.facts.pci.recorded_groups import recorded as recorded
     from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions

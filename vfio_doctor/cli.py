@@ -31,6 +31,7 @@ COMMANDS = (
     "history",
     "man",
     "setup",
+    "teardown",
     "triage",
     "undo",
     "verify",

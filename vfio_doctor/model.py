@@ -283,6 +283,18 @@ class FileContext(Variant):
     path: str
 
 
+class DropContext(Variant):
+    """Take a local SELinux file context out; what it labelled keeps its label."""
+
+    pattern: str
+
+
+class DisablePolicy(Variant):
+    """Switch a local SELinux policy module off, which can be switched on again."""
+
+    name: str
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -305,6 +317,8 @@ Change = (
     | ProbeDriver
     | RestartService
     | FileContext
+    | DropContext
+    | DisablePolicy
     | RebuildImages
 )
 

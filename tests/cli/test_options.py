@@ -37,6 +37,7 @@ ARGUMENTS = {
     "explain": ["iommu-off", "--here"],
     "fixture": ["name", SICK],
     "setup": ["looking-glass"],
+    "teardown": ["looking-glass"],
     "triage": [SICK],
 }
 PARAMETERS = [p for p in cli.params if p.name != "version" and p.name != "debug"]

@@ -28,12 +28,22 @@ def file(path: str, text: str) -> str:
     return made.decode()
 
 
+# For plans and tear-downs: no rule judges these.
+NOT_READ = (
+    "/boot/initr",
+    "/etc/libvirt/hooks/",
+    "/etc/mkinitcpio.d/",
+    "/etc/selinux/targeted/",
+    "/var/lib/selinux/",
+)
+
+
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_file_that_a_diagnosis_reads_has_a_format(name: str) -> None:
     capture = catalogue.capture(name)
     made = redact(capture)
     out = dict(made.left_out)
-    strays = ("/dev/kvmfr0", "/etc/apparmor", "/usr/local/bin")
+    strays = ("/dev/kvmfr0", "/etc/apparmor", "/usr/local/bin", *NOT_READ)
     unknown = [p for p in capture.files if p.startswith(strays)]
     assert out.get("file of no known format", 0) <= len(unknown)
     assert "command of no known format" not in out
