@@ -9,6 +9,7 @@ from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
 from vfio_doctor.facts.base import CannotFix, MissingFact, Said
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Applicability,
@@ -125,6 +126,7 @@ def make_plan(
         return plan._replace(left=left, refused=tuple(refused))
 
 
+@in_english
 def propose(
     results: tuple[CheckResult, ...],
 ) -> tuple[list[PlannedFix], list[Refused]]:
