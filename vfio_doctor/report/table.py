@@ -86,4 +86,6 @@ def _widths(rows: list[list[str]], available: int, whole: Container[int]) -> lis
 
 
 def _longest_word(cell: str) -> int:
+    if cell.isascii():
+        return max(map(len, cell.split()), default=0)
     return max((columns(piece) for _, piece in pieces(cell)), default=0)
