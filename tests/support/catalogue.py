@@ -27,7 +27,7 @@ HEAD = "# The texts of vfio-doctor. Written by `scripts/catalogue --update`."
 COMMAND = re.compile(r"`[^`]*`")
 # What is typed or read as it is: options, paths.
 AS_IT_IS = re.compile(
-    r"(?<![\w-])--[a-z][\w-]*|(?<![\w.:/])/(?:dev|etc|sys|proc)/[\w/.-]+"
+    r"(?<![\w-])--[a-z][\w-]*|(?<![\w.:/])/(?:dev|etc|sys|proc)/[\w/.-]*[\w/]"
 )
 
 
