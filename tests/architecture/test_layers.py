@@ -30,6 +30,7 @@ LAYERS = (
     ("messages",),
     ("model",),
     ("places",),
+    ("language",),
     ("value",),
     ("__init__",),
 )

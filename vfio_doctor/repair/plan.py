@@ -9,6 +9,7 @@ from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
 from vfio_doctor.facts.base import CannotFix, MissingFact, Said
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Applicability,
@@ -141,6 +142,7 @@ def _possible(fixes: list[PlannedFix], refused: list[Refused], asked: Asked) -> 
         return plan._replace(refused=tuple(refused))
 
 
+@in_english
 def propose(
     results: tuple[CheckResult, ...],
 ) -> tuple[list[PlannedFix], list[Refused]]:
