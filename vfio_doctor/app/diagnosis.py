@@ -178,6 +178,14 @@ def rendered(done: Diagnosed, chosen: Chosen, repair: Repair | None = None) -> s
         from vfio_doctor.report import markdown
 
         return markdown.render(report)
+    if chosen.format == "junit":
+        from vfio_doctor.report import junit
+
+        return junit.render(report, Severity[chosen.fail_on.upper()])
+    if chosen.format == "prometheus":
+        from vfio_doctor.report import prometheus
+
+        return prometheus.render(report)
     from vfio_doctor.app.output import look
 
     seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)

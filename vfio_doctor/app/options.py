@@ -24,7 +24,7 @@ PROGRAM = "vfio-doctor"
 COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 AREAS = ("kvmfr",)
 COLOURS = ("auto", "always", "never")
-FORMATS = ("text", "lines", "json", "markdown", "html")
+FORMATS = ("text", "lines", "json", "markdown", "html", "junit", "prometheus")
 SEVERITIES = ("error", "warning", "info")
 
 

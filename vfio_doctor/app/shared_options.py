@@ -76,7 +76,8 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         default="text",
         show_default=True,
         help="How the report is written: for a person, one line for each check, for "
-        "programs, for a GitHub issue, as a page for a browser.",
+        "programs, for a GitHub issue, as a page for a browser, for a build server, "
+        "for monitoring.",
     ),
     "output": click.option(
         "-o",
