@@ -11,7 +11,7 @@ from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.report.compare import Difference, Snapshot
 
 SCHEMA = "vfio-doctor/diff/1"
