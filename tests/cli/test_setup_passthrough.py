@@ -10,8 +10,9 @@ import pytest
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.options import Chosen, Failure
+from vfio_doctor.app.options import Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.cli import status
 from vfio_doctor.commands.setup import passthrough

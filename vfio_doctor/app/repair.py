@@ -26,7 +26,7 @@ from vfio_doctor.repair.values import Effect, Ending
 from vfio_doctor.report.untrusted import ascii_only
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
