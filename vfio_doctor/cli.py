@@ -17,7 +17,8 @@ from vfio_doctor import __version__
 from vfio_doctor.app.chosen import COMPLETE, PROGRAM
 from vfio_doctor.app.options import chosen_of, with_examples
 from vfio_doctor.app.settings import with_settings
-from vfio_doctor.app.shared_options import given, global_options
+from vfio_doctor.app.shared_options import given, global_options, help_of
+from vfio_doctor.language import choose
 
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
 COMMANDS = (
@@ -32,6 +33,7 @@ COMMANDS = (
     "history",
     "man",
     "setup",
+    "teardown",
     "triage",
     "undo",
     "verify",
@@ -52,6 +54,10 @@ INSTEAD = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page in the language that is spoken."""
+        return help_of(self, ctx) or super().get_help(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help page."""
@@ -150,6 +156,9 @@ def status(arguments: list[str]) -> int:
 
     Interrupted by the person: 130, as shells expect, and not a word.
     """
+    unshown = choose(arguments, os.environ, sys.stdout)
+    if unshown:
+        click.echo(unshown, err=True)
     try:
         answer = cli.main(
             arguments,

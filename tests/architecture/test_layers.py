@@ -31,6 +31,7 @@ LAYERS = (
     ("messages",),
     ("model",),
     ("places",),
+    ("language",),
     ("value",),
     ("__init__",),
 )

@@ -65,7 +65,8 @@ def said_in(path: Path) -> Iterator[Said]:
     for node in ast.walk(ast.parse(text)) if "say(" in text else ():
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id == "say":
+        spoken = node.func.id == "spoken" and all(map(_literal, node.args))
+        if node.func.id == "say" or spoken:
             yield _said(f"{path.relative_to(ROOT)}:{node.lineno}", node)
 
 

@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 # The module beside this one, and the class: a host needs one of them.
 BACKENDS: dict[BootKind, tuple[str, str]] = {
@@ -59,6 +60,14 @@ def _imported(module: str, name: str) -> type[BootBackend]:
         import_module(f"vfio_doctor.boot.{module}"), name
     )
     return found
+
+
+def chosen(host: Reader, facts: Facts) -> BootBackend | Message:
+    """Return the back end for this host's boot stack, or why there is none."""
+    try:
+        return choose(host, facts)
+    except (CannotFix, MissingFact) as reason:
+        return reason.message
 
 
 def choose(host: Reader, facts: Facts) -> BootBackend:

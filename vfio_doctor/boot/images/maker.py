@@ -66,7 +66,7 @@ class ImageMaker:
             raise CannotFix(NO_IMAGE.filled(tool=self.name))
         if isinstance(images, Missing) and images.why is not Why.NOT_CAPTURED:
             raise CannotFix(images.message, images.why)
-        edits = list(self.configured(host, change.modules))
+        edits = list(self.configured(host, change.modules)) if change.modules else []
         known = () if isinstance(images, Missing) else images
         held = (
             *(f"/{module.replace('_', '-')}.ko" for module in change.modules[:1]),
@@ -74,7 +74,8 @@ class ImageMaker:
         )
         why = READ_BACK.filled(held=held)
         made: list[Step] = [CommandStep(build, why=BUILD)]
-        made += [CommandStep((self.lister, i), why=why, shows=held) for i in known]
+        read = known if held else ()
+        made += [CommandStep((self.lister, i), why=why, shows=held) for i in read]
         return [CommandStep((), build, why=BUILD_BACK), *edits], made
 
     def _expected(self, host: Reader) -> tuple[str, ...]:
