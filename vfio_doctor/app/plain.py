@@ -1,7 +1,8 @@
 """Read the words of a plain diagnosis without click, which is half of such a run.
 
 What is not surely one of the words below is click's: commands, repairs, help, errors,
-completion. tests/cli/test_plain.py holds that click would have chosen the same.
+completion, another language. tests/cli/test_plain.py holds that click would have
+chosen the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from vfio_doctor.app.chosen import (
     SEVERITIES,
     Chosen,
 )
+from vfio_doctor.language import ENGLISH, of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +52,7 @@ LISTS = ("select", "skip", "areas")
 
 def read(words: list[str]) -> Chosen | None:
     """Return what the words say; None if click has to read them."""
-    if COMPLETE in os.environ:
+    if COMPLETE in os.environ or of_environment(os.environ) != ENGLISH:
         return None
     held: dict[str, object] = {}
     for name, value in _pairs(words):

@@ -18,15 +18,15 @@ from vfio_doctor.host.reader import Caller, Kind, Stat
 from vfio_doctor.host.redaction.redact import redact
 
 REGISTRY = registry()
+RULE = 'SUBSYSTEM=="kvmfr", OWNER="{0}", GROUP="kvm", MODE="0660"\n'
 # For plans and tear-downs: no rule judges these.
-NOT_JUDGED = (
+NOT_READ = (
     "/boot/initr",
     "/etc/libvirt/hooks/",
     "/etc/mkinitcpio.d/",
     "/etc/selinux/targeted/",
     "/var/lib/selinux/",
 )
-RULE = 'SUBSYSTEM=="kvmfr", OWNER="{0}", GROUP="kvm", MODE="0660"\n'
 # Names that mean something to a diagnosis, to a format or to this program.
 ODD = (
     *("rules.d", "static_size_mb", "root1", "kvm2", "kvm", "libvirt", "fedora", "host"),
@@ -60,7 +60,7 @@ def test_of_every_fixture_host(name: str) -> None:
     assert ends(made.capture) == ends(capture)
     # Every file that a diagnosis reads has a format, or is meant to have none.
     out = dict(made.left_out)
-    strays = ("/dev/kvmfr0", "/etc/apparmor", "/usr/local/bin", *NOT_JUDGED)
+    strays = ("/dev/kvmfr0", "/etc/apparmor", "/usr/local/bin", *NOT_READ)
     unknown = [p for p in capture.files if p.startswith(strays)]
     assert out.get("file of no known format", 0) <= len(unknown)
     assert "command of no known format" not in out
