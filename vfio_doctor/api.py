@@ -136,6 +136,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
+    from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -155,6 +156,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import blocks as blocks
     from vfio_doctor.facts.pci.groups import regions_path as regions_path
     from vfio_doctor.facts.pci.groups import same_card as same_card
+    from vfio_doctor.facts.pci.isolation import Isolation as Isolation
+    from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
@@ -163,6 +166,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.recorded_groups import RECORDED_GROUPS as RECORDED_GROUPS
+    from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
+    from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
@@ -218,6 +224,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
+    from vfio_doctor.parse.pci_config import Acs as Acs
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned
@@ -255,6 +262,8 @@ class Check:
     requires: ClassVar[tuple[str, ...]] = ()
     # False: what it finds explains no other fault, so it is named after real ones.
     explains: ClassVar[bool] = True
+    # True: what it finds is so whatever it waits for, and is repaired together with it.
+    stands_alone: ClassVar[bool] = False
     since: ClassVar[str] = "0.1"
 
     def judge(self, facts: Facts) -> Iterable[Finding]:

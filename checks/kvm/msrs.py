@@ -343,6 +343,7 @@ class KvmMsrsNotIgnored(Check):
     id = "kvm-msrs-not-ignored"
     severity = Severity.INFO
     title = "KVM does not ignore unknown MSRs"
+    explains = False
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.web_page import Repair
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Report
@@ -44,7 +45,7 @@ def run(chosen: Chosen) -> int:
             tell()
         if chosen.debug:
             _show_traces(done.report.checks)
-        emit(rendered(done.report, chosen), output)
+        emit(rendered(done, chosen), output)
         return status_of(done.report, chosen)
 
 
@@ -162,8 +163,13 @@ def options_of(chosen: Chosen) -> Options:
     )
 
 
-def rendered(report: Report, chosen: Chosen) -> str:
-    """Return the report in the chosen format."""
+def rendered(done: Diagnosed, chosen: Chosen, repair: Repair | None = None) -> str:
+    """Return the report in the chosen format, with the repair if there was one."""
+    report = done.report
+    if chosen.format == "html":
+        from vfio_doctor.app.web_page import web_page
+
+        return web_page(done, chosen, repair)
     if chosen.format == "json":
         from vfio_doctor.report import json
 

@@ -24,7 +24,7 @@ PROGRAM = "vfio-doctor"
 COMPLETE = "_VFIO_DOCTOR_COMPLETE"
 AREAS = ("kvmfr",)
 COLOURS = ("auto", "always", "never")
-FORMATS = ("text", "lines", "json", "markdown")
+FORMATS = ("text", "lines", "json", "markdown", "html")
 SEVERITIES = ("error", "warning", "info")
 
 

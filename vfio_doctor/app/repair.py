@@ -19,7 +19,6 @@ from vfio_doctor.app.repair_machine import (
     root_command,
     to_stderr,
 )
-from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.messages import say
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
@@ -92,17 +91,14 @@ def _run(chosen: Chosen, place: Place) -> int:
 
 def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     """Return the plan for what was found, and the boot tool it uses."""
-    from vfio_doctor.boot.selection import choose
-    from vfio_doctor.repair.plan import make_plan
+    from vfio_doctor.boot.selection import chosen
+    from vfio_doctor.model import Message
+    from vfio_doctor.repair.ahead import plan_ahead
 
-    backend: BootBackend | None = None
-    asked: BootBackend | Message
-    try:
-        asked = backend = choose(done.host, done.facts)
-    except (CannotFix, MissingFact) as reason:
-        asked = reason.message
-    plan = make_plan(done.host, done.facts, done.report.checks, asked, risky)
-    return plan, backend
+    asked = chosen(done.host, done.facts)
+    seen = (done.host, done.facts, done.registry, done.report.checks)
+    backend = None if isinstance(asked, Message) else asked
+    return plan_ahead(*seen, asked, risky), backend
 
 
 def _repair(
@@ -243,7 +239,7 @@ def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
         emit(_plan_text(done, plan, chosen, seen), chosen.output)
         return
     report = done.report._replace(plan=plan_document(plan))
-    emit(rendered(report, chosen), chosen.output)
+    emit(rendered(done._replace(report=report), chosen, (plan, ())), chosen.output)
 
 
 def _finish(
@@ -262,7 +258,7 @@ def _finish(
     if chosen.format != "text":
         results = tuple(results_document(outcome, verdicts))
         report = done.report._replace(plan=plan_document(plan), results=results)
-        text = rendered(report, chosen)
+        text = rendered(done._replace(report=report), chosen, (plan, tuple(lines)))
     try:
         emit(text, chosen.output)
     except Failure as error:

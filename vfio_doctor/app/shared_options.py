@@ -74,7 +74,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         default="text",
         show_default=True,
         help="How the report is written: for a person, one line for each check, for "
-        "programs, for a GitHub issue.",
+        "programs, for a GitHub issue, as a page for a browser.",
     ),
     "output": click.option(
         "-o",

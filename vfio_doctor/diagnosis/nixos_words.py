@@ -118,8 +118,8 @@ INSTEAD = {
         "nixos-vfio-node-open-it",
         'In configuration.nix, add `SUBSYSTEM=="misc", KERNEL=="vfio", MODE="0666"` to'
         " `services.udev.extraRules`, and run `sudo nixos-rebuild switch`. The node"
-        " alone gives nobody a device. Look for the rule, or the script, that has closed"
-        " it.",
+        " alone gives nobody a device. Look for the rule, or the script, that has"
+        " closed it.",
     ),
     "vfio-virqfd-drop": say(
         "nixos-vfio-virqfd-drop",

@@ -32,7 +32,6 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,127}"
 PARAMETER = (
     r"/sys/module/[A-Za-z0-9_]+/parameters/[A-Za-z0-9_]+|/proc/sys/[A-Za-z0-9_./-]+"
 )
-LOCAL_CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
 SETTLE_SECONDS = 30
 RELOAD = say("do-reload-udev", "have udev read its rules again")
 TRIGGER = say("do-trigger-udev", "have udev set up the {subsystem} devices again")
@@ -158,8 +157,10 @@ def _context(change: FileContext, host: Reader) -> Translated:
     for text in (change.pattern, change.path):
         if not text.startswith("/") or not text.isprintable():
             raise CannotFix(NOT_ABSOLUTE.filled(path=text))
-    type_ = _name(change.type)
-    local = read_text(host, LOCAL_CONTEXTS)
+    from vfio_doctor.facts.libvirt.confinement import CONTEXTS, policy_of
+
+    type_, path = _name(change.type), CONTEXTS.format(policy_of(host))
+    local = read_text(host, path)
     if isinstance(local, Missing) and local.why is not Why.ABSENT:
         raise CannotFix(FILE_UNREAD.filled(why=local.message), local.why)
     held = [] if isinstance(local, Missing) else local.splitlines()
@@ -170,7 +171,7 @@ def _context(change: FileContext, host: Reader) -> Translated:
     if old:
         former = old[-1][-1].split(":")[2:3]
         if not former:
-            raise CannotFix(NO_TYPE.filled(path=LOCAL_CONTEXTS, pattern=change.pattern))
+            raise CannotFix(NO_TYPE.filled(path=path, pattern=change.pattern))
         set_ = (*call, "-m", "-t", type_, change.pattern)
         back = (*call, "-m", "-t", former[0], change.pattern)
     relabel = ("restorecon", "-R", "--", change.path)

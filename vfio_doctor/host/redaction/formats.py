@@ -274,6 +274,7 @@ ROWS = (
     ),
     Row(("/etc/pve/qemu-server/*.conf",), passthrough.proxmox),
     Row(("/boot/config/vfio-pci.cfg",), passthrough.unraid),
+    Row(("/var/lib/vfio-doctor/groups.json",), passthrough.groups),
     Row(("*/systemd/system/*.service*",), passthrough.unit),
     Row(("/etc/driverctl.d/*",), systems.words),
     Row(("/etc/sysfs.conf", "/etc/sysfs.d/*.conf"), passthrough.sysfs),
