@@ -18,7 +18,10 @@ DEAR = {
     "/etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet a=b $GRUB_CMDLINE_LINUX"\n',
     "/etc/libvirt/qemu/": "<domain><devices><hostdev type='pci'><source><address bus="
     "'0x01'/></source></hostdev></devices><!-- kvmfr",
-    "/boot/grub/grub.cfg": "menuentry 'x' --id 'y' {\nlinux /v kvmfr.static_size_mb=1\n}\n",
+    "/boot/grub/grub.cfg": "menuentry 'x' {
+linux /v kvmfr.static_size_mb=1
+}
+",
 }
 NAMES = {"{}": "abc", "{#}": "12345678901"}
 

@@ -52,8 +52,8 @@ _VALUES = listed(
     auto text base udev systemd autodetect microcode modconf kms keyboard keymap
     sd-vconsole consolefont block filesystems fsck encrypt lvm2 resume zstd gzip lz4
     xz part_gpt part_msdos luks cryptodisk lvm enforcing permissive disabled
-    targeted mls minimum default strict vfio kvmfr plymouth crypt dm rootfs-block ostree 1024x768
-    1920x1080 /etc/modprobe.d/kvmfr.conf /etc/modprobe.d/vfio.conf
+    targeted mls minimum default strict vfio kvmfr plymouth crypt dm rootfs-block
+    ostree 1024x768 1920x1080 /etc/modprobe.d/kvmfr.conf /etc/modprobe.d/vfio.conf
     """
 )
 _WORD = re.compile(r"""[^\s"'`;|&()<>{}$=\\#,+]+""")
