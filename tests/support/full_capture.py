@@ -18,10 +18,7 @@ DEAR = {
     "/etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet a=b $GRUB_CMDLINE_LINUX"\n',
     "/etc/libvirt/qemu/": "<domain><devices><hostdev type='pci'><source><address bus="
     "'0x01'/></source></hostdev></devices><!-- kvmfr",
-    "/boot/grub/grub.cfg": "menuentry 'x' {
-linux /v kvmfr.static_size_mb=1
-}
-",
+    "/boot/grub/grub.cfg": "menuentry 'x' {\nlinux /v kvmfr.static_size_mb=1\n}\n",
 }
 NAMES = {"{}": "abc", "{#}": "12345678901"}
 

@@ -9,8 +9,8 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.report.web.page import Parts, render
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.diagnosis import Diagnosed
-    from vfio_doctor.app.options import Chosen
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.repair.values import Plan

@@ -10,7 +10,7 @@ from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
 FORMATS = ("text", "json", "sarif", "github")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CheckResult,
@@ -144,6 +145,7 @@ def _in_words_of_the_system(finding: Finding, facts: Facts) -> Finding:
     return finding._replace(advice=on_nixos(finding.advice))
 
 
+@in_english
 def _result(
     check: type[Check],
     status: Status,

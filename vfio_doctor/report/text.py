@@ -358,7 +358,7 @@ def failed(report: Report) -> list[CheckResult]:
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.title}  [{result.id}]")
+    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -474,7 +474,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.title, "  ")
+        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")

@@ -11,7 +11,7 @@ from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
 from vfio_doctor.parse.pve import Line, hosts, lines
-from vfio_doctor.parse.recorded_groups import parse_recordings, recording
+from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.shell_words import words
 from vfio_doctor.parse.systemd_unit import limit_bytes
 
@@ -171,10 +171,9 @@ def _pve_line(line: Line, names: Names) -> str:
 
 
 def groups(text: str, names: Names) -> str:
-    """Return the newest recording of all groups: addresses, ids and numbers."""
-    found = parse_recordings(text)
-    names.leave_out("recording of groups", max(0, text.count("\n") - bool(found)))
-    return recording(found) if found else ""
+    """Return the groups that a set-up has recorded: addresses, ids and numbers."""
+    found = [one.line for one in parse_groups(text)]
+    return _kept("line of groups", len(text.splitlines()), found, names)
 
 
 def unraid(text: str, names: Names) -> str:

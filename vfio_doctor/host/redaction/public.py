@@ -84,7 +84,7 @@ initcpio audit noiommu uuids template targeted mls minimum cil hll pp pm cxl set
 swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl
 fabrics ata controllers nvme-subsystem
 swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl fabrics
-ata controllers nvme-subsystem
+ata controllers nvme-subsystem doctor
 """
 # Kernels and distributions: parts of a release, of names of images and systems.
 _SYSTEMS = """
