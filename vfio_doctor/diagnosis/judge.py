@@ -121,7 +121,7 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     try:
         # One by one, so that a later `MissingFact` loses none.
         for finding in check().judge(facts):
-            findings.append(finding)
+            findings.append(_in_words_of_the_system(finding, facts))
             if len(findings) == FINDINGS_AT_MOST:
                 return _result(check, Status.FAIL, MANY, findings, facts, registry)
     except NotApplicable as reason:
@@ -138,6 +138,17 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
         return result._replace(trace=traceback.format_exc())
     status = Status.FAIL if findings else Status.PASS
     return _result(check, status, None, findings, facts, registry)
+
+
+def _in_words_of_the_system(finding: Finding, facts: Facts) -> Finding:
+    """Return a finding whose advice fits a system that makes its files (NixOS)."""
+    from vfio_doctor.facts.nixos import Generated
+
+    if finding.advice is None or not facts[Generated].yes:
+        return finding
+    from vfio_doctor.diagnosis.nixos_words import on_nixos
+
+    return finding._replace(advice=on_nixos(finding.advice))
 
 
 @in_english
