@@ -32,6 +32,8 @@ from vfio_doctor.api import (
 )
 
 NEVER_PROBED = "vfio-not-bound-never-probed"
+# Nothing is done; why not, these findings say themselves.
+STAYS = frozenset(("vfio-asked-stays", "vfio-asked-unsure"))
 PROBED = say(
     "probe-device", "Have vfio-pci take {device}, which its driver_override names, now"
 )
@@ -109,7 +111,7 @@ class BindCard(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the arguments, the lines and the images; nothing if a VM binds it."""
         wanted = _wanted(finding, facts)
-        if wanted is None or finding.message.id == NEVER_PROBED:
+        if wanted is None or finding.message.id in {NEVER_PROBED, *STAYS}:
             return
         if not (wanted.standing or ClaimKind.ASKED in wanted.kinds):
             return

@@ -12,8 +12,8 @@ from support import played_machine as played
 from support.machines import PCI
 from support.played_place import place
 from support.unbound_card import AUDIO, CARD, unbound
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.journal_notes import notes
-from vfio_doctor.app.options import Chosen
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.verify import look as verify
 from vfio_doctor.facts.pci.recorded_groups import RECORD

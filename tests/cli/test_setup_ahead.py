@@ -11,7 +11,7 @@ from support import played_images
 from support.iommu_off import PORTS, off, off_in_firmware
 from support.played_place import place
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.cli import status
 from vfio_doctor.commands.teardown import Wanted, tear_down

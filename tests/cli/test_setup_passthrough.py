@@ -11,8 +11,9 @@ from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts
 from support.machines import PCI
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.options import Chosen, Failure
+from vfio_doctor.app.options import Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.cli import status

@@ -21,7 +21,7 @@ from support.fixture_hosts.parts import Parts
 from support.fixture_hosts.recipes.leftovers import QUICKPASSTHROUGH
 from support.played_place import place
 from support.unbound_card import unbound
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.teardown import Wanted, tear_down

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from support import played_images
 from support import played_machine as played
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
-from vfio_doctor.app.options import Chosen
 from vfio_doctor.app.place import Place
 from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load

@@ -11,7 +11,7 @@ from vfio_doctor.facts.system import Container
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
 

@@ -26,7 +26,7 @@ from vfio_doctor.repair.values import Effect, Ending
 from vfio_doctor.report.untrusted import ascii_only
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
@@ -88,9 +88,14 @@ def _run(chosen: Chosen, place: Place) -> int:
 
 def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     """Return the plan for what was found, and the boot tool it uses."""
-    from vfio_doctor.repair.promise import plan_for
+    from vfio_doctor.boot.selection import chosen
+    from vfio_doctor.model import Message
+    from vfio_doctor.repair.ahead import plan_ahead
 
-    return plan_for(done.host, done.facts, done.report.checks, risky)
+    asked = chosen(done.host, done.facts)
+    seen = (done.host, done.facts, done.registry, done.report.checks)
+    backend = None if isinstance(asked, Message) else asked
+    return plan_ahead(*seen, asked, risky), backend
 
 
 def _repair(

@@ -14,8 +14,8 @@ from vfio_doctor.places import DevicePlace
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.diagnosis import Diagnosed
-    from vfio_doctor.app.options import Chosen
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Chosen, with_examples
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple

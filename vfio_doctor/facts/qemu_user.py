@@ -38,8 +38,8 @@ class QemuUser(NamedTuple):
 
     ``assumed`` is true where qemu.conf neither says nor shows the account, or
     cannot be read, and the usual one was taken; ``source`` says where it comes
-    from. ``gids`` are what libvirt gives the process: ``group`` and the groups
-    that list the account as member.
+    from. ``gids`` are what libvirt gives the process: ``group``, the account's own
+    group, and those that list it as member (virGetGroupList).
     """
 
     name: str
@@ -58,18 +58,14 @@ class QemuUser(NamedTuple):
         """
         accounts = facts[Accounts]
         path, text, settings = facts[QemuConf]
-        name = settings.text("user") or shown_account(settings)
-        # NixOS starts QEMU as root unless its module is told otherwise.
-        if not name and facts[Generated].yes:
-            if isinstance(text, Missing) and text.why is not Why.ABSENT:
-                raise missing_fact(text)
-            name = "root"
+        name = said_account(facts)
         assumed = not name
         name = name or _usual(accounts)
         name, uid, primary = _account(accounts, name, path)
         group = settings.text("group") or settings.default("group")
         gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
-        gids = tuple(sorted({*accounts.gids(name, gid), gid}))
+        own = {primary} if primary >= 0 else set()
+        gids = tuple(sorted({*accounts.gids(name, gid), gid, *own}))
         source = _why_assumed(path, text) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
 
@@ -81,6 +77,18 @@ class QemuUser(NamedTuple):
         except MissingFact as missing:
             if missing.why not in (None, Why.ABSENT):
                 raise
+
+
+def said_account(facts: Facts) -> str:
+    """Return the account that qemu.conf says or shows, "" for the usual one."""
+    _, text, settings = facts[QemuConf]
+    name = settings.text("user") or shown_account(settings)
+    # NixOS starts QEMU as root unless its module is told otherwise.
+    if not name and facts[Generated].yes:
+        if isinstance(text, Missing) and text.why is not Why.ABSENT:
+            raise missing_fact(text)
+        return "root"
+    return name
 
 
 def shown_account(conf: LibvirtConf) -> str:

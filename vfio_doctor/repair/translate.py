@@ -34,7 +34,6 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,127}"
 PARAMETER = (
     r"/sys/module/[A-Za-z0-9_]+/parameters/[A-Za-z0-9_]+|/proc/sys/[A-Za-z0-9_./-]+"
 )
-LOCAL_CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
 SETTLE_SECONDS = 30
 RELOAD = say("do-reload-udev", "have udev read its rules again")
 TRIGGER = say("do-trigger-udev", "have udev set up the {subsystem} devices again")
@@ -167,14 +166,14 @@ def _context(change: FileContext, host: Reader) -> Translated:
         if not text.startswith("/") or not text.isprintable():
             raise CannotFix(NOT_ABSOLUTE.filled(path=text))
     type_ = _name(change.type)
-    old = _local_contexts(host, change.pattern)
+    path, old = _local_contexts(host, change.pattern)
     call = ("semanage", "fcontext")
     set_: tuple[str, ...] = (*call, "-a", "-t", type_, change.pattern)
     back: tuple[str, ...] = (*call, "-d", change.pattern)
     if old:
         former = old[-1][-1].split(":")[2:3]
         if not former:
-            raise CannotFix(NO_TYPE.filled(path=LOCAL_CONTEXTS, pattern=change.pattern))
+            raise CannotFix(NO_TYPE.filled(path=path, pattern=change.pattern))
         set_ = (*call, "-m", "-t", type_, change.pattern)
         back = (*call, "-m", "-t", former[0], change.pattern)
     relabel = ("restorecon", "-R", "--", change.path)
@@ -187,20 +186,23 @@ def _context(change: FileContext, host: Reader) -> Translated:
     )
 
 
-def _local_contexts(host: Reader, pattern: str) -> list[list[str]]:
-    """Return the words of each local file context of a pattern."""
-    local = read_text(host, LOCAL_CONTEXTS)
+def _local_contexts(host: Reader, pattern: str) -> tuple[str, list[list[str]]]:
+    """Return the policy's file of local contexts, and a pattern's words in it."""
+    from vfio_doctor.facts.libvirt.confinement import CONTEXTS, policy_of
+
+    path = CONTEXTS.format(policy_of(host))
+    local = read_text(host, path)
     if isinstance(local, Missing) and local.why is not Why.ABSENT:
         raise CannotFix(FILE_UNREAD.filled(why=local.message), local.why)
     held = [] if isinstance(local, Missing) else local.splitlines()
-    return [line.split() for line in held if line.split()[:1] == [pattern]]
+    return path, [line.split() for line in held if line.split()[:1] == [pattern]]
 
 
 def _no_context(change: DropContext, host: Reader) -> Translated:
-    held = _local_contexts(host, change.pattern)
+    path, held = _local_contexts(host, change.pattern)
     type_ = held[-1][-1].split(":")[2:3] if held else []
     if not type_:
-        raise CannotFix(NO_TYPE.filled(path=LOCAL_CONTEXTS, pattern=change.pattern))
+        raise CannotFix(NO_TYPE.filled(path=path, pattern=change.pattern))
     call = ("semanage", "fcontext")
     back = (*call, "-a", "-t", _name(type_[0]), change.pattern)
     step = CommandStep((*call, "-d", change.pattern), back, why=DROP_CONTEXT)

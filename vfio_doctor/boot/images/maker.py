@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.facts.base import CannotFix
@@ -12,6 +12,7 @@ from vfio_doctor.model import CommandStep, FileStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import RebuildImages, Step
