@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
     from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
+    from vfio_doctor.facts.pci.chipset import is_infrastructure as is_infrastructure
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -218,6 +219,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.denials import type_of as type_of
     from vfio_doctor.parse.domain_memory import Mapping as Mapping
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion
+    from vfio_doctor.parse.kernel_log import KernelLog as KernelLog
     from vfio_doctor.parse.kernel_log import Match as Match
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself

@@ -27,6 +27,7 @@ from vfio_doctor.api import (
     WantedDevices,
     blocks,
     in_order,
+    is_infrastructure,
     members,
     module_of,
     same_card,
@@ -87,6 +88,11 @@ NEEDED = say(
     "vfio-not-bound-needed",
     "Do not give it away: {why}. Take it out of {source}; if its ids are those of"
     " another device too, bind that one by its address.",
+)
+OF_CHIPSET = say(
+    "vfio-not-bound-of-chipset",
+    "Do not give it away: it is a function of the chipset that the host needs. Take it"
+    " out of {source}.",
 )
 MAY_BE_NEEDED = say(
     "vfio-not-bound-may-be-needed",
@@ -166,6 +172,13 @@ ADD = say(
 )
 
 
+ADD_FIRST = say(
+    "vfio-not-bound-add-first",
+    "First make sure that the host can do without {needed}: {why}. Else leave the whole"
+    " card to the host.",
+)
+
+
 class VfioNotBound(Check):
     """A device that is meant for a VM is not on vfio-pci.
 
@@ -230,7 +243,7 @@ class VfioNotBound(Check):
             )
             told.update(other.bdf for other in left)
             if left and one.kinds != {ClaimKind.ASKED}:
-                yield _siblings(one, left)
+                yield _siblings(one, left, facts[HostNeeds])
         yield from asked(facts)
         wanted.all_seen()
 
@@ -359,6 +372,8 @@ def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
 
 def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
     device = one.device
+    if is_infrastructure(device):
+        return OF_CHIPSET.filled(source=claim.source)
     needs = facts[HostNeeds].of(device.bdf)
     for need in needs:
         if need.sure:
@@ -411,7 +426,7 @@ def _tool(facts: Facts) -> str:
     return next((tool for tool in tools if tool in source), "")
 
 
-def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
+def _siblings(one: Wanted, left: tuple[PciDevice, ...], needs: HostNeeds) -> Finding:
     main = one.device
     shown = tuple(f"{other.bdf} ({other.driver})" for other in left)
     text = SIBLING if len(left) == 1 else SIBLINGS
@@ -420,10 +435,15 @@ def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
         for other in left
     )
     ids = tuple(dict.fromkeys(other.ids for other in left))
+    advice = ADD.filled(ids=ids, main=main.bdf)
+    needed = [need for other in left for need in needs.of(other.bdf)]
+    for need in sorted(needed, key=lambda need: not need.sure)[:1]:
+        first = ADD_FIRST.filled(needed=need.bdf, why=need.why)
+        advice = first if need.sure else in_order(first, advice)
     return Finding(
         DevicePlace(main.bdf),
         text.filled(others=shown, main=main.bdf),
         rows,
         None,
-        ADD.filled(ids=ids, main=main.bdf),
+        advice,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    ArgumentPlace,
     Check,
     Conclusion,
     DevicePlace,
@@ -11,13 +12,17 @@ from vfio_doctor.api import (
     Finding,
     HostPlace,
     Iterator,
+    KernelCmdline,
+    KernelLog,
     KernelMessages,
     KernelRelease,
     Message,
+    MissingFact,
     NotApplicable,
     PciDevices,
     Severity,
     WantedDevices,
+    Why,
     say,
 )
 
@@ -114,6 +119,19 @@ def _shown(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+NO_LOG = say("vfio-no-kernel-log", "the kernel log is not in the capture")
+
+
+def kernel_log(facts: Facts) -> KernelLog:
+    """Return the kernel log; a capture need not hold it."""
+    try:
+        return facts[KernelMessages].log
+    except MissingFact as missing:
+        if missing.why in (Why.NOT_CAPTURED, Why.ABSENT):
+            raise NotApplicable(NO_LOG) from missing
+        raise
+
+
 REFUSED = say(
     "vfio-dma-refused",
     "The IOMMU has refused memory accesses of {bdf}, which {driver} has: if that device"
@@ -169,7 +187,7 @@ class VfioHostDmaRefused(Check):
         wanted.demand()
         lines = {
             f"0000:{match.device}"[-12:]: match.line
-            for match in reversed(facts[KernelMessages].log.of(Conclusion.DMA_REFUSED))
+            for match in reversed(kernel_log(facts).of(Conclusion.DMA_REFUSED))
         }
         for device in facts[PciDevices].devices:
             line = lines.get(device.bdf)
@@ -180,3 +198,59 @@ class VfioHostDmaRefused(Check):
             rows = (Evidence(LOG, line, NO_LINE),)
             advice = OR_GRAPHICS if intel else TRANSLATE_LESS
             yield Finding(DevicePlace(device.bdf), message, rows, None, advice)
+
+
+OVERRIDE = "pcie_acs_override"
+NOT_GIVEN = say("vfio-acs-override-not-given", "pcie_acs_override is not given")
+UNPATCHED = say(
+    "vfio-acs-override-unknown",
+    "{word} does nothing: this kernel does not have the patch that reads it, so the"
+    " groups stay as they are.",
+)
+TAKE_OUT = say(
+    "vfio-acs-override-take-out",
+    "Take the argument out. To split groups, another slot is better; kernels with the"
+    " patch (linux-zen, CachyOS, XanMod, Proxmox) split them without any protection"
+    " between the devices.",
+)
+
+
+class VfioAcsOverrideIdle(Check):
+    """The argument pcie_acs_override does nothing on this kernel.
+
+    What it does:
+    If the argument is among those of the running kernel, it looks in the kernel log
+    whether the kernel says that it does not know it. Kernels before 5.14 do not say
+    so, and are not judged.
+
+    Why is this bad?
+    Linux itself has no such argument: a patch brings it, which few distributions
+    carry. Without it the groups stay as they are, and the VM does not start.
+
+    How it is repaired:
+    By hand: take the argument out, and put the card into another slot.
+
+    See it yourself:
+        cat /proc/cmdline
+        sudo journalctl -k -b | grep 'Unknown kernel command line'
+
+    False alarms:
+    None are known: the kernel itself says that it passes the word on.
+    """
+
+    id = "vfio-acs-override-idle"
+    severity = Severity.WARNING
+    title = "pcie_acs_override does nothing on this kernel"
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding if the kernel says that it does not know the word."""
+        facts[WantedDevices].demand()
+        booted = facts[KernelCmdline]
+        words = [w for w in booted.line.words if w.partition("=")[0] == OVERRIDE]
+        if not words:
+            raise NotApplicable(NOT_GIVEN)
+        for match in kernel_log(facts).of(Conclusion.ACS_OVERRIDE_UNKNOWN)[:1]:
+            rows = (Evidence(booted.source, words[0]), Evidence(LOG, match.line))
+            message = UNPATCHED.filled(word=words[0])
+            place = ArgumentPlace(words[0], booted.source)
+            yield Finding(place, message, rows, None, TAKE_OUT)

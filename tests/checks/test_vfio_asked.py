@@ -74,6 +74,28 @@ def test_a_card_is_told_once() -> None:
     assert "0000:01:00.0 and 0000:01:00.1 could be given" in str(found.finding.message)
 
 
+SMBUS = function("0000:00:1f.4", "8086:a123", "0c0500", "i801_smbus", 7)
+DISKS = function("0000:01:00.1", "1b21:1064", "010601", "ahci", 1)
+
+
+def advice_for(ids: str, *parts: Parts) -> str:
+    line = file("/proc/cmdline", f"quiet vfio-pci.ids={ids}\n")
+    facts = Facts(whole(*BASE, *SCREEN, *parts, line))
+    result = diagnose(facts, Registry((VfioNotBound,), (BindCard,), (), ()))[0]
+    return " ".join(str(d.finding.advice) for d in result.diagnoses)
+
+
+def test_what_the_chipset_needs_is_not_to_be_given_away() -> None:
+    said = advice_for("8086:a123", SMBUS)
+    assert "Do not give it away" in said
+    assert "softdep" not in said
+
+
+def test_a_sibling_that_the_host_may_need_is_not_simply_added() -> None:
+    said = advice_for("10de:2482", card("vfio-pci"), DISKS, file("/proc/mounts", ""))
+    assert said.startswith("First make sure that the host can do without 0000:01:00.1")
+
+
 def unnamed(*parts: Parts, line: str = "intel_iommu=on") -> CheckResult:
     facts = Facts(whole(*BASE, *parts, file("/proc/cmdline", f"quiet {line}\n")))
     return diagnose(facts, Registry((VfioNothingNamed,), (), (), ()))[0]
