@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
     from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
+    from vfio_doctor.facts.pci.chipset import is_bridge as is_bridge
     from vfio_doctor.facts.pci.chipset import is_infrastructure as is_infrastructure
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind

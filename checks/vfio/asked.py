@@ -45,8 +45,7 @@ ELSEWHERE = say(
 )
 AT_BOOT = say(
     "vfio-asked-at-boot",
-    "Have vfio-pci take the whole card at boot, before anybody opens it: `sudo"
-    " vfio-doctor setup passthrough --device {bdf}` shows a plan, and asks first.",
+    "Have vfio-pci take the whole card at boot, before anybody opens it.",
 )
 MANAGED = say(
     "vfio-asked-managed",
@@ -80,7 +79,7 @@ def asked(facts: Facts) -> Iterator[Finding]:
             driver = device.driver
             text = FREE.filled(devices=addresses, bdf=device.bdf, driver=driver)
         # A graphics driver often does not let go of a card while the host runs.
-        advice = AT_BOOT.filled(bdf=device.bdf) if device.is_display else MANAGED
+        advice = AT_BOOT if device.is_display else MANAGED
         yield _note(device, text, row, advice)
 
 

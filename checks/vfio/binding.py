@@ -135,7 +135,18 @@ HAVE_EFFECT = {
         "vfio-not-bound-run-sysfsutils",
         "Install sysfsutils, which reads that file at boot.",
     ),
+    "/boot/config/": say(
+        "vfio-not-bound-run-unraid",
+        "Unraid reads that file when it boots: reboot. If that does not bind it, look"
+        " at the log of Tools > System Devices (/var/log/vfio-pci).",
+    ),
 }
+MANAGE = say(
+    "vfio-not-bound-manage",
+    "Let libvirt take it when the VM starts: set managed='yes' at its <hostdev>"
+    " (`virsh edit`). Or have vfio-pci take it at boot, with its ids in"
+    " `vfio-pci.ids=`.",
+)
 EMPTY = "(null)"
 SOFTDEP = say(
     "vfio-not-bound-softdep",
@@ -311,10 +322,20 @@ def _not_written(one: Wanted, facts: Facts) -> Message | None:
     path = _writer(one, facts)
     if not path:
         return None
-    cure = next(c for start, c in HAVE_EFFECT.items() if path.startswith(start))
-    named = {"bdf": one.device.bdf, "source": path}
-    named = {k: text for k, text in named.items() if f"{{{k}}}" in cure.template}
-    return in_order(NOT_WRITTEN.filled(source=path), cure.filled(**named))
+    cure = _have_effect(path, one.device.bdf)
+    return in_order(NOT_WRITTEN.filled(source=path), cure)
+
+
+def _have_effect(path: str, bdf: str) -> Message | None:
+    """Return what makes the writer of driver_override run, None for another file."""
+    for start, cure in HAVE_EFFECT.items():
+        if path.startswith(start):
+            named = {"bdf": bdf, "source": path}
+            named = {
+                k: text for k, text in named.items() if f"{{{k}}}" in cure.template
+            }
+            return cure.filled(**named)
+    return None
 
 
 def _writer(one: Wanted, facts: Facts) -> str:
@@ -386,6 +407,12 @@ def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
 
 def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it before the driver that has it."""
+    if claim.kind is ClaimKind.UNMANAGED:
+        return MANAGE
+    # To be loaded first helps nothing that is not bound by ids.
+    written = None if claim.pattern else _have_effect(claim.source, device.bdf)
+    if written is not None:
+        return written
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=device.ids)
     late = facts[LateImage].reason if claim.pattern is not None else None

@@ -41,7 +41,7 @@ KINDS = {True: "yes", False: "no", None: "maybe"}
 # Pixels.
 WIDTH, LINE, MARGIN = 960, 20, 16
 # Letters: where words end, and where the lines of a verdict do.
-NAME, WORDS = 52, 112
+NAME, WORDS = 52, 104
 
 
 def as_svg(held: DeviceTable) -> str:

@@ -288,6 +288,9 @@ UNKNOWN = (
     'Unknown kernel command line parameters "pcie_acs_override=downstream", will be'
     " passed to user space."
 )
+VMD_DRIVE = """
+0d:00.0 144d:a80a 010802 nvme         -
+"""
 ACS = "quiet vfio-pci.ids=10de:2482,10de:228b pcie_acs_override=downstream"
 HOSTS = (
     *RESETS,
@@ -317,6 +320,12 @@ HOSTS = (
         "vfio-network-card-refused",
         "N10: the network card fails since the IOMMU is on",
         log(REFUSED),
+    ),
+    AMD.but(
+        "vfio-drive-without-group",
+        "F11: a drive that has no group of its own",
+        pci(VMD_DRIVE, True, ""),
+        vm("0d:00.0"),
     ),
     AMD.but("vfio-memory-taken", "F23: the boot framebuffer holds it", log(TAKEN)),
     AMD.but("vfio-no-room", "F15: no decoding above 4 GiB", log(NO_ROOM)),
