@@ -19,10 +19,10 @@ from vfio_doctor.api import (
     MissingFact,
     Severity,
     WantedDevices,
+    captured_log,
     in_order,
     say,
 )
-from vfio_doctor.checks.vfio.kernel import kernel_log
 
 LOG = say("vfio-address-space-log", "kernel log")
 NO_LINE = say("vfio-address-space-no-line", "no such line")
@@ -80,7 +80,7 @@ class VfioMemoryTaken(Check):
         """Yield one finding a device."""
         wanted = facts[WantedDevices]
         wanted.demand()
-        log = kernel_log(facts)
+        log = captured_log(facts)
         lines = {m.device: m.line for m in reversed(log.of(Conclusion.MEMORY_TAKEN))}
         simple = bool(log.of(Conclusion.BOOT_FRAMEBUFFER))
         for one in wanted.devices:
@@ -145,7 +145,7 @@ class VfioNoRoom(Check):
         wanted = facts[WantedDevices]
         wanted.demand()
         last: dict[tuple[str, str], Match] = {}
-        log = kernel_log(facts)
+        log = captured_log(facts)
         for match in log.of(Conclusion.NO_ROOM, Conclusion.ROOM_FOUND):
             if bar := _BAR.search(match.line):
                 last[match.device, bar[1]] = match

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    WRITERS,
+    AskedCard,
+    AskedCards,
     BuiltinModules,
     Check,
     Claim,
@@ -26,6 +29,7 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     blocks,
+    have_effect,
     in_order,
     is_infrastructure,
     members,
@@ -33,7 +37,6 @@ from vfio_doctor.api import (
     same_card,
     say,
 )
-from vfio_doctor.checks.vfio.asked import asked
 
 VFIO_PCI = "vfio-pci"
 BRIDGE = "06"
@@ -110,37 +113,6 @@ NOT_WRITTEN = say(
     "vfio-not-bound-not-written",
     "Nothing has written vfio-pci to its driver_override: {source} had no effect.",
 )
-# What makes it have one, by where it stands.
-HAVE_EFFECT = {
-    "/etc/driverctl.d/": say(
-        "vfio-not-bound-run-driverctl",
-        "Run `sudo driverctl set-override {bdf} vfio-pci`; if there is no such program,"
-        " install driverctl, which reads that file at boot.",
-    ),
-    "/etc/initramfs-tools/": say(
-        "vfio-not-bound-run-init-top",
-        "Make the script executable (`sudo chmod 755 {source}`), run `sudo"
-        " update-initramfs -u -k all`, and reboot.",
-    ),
-    "/etc/initcpio/": say(
-        "vfio-not-bound-run-hook",
-        "Name the hook among HOOKS in /etc/mkinitcpio.conf, run `sudo mkinitcpio -P`,"
-        " and reboot.",
-    ),
-    "/etc/udev/": say(
-        "vfio-not-bound-run-rule",
-        "See what the rule does: `sudo udevadm test /sys/bus/pci/devices/{bdf}`.",
-    ),
-    "/etc/sysfs.": say(
-        "vfio-not-bound-run-sysfsutils",
-        "Install sysfsutils, which reads that file at boot.",
-    ),
-    "/boot/config/": say(
-        "vfio-not-bound-run-unraid",
-        "Unraid reads that file when it boots: reboot. If that does not bind it, look"
-        " at the log of Tools > System Devices (/var/log/vfio-pci).",
-    ),
-}
 MANAGE = say(
     "vfio-not-bound-manage",
     "Let libvirt take it when the VM starts: set managed='yes' at its <hostdev>"
@@ -187,6 +159,40 @@ ADD_FIRST = say(
     "vfio-not-bound-add-first",
     "First make sure that the host can do without {needed}: {why}. Else leave the whole"
     " card to the host.",
+)
+
+
+STAYS = say(
+    "vfio-asked-stays",
+    "{devices} cannot be given to a VM as things are: {reasons}.",
+)
+UNSURE = say(
+    "vfio-asked-unsure",
+    "Nobody can tell from here whether {devices} can be given to a VM: {reasons}.",
+)
+DOUBTS = frozenset(("bind-may-be-needed", "bind-shared-may-need"))
+FREE = say(
+    "vfio-asked-free",
+    "{devices} could be given to a VM: {driver} has {bdf} now, and nothing that was"
+    " seen binds it at boot.",
+)
+IDLE = say(
+    "vfio-asked-idle",
+    "{devices} could be given to a VM: {bdf} has no driver, and nothing that was seen"
+    " binds it at boot.",
+)
+ELSEWHERE = say(
+    "vfio-asked-elsewhere",
+    "`vfio-doctor devices` shows what is free.",
+)
+AT_BOOT = say(
+    "vfio-asked-at-boot",
+    "Have vfio-pci take the whole card at boot, before anybody opens it.",
+)
+MANAGED = say(
+    "vfio-asked-managed",
+    "Let libvirt take it when the VM starts (a <hostdev managed='yes'> for each"
+    " function), or have it bound at boot.",
 )
 
 
@@ -255,7 +261,7 @@ class VfioNotBound(Check):
             told.update(other.bdf for other in left)
             if left and one.kinds != {ClaimKind.ASKED}:
                 yield _siblings(one, left, facts[HostNeeds])
-        yield from asked(facts)
+        yield from map(_asked, facts[AskedCards].cards)
         wanted.all_seen()
 
 
@@ -322,20 +328,8 @@ def _not_written(one: Wanted, facts: Facts) -> Message | None:
     path = _writer(one, facts)
     if not path:
         return None
-    cure = _have_effect(path, one.device.bdf)
+    cure = have_effect(path, one.device.bdf)
     return in_order(NOT_WRITTEN.filled(source=path), cure)
-
-
-def _have_effect(path: str, bdf: str) -> Message | None:
-    """Return what makes the writer of driver_override run, None for another file."""
-    for start, cure in HAVE_EFFECT.items():
-        if path.startswith(start):
-            named = {"bdf": bdf, "source": path}
-            named = {
-                k: text for k, text in named.items() if f"{{{k}}}" in cure.template
-            }
-            return cure.filled(**named)
-    return None
 
 
 def _writer(one: Wanted, facts: Facts) -> str:
@@ -346,7 +340,7 @@ def _writer(one: Wanted, facts: Facts) -> str:
     if one.device.bdf not in facts[EmptyOverrides].addresses:
         return ""
     sources = (claim.source for claim in one.claims if claim.kind is ClaimKind.BOOT)
-    return next((s for s in sources if s.startswith(tuple(HAVE_EFFECT))), "")
+    return next((s for s in sources if s.startswith(WRITERS)), "")
 
 
 def _empty_row(one: Wanted, facts: Facts) -> tuple[Evidence, ...]:
@@ -410,7 +404,7 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     if claim.kind is ClaimKind.UNMANAGED:
         return MANAGE
     # To be loaded first helps nothing that is not bound by ids.
-    written = None if claim.pattern else _have_effect(claim.source, device.bdf)
+    written = None if claim.pattern else have_effect(claim.source, device.bdf)
     if written is not None:
         return written
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
@@ -474,3 +468,24 @@ def _siblings(one: Wanted, left: tuple[PciDevice, ...], needs: HostNeeds) -> Fin
         None,
         advice,
     )
+
+
+def _asked(card: AskedCard) -> Finding:
+    """Return what stands in the way of giving away what only --device names."""
+    device, addresses = card.device, card.addresses
+    path = f"/sys/bus/pci/devices/{device.bdf}/driver"
+    row = Evidence(path, device.driver or NONE, VFIO_PCI)
+    # A graphics driver often does not let go of a card while the host runs.
+    advice = AT_BOOT if device.is_display else MANAGED
+    text = IDLE.filled(devices=addresses, bdf=device.bdf)
+    if card.reasons:
+        sure = any(reason.id not in DOUBTS for reason in card.reasons)
+        said = STAYS if sure else UNSURE
+        text = said.filled(devices=addresses, reasons=card.reasons)
+        advice = ELSEWHERE
+    elif device.driver:
+        driver = device.driver
+        text = FREE.filled(devices=addresses, bdf=device.bdf, driver=driver)
+    # Who only asks about a device has not set anything up wrongly.
+    place = DevicePlace(device.bdf)
+    return Finding(place, text, (row,), Severity.INFO, advice)

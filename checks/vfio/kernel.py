@@ -13,22 +13,19 @@ from vfio_doctor.api import (
     HostPlace,
     Iterator,
     KernelCmdline,
-    KernelLog,
-    KernelMessages,
     KernelRelease,
     Message,
-    MissingFact,
     NotApplicable,
     PciDevices,
     Severity,
     WantedDevices,
-    Why,
+    captured_log,
     say,
 )
 
 Version = tuple[int, int, int]
 NO_RESET = say(
-    "vfio-bad-kernel-no-reset",
+    "vfio-kernel-regression-no-reset",
     "devices are left without any reset, so a VM's card works once and then hangs until"
     " the host is rebooted",
 )
@@ -43,24 +40,24 @@ KNOWN: tuple[tuple[Version, Version, Message], ...] = (
     ((6, 1, 134), (6, 1, 134), NO_RESET),
 )
 NO_POINT = say(
-    "vfio-bad-kernel-no-point",
+    "vfio-kernel-regression-no-point",
     "the kernel's release does not say which point release of Linux it is",
 )
 RELEASE = "/proc/sys/kernel/osrelease"
 BAD = say(
-    "vfio-bad-kernel",
+    "vfio-kernel-regression",
     "Linux {version} is known for a fault: {symptom}. Distributions may have mended it"
     " under the same number.",
 )
-OTHER = say("vfio-bad-kernel-other", "{version} or later")
+OTHER = say("vfio-kernel-regression-other", "{version} or later")
 UPDATE = say(
-    "vfio-bad-kernel-update",
+    "vfio-kernel-regression-update",
     "If that is what you see, boot another kernel: {version} or later, or the one that"
     " you had before.",
 )
 
 
-class VfioBadKernel(Check):
+class VfioKernelRegression(Check):
     """The running kernel is known to break passthrough.
 
     What it does:
@@ -86,7 +83,7 @@ class VfioBadKernel(Check):
     Proxmox) are not told apart.
     """
 
-    id = "vfio-bad-kernel"
+    id = "vfio-kernel-regression"
     severity = Severity.INFO
     title = "The kernel is known for a fault at passthrough"
 
@@ -117,19 +114,6 @@ def point_release(release: str) -> Version | None:
 
 def _shown(version: Version) -> str:
     return ".".join(map(str, version))
-
-
-NO_LOG = say("vfio-no-kernel-log", "the kernel log is not in the capture")
-
-
-def kernel_log(facts: Facts) -> KernelLog:
-    """Return the kernel log; a capture need not hold it."""
-    try:
-        return facts[KernelMessages].log
-    except MissingFact as missing:
-        if missing.why in (Why.NOT_CAPTURED, Why.ABSENT):
-            raise NotApplicable(NO_LOG) from missing
-        raise
 
 
 REFUSED = say(
@@ -187,7 +171,7 @@ class VfioHostDmaRefused(Check):
         wanted.demand()
         lines = {
             f"0000:{match.device}"[-12:]: match.line
-            for match in reversed(kernel_log(facts).of(Conclusion.DMA_REFUSED))
+            for match in reversed(captured_log(facts).of(Conclusion.DMA_REFUSED))
         }
         for device in facts[PciDevices].devices:
             line = lines.get(device.bdf)
@@ -249,7 +233,7 @@ class VfioAcsOverrideIdle(Check):
         words = [w for w in booted.line.words if w.partition("=")[0] == OVERRIDE]
         if not words:
             raise NotApplicable(NOT_GIVEN)
-        for match in kernel_log(facts).of(Conclusion.ACS_OVERRIDE_UNKNOWN)[:1]:
+        for match in captured_log(facts).of(Conclusion.ACS_OVERRIDE_UNKNOWN)[:1]:
             rows = (Evidence(booted.source, words[0]), Evidence(LOG, match.line))
             message = UNPATCHED.filled(word=words[0])
             place = ArgumentPlace(words[0], booted.source)

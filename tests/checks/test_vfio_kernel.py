@@ -11,8 +11,8 @@ from support.with_cards import BASE, CARD, card, own
 from vfio_doctor.checks.vfio.address_space import VfioMemoryTaken, VfioNoRoom
 from vfio_doctor.checks.vfio.kernel import (
     VfioAcsOverrideIdle,
-    VfioBadKernel,
     VfioHostDmaRefused,
+    VfioKernelRegression,
     point_release,
 )
 from vfio_doctor.diagnosis.judge import diagnose
@@ -24,6 +24,7 @@ from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Severity, Status
 
 NIC = "0000:04:00.0"
+RELEASE = "/proc/sys/kernel/osrelease"
 HOST = (
     *BASE,
     card("vfio-pci"),
@@ -61,12 +62,16 @@ def judged(check: type, *parts: Parts) -> CheckResult:
     ],
 )
 def test_releases(release: str, bad: bool) -> None:
-    found = judged(VfioBadKernel, file("/proc/sys/kernel/osrelease", f"{release}\n"))
+    found = judged(
+        VfioKernelRegression, file("/proc/sys/kernel/osrelease", f"{release}\n")
+    )
     assert [d.severity for d in found.diagnoses] == [Severity.INFO] * bad
 
 
 def test_a_release_without_point_release_is_not_judged() -> None:
-    found = judged(VfioBadKernel, file("/proc/sys/kernel/osrelease", "6.14-custom\n"))
+    found = judged(
+        VfioKernelRegression, file("/proc/sys/kernel/osrelease", "6.14-custom\n")
+    )
     assert found.status is Status.NOT_APPLICABLE
     assert point_release("6.14.2+deb13-amd64") == (6, 14, 2)
 

@@ -339,6 +339,7 @@ HOSTS = (
         "vfio-acs-override-patched",
         "F09: the same on a kernel with the patch",
         *with_arguments(f"{ACS} {MSRS}"),
+        log("Warning: PCIe ACS overrides enabled"),
     ),
     AMD.but(
         "vfio-vm-with-huge-pages",
