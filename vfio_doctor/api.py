@@ -10,13 +10,14 @@ names: the lines are for type checkers and are read, not run (`__getattr__`).
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.model import Applicability as Applicability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable as Iterable
     from collections.abc import Iterator as Iterator
+    from typing import ClassVar as ClassVar
 
     from vfio_doctor.facts.accounts import Accounts as Accounts
     from vfio_doctor.facts.accounts import HumanUser as HumanUser
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.image_options import OldOption as OldOption
+    from vfio_doctor.facts.image_options import OldOptions as OldOptions
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
@@ -170,8 +173,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
-    from vfio_doctor.facts.pci.recorded_groups import RECORDED_GROUPS as RECORDED_GROUPS
+    from vfio_doctor.facts.pci.recorded_groups import RECORD as RECORD
     from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
+    from vfio_doctor.facts.pci.recorded_groups import recorded as recorded
+    from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
@@ -249,6 +254,7 @@ if TYPE_CHECKING:
     from vfio_doctor.places import NodePlace as NodePlace
     from vfio_doctor.places import Place as Place
     from vfio_doctor.places import VmPlace as VmPlace
+    from vfio_doctor.value import NamedTuple as NamedTuple
 
 
 class Check:
@@ -265,6 +271,8 @@ class Check:
     requires: ClassVar[tuple[str, ...]] = ()
     # False: what it finds explains no other fault, so it is named after real ones.
     explains: ClassVar[bool] = True
+    # True: what it finds is so whatever it waits for, and is repaired together with it.
+    stands_alone: ClassVar[bool] = False
     since: ClassVar[str] = "0.1"
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
@@ -320,8 +328,8 @@ def _homes() -> dict[str, tuple[str, str]]:
 
     Read from the lines above: a second list of a hundred names would go stale.
     """
-    loader = globals()["__loader__"]
-    source: str = loader.get_source(__name__)
+    # get_source would import tokenize, to look for a line about the encoding.
+    source: str = globals()["__loader__"].get_data(__file__).decode()
     offered = source.partition("if TYPE_CHECKING:\n")[2].partition("\n\n\n")[0]
     homes = {}
     for line in offered.replace("(", "").replace(")", "").split(" from ")[1:]:

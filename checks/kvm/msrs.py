@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vfio_doctor.api import (
     Actor,
     BootArguments,
@@ -23,6 +21,7 @@ from vfio_doctor.api import (
     Missing,
     MissingFact,
     ModuleConfig,
+    NamedTuple,
     NotApplicable,
     PassthroughIntent,
     Severity,

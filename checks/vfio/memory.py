@@ -120,7 +120,7 @@ class VfioHugePages(Check):
         facts[WantedDevices].demand()
         asking = [vm for vm in facts[Vms].vms if vm.page_kib is not None]
         unread = facts[Vms].unread
-        proxmox = [vm for vm in facts[Vms].vms if vm.pve_pages is not None]
+        proxmox = [vm for vm in facts[Vms].vms if vm.own_page_kib is not None]
         if not asking and not proxmox and not unread:
             raise NotApplicable(NOBODY_ASKS)
         for vm in proxmox:
@@ -161,19 +161,17 @@ def _too_few(vm: Vm, pages: HugePages, facts: Facts) -> Iterator[Finding]:
 
 def _proxmox(vm: Vm, pages: HugePages) -> Iterator[Finding]:
     """Yield what keeps Proxmox from reserving the pages of a VM that starts."""
-    asked = vm.pve_pages
-    assert asked is not None
-    number = vm.path.rpartition("/")[2].removesuffix(".conf")
-    row = Evidence(vm.path, f"hugepages: {asked.size}")
-    if not asked.numa:
-        cure = SET_NUMA.filled(number=number)
+    asked = (vm.own_page_kib or 0) // 1024
+    row = Evidence(vm.path, f"hugepages: {asked or 'any'}")
+    if not vm.numa:
+        cure = SET_NUMA.filled(number=vm.number)
         yield Finding(vm.place, NO_NUMA.filled(vm=vm.name), (row,), None, cure)
-    if asked.size == "any":
+    if not asked:
         return
-    pool = pages.pool(int(asked.size) * 1024)
+    pool = pages.pool(asked * 1024)
     if pool is None and pages.pools and not pages.unread:
-        message = NO_SUCH_PAGES.filled(vm=vm.name, size=int(asked.size))
-        cure = OTHER_SIZE.filled(number=number)
+        message = NO_SUCH_PAGES.filled(vm=vm.name, size=asked)
+        cure = OTHER_SIZE.filled(number=vm.number)
         yield Finding(vm.place, message, (row,), None, cure)
     elif pool and pool.page_kib == GIB and pool.kib < vm.memory_kib:
         message = HARDLY.filled(

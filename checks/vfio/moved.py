@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    RECORDED_GROUPS,
+    RECORD,
     Check,
     Claim,
     ClaimKind,
@@ -20,7 +20,6 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     blocks,
-    known,
     members,
     same_card,
     say,
@@ -46,15 +45,10 @@ NOT_THERE = say(
     "{then} is nowhere now. Look which device is meant (`vfio-doctor devices`), and"
     " correct {source}.",
 )
-ADDED = say(
-    "vfio-moved-added",
-    "{others} shares the group of {bdf} since the host was set up: it was added, or has"
-    " another address now.",
-)
-MOVED = say(
+JOINED = say(
     "vfio-moved-joined",
-    "{others} shares the group of {bdf} now, and did not when the host was set up: the"
-    " kernel, the firmware or a slot is another.",
+    "{others} shares the group of {bdf} now, and did not when the host was set up: it"
+    " was added, or the kernel, the firmware or a slot is another.",
 )
 LOOK = say(
     "vfio-moved-look",
@@ -67,7 +61,7 @@ class VfioGroupsMoved(Check):
     """A device for a VM has another address or another group than at set-up.
 
     What it does:
-    `vfio-doctor setup passthrough` notes all devices with their addresses and groups.
+    `vfio-doctor setup passthrough` notes the card's functions, their ids and groups.
     This check compares: whether an address that somebody has written down for a VM
     now belongs to another device, and whether a device of the host's has come into the
     group of a device for a VM.
@@ -82,7 +76,7 @@ class VfioGroupsMoved(Check):
 
     See it yourself:
         vfio-doctor devices
-        sudo cat /var/lib/vfio-doctor/groups.json
+        sudo cat /var/lib/vfio-doctor/groups
 
     False alarms:
     If you have moved the card or added another on purpose, a new group is only
@@ -98,9 +92,7 @@ class VfioGroupsMoved(Check):
         wanted = facts[WantedDevices]
         wanted.demand()
         then = facts[RecordedGroups]
-        if then.unread is not None:
-            known(then.unread)
-        if not then.functions:
+        if not then.groups:
             raise NotApplicable(NOT_RECORDED)
         groups = members(facts[PciDevices].devices)
         for one in wanted.devices:
@@ -138,21 +130,17 @@ def _joined(
     before = then.of(device.bdf)
     if before is None or before.ids != device.ids or device.group is None:
         return
-    company = then.company(device.bdf)
     others = [
         other
         for other in groups[device.group]
-        if other.bdf not in company
-        and other.bdf != device.bdf
+        if other.bdf not in (*before.members, device.bdf)
         and blocks(other)
         and not same_card(device, other)
     ]
     if not others:
         return
-    were = [other for other in others if then.of(other.bdf)]
     shown = tuple(f"{other.bdf} ({other.driver})" for other in others)
-    text = MOVED if len(were) == len(others) else ADDED
-    message = text.filled(others=shown, bdf=device.bdf)
-    row = Evidence(RECORDED_GROUPS, str(before.group), str(device.group))
+    message = JOINED.filled(others=shown, bdf=device.bdf)
+    row = Evidence(RECORD, str(before.group), str(device.group))
     place = DevicePlace(device.bdf)
     yield Finding(place, message, (row,), Severity.INFO, LOOK)

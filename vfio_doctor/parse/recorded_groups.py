@@ -1,67 +1,53 @@
-"""What IOMMU groups were when the host was set up: one JSON line a recording.
+"""The file that a set-up records IOMMU groups in: text to values and back.
 
-    {"functions": [["0000:01:00.0", "10de:2482", 12], ...]}
-
-The last line that can be read counts; a function without a group has null.
+A line a function: its address, its ids, the number of its group and, with commas
+between, all that was in the group; ``-`` for both if no group was known. Of several
+lines for one address the last counts.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.pci import is_address
 from vfio_doctor.value import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+NO_GROUP = "-"
 _IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
-# A large server has some hundred functions.
-MOST = 1 << 14
+_NUMBER = re.compile(r"\d{1,7}")
 
 
-class Recorded(NamedTuple):
-    """One function: its address, its ids, and its group then."""
+class RecordedGroup(NamedTuple):
+    """One function at set-up; ``group`` is None if no group was known then."""
 
-    bdf: str
+    address: str
     ids: str
     group: int | None
+    members: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """Return it as a line of the file."""
+        if self.group is None:
+            return f"{self.address} {self.ids} {NO_GROUP} {NO_GROUP}"
+        inside = ",".join(self.members)
+        return f"{self.address} {self.ids} {self.group} {inside}"
 
 
-def recording(functions: Iterable[Recorded]) -> str:
-    """Return the line that is appended."""
-    held = [[one.bdf, one.ids, one.group] for one in functions]
-    return json.dumps({"functions": held}) + "\n"
+def parse(text: str) -> tuple[RecordedGroup, ...]:
+    """Return what the file tells; lines of another form are left out."""
+    found = (_parsed(line) for line in text.splitlines())
+    last = {one.address: one for one in found if one is not None}
+    return tuple(last.values())
 
 
-def parse_recordings(text: str) -> tuple[Recorded, ...]:
-    """Return the newest recording, () if there is none; never raises."""
-    for line in reversed(text.splitlines()):
-        found = _line(line)
-        if found:
-            return found
-    return ()
-
-
-def _line(line: str) -> tuple[Recorded, ...]:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        return ()
-    held = said.get("functions") if isinstance(said, dict) else None
-    rows = held[:MOST] if isinstance(held, list) else []
-    return tuple(one for row in rows if (one := _function(row)))
-
-
-def _function(row: object) -> Recorded | None:
-    if not (isinstance(row, list) and len(row) == 3):
+def _parsed(line: str) -> RecordedGroup | None:
+    words = line.split()
+    if len(words) != 4 or not is_address(words[0]) or not _IDS.fullmatch(words[1]):
         return None
-    bdf, ids, group = row
-    if not (isinstance(bdf, str) and isinstance(ids, str)):
+    if words[2:] == [NO_GROUP, NO_GROUP]:
+        return RecordedGroup(words[0], words[1], None, ())
+    inside = tuple(words[3].split(","))
+    if not _NUMBER.fullmatch(words[2]) or not all(map(is_address, inside)):
         return None
-    # A truth value is an int in Python, and none here.
-    known = group is None or (type(group) is int and 0 <= group < 1 << 31)
-    good = is_address(bdf) and _IDS.fullmatch(ids) is not None and known
-    return Recorded(bdf, ids, group) if good else None
+    return RecordedGroup(words[0], words[1], int(words[2]), inside)

@@ -101,6 +101,10 @@ BESIDES = say(
     "Also here: `vfio-doctor devices` (what shares an IOMMU group), `vfio-doctor "
     "checks` (what was looked at), `vfio-doctor --help`.",
 )
+UNTOLD = (
+    (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
+    (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
+)
 NOTE = say("note", "Note: {note}")
 # As wide as the mark of a note.
 NOTE_INDENT = " " * 8
@@ -354,7 +358,7 @@ def failed(report: Report) -> list[CheckResult]:
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.title}  [{result.id}]")
+    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -415,18 +419,21 @@ def _evidence(diagnosis: Diagnosis, page: Page) -> None:
 
 def _untold(report: Report, page: Page) -> None:
     """List what could not be told, checks with the same reason together."""
-    for status, heading in (
-        (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
-        (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
-    ):
-        reasons: dict[Message | None, list[str]] = {}
-        for result in report.checks:
-            if result.status is status:
-                reasons.setdefault(result.reason, []).append(result.id)
+    for status, heading in UNTOLD:
+        reasons = reasons_of(report, status)
         if reasons:
             page.heading(str(heading))
         for reason, ids in reasons.items():
             page.say(f"{', '.join(ids)}: {reason or ''}", "  ", "    ")
+
+
+def reasons_of(report: Report, status: Status) -> dict[Message | None, list[str]]:
+    """Return the checks that ended so, those with the same reason together."""
+    reasons: dict[Message | None, list[str]] = {}
+    for result in report.checks:
+        if result.status is status:
+            reasons.setdefault(result.reason, []).append(result.id)
+    return reasons
 
 
 def _unwanted(report: Report, page: Page) -> None:
@@ -467,7 +474,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.title, "  ")
+        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")

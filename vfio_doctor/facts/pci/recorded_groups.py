@@ -1,53 +1,55 @@
-"""The groups as they were when the host was set up, beside the repairs' journal."""
+"""The IOMMU groups of the cards that a set-up has bound, as they were then.
+
+The file goes with the set-up: `undo` and `teardown` take its lines out.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.base import known
+from vfio_doctor.facts.pci.devices import PciDevices, members
 from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse.recorded_groups import Recorded, parse_recordings, recording
+from vfio_doctor.parse.recorded_groups import RecordedGroup, parse
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
 
-# A line is appended at each set-up.
-RECORDED_GROUPS = "/var/lib/vfio-doctor/groups.json"
-LARGEST = 1 << 20
+RECORD = "/var/lib/vfio-doctor/groups"
 
 
 class RecordedGroups(NamedTuple):
-    """The newest recording; ``unread`` is one that could not be looked at."""
+    """What set-ups have recorded; () on a host that was not set up."""
 
-    functions: tuple[Recorded, ...]
-    unread: Missing | None = None
+    groups: tuple[RecordedGroup, ...]
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> RecordedGroups:
-        """Read the file; most hosts have none."""
-        text = read_text(host, RECORDED_GROUPS, LARGEST)
+        """Read the file; raise `MissingFact` if it is there and cannot be read."""
+        text = read_text(host, RECORD)
         if isinstance(text, Missing):
-            none = text.why in (Why.ABSENT, Why.NOT_CAPTURED)
-            return cls((), None if none else text)
-        return cls(parse_recordings(text))
+            if text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+                known(text)
+            return cls(())
+        return cls(parse(text))
 
-    def of(self, bdf: str) -> Recorded | None:
-        """Return what was at an address, or None."""
-        return next((one for one in self.functions if one.bdf == bdf), None)
-
-    def company(self, bdf: str) -> frozenset[str]:
-        """Return who was in the group of a function, itself left out."""
-        own = self.of(bdf)
-        if own is None or own.group is None:
-            return frozenset()
-        return frozenset(
-            one.bdf for one in self.functions if one.group == own.group
-        ) - {bdf}
+    def of(self, address: str) -> RecordedGroup | None:
+        """Return what is recorded of a function."""
+        return next((one for one in self.groups if one.address == address), None)
 
 
-def groups_now(facts: Facts) -> str:
-    """Return the line to append to the file: all functions, as they are now."""
-    found = facts[PciDevices].devices
-    return recording(Recorded(one.bdf, one.ids, one.group) for one in found)
+def recorded(functions: tuple[PciDevice, ...], facts: Facts) -> tuple[str, ...]:
+    """Return the lines of the functions of a card, as they are now."""
+    held = members(facts[PciDevices].devices)
+    return tuple(
+        RecordedGroup(
+            one.bdf,
+            one.ids,
+            one.group,
+            tuple(m.bdf for m in held[one.group]) if one.group is not None else (),
+        ).line
+        for one in functions
+    )

@@ -7,9 +7,9 @@ from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
 from support.fixture_hosts.systems import MSRS
-from vfio_doctor.facts.pci.recorded_groups import RECORDED_GROUPS
+from vfio_doctor.facts.pci.recorded_groups import RECORD
 from vfio_doctor.host.reader import CommandResult, Kind, Stat
-from vfio_doctor.parse.recorded_groups import Recorded, recording
+from vfio_doctor.parse.recorded_groups import RecordedGroup
 
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 SCRIPT = "/usr/local/bin/vfio-pci-override.sh"
@@ -264,11 +264,9 @@ RESETS = (
 
 def recorded(bdf: str, ids: str, group: int) -> Parts:
     """Return what a set-up has noted of the first card."""
-    found = [
-        Recorded(f"0000:{bdf}", ids, group),
-        Recorded("0000:01:00.0", "144d:a808", 7),
-    ]
-    return file(RECORDED_GROUPS, recording(found))
+    address = f"0000:{bdf}"
+    held = RecordedGroup(address, ids, group, (address,))
+    return file(RECORD, f"{held.line}\n")
 
 
 def log(line: str) -> Parts:
