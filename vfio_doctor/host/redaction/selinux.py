@@ -1,0 +1,22 @@
+"""SELinux labels: what a policy names is known, what a person has named is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.redaction.names import Names
+
+
+def label(text: str, names: Names) -> str:
+    """Return an SELinux label: what a policy names, levels and all."""
+    return ":".join(_label_part(part, names) for part in text.split(":"))
+
+
+def _label_part(text: str, names: Names) -> str:
+    from vfio_doctor.host.redaction.scrub import is_known
+
+    stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
+    plain = stem.replace("_", "-")
+    known = is_known(plain) or text in ("s0", "s0-s0", "c0.c1023", "unconfined_u")
+    return text if known else names.hidden(text)
