@@ -166,6 +166,11 @@ STAYS = say(
     "vfio-asked-stays",
     "{devices} cannot be given to a VM as things are: {reasons}.",
 )
+LOOK = say(
+    "vfio-asked-look",
+    "Make sure yourself that the host can do without: `findmnt`, `ip route` and `lsusb"
+    " -t` show what it uses.",
+)
 UNSURE = say(
     "vfio-asked-unsure",
     "Nobody can tell from here whether {devices} can be given to a VM: {reasons}.",
@@ -410,7 +415,7 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=device.ids)
     late = facts[LateImage].reason if claim.pattern is not None else None
-    if late is not None and device.driver in GRAPHICS:
+    if late is not None and (late.any_driver or device.driver in GRAPHICS):
         return late.cure
     module = module_of(device.driver)
     if _is_built_in(module, facts):
@@ -482,7 +487,7 @@ def _asked(card: AskedCard) -> Finding:
         sure = any(reason.id not in DOUBTS for reason in card.reasons)
         said = STAYS if sure else UNSURE
         text = said.filled(devices=addresses, reasons=card.reasons)
-        advice = ELSEWHERE
+        advice = ELSEWHERE if sure else LOOK
     elif device.driver:
         driver = device.driver
         text = FREE.filled(devices=addresses, bdf=device.bdf, driver=driver)
