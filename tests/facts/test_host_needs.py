@@ -343,3 +343,14 @@ def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
     dark, used = Facts(whole(*BASE, OTHER, DARK)), Facts(whole(*BASE, OTHER, lit))
     assert dark[Verdicts].by_address[CARD].free is True
     assert used[Verdicts].by_address[CARD].free is False
+
+
+@pytest.mark.parametrize(("driver", "free"), [("igb", False), ("vfio-pci", True)])
+def test_the_verdict_on_a_maker_of_virtual_functions(driver: str, free: bool) -> None:
+    """vfio-pci answers -16 for it, but may have made them itself (enable_sriov)."""
+    bdf = "0000:0b:00.0"
+    nic = function(bdf, "8086:1521", "020000", driver, 14)
+    made = Parts({f"{PCI}/{bdf}/sriov_numvfs": "2\n"})
+    routes = file("/proc/net/route", HEAD)
+    verdict = Facts(whole(*BASE, nic, made, routes))[Verdicts].by_address[bdf]
+    assert (verdict.free, verdict.words.id == "verdict-has-virtual") == (free, not free)

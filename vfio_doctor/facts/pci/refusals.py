@@ -87,13 +87,13 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     if not facts[Iommu].on:
         yield NO_IOMMU.filled(device=first)
         return
+    yield from _virtual(card, facts)
     yield from _displays(card, facts)
     yield from _needs(card, facts[HostNeeds])
     for one in card.functions:
         if one.group is None:
             yield NO_GROUP.filled(device=one.bdf)
     yield from _groups(card, facts)
-    yield from _virtual(card, facts)
     yield from _regions(card, facts)
 
 
