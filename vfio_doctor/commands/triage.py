@@ -12,12 +12,13 @@ import click
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.output import Output, emit, look, opened
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.language import speak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
     from vfio_doctor.report.triage import Row
@@ -88,6 +89,9 @@ def command(
         found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
+    if format_ == "jsonl":
+        # Programs read the rows, which are made in other processes too.
+        speak(None)
     options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
     registry = load(trusted=chosen.plugins)

@@ -46,7 +46,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _failure(result: CheckResult, report: Report) -> Iterator[str]:
     severity = max(d.severity for d in result.diagnoses).word
-    yield f"\n### {severity}: {markdown(result.title)} ({code(result.id)})"
+    yield f"\n### {severity}: {markdown(result.heading)} ({code(result.id)})"
     for diagnosis in result.diagnoses:
         yield f"\n{markdown(diagnosis.finding.message)}"
         yield from (f"\n- {markdown(line)}" for line in cure(diagnosis))

@@ -137,7 +137,7 @@ def plan_lines(
 
 def titles_of(report: Report | None) -> dict[str, str]:
     """Return the title of each check, by id."""
-    return {r.id: r.title for r in report.checks} if report is not None else {}
+    return {r.id: r.heading for r in report.checks} if report is not None else {}
 
 
 def _nothing(report: Report | None, page: Page) -> None:
@@ -145,7 +145,7 @@ def _nothing(report: Report | None, page: Page) -> None:
     if report is None:
         page.say(NOTHING)
         return
-    found = [(r.title, d) for r in report.checks for d in r.diagnoses]
+    found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
     page.say(HEALTHY if fine else NOTHING)
     said = [(t, d.finding.advice) for t, d in found if not waits_for_reboot(d)]

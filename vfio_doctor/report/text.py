@@ -344,16 +344,21 @@ def _blocked(report: Report) -> Iterator[Message]:
 
 
 def failed(report: Report) -> list[CheckResult]:
-    """Return the failed checks: root causes first, then by severity and id."""
+    """Return the failed checks: root causes first, what explains nothing last."""
     roots = {check_id: at for at, check_id in enumerate(report.summary.root_causes)}
     failed = [r for r in report.checks if r.status is Status.FAIL]
     last = len(roots)
-    return sorted(failed, key=lambda r: (roots.get(r.id, last), -worst(r), r.id))
+
+    def place(result: CheckResult) -> tuple[int, int, bool, str]:
+        root = roots.get(result.id, last)
+        return root, -worst(result), not result.explains, result.id
+
+    return sorted(failed, key=place)
 
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.title}  [{result.id}]")
+    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -469,7 +474,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.title, "  ")
+        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")

@@ -88,7 +88,7 @@ def _failure(result: CheckResult, report: Report, called: Called, level: str) ->
     kind = element(
         "span", words(SEVERITIES[severity]), class_=f"severity {severity.word}"
     )
-    inside = [element(level, kind, " ", words(result.title))]
+    inside = [element(level, kind, " ", words(result.heading))]
     inside.append(element("p", element("code", words(result.id)), class_="soft"))
     for diagnosis in result.diagnoses:
         inside += _diagnosis(diagnosis, called)
