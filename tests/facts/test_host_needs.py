@@ -342,11 +342,13 @@ def test_a_display_on_a_card_that_is_not_known() -> None:
     assert CARD not in needs(OTHER, connected, lit, owned, denied=unknown)
 
 
-def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
+@pytest.mark.parametrize("below", ["", "virtio3/"])
+def test_a_lit_screen_and_the_verdict_on_its_card(below: str) -> None:
+    """A virtio-gpu has its screens below its virtio device."""
     drm = "/sys/class/drm/card0-DP-1"
     lit = Parts(
         {f"{drm}/status": "connected\n", f"{drm}/enabled": "enabled\n"},
-        folders=(f"{PCI}/{CARD}/drm/card0",),
+        folders=(f"{PCI}/{CARD}/{below}drm/card0",),
     )
     assert needs(lit)[CARD] == ("a connected display is in use on it", True)
     dark, used = Facts(whole(*BASE, OTHER, DARK)), Facts(whole(*BASE, OTHER, lit))
