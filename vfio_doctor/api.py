@@ -193,6 +193,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Change as Change
     from vfio_doctor.model import DeleteFile as DeleteFile
     from vfio_doctor.model import EditLine as EditLine
+    from vfio_doctor.model import EnableUnit as EnableUnit
     from vfio_doctor.model import Evidence as Evidence
     from vfio_doctor.model import FileContext as FileContext
     from vfio_doctor.model import Finding as Finding

@@ -9,6 +9,7 @@ systemd does is proven elsewhere (tests/parse, and the virtual machines).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -178,9 +179,26 @@ class PlayedRunner:
         if argv[:2] == ("udevadm", "trigger"):
             host.kernel.apply_rules(host.now)
             return CommandResult(argv, 0, "", "")
+        if argv[0] == "systemctl":
+            return systemctl(host.root, argv)
         if argv[0] == "udevadm":
             return CommandResult(argv, 0, "", "")
         return Missing(argv[0], Why.ABSENT, "not played")
+
+
+def systemctl(root: Path, argv: tuple[str, ...]) -> CommandResult:
+    """Enable and disable sockets and services; no daemon is played."""
+    verb, unit = argv[1], argv[-1]
+    target = "sockets" if unit.endswith(".socket") else "multi-user"
+    link = root / f"etc/systemd/system/{target}.target.wants" / unit
+    if verb == "enable":
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(f"/usr/lib/systemd/system/{unit}")
+    if verb == "disable":
+        link.unlink()
+        with contextlib.suppress(OSError):
+            link.parent.rmdir()
+    return CommandResult(argv, 0, "", "")
 
 
 def standin(root: Path, argv: tuple[str, ...]) -> CommandResult:

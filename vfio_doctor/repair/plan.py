@@ -14,6 +14,7 @@ from vfio_doctor.model import (
     Applicability,
     CommandStep,
     DeleteFile,
+    EnableUnit,
     FileContext,
     FileStep,
     KernelArguments,
@@ -60,7 +61,10 @@ if TYPE_CHECKING:
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What brings effects forward, in the order in which it is done.
-FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
+FORWARD = (
+    *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),
+    *(RestartService, EnableUnit),
+)
 
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
