@@ -51,6 +51,13 @@ class PlayedHost:
                 where = root / path.lstrip("/")
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(content)
+        # Programs and units, of which only that they are there was kept.
+        for path, stat in capture.stats.items():
+            where = root / path.lstrip("/")
+            is_file = isinstance(stat, Stat) and stat.kind is Kind.FILE
+            if is_file and path.startswith("/usr/") and not where.exists():
+                where.parent.mkdir(parents=True, exist_ok=True)
+                where.touch()
         for path, names in capture.lists.items():
             if isinstance(names, tuple) and not isinstance(names, Missing):
                 (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -193,7 +200,7 @@ def systemctl(root: Path, argv: tuple[str, ...]) -> CommandResult:
     link = root / f"etc/systemd/system/{target}.target.wants" / unit
     if verb == "enable":
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(f"/usr/lib/systemd/system/{unit}")
+        link.touch()
     if verb == "disable":
         link.unlink()
         with contextlib.suppress(OSError):
