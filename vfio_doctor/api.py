@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import kernel_boolean as kernel_boolean
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
+    from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
