@@ -264,6 +264,12 @@ class RestartService(Variant):
     unit: str
 
 
+class EnableUnit(Variant):
+    """Have systemd start a unit at boot, and start it now."""
+
+    unit: str
+
+
 class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
@@ -305,6 +311,7 @@ Change = (
     | RuntimeParameter
     | ProbeDriver
     | RestartService
+    | EnableUnit
     | FileContext
     | DropContext
     | DisablePolicy

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NAME = r"[0-9A-Za-z_][0-9A-Za-z_.@:-]{0,127}"
 PATH = r"/[^\x00-\x1f\x7f]{1,4095}"
+# Another unit would be a way to have root start something.
+DAEMON = r"(?:libvirtd|virtqemud)\.(?:socket|service)"
 # Of the changes that bring an effect forward (`repair.translate`); the boot tools'
 # stand in their back ends.
 COMMANDS = (
@@ -35,6 +37,7 @@ COMMANDS = (
     ("modprobe", NAME),
     ("modprobe", "-r", NAME),
     ("systemctl", "try-restart", NAME),
+    ("systemctl", "enable|disable|start|stop", DAEMON),
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
     ("semodule", "-[de]", NAME),
