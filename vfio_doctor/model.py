@@ -381,7 +381,21 @@ class ProbeStep(Variant):
         return self.path.rpartition("/")[2]
 
 
-Step = FileStep | NodeStep | CommandStep | ParameterStep | ProbeStep
+class DomainStep(Variant):
+    """Define a VM of libvirt's anew, through libvirt; ``path`` is its own file."""
+
+    path: str
+    uuid: str
+    before: bytes
+    after: bytes
+
+    @property
+    def name(self) -> str:
+        """Return the VM's name."""
+        return self.path.rpartition("/")[2].removesuffix(".xml")
+
+
+Step = FileStep | NodeStep | CommandStep | ParameterStep | ProbeStep | DomainStep
 
 
 # --- The report: what every printer reads ---
