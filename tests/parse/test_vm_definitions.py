@@ -97,8 +97,14 @@ def test_proxmox() -> None:
     assert found.addresses == ("0000:01:00", "0000:02:00.1", "0000:02:00.2")
     assert found.mapped == ("nic",)
     assert (found.memory_kib, found.page_kib, found.shared) == (512 << 10, None, ())
+    assert not found.numa
     mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
     assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}
+
+
+def test_proxmox_huge_pages_want_numa() -> None:
+    assert parse_pve("numa: 1\n").numa
+    assert not parse_pve("numa: 0\n[s]\nnuma: 1\n").numa
 
 
 ARGS = "-object 'memory-backend-file,id=lg,share=on,mem-path=/dev/kvmfr0,size=128M'"

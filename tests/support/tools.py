@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 PACKAGES = {
+    "chromium": "chromium",
     "dash": "dash",
     "dot": "graphviz",
     "git": "git",

@@ -26,7 +26,7 @@ from vfio_doctor.repair.values import Ending, Plan, PlannedFix, PlannedStep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.lints.judge import Judged

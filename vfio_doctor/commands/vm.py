@@ -12,7 +12,7 @@ from vfio_doctor.app.shared_options import Command, takes
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
 FORMATS = ("text", "json", "sarif", "github")

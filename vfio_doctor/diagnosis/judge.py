@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CheckResult,
@@ -133,6 +134,7 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     return _result(check, status, None, findings, facts, registry)
 
 
+@in_english
 def _result(
     check: type[Check],
     status: Status,

@@ -44,7 +44,7 @@ class Vm(NamedTuple):
     address of ``functions`` that ends in no function stands for a whole slot.
     ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
     ``own_page_kib`` is like ``page_kib``, of pages that Proxmox reserves by itself when
-    the VM starts.
+    the VM starts, if the VM has ``numa``.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Vm(NamedTuple):
     emulator: str = ""
     limit_kib: int = 0
     own_page_kib: int | None = None
+    numa: bool = False
 
     @property
     def of_proxmox(self) -> bool:
@@ -232,4 +233,5 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
             found.memory_kib,
             shared=SharedMemory(found.shared),
             own_page_kib=found.page_kib,
+            numa=found.numa,
         )

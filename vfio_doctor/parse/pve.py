@@ -50,6 +50,7 @@ class PveVm(NamedTuple):
     memory_kib: int = 0
     page_kib: int | None = None
     shared: tuple[Mapping, ...] = ()
+    numa: bool = False
 
 
 def lines(text: str) -> Iterator[Line]:
@@ -81,6 +82,7 @@ def parse_pve(text: str) -> PveVm:
         memory_mib(said.get("memory", "")) << 10,
         _PAGES.get(said.get("hugepages", "")),
         _mapped(said.get("args", "")),
+        said.get("numa") == "1",
     )
 
 

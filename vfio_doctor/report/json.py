@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import in_english
 from vfio_doctor.model import Message, shown
 from vfio_doctor.places import as_fields
 
@@ -47,6 +48,7 @@ def text(value: object) -> str:
     return "".join(_written(value, "\n")) + "\n"
 
 
+@in_english
 def document(report: Report) -> dict[str, object]:
     """Return the report as plain lists and dictionaries, in the order of the schema."""
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import in_english
 from vfio_doctor.model import (
     CommandStep,
     DomainStep,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
 
 
+@in_english
 def plan_document(plan: Plan) -> dict[str, object]:
     """Return the plan for the report's field ``plan``."""
     edit = plan.arguments
@@ -88,6 +90,7 @@ def _refused(refused: Refused) -> dict[str, object]:
     }
 
 
+@in_english
 def step_document(step: Step) -> dict[str, object]:
     """Return a step: its kind, one line, and its fields."""
     kinds = {
@@ -117,6 +120,7 @@ def step_document(step: Step) -> dict[str, object]:
     }
 
 
+@in_english
 def results_document(
     outcome: Outcome, verdicts: tuple[Verdict, ...]
 ) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from vfio_doctor import __version__
+from vfio_doctor.language import in_english
 from vfio_doctor.lints import every
 from vfio_doctor.model import Severity
 from vfio_doctor.report.untrusted import clean
@@ -35,6 +36,7 @@ _PLAIN = frozenset(
 )
 
 
+@in_english
 def as_json(judged: tuple[Judged, ...]) -> str:
     """Return the stable form, see docs/vm.md."""
     return _written(
@@ -78,6 +80,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
     }
 
 
+@in_english
 def as_sarif(judged: tuple[Judged, ...]) -> str:
     """Return a log of SARIF 2.1.0, which editors and code scanning show."""
     lints = every()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import libvirt, scrub
+from vfio_doctor.host.redaction import arguments, libvirt, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
 from vfio_doctor.parse.pve import Line, hosts, lines
+from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.shell_words import words
 from vfio_doctor.parse.systemd_unit import limit_bytes
 
@@ -36,6 +37,7 @@ _CAPABILITIES = listed(
 _PVE = {
     "memory": re.compile(r"(?:current=)?\d{1,8}"),
     "hugepages": re.compile(r"2|1024|any"),
+    "numa": re.compile(r"[01]"),
     "keephugepages": re.compile(r"[01]"),
     "balloon": re.compile(r"\d{1,8}"),
     "cores": re.compile(r"\d{1,4}"),
@@ -150,6 +152,12 @@ def _pve_line(line: Line, names: Names) -> str:
     return f"{line.key}: {line.value}" if form and form.fullmatch(line.value) else ""
 
 
+def groups(text: str, names: Names) -> str:
+    """Return the groups that a set-up has recorded: addresses, ids and numbers."""
+    found = [one.line for one in parse_groups(text)]
+    return _kept("line of groups", len(text.splitlines()), found, names)
+
+
 def unraid(text: str, names: Names) -> str:
     """Return the list of functions that Unraid binds."""
     pairs = (line.partition("=") for line in text.splitlines())
@@ -182,6 +190,12 @@ def routes(text: str, names: Names) -> str:
 
 
 def swaps(text: str, names: Names) -> str:
-    """Return nothing: disks are nobody's business."""
-    names.leave_out("mount", text.count("\n"))
-    return ""
+    """Return which disks are in use as swap, and nothing of files."""
+    lines = text.splitlines()[1:]
+    found = [
+        f"{arguments.disk(line.split()[0], names)} partition 1 0 -2"
+        for line in lines
+        if line.startswith("/dev/")
+    ]
+    names.leave_out("mount", len(lines) - len(found))
+    return "".join(f"{line}\n" for line in ("Filename Type Size Used Priority", *found))
