@@ -29,7 +29,7 @@ LAYERS = (
     ("host",),
     ("parse",),
     ("messages",),
-    ("model",),
+    ("model", "steps"),
     ("places",),
     ("language",),
     ("value",),
