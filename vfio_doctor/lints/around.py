@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.vm_host import Autostart, HostDisks, HostFiles, ShutdownOfVms
-from vfio_doctor.facts.vms import HOOK, LibvirtHooks, Vms
+from vfio_doctor.facts.vms import HOOK, LibvirtHooks, MappedBy
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
@@ -62,17 +62,15 @@ class TwoStartWithOneDevice(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Ask who starts with the host only if two map one device."""
         for one in vm.kvmfr:
-            for other in facts[Vms].vms:
-                mapped = {each.path for each in other.shared.mapped}
-                if not other.of_system or other.name == vm.name:
-                    continue
-                if one.path not in mapped:
-                    continue
-                started = facts[Autostart].names
-                if {vm.name, other.name} <= set(known(started)):
-                    message = self.BOTH.filled(other=other.name, path=one.path)
-                    advice = self.OWN.filled(other=other.name)
-                    yield Found(one.element, message, advice)
+            names = facts[MappedBy].of(one.path)
+            others = [name for name in names[:2] if name != vm.name]
+            if not others:
+                continue
+            started = set(known(facts[Autostart].names))
+            both = [n for n in names if n in started and n != vm.name]
+            if both and vm.name in started:
+                message = self.BOTH.filled(other=both[0], path=one.path)
+                yield Found(one.element, message, self.OWN.filled(other=both[0]))
 
 
 class HookNotRun(Lint):
