@@ -58,7 +58,7 @@ def shared_memory(domain: Element) -> SharedMemory:
             for label in domain.all("seclabel")
             if label.get("type") == "none"
         ),
-        any(label.get("type") != "none" for label in domain.findall("seclabel")),
+        any(label.get("type") != "none" for label in domain.all("seclabel")),
     )
 
 
