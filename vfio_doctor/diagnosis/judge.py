@@ -102,6 +102,14 @@ def _judge_in_order(
     return result
 
 
+def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResult:
+    """Return that a check waits; one that nobody asks for waits for nothing."""
+    why = unasked(check.id.partition("-")[0], facts)
+    if why is not None:
+        return _result(check, Status.NOT_APPLICABLE, why.message)
+    return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
+
+
 def ahead(
     facts: Facts, registry: Registry, results: tuple[CheckResult, ...]
 ) -> tuple[CheckResult, ...]:
@@ -116,14 +124,6 @@ def ahead(
         return judge(check, facts, registry) if waits and check else result
 
     return tuple(judged(result) for result in results)
-
-
-def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResult:
-    """Return that a check waits; one that nobody asks for waits for nothing."""
-    why = unasked(check.id.partition("-")[0], facts)
-    if why is not None:
-        return _result(check, Status.NOT_APPLICABLE, why.message)
-    return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
 
 
 def _is_wrong(result: CheckResult) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.keyboards import keyboards
-from vfio_doctor.facts.pci.nets import route_cards
+from vfio_doctor.facts.pci.nets import route_cards, usb_cards
 from vfio_doctor.facts.pci.screens import screens
 from vfio_doctor.facts.pci.storage import mounted
 from vfio_doctor.host.reader import Missing
@@ -105,6 +105,7 @@ def _is_storage(device: PciDevice) -> bool:
 
 def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
     found = route_cards(host)
+    by_usb = frozenset() if found.told else usb_cards(host)
     for device in own:
         if device.bdf in found.cards:
             yield Need(device.bdf, ROUTE)
@@ -113,6 +114,8 @@ def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
                 yield Need(device.bdf, MAY_CARRY, sure=False)
             if not found.told:
                 yield Need(device.bdf, MAY_ROUTE, sure=False)
+        elif device.bdf in by_usb:
+            yield Need(device.bdf, MAY_ROUTE, sure=False)
 
 
 def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:

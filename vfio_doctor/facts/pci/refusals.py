@@ -89,6 +89,7 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     if not on and not facts.options.ahead:
         yield NO_IOMMU.filled(device=first)
         return
+    yield from _virtual(card, facts)
     yield from _displays(card, facts)
     yield from _needs(card, facts[HostNeeds])
     if not on:
@@ -97,7 +98,6 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
         if one.group is None and on:
             yield NO_GROUP.filled(device=one.bdf)
     yield from _groups(card, facts)
-    yield from _virtual(card, facts)
     yield from _regions(card, facts)
 
 
