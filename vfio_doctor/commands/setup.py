@@ -28,6 +28,7 @@ ONLY_FOR = {
     "access": ("--access", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
     "headless": ("--headless", PASSTHROUGH),
+    "ignore_msrs": ("--ignore-msrs", PASSTHROUGH),
 }
 TOO_BIG = say(
     "setup-too-big",
@@ -93,6 +94,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     help="For passthrough: this host needs no screen; its only graphics card may go, "
     "unless a display is in use on it.",
 )
+@click.option(
+    "--ignore-msrs",
+    is_flag=True,
+    help="For passthrough: also set kvm.ignore_msrs=1, for a guest that stops with a "
+    "blue screen without it.",
+)
 @click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
 @click.option(
     "--access",
@@ -121,6 +128,7 @@ def command(
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
     headless: bool,
+    ignore_msrs: bool,
     access: str,
     form: str,
     dry_run: bool,
@@ -147,7 +155,7 @@ def command(
     from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
-    chosen = chosen._replace(headless=headless)
+    chosen = chosen._replace(headless=headless, ignore_msrs=ignore_msrs)
     if form != "text":
         made = _files(chosen, what, modes, hdr)
         raise click.exceptions.Exit(_printed(made, form))
