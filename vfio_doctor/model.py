@@ -298,6 +298,18 @@ class FileContext(Variant):
     path: str
 
 
+class DropContext(Variant):
+    """Take a local SELinux file context out; what it labelled keeps its label."""
+
+    pattern: str
+
+
+class DisablePolicy(Variant):
+    """Switch a local SELinux policy module off, which can be switched on again."""
+
+    name: str
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -320,6 +332,8 @@ Change = (
     | ProbeDriver
     | RestartService
     | FileContext
+    | DropContext
+    | DisablePolicy
     | RebuildImages
 )
 
@@ -327,12 +341,14 @@ Change = (
 class Terms(NamedTuple):
     """What a fix says of one repair, if its class does not say it for all.
 
-    ``may_be_lost`` says what a risky repair can cost.
+    ``may_be_lost`` says what a risky repair can cost; ``reboot`` that part of it takes
+    effect at the next boot only.
     """
 
     summary: Message | None = None
     applicability: Applicability | None = None
     may_be_lost: Message | None = None
+    reboot: bool = False
 
 
 # --- Steps: what apply does, each with all that undo needs ---

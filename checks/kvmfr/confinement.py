@@ -140,6 +140,7 @@ class KvmfrApparmorDenies(Check):
     severity = Severity.ERROR
     title = "AppArmor keeps virtual machines from the kvmfr device"
     requires = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+    stands_alone = True
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a device that no rule opens."""
@@ -212,6 +213,7 @@ class KvmfrSelinuxLabel(Check):
     severity = Severity.ERROR
     title = "The kvmfr device has a type that SELinux closes to VMs"
     requires = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+    stands_alone = True
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a device whose type VMs may not open."""

@@ -90,6 +90,7 @@ class KvmfrNotInDeviceList(Check):
         "libvirt-conf-refused",
         "libvirt-daemon-off",
     )
+    stands_alone = True
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding for all devices that the list lacks."""

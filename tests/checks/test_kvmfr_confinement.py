@@ -7,12 +7,14 @@ import pytest
 from support import hosts
 from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
+from support.hosts import ran
 from support.machines import result, whole
 from vfio_doctor.checks.kvmfr.confinement import (
     KvmfrApparmorDenies,
     KvmfrSelinuxLabel,
 )
 from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
+from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS
 from vfio_doctor.model import CheckResult, Message, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
@@ -136,6 +138,29 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
 def test_selinux(parts: tuple[Parts, ...], status: Status) -> None:
     found = labelled(*parts)
     assert found.status is status, found
+
+
+def audited(line: str) -> Parts:
+    """Return that auditd has the records, and so the kernel's log has none."""
+    asked = ran(AUDIT_RECORDS, f"AVC {line} comm=qemu path=/dev/kvmfr0\n")
+    return Parts(folders=("/var/log/audit",), commands={AUDIT_RECORDS: asked})
+
+
+def test_records_of_auditd_count_as_the_kernels_do() -> None:
+    label, line = lv.selinux("kvmfr_device_t"), AVC.format("kvmfr_device_t")
+    (found,) = labelled(label, audited(line)).diagnoses
+    assert found.finding.message.id == "kvmfr-selinux-denied"
+    without = gone("/var/log/audit")
+    assert labelled(label, audited(line), without).status is Status.PASS
+    assert labelled(label, audited(AVC.format("device_t"))).status is Status.PASS
+
+
+def test_the_policy_may_have_another_name() -> None:
+    other = file("/etc/selinux/config", "SELINUXTYPE=default\n")
+    own = file(f"{STORE.replace('targeted', 'default')}/cil", "")
+    plain = lv.selinux("device_t")
+    assert labelled(plain, other, own).status is Status.UNKNOWN
+    assert labelled(plain, other, file(f"{STORE}/cil", "")).status is Status.FAIL
 
 
 @pytest.mark.parametrize(

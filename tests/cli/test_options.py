@@ -10,7 +10,7 @@ import pytest
 
 from support.click_runner import runner
 from support.fixture_hosts import catalogue
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.shared_options import CARRIED, Command
 from vfio_doctor.cli import COMMANDS, cli
 
@@ -37,6 +37,7 @@ ARGUMENTS = {
     "explain": ["iommu-off", "--here"],
     "fixture": ["name", SICK],
     "setup": ["looking-glass"],
+    "teardown": ["looking-glass"],
     "triage": [SICK],
 }
 # What stands anywhere and is no command's business.

@@ -23,7 +23,7 @@ WANTED = {"/etc/modules-load.d/kvmfr.conf": "kvmfr\n"}
 SHOWN = """
 import sys
 from vfio_doctor.app.diagnosis import diagnosed
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 diagnosed(Chosen(capture=sys.argv[1], areas=tuple(sys.argv[2:])))
 print(*(name for name in sys.modules if "kvmfr" in name))
 """

@@ -136,7 +136,7 @@ DEBIAN = "libvirt-qemu:x:64055:36::/var/lib/libvirt:/usr/sbin/nologin\n"
         pytest.param(
             FEDORA,
             'user = "alice"\ngroup = "kvm"\n',
-            ("alice", (10, 36), False),
+            ("alice", (10, 36, 1000), False),
             id="own-user",
         ),
         pytest.param(

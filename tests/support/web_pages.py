@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 from support.fixture_hosts import catalogue
 from support.reports import of_fixture
 from vfio_doctor.app.web_page import devices
+from vfio_doctor.boot.selection import chosen
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.model import Report
-from vfio_doctor.repair.promise import plan_for
+from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.report.pasted import CANONICAL
 from vfio_doctor.report.triage import Row
 from vfio_doctor.report.web.markup import VOID
@@ -60,7 +61,7 @@ def page_of(name: str) -> str:
     report = of_fixture(name)
     host = catalogue.host(name)
     facts = Facts(host)
-    plan = plan_for(host, facts, report.checks, False)[0]
+    plan = make_plan(host, facts, report.checks, chosen(host, facts))
     return render(report, Parts(devices(facts), plan), CANONICAL)
 
 

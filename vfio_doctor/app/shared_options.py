@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from vfio_doctor.app.options import (
-    AREAS,
-    COLOURS,
-    FORMATS,
-    SEVERITIES,
-    CheckNames,
-    Chosen,
-    DeviceName,
-)
+from vfio_doctor.app.chosen import AREAS, COLOURS, FORMATS, SEVERITIES
+from vfio_doctor.app.options import CheckNames, DeviceName, chosen_of
 from vfio_doctor.app.repair_options import repair_options
 from vfio_doctor.language import LANGUAGES, is_english
 
@@ -76,7 +69,8 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         default="text",
         show_default=True,
         help="How the report is written: for a person, one line for each check, for "
-        "programs, for a GitHub issue, as a page for a browser.",
+        "programs, for a GitHub issue, as a page for a browser, for a build server, "
+        "for monitoring.",
     ),
     "output": click.option(
         "-o",
@@ -186,7 +180,7 @@ class Command(click.Command):
 
         _join(ctx, self)
         said = {n: ctx.params.pop(n) for n in CARRIED if n in _options(self)}
-        chosen = Chosen.of(said)
+        chosen = chosen_of(said)
         # What takes no capture is not about this machine.
         ctx.obj = with_settings(chosen) if "capture" in said else chosen
         return super().invoke(ctx)

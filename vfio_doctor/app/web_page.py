@@ -9,8 +9,8 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.report.web.page import Parts, render
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.diagnosis import Diagnosed
-    from vfio_doctor.app.options import Chosen
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.repair.values import Plan
@@ -28,9 +28,9 @@ def web_page(done: Diagnosed, chosen: Chosen, repair: Repair | None) -> str:
 
 
 def _plan(done: Diagnosed, chosen: Chosen) -> Plan:
-    from vfio_doctor.repair.promise import plan_for
+    from vfio_doctor.app.repair import planned
 
-    return plan_for(done.host, done.facts, done.report.checks, chosen.risky)[0]
+    return planned(done, chosen.risky)[0]
 
 
 def devices(facts: Facts) -> DeviceTable | None:

@@ -22,13 +22,14 @@ from vfio_doctor.boot.manual import NixOs
 from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.boot.sealed import SealedImage
 from vfio_doctor.boot.systemd_boot import SystemdBoot
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 BACKENDS: dict[BootKind, type[BootBackend]] = {
     BootKind.RPM_OSTREE: RpmOstree,
@@ -62,6 +63,14 @@ NO_STACK = say(
 def named(name: str) -> BootBackend:
     """Return the back end of that name; one that knows nothing if there is none."""
     return next((b() for b in BACKENDS.values() if b.name == name), BootBackend())
+
+
+def chosen(host: Reader, facts: Facts) -> BootBackend | Message:
+    """Return the back end for this host's boot stack, or why there is none."""
+    try:
+        return choose(host, facts)
+    except (CannotFix, MissingFact) as reason:
+        return reason.message
 
 
 def choose(host: Reader, facts: Facts) -> BootBackend:

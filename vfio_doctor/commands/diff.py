@@ -12,7 +12,7 @@ from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.language import in_english
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.report.compare import Difference, Snapshot
 
 SCHEMA = "vfio-doctor/diff/1"

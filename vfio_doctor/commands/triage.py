@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
     from vfio_doctor.report.triage import Row

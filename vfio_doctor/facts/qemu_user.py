@@ -38,8 +38,8 @@ class QemuUser(NamedTuple):
 
     ``assumed`` is true where qemu.conf neither says nor shows the account, or
     cannot be read, and the usual one was taken; ``source`` says where it comes
-    from. ``gids`` are what libvirt gives the process: ``group`` and the groups
-    that list the account as member.
+    from. ``gids`` are what libvirt gives the process: ``group``, the account's own
+    group, and those that list it as member (virGetGroupList).
     """
 
     name: str
@@ -69,7 +69,8 @@ class QemuUser(NamedTuple):
         name, uid, primary = _account(accounts, name, path)
         group = settings.text("group") or settings.default("group")
         gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
-        gids = tuple(sorted({*accounts.gids(name, gid), gid}))
+        own = {primary} if primary >= 0 else set()
+        gids = tuple(sorted({*accounts.gids(name, gid), gid, *own}))
         source = _why_assumed(path, text) if assumed else path
         return cls(name, uid, gids, group, assumed, source)
 

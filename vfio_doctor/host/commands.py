@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Seconds. rpm-ostree and bootc may have to wake a service first.
 SHORT, LONG = 5.0, 20.0
+AUDIT = "_TRANSPORT=audit"
 PATH = (
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     # NixOS has its programs here and hardly any elsewhere.
@@ -48,6 +49,8 @@ LISTED: dict[tuple[str, ...], float] = {
     ("id", "-G", "{name}"): SHORT,
     ("mokutil", "--sb-state"): SHORT,
     ("dmesg",): SHORT,
+    # With auditd records go to its log, and to the journal, but not to dmesg.
+    ("journalctl", "-b", "-q", "--no-pager", "-o", "cat", "-g", "kvmfr", AUDIT): LONG,
     ("virsh", "-c", "qemu:///system", "list", "--all", "--name"): LONG,
     ("virsh", "--version"): SHORT,
     ("qemu-system-x86_64", "--version"): SHORT,

@@ -6,13 +6,17 @@ Every answer is a value or a `Missing`: never ``""`` or ``None`` for an error.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from vfio_doctor.model import Message
+
+    T = TypeVar("T")
 
 
 class Why(Enum):
@@ -217,7 +221,6 @@ class Reader(Protocol):
         ...
 
 
-T = TypeVar("T")
 # Many times what a boot loader's configuration or a kernel's command line holds.
 CONFIG_BYTES = 1 << 17
 

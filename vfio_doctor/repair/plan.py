@@ -15,6 +15,8 @@ from vfio_doctor.model import (
     Applicability,
     CommandStep,
     DeleteFile,
+    DisablePolicy,
+    DropContext,
     FileContext,
     FileStep,
     KernelArguments,
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
 
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
+# What SELinux keeps in a store of its own.
+POLICY = (FileContext, DropContext, DisablePolicy)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
 
@@ -114,6 +118,18 @@ def make_plan(
     now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
     fixes = [fix for fix in proposed if fix.applicability in now]
     left = tuple(fix for fix in proposed if fix.applicability not in now)
+    return _possible(fixes, refused, asked)._replace(left=left)
+
+
+def plan_of(
+    host: Reader, facts: Facts, fixes: list[PlannedFix], backend: BootBackend | Message
+) -> Plan:
+    """Return the plan of fixes that answer no finding, as those of a tear-down."""
+    return _possible(fixes, [], Asked(host, backend, _is_image_based(facts)))
+
+
+def _possible(fixes: list[PlannedFix], refused: list[Refused], asked: Asked) -> Plan:
+    """Return the plan of those that can be made, together with the others."""
     while True:
         try:
             plan = _planned(tuple(fixes), asked)
@@ -123,7 +139,7 @@ def make_plan(
             findings = tuple(f for fix in out for f in fix.findings)
             refused.append(Refused(why.fixes, findings, why.message, why.denied))
             continue
-        return plan._replace(left=left, refused=tuple(refused))
+        return plan._replace(refused=tuple(refused))
 
 
 @in_english
@@ -174,7 +190,7 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
     files, nodes = _file_steps(fixes, asked)
     images, rebuilt = _images(fixes, asked.host)
     _refuse_doubles(files, (*arguments, *images))
-    contexts = _translated(fixes, (FileContext,), asked.host)
+    contexts = _translated(fixes, POLICY, asked.host)
     forward = _translated(fixes, FORWARD, asked.host)
     steps = (
         *_steps(forward, "before"),

@@ -37,6 +37,7 @@ COMMANDS = (
     ("systemctl", "try-restart", NAME),
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
+    ("semodule", "-[de]", NAME),
     ("restorecon", "-R", "--", PATH),
 )
 FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")

@@ -10,6 +10,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
+from vfio_doctor.repair.guards import broken
 from vfio_doctor.repair.probe_step import driver_of, let_go
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
@@ -127,6 +128,10 @@ def _command(
         return Taken(StepState.UNDONE)
     if step.argv and step.brings_forward and entry.state is StepState.LATE:
         return Taken(StepState.UNDONE)
+    reasons = (broken(guard, machine.host) for guard in entry.step.guards)
+    why = next((why for why in reasons if why is not None), None)
+    if why is not None and step.brings_forward:
+        return Taken(StepState.UNDONE, LATER.filled(why=why))
     if step.waits_for and _cut_short(entry):
         _let_it_end(step, machine)
     if entry.step.arguments and step.argv and words_can_be_read(machine):

@@ -344,11 +344,16 @@ def _blocked(report: Report) -> Iterator[Message]:
 
 
 def failed(report: Report) -> list[CheckResult]:
-    """Return the failed checks: root causes first, then by severity and id."""
+    """Return the failed checks: root causes first, what explains nothing last."""
     roots = {check_id: at for at, check_id in enumerate(report.summary.root_causes)}
     failed = [r for r in report.checks if r.status is Status.FAIL]
     last = len(roots)
-    return sorted(failed, key=lambda r: (roots.get(r.id, last), -worst(r), r.id))
+
+    def place(result: CheckResult) -> tuple[int, int, bool, str]:
+        root = roots.get(result.id, last)
+        return root, -worst(result), not result.explains, result.id
+
+    return sorted(failed, key=place)
 
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:

@@ -52,11 +52,17 @@ def _domain(one: Judged) -> dict[str, Any]:
     return {
         "name": one.name,
         "path": one.path,
+        "form": one.form.value,
         "refused": refusal(one) if one.refused else "",
         "faults": [_fault(fault) for fault in one.faults],
         "unknown": [
             {"lint": u.lint.id, "reason": str(u.why.message)} for u in one.untold
         ],
+        "unsaid": [
+            {"line": u.place.line, "column": u.place.column, "text": u.words}
+            for u in one.unsaid
+        ],
+        "left_out": [lint.id for lint in one.left_out],
     }
 
 

@@ -6,15 +6,17 @@
  * class "kvmfr", the array parameter static_size_mb (mode 0000), no device
  * without it, "No such device" on a bad value, sizes that overflow an int, a
  * dynamic major number, nodes kvmfr0, kvmfr1 ... that belong to root until udev
- * acts, its log lines and PCI alias, and the ioctl that answers a device's size.
- * There is no shared memory behind the nodes.
+ * acts, its log lines and PCI alias, the ioctl that answers a device's size, and
+ * memory that all who map a device share.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/version.h>
+#include <linux/vmalloc.h>
 
 #define DEVICES_AT_MOST 10
 #define GETSIZE _IO('u', 0x44)
@@ -24,6 +26,7 @@ static unsigned int count;
 module_param_array(static_size_mb, int, &count, 0000);
 MODULE_PARM_DESC(static_size_mb, "sizes of the static devices in MiB");
 
+static void *memory[DEVICES_AT_MOST];
 static dev_t first;
 static struct cdev cdev;
 static struct class *class;
@@ -48,20 +51,44 @@ static long kvmfr_ioctl(struct file *file, unsigned int number, unsigned long ar
 	return bytes_of(iminor(file_inode(file)));
 }
 
+/* More than the device has is "Invalid argument". */
+static int kvmfr_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	unsigned int n = iminor(file_inode(file));
+
+	pr_info("kvmfr: mmap kvmfr%u: %lx-%lx with size %lu offset %lu\n", n,
+		vma->vm_start, vma->vm_end, vma->vm_end - vma->vm_start,
+		vma->vm_pgoff << PAGE_SHIFT);
+	return remap_vmalloc_range(vma, memory[n], vma->vm_pgoff);
+}
+
 static const struct file_operations operations = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = kvmfr_ioctl,
+	.mmap = kvmfr_mmap,
 };
 
-static int check_sizes(void)
+static void free_memory(void)
 {
 	unsigned int n;
 
 	for (n = 0; n < count; n++)
-		if (bytes_of(n) <= 0) {
+		vfree(memory[n]);
+}
+
+static int allocate_memory(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < count; n++) {
+		if (bytes_of(n) > 0)
+			memory[n] = vmalloc_user(bytes_of(n));
+		if (!memory[n]) {
 			pr_err("kvmfr: failed to allocate memory\n");
+			free_memory();
 			return -ENODEV;
 		}
+	}
 	return 0;
 }
 
@@ -69,8 +96,10 @@ static int __init kvmfr_init(void)
 {
 	unsigned int n;
 
-	if (check_sizes() || alloc_chrdev_region(&first, 0, DEVICES_AT_MOST, "kvmfr"))
+	if (allocate_memory())
 		return -ENODEV;
+	if (alloc_chrdev_region(&first, 0, DEVICES_AT_MOST, "kvmfr"))
+		goto no_region;
 	cdev_init(&cdev, &operations);
 	if (cdev_add(&cdev, first, DEVICES_AT_MOST))
 		goto no_cdev;
@@ -91,6 +120,8 @@ no_class:
 	cdev_del(&cdev);
 no_cdev:
 	unregister_chrdev_region(first, DEVICES_AT_MOST);
+no_region:
+	free_memory();
 	return -ENODEV;
 }
 
@@ -103,6 +134,7 @@ static void __exit kvmfr_exit(void)
 	class_destroy(class);
 	cdev_del(&cdev);
 	unregister_chrdev_region(first, DEVICES_AT_MOST);
+	free_memory();
 }
 
 module_init(kvmfr_init);

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.modules import KernelMessages
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
@@ -28,18 +29,26 @@ HOOK_FILE = "local/abstractions/libvirt-qemu"
 DAEMON_PROFILE = re.compile(
     r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \(|libvirt-[0-9a-f-]{1,64} \("
 )
-ENFORCE = "/sys/fs/selinux/enforce"
-CONTEXTS = "/etc/selinux/targeted/contexts/files/file_contexts.local"
-STORES = (
-    "/var/lib/selinux/targeted/active/modules/*/*kvmfr*",
-    "/etc/selinux/targeted/active/modules/*/*kvmfr*",
+AUDIT_LOG = "/var/log/audit"
+AUDIT_RECORDS = (
+    *("journalctl", "-b", "-q", "--no-pager", "-o", "cat", "-g", KVMFR),
+    "_TRANSPORT=audit",
 )
+ENFORCE = "/sys/fs/selinux/enforce"
+CONFIG = "/etc/selinux/config"
+CONTEXTS = "/etc/selinux/{}/contexts/files/file_contexts.local"
+STORES = (
+    "/var/lib/selinux/{}/active/modules/*/*kvmfr*",
+    "/etc/selinux/{}/active/modules/*/*kvmfr*",
+)
+# Fedora and its kin call their policy targeted, Debian calls its own default.
+POLICY = re.compile(r"^[ \t]{0,8}SELINUXTYPE=([A-Za-z0-9_.-]{1,64})[ \t]{0,64}$", re.M)
 
 
 class Denials(NamedTuple):
-    """Records of this boot's log about kvmfr devices; () if it cannot be read.
+    """Records of this boot's logs about kvmfr devices; () if they cannot be read.
 
-    ``unseen`` is why not, if it may not be read.
+    ``unseen`` is why not, if the kernel's may not be read.
     """
 
     records: tuple[Denial, ...]
@@ -47,11 +56,12 @@ class Denials(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Denials:
-        """Read the log as evidence: without it, the files still tell."""
+        """Read the logs as evidence: without them, the files still tell."""
+        audited = _audited(host)
         try:
-            return cls(facts[KernelMessages].denials)
+            return cls((*facts[KernelMessages].denials, *audited))
         except MissingFact as missing:
-            return cls((), missing if missing.denied else None)
+            return cls(audited, missing if missing.denied else None)
 
     def of(self, driver: str, path: str) -> tuple[Denial, ...]:
         """Return those of one driver about one node."""
@@ -61,6 +71,18 @@ class Denials(NamedTuple):
     def in_private(self) -> tuple[str, ...]:
         """Return the nodes that a VM had in its own /dev, by these records."""
         return tuple(sorted({d.path for d in self.records if d.in_private}))
+
+
+def _audited(host: Reader) -> tuple[Denial, ...]:
+    """Return what auditd was told, which the kernel then does not log itself."""
+    if isinstance(host.lstat(AUDIT_LOG), Missing):
+        return ()
+    answer = host.run(AUDIT_RECORDS)
+    if isinstance(answer, Missing) or KVMFR not in answer.stdout:
+        return ()
+    from vfio_doctor.parse.denials import denials
+
+    return denials(answer.stdout)
 
 
 class AppArmor(NamedTuple):
@@ -207,15 +229,23 @@ class SeLinux(NamedTuple):
             return cls(False, (), (), None)
         if mode.strip() != "1":
             return cls(False, (), (), None)
-        local = read_text(host, CONTEXTS)
+        policy = policy_of(host)
+        local = read_text(host, CONTEXTS.format(policy))
         lines = "" if isinstance(local, Missing) else local
         contexts = tuple(line for line in lines.splitlines() if "kvmfr" in line)
         modules: list[str] = []
         denied: Missing | None = None
         for pattern in STORES:
-            found = host.glob(pattern)
+            found = host.glob(pattern.format(policy))
             if not isinstance(found, Missing):
                 modules.extend(found)
             elif found.why is Why.DENIED:
                 denied = found
         return cls(True, contexts, tuple(modules), denied)
+
+
+def policy_of(host: Reader) -> str:
+    """Return the name of the policy that is loaded, a folder below /etc/selinux."""
+    text = read_text(host, CONFIG, 1 << 16)
+    found = POLICY.search(text) if isinstance(text, str) else None
+    return found[1] if found else "targeted"

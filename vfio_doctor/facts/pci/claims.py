@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
@@ -20,13 +20,15 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeVar
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.module_config import Note
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
 VFIO_PCI = "vfio_pci"
 # The argument that our own repair binds devices by address with.
 BIND = "vfio-doctor.bind"

@@ -85,7 +85,7 @@ def _redacted(old: Capture, names: Names, need: Needed) -> Capture:
         name=old.name,
         caller=old.caller,
         files=_files(old, names, need),
-        stats={paths.path(p, names): _stat(s, names) for p, s in old.stats.items()},
+        stats=_all_stats(old, names),
         lists={paths.path(p, names): _list(p, v, names) for p, v in old.lists.items()},
         commands=_commands(old, names, need),
         udev={key: devices.devices(value, names) for key, value in old.udev.items()},
@@ -139,7 +139,19 @@ def _commands(
     return found
 
 
-def _stat(value: Stat | Missing, names: Names) -> Stat | Missing:
+def _all_stats(old: Capture, names: Names) -> dict[str, Stat | Missing]:
+    """Return what is known of files; of times only which was before which."""
+    times = sorted({stat.mtime for stat in _stats(old) if stat.mtime})
+    ranks = {0: 0, **{time: rank for rank, time in enumerate(times, 1)}}
+    return {
+        paths.path(path, names): _stat(value, ranks, names)
+        for path, value in old.stats.items()
+    }
+
+
+def _stat(
+    value: Stat | Missing, ranks: Mapping[int, int], names: Names
+) -> Stat | Missing:
     if isinstance(value, Missing):
         return programs.missing(value, names)
     return value._replace(
@@ -147,7 +159,7 @@ def _stat(value: Stat | Missing, names: Names) -> Stat | Missing:
         group=names.group(value.group),
         target=paths.path(value.target, names),
         label=_label(value.label, names),
-        mtime=0,
+        mtime=ranks[value.mtime],
     )
 
 

@@ -1,0 +1,48 @@
+"""One repair mends all broken links that can be seen."""
+
+from __future__ import annotations
+
+from support.fixture_hosts.parts import Parts, gone
+from support.fixture_hosts.recipes import libvirt as lv
+from support.machines import whole
+from vfio_doctor.boot.selection import choose
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.model import Status
+from vfio_doctor.repair.ahead import plan_ahead
+from vfio_doctor.repair.values import Plan
+
+REGISTRY = load()
+NO_RULE = gone("/etc/apparmor.d/abstractions/libvirt-qemu.d")
+DEFAULT = lv.conf("", "libvirt-qemu")
+LIST, ARMOR = "list-libvirt-devices", "open-kvmfr-in-apparmor"
+
+
+def planned(*parts: Parts, base: tuple[Parts, ...] = lv.MONOLITHIC.parts) -> Plan:
+    host = whole(*base, *parts)
+    facts = Facts(host)
+    results = diagnose(facts, REGISTRY)
+    return plan_ahead(host, facts, REGISTRY, results, choose(host, facts))
+
+
+def fixes(plan: Plan) -> set[str]:
+    return {fix.id for fix in plan.fixes}
+
+
+def test_the_link_behind_the_broken_one_is_mended_too() -> None:
+    host = whole(*lv.MONOLITHIC.parts, DEFAULT, NO_RULE)
+    found = {r.id: r.status for r in diagnose(Facts(host), REGISTRY)}
+    assert found["kvmfr-not-in-device-list"] is Status.FAIL
+    assert found["kvmfr-apparmor-denies"] is Status.BLOCKED
+    assert {LIST, ARMOR} <= fixes(planned(DEFAULT, NO_RULE))
+
+
+def test_a_link_in_order_is_left_alone() -> None:
+    assert ARMOR not in fixes(planned(DEFAULT))
+    assert LIST not in fixes(planned(NO_RULE))
+
+
+def test_what_no_plan_mends_has_the_rest_wait() -> None:
+    broken = lv.conf("user = alice\n", "libvirt-qemu")
+    assert not {LIST, ARMOR} & fixes(planned(broken, NO_RULE))

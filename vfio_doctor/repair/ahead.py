@@ -1,0 +1,65 @@
+"""A plan for every broken link that can be seen, not for the first one alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.diagnosis.judge import judge
+from vfio_doctor.model import Severity, Status
+from vfio_doctor.repair.plan import make_plan
+
+if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import CheckResult, Message
+    from vfio_doctor.repair.values import Plan
+
+
+def plan_ahead(
+    host: Reader,
+    facts: Facts,
+    registry: Registry,
+    results: tuple[CheckResult, ...],
+    backend: BootBackend | Message,
+    risky: bool = False,
+) -> Plan:
+    """Return the plan for the findings, and for what waits behind those it cures.
+
+    A check that waits is judged here if its findings stand whatever it waits for.
+    """
+    while True:
+        plan = make_plan(host, facts, results, backend, risky)
+        more = _with_waiting(facts, registry, results, plan)
+        if more == results:
+            return plan
+        results = more
+
+
+def _with_waiting(
+    facts: Facts, registry: Registry, results: tuple[CheckResult, ...], plan: Plan
+) -> tuple[CheckResult, ...]:
+    cured = {(f.check, f.subject) for fix in plan.fixes for f in fix.findings}
+    healed = {r.id for r in results if r.diagnoses and _is_cured(r, cured)}
+    return tuple(_judged(facts, registry, result, healed) for result in results)
+
+
+def _is_cured(result: CheckResult, cured: set[tuple[str, str]]) -> bool:
+    """Tell whether the plan cures all that a check found but what is information."""
+    return result.reason is None and all(
+        (result.id, diagnosis.finding.subject) in cured
+        for diagnosis in result.diagnoses
+        if diagnosis.severity is not Severity.INFO
+    )
+
+
+def _judged(
+    facts: Facts, registry: Registry, result: CheckResult, healed: set[str]
+) -> CheckResult:
+    check = registry.check(result.id)
+    waits = result.status is Status.BLOCKED and healed.issuperset(result.blocked_by)
+    if check is None or not check.stands_alone or not waits:
+        return result
+    made = judge(check, facts, registry)
+    return made if made.status is Status.FAIL else result
