@@ -8,12 +8,9 @@ Nothing of this is imported or read in English.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from functools import wraps
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import IO, ParamSpec, Protocol, TypeVar
 
     P = ParamSpec("P")
@@ -86,28 +83,43 @@ def speak(catalogue: Catalogue | None) -> None:
     _Spoken.catalogue = catalogue
 
 
-@contextmanager
-def english() -> Iterator[None]:
-    """Let all inside be English: what programs read, and what is compared."""
-    held = _Spoken.catalogue
-    _Spoken.catalogue = None
-    try:
-        yield
-    finally:
-        _Spoken.catalogue = held
+class english:  # noqa: N801
+    """Let all inside be English: what programs read, and what is compared.
+
+    contextlib is dear to import.
+    """
+
+    def __enter__(self) -> None:
+        """Keep the language for later."""
+        self._held = _Spoken.catalogue
+        _Spoken.catalogue = None
+
+    def __exit__(self, *_: object) -> None:
+        """Speak it again."""
+        _Spoken.catalogue = self._held
 
 
 def in_english(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function run in English: one that makes what programs read."""
 
-    @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         if _Spoken.catalogue is None:
             return function(*args, **kwargs)
         with english():
             return function(*args, **kwargs)
 
+    inside.__name__, inside.__doc__ = function.__name__, function.__doc__
     return inside
+
+
+def choose_for(arguments: Sequence[str]) -> None:
+    """Speak the language that was asked for, and say so if it cannot be shown."""
+    import os
+    import sys
+
+    unshown = choose(arguments, os.environ, sys.stdout)
+    if unshown and sys.stderr:
+        print(unshown, file=sys.stderr)
 
 
 def choose(

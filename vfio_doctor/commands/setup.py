@@ -46,7 +46,11 @@ CONCERNED = (
 )
 CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
 CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
+WHICH = say(
+    "setup-which", "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
+)
+CAPTURED = say("setup-captured", "A captured host cannot be set up; add --dry-run.")
+IS_FOR = say("setup-is-for", "{option} is for `setup {owner}`.")
 KEPT = say("setup-kept", "What has to stay with the host:")
 KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
 NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
@@ -114,7 +118,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value[0], value[1]
         found = re.fullmatch(r"([1-9]\d{2,4})[x×]([1-9]\d{2,4})", str(value).lower())
         if found is None:
-            self.fail(f"{value!r} is no resolution such as 2560x1440.", param, ctx)
+            said = say(
+                "usage-no-resolution",
+                "{value} is no resolution such as 2560x1440.",
+                value=repr(value),
+            )
+            self.fail(str(said), param, ctx)
         return int(found[1]), int(found[2])
 
 
@@ -168,7 +177,7 @@ def command(
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
     if chosen.capture is not None and not dry_run:
-        raise click.UsageError("A captured host cannot be set up; add --dry-run.")
+        raise click.UsageError(str(CAPTURED))
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
     if what == PASSTHROUGH:
         raise click.exceptions.Exit(passthrough(chosen, Place()))
@@ -181,7 +190,7 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
     said = given(ctx) | ({"devices"} if devices else set())
     for name, (option, owner) in ONLY_FOR.items():
         if name in said and owner != what:
-            raise click.UsageError(f"{option} is for `setup {owner}`.")
+            raise click.UsageError(str(IS_FOR.filled(option=option, owner=owner)))
 
 
 def passthrough(chosen: Chosen, place: Place) -> int:
@@ -257,7 +266,7 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     if not free:
         raise Failure(str(NONE_FREE), 1)
     with answered():
-        number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
+        number = click.prompt(str(WHICH), type=click.IntRange(1, len(free)), err=True)
     return tuple(row.device.bdf for row in free[number - 1])
 
 
