@@ -27,6 +27,8 @@ ENGLISH = "en"
 CHINESE = "zh_CN"
 LANGUAGES = (ENGLISH, CHINESE)
 DOMAIN = "vfio-doctor"
+# The first sign of Chinese and its punctuation.
+WIDE = "\u2e80"
 # The context of click's own words.
 CLICK = "click"
 # What people write for these, without encoding and modifier.
@@ -68,6 +70,27 @@ def is_english() -> bool:
 def _looked_up(catalogue: Catalogue, name: str, template: str) -> str:
     found = catalogue.pgettext(name, template)
     return found if fields(found) == fields(template) else template
+
+
+def listed(most: list[str], last: str) -> str:
+    """Return "a, b and c" as it is said; what the items hold is not read again."""
+    comma = spoken("list-comma", "{one}, {next}").removeprefix("{one}")
+    first, end = spoken("list-and", "{most} and {last}").split("{last}")
+    joined = comma.removesuffix("{next}").join(most)
+    return f"{joined}{first.removeprefix('{most}')}{last}{end}"
+
+
+def closed_up(before: str, text: str, after: str) -> tuple[str, str]:
+    """Return what stands before a value, and the value with what follows.
+
+    Chinese parts Latin words from its own by blanks, and its own words by nothing.
+    """
+    if _Spoken.catalogue is not None and text:
+        if before[-1:] == " " and before[-2:-1] >= WIDE and text[0] >= WIDE:
+            before = before[:-1]
+        if after[:1] == " " and after[1:2] >= WIDE and text[-1] >= WIDE:
+            after = after[1:]
+    return before, f"{text}{after}"
 
 
 def fields(template: str) -> frozenset[str]:
