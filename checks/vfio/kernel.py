@@ -14,6 +14,7 @@ from vfio_doctor.api import (
     KernelMessages,
     KernelRelease,
     Message,
+    MissingFact,
     NotApplicable,
     PciDevices,
     Severity,
@@ -135,6 +136,9 @@ OR_GRAPHICS = say(
 INTEL_GRAPHICS = "0000:00:02.0"
 
 
+NO_LOG = say("vfio-host-dma-no-log", "no kernel log to look in: {why}")
+
+
 class VfioHostDmaRefused(Check):
     """The IOMMU has refused what a device of the host's asked for.
 
@@ -167,9 +171,14 @@ class VfioHostDmaRefused(Check):
         """Yield one note a device."""
         wanted = facts[WantedDevices]
         wanted.demand()
+        try:
+            log = facts[KernelMessages].log
+        except MissingFact as missing:
+            # A note that needs a symptom to count: its absence promises nothing.
+            raise NotApplicable(NO_LOG.filled(why=missing.message)) from None
         lines = {
             f"0000:{match.device}"[-12:]: match.line
-            for match in reversed(facts[KernelMessages].log.of(Conclusion.DMA_REFUSED))
+            for match in reversed(log.of(Conclusion.DMA_REFUSED))
         }
         for device in facts[PciDevices].devices:
             line = lines.get(device.bdf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.areas import unasked
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
 from vfio_doctor.language import in_english
@@ -93,13 +94,18 @@ def _judge_in_order(
             blockers.append(required_id)
         elif result.status is Status.BLOCKED:
             blockers.extend(result.blocked_by)
-    if blockers:
-        roots = tuple(sorted(set(blockers)))
-        result = _result(check, Status.BLOCKED, blocked_by=roots)
-    else:
-        result = judge(check, facts, registry)
-    results[check.id] = result
+    results[check.id] = result = (
+        _blocked(check, facts, blockers) if blockers else judge(check, facts, registry)
+    )
     return result
+
+
+def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResult:
+    """Return that a check waits; one that nobody asks for waits for nothing."""
+    why = unasked(check.id.partition("-")[0], facts)
+    if why is not None:
+        return _result(check, Status.NOT_APPLICABLE, why.message)
+    return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
 
 
 def _is_wrong(result: CheckResult) -> bool:
