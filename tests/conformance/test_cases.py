@@ -39,6 +39,7 @@ VFIO_RULES = (
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
     *("memory-limit", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
+    *("bad-kernel", "groups-moved", "host-dma-refused"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -153,6 +154,7 @@ RIGHT: dict[str, list[str]] = {
     "read-intent-user": [
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
         *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
+        "? vfio-nothing-named",
         *(f"? vfio-{name}" for name in VFIO_RULES),
         "? vm-definition-faulty",
     ],
