@@ -40,12 +40,8 @@ VFIO_RULES = (
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
     *("memory-limit", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
-<<<<<<< HEAD
     *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
     *("memory-taken", "no-group", "no-room"),
-=======
-    *("bad-kernel", "groups-moved", "host-dma-refused"),
->>>>>>> ten
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
