@@ -65,10 +65,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
-    from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
-    from vfio_doctor.facts.kvmfr.good_rule import KvmfrLine as KvmfrLine
-    from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
@@ -81,6 +78,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
+    from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
+    from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
+    from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
+    from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
+    from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
     from vfio_doctor.facts.kvmfr.size import MIB as MIB

@@ -31,7 +31,7 @@ LAYERS = (
     ("messages",),
     ("model",),
     ("places",),
-    ("language",),
+    ("language", "shell_words"),
     ("value",),
     ("__init__",),
 )

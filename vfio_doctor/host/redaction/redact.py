@@ -48,12 +48,23 @@ def redact(capture: Capture) -> Redaction:
     names = Names("\n".join(_texts(capture)) if before else None)
     need = accounts.needed(capture)
     names.people = accounts.people(capture)
+    names.scripts = frozenset(_scripts(capture))
     for text in _passwd(capture):
         accounts.passwd(text, names, need)
     paths.order_files(_paths(capture), names)
     names.forget_counts()
     made = _redacted(capture, names, need)
     return Redaction(made, names.counts(), names.left_out())
+
+
+def _scripts(capture: Capture) -> Iterator[str]:
+    """Yield the programs that modprobe.d runs in place of loading vfio-pci."""
+    for path, data in capture.files.items():
+        if "/modprobe.d/" in path and isinstance(data, bytes) and b"install" in data:
+            for line in data.decode("utf-8", "surrogateescape").splitlines():
+                words = line.split()
+                if words[:1] == ["install"] and "vfio" in "".join(words[1:2]):
+                    yield "".join(words[2:3]).rstrip(";")
 
 
 def _passwd(capture: Capture) -> Iterator[str]:
