@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import kernel_boolean as kernel_boolean
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
+    from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
@@ -211,6 +213,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Change as Change
     from vfio_doctor.model import DeleteFile as DeleteFile
     from vfio_doctor.model import EditLine as EditLine
+    from vfio_doctor.model import EnableUnit as EnableUnit
     from vfio_doctor.model import Evidence as Evidence
     from vfio_doctor.model import FileContext as FileContext
     from vfio_doctor.model import Finding as Finding

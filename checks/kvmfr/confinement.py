@@ -100,7 +100,10 @@ OWN_MODULE = say(
     "a policy module of your own ({path}) may allow it, and what it says is not read",
 )
 # Types that a device node gets if nothing names it, or that policy gives files.
-CLOSED = ("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t")
+CLOSED = (
+    *("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t"),
+    *("default_t", "memory_device_t", "fixed_disk_device_t", "user_home_t"),
+)
 
 
 def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
@@ -108,7 +111,12 @@ def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
     found = facts[KvmfrVms].demand(facts)
     if not facts[QemuConf].confines(driver):
         raise NotApplicable(DRIVER_OFF.filled(path=facts[QemuConf].path))
-    confined = (m.path for vm, m in found if not vm.shared.is_unconfined(driver))
+    unasked = facts[QemuConf].confines_unasked
+    confined = (
+        mapped.path
+        for vm, mapped in found
+        if not vm.shared.is_unconfined(driver) and (unasked or vm.shared.labelled)
+    )
     return tuple(sorted(set(confined)))
 
 

@@ -46,6 +46,14 @@ def log(line: str) -> Parts:
     return Parts(commands={("dmesg",): hosts.ran(("dmesg",), f"{line}\n")})
 
 
+UNASKED = lv.conf(f"security_default_confined = 0\n{lv.OWN_LIST}", "libvirt-qemu")
+LABELLED = file(
+    lv.VM_FILE,
+    str(lv.vm(64).files[lv.VM_FILE]).replace(
+        "</domain>", "<seclabel type='dynamic' model='apparmor'/></domain>"
+    ),
+)
+OFF = Parts(stats={"/etc/apparmor.d/disable/usr.sbin.libvirtd": hosts.link("../x")})
 DENIED = 'audit: apparmor="DENIED" operation="open" profile="libvirt-1" name="{}"'
 AVC = (
     'avc: denied {{ open }} name="kvmfr0" scontext=u:r:svirt_t:s0'
@@ -77,6 +85,10 @@ AVC = (
         ),
         ((gone("/etc/apparmor.d"),), Status.NOT_APPLICABLE),
         ((NO_RULE, lv.conf('security_driver = "none"\n')), Status.NOT_APPLICABLE),
+        ((NO_RULE, UNASKED), Status.PASS),
+        ((NO_RULE, UNASKED, LABELLED), Status.FAIL),
+        ((NO_RULE, OFF), Status.NOT_APPLICABLE),
+        ((NO_RULE, OFF, file(LOADED, "libvirtd (enforce)\n")), Status.FAIL),
         ((NO_RULE, lv.conf('security_driver = ["selinux"]\n')), Status.NOT_APPLICABLE),
         ((NO_RULE, file(LOADED, "/usr/sbin/libvirtd (enforce)\n")), Status.FAIL),
         ((NO_RULE, file(LOADED, "virtqemud (complain)\n")), Status.FAIL),
@@ -122,6 +134,7 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
     [
         ((lv.selinux("device_t"),), Status.FAIL),
         ((lv.selinux("svirt_tmpfs_t"),), Status.FAIL),
+        ((lv.selinux("default_t"),), Status.FAIL),
         ((lv.selinux("kvmfr_device_t"),), Status.PASS),
         (
             (lv.selinux("kvmfr_device_t"), log(AVC.format("kvmfr_device_t"))),
@@ -229,7 +242,9 @@ def test_programs_that_are_gone() -> None:
     base, check = lv.MODULAR.parts, KvmfrNoLibvirt
     assert result(whole(*base), check).status is Status.PASS
     none = gone("/usr/bin/qemu-system-x86_64", "/usr/bin/virsh", "/usr/sbin/virtqemud")
-    found = result(whole(*base, none), check)
+    # The rest of the package is there: the programs may be elsewhere.
+    assert result(whole(*base, none), check).status is Status.UNKNOWN
+    found = result(whole(*base, none, gone(lv.CONF)), check)
     assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-libvirt"]
     found = result(whole(*base, gone("/usr/bin/qemu-system-x86_64")), check)
     assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-qemu"]

@@ -26,6 +26,7 @@ KVMFR_RULES = (
     *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
     *("module-rejected", "no-device", "node-not-a-device", "not-loaded-at-boot"),
     *("rule-owner", "rule-too-late", "apparmor-denies", "no-libvirt"),
+    "client-elsewhere",
     *("not-in-device-list", "selinux-label", "vm-mapping", "vm-virtiofs"),
 )
 LIBVIRT_RULES = ("daemon-off", "daemons-doubled", "shared-memory-closed")

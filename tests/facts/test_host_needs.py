@@ -353,13 +353,26 @@ def test_a_display_on_a_card_that_is_not_known() -> None:
     assert CARD not in needs(OTHER, connected, lit, owned, denied=unknown)
 
 
-def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
+@pytest.mark.parametrize("below", ["", "virtio3/"])
+def test_a_lit_screen_and_the_verdict_on_its_card(below: str) -> None:
+    """A virtio-gpu has its screens below its virtio device."""
     drm = "/sys/class/drm/card0-DP-1"
     lit = Parts(
         {f"{drm}/status": "connected\n", f"{drm}/enabled": "enabled\n"},
-        folders=(f"{PCI}/{CARD}/drm/card0",),
+        folders=(f"{PCI}/{CARD}/{below}drm/card0",),
     )
     assert needs(lit)[CARD] == ("a connected display is in use on it", True)
     dark, used = Facts(whole(*BASE, OTHER, DARK)), Facts(whole(*BASE, OTHER, lit))
     assert dark[Verdicts].by_address[CARD].free is True
     assert used[Verdicts].by_address[CARD].free is False
+
+
+@pytest.mark.parametrize(("driver", "free"), [("igb", False), ("vfio-pci", True)])
+def test_the_verdict_on_a_maker_of_virtual_functions(driver: str, free: bool) -> None:
+    """vfio-pci answers -16 for it, but may have made them itself (enable_sriov)."""
+    bdf = "0000:0b:00.0"
+    nic = function(bdf, "8086:1521", "020000", driver, 14)
+    made = Parts({f"{PCI}/{bdf}/sriov_numvfs": "2\n"})
+    routes = file("/proc/net/route", HEAD)
+    verdict = Facts(whole(*BASE, nic, made, routes))[Verdicts].by_address[bdf]
+    assert (verdict.free, verdict.words.id == "verdict-has-virtual") == (free, not free)

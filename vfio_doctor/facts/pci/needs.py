@@ -62,7 +62,7 @@ class HostNeeds(NamedTuple):
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
         disks = mounted(host)
         found = (
-            *_displays(host, own),
+            *_displays(host, own, facts.options.headless),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
             *_controllers(host, own),
@@ -74,18 +74,18 @@ class HostNeeds(NamedTuple):
         return tuple(need for need in self.needs if need.bdf == bdf)
 
 
-def _displays(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+def _displays(host: Reader, own: list[PciDevice], headless: bool) -> Iterator[Need]:
     cards = [device for device in own if device.is_display]
     driven = [card for card in cards if card.driver]
     seen = screens(host, [card.bdf for card in cards])
     for card in cards:
-        if card.boot_vga is True:
+        if card.boot_vga is True and not headless:
             yield Need(card.bdf, BOOT_SCREEN)
         elif card.bdf in seen.lit:
             yield Need(card.bdf, SCREEN)
         elif card.driver and card.bdf in seen.may_be_lit:
             yield Need(card.bdf, MAY_SHOW, sure=False)
-        elif driven == [card]:
+        elif driven == [card] and not headless:
             yield Need(card.bdf, LAST, sure=False)
 
 
