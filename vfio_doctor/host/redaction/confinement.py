@@ -22,6 +22,7 @@ _LOADED = re.compile(
 RECORDS = listed(
     "open mknod getattr file_mmap file_perm read write map ioctl create"
     " svirt_t svirt_tcg_t virtd_t virtqemud_t device_t svirt_image_t svirt_tmpfs_t"
+    " default_t memory_device_t fixed_disk_device_t user_home_t"
     " kvmfr_device_t vfio_device_t kvm_device_t tmpfs_t unlabeled_t user_tmp_t"
 )
 
