@@ -14,9 +14,9 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.messages import in_order, say
 
-# Edits of files, and tools that NixOS does not have.
+# Edits of files, and tools that NixOS does not have. Definitions of VMs are libvirt's.
 EDITS = re.compile(
-    r"/etc/(?!pki)|update-(?:grub|initramfs)|dracut --|mkinitcpio -|rpm-ostree|grubby"
+    r"/etc/(?!pki|libvirt/qemu/)|update-(?:grub|initramfs)|dracut --|mkinitcpio -|rpm-ostree|grubby"
     r"|systemctl (?:enable|disable|unmask)|boot tool|usermod"
 )
 # The host has the files of another system, which a NixOS host has not.
