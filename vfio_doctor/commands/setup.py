@@ -10,32 +10,31 @@ import click
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
+from vfio_doctor.app.setup_passthrough import UNKNOWN
 from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
-from vfio_doctor.model import Status
-from vfio_doctor.places import DevicePlace
-from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.pci.table import DeviceRow
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.facts.set_up_files import SetUpFiles
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+FORMS = ("bootc", "nixos")
 # Which options are for which of the two.
 ONLY_FOR = {
     "modes": ("--resolution", LOOKING_GLASS),
     "hdr": ("--hdr", LOOKING_GLASS),
     "access": ("--access", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
+    "headless": ("--headless", PASSTHROUGH),
 }
 TOO_BIG = say(
     "setup-too-big",
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
+<<<<<<< HEAD
 NOT_BOUND = "vfio-not-bound"
 # What a set-up repairs: other faults of the host are not its business.
 CONCERNED = (
@@ -80,6 +79,8 @@ BOUND = say(
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
 )
 UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
+=======
+>>>>>>> main
 NO_MODULE = "kvmfr-module-missing"
 NO_LINES_YET = say(
     "setup-no-lines-yet",
@@ -138,6 +139,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     help="For Looking Glass: what the VM will show; give each if there are several. By "
     "default: the largest mode of a monitor here.",
 )
+@click.option(
+    "--headless",
+    is_flag=True,
+    help="For passthrough: this host needs no screen; its only graphics card may go, "
+    "unless a display is in use on it.",
+)
 @click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
 @click.option(
     "--access",
@@ -145,6 +152,15 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     default="auto",
     show_default=True,
     help="For Looking Glass: how you get access to the kvmfr device.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", *FORMS)),
+    default="text",
+    show_default=True,
+    help="Instead of changing this host, print what such a set-up is made of: lines "
+    "for the Containerfile of a bootc image, or a module of NixOS.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -156,7 +172,9 @@ def command(
     what: str,
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
+    headless: bool,
     access: str,
+    form: str,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -166,16 +184,25 @@ def command(
     images that takes, unless the host needs the card. looking-glass gives the kvmfr
     module enough memory, has it loaded at boot, and lets you and QEMU open
     /dev/kvmfr0; then it prints the lines for the VM.
-    What is there already stays. `vfio-doctor undo` takes it back.
+    What is there already stays. `vfio-doctor undo` takes it back; `vfio-doctor
+    teardown` takes all of it back, whenever that is.
+    Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
+    2 wrong usage, or not possible here; 3 it could not be told; 4 a step failed.
 
     Examples:
       sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+      vfio-doctor setup passthrough --device 0000:01:00.0 --format bootc
     """
     from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
+    chosen = chosen._replace(headless=headless)
+    if form != "text":
+        made = _files(chosen, what, modes, hdr)
+        raise click.exceptions.Exit(_printed(made, form))
     if chosen.capture is not None and not dry_run:
         raise click.UsageError(str(CAPTURED))
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
@@ -193,24 +220,42 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
             raise click.UsageError(str(IS_FOR.filled(option=option, owner=owner)))
 
 
-def passthrough(chosen: Chosen, place: Place) -> int:
-    """Let a device be chosen, plan, ask, bind; return the exit status."""
-    from vfio_doctor.app import repair
-    from vfio_doctor.app.program import each
-    from vfio_doctor.app.refused_here import refuse
-    from vfio_doctor.app.repair_machine import to_stderr
-    from vfio_doctor.facts.base import MissingFact
+def _files(
+    chosen: Chosen, what: str, modes: tuple[tuple[int, int], ...], hdr: bool
+) -> SetUpFiles:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import as_files
 
+    if what == PASSTHROUGH:
+        return as_files(chosen, Place())
+    return _looking_glass_files(chosen._replace(areas=("kvmfr",)), modes, hdr, Place())
+
+
+def _printed(made: SetUpFiles, form: str) -> int:
+    """Print the set-up in that form; nothing is changed."""
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.report.set_up_files import containerfile, nixos_module
+
+    emit(containerfile(made) if form == "bootc" else nixos_module(made))
+    return 0
+
+
+def _looking_glass_files(
+    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+) -> SetUpFiles:
+    from vfio_doctor.facts.base import MissingFact
+    from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize
+    from vfio_doctor.facts.set_up_files import of_looking_glass
+
+    facts = place.look(chosen).facts
     try:
-        refuse(_facts(chosen, place))
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
-        chosen = chosen._replace(
-            devices=devices, bind=True, risky=True, select=CONCERNED
-        )
-        done = place.look(chosen)
-        _tell_if_bound(done.facts)
+        needed = _needed(modes, hdr)
+        size = max(_set_already(facts), needed) or facts[KvmfrSize].mib
+        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
+<<<<<<< HEAD
     result = next(r for r in done.report.checks if r.id == NOT_BOUND)
     _refuse(done, result)
     status = repair.run(chosen, place)
@@ -303,6 +348,8 @@ def _tell_if_bound(facts: Facts) -> None:
         others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
         if ClaimKind.SETUP in one.kinds and one.held and others:
             click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
+=======
+>>>>>>> main
 
 
 def looking_glass(
@@ -311,14 +358,14 @@ def looking_glass(
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.output import emit, look
-    from vfio_doctor.app.refused_here import refuse
+    from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
     from vfio_doctor.report.wrap import wrap
 
     try:
-        refuse(_facts(chosen, place))
+        refuse_here(chosen, place)
         needed = _needed(modes, hdr)
         done = place.look(chosen)
         facts = done.facts
