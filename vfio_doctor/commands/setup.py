@@ -34,53 +34,8 @@ TOO_BIG = say(
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
-<<<<<<< HEAD
-NOT_BOUND = "vfio-not-bound"
-# What a set-up repairs: other faults of the host are not its business.
-CONCERNED = (
-    "iommu-disabled-by-argument",
-    "iommu-off",
-    "kvm-reports-ignored-msrs",
-    NOT_BOUND,
-)
-CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
-CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = say(
-    "setup-which", "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
-)
 CAPTURED = say("setup-captured", "A captured host cannot be set up; add --dry-run.")
 IS_FOR = say("setup-is-for", "{option} is for `setup {owner}`.")
-KEPT = say("setup-kept", "What has to stay with the host:")
-KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
-NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
-NAME_ONE = say(
-    "setup-name-one",
-    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
-    "what may be given away.",
-)
-NO_GROUPS = say(
-    "setup-no-groups",
-    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
-    "what to do; reboot, then run this again.",
-)
-STAYS = say(
-    "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
-)
-NOT_YET = say(
-    "setup-not-yet",
-    "Not bound yet: {devices}. After the reboot, run {command} again.",
-)
-A_BRIDGE = say(
-    "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
-)
-NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
-BOUND = say(
-    "setup-bound",
-    "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
-)
-UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
-=======
->>>>>>> main
 NO_MODULE = "kvmfr-module-missing"
 NO_LINES_YET = say(
     "setup-no-lines-yet",
@@ -255,101 +210,6 @@ def _looking_glass_files(
         return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-<<<<<<< HEAD
-    result = next(r for r in done.report.checks if r.id == NOT_BOUND)
-    _refuse(done, result)
-    status = repair.run(chosen, place)
-    if result.status is Status.BLOCKED:
-        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(each('--device', devices))}"
-        to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
-    return status
-
-
-def _facts(chosen: Chosen, place: Place) -> Facts:
-    """Return the host's facts, to be asked before anything is judged."""
-    from vfio_doctor.app.open_host import open_host
-    from vfio_doctor.facts.base import Facts
-
-    return Facts(open_host(chosen.capture) if chosen.capture else place.host())
-
-
-def _refuse(done: Diagnosed, result: CheckResult) -> None:
-    """Raise Failure, before anything is planned, if a named card is not bound."""
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    for diagnosis in result.diagnoses:
-        place, fix = diagnosis.finding.place, diagnosis.fix
-        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
-            continue
-        one = done.facts[WantedDevices].of(place.address)
-        if one is not None and ClaimKind.SETUP in one.kinds:
-            raise Failure(str(STAYS.filled(device=place.address, why=fix.cannot)), 1)
-
-
-def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
-    """Show what may be given away and what not, and ask. Raises UsageError."""
-    from vfio_doctor.app.place import answered
-
-    if not place.is_terminal():
-        raise click.UsageError(str(NAME_ONE))
-    cards = _cards(facts)
-    if all(row.device.group is None for rows in cards for row in rows):
-        raise Failure(str(NO_GROUPS), 1)
-    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
-    click.echo(str(CHOICES), err=True)
-    for number, rows in enumerate(free, 1):
-        what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
-        line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
-        click.echo(f"{number:>3}. {clean(line)}", err=True)
-    click.echo(str(KEPT), err=True)
-    for rows in cards:
-        if rows not in free:
-            held = next(r for r in rows if r.verdict.free is False)
-            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
-            click.echo(f"     {clean(line)}", err=True)
-    if not free:
-        raise Failure(str(NONE_FREE), 1)
-    with answered():
-        number = click.prompt(str(WHICH), type=click.IntRange(1, len(free)), err=True)
-    return tuple(row.device.bdf for row in free[number - 1])
-
-
-def _cards(facts: Facts) -> list[list[DeviceRow]]:
-    """Return the functions that a person would give away, a list for each card."""
-    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
-    from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.parse.pci import slot
-
-    cards: dict[str, list[DeviceRow]] = {}
-    for row in facts[DeviceTable].rows:
-        if not (is_bridge(row.device) or is_infrastructure(row.device)):
-            cards.setdefault(slot(row.device.bdf), []).append(row)
-    return list(cards.values())
-
-
-def _named(rows: list[DeviceRow]) -> str:
-    return " + ".join(row.device.bdf for row in rows)
-
-
-def _tell_if_bound(facts: Facts) -> None:
-    """Say that a named device is bound already; raise Failure if there is none."""
-    from vfio_doctor.facts.pci.chipset import is_bridge
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    wanted = facts[WantedDevices]
-    for claim in wanted.lost:
-        if claim.kind is ClaimKind.SETUP:
-            raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
-    for one in wanted.devices:
-        if ClaimKind.SETUP in one.kinds and is_bridge(one.device):
-            raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
-        others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
-        if ClaimKind.SETUP in one.kinds and one.held and others:
-            click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
-=======
->>>>>>> main
 
 
 def looking_glass(

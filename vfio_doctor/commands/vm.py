@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
-NEVER_CHANGED = say(
-    "vm-never-changed",
-    "A definition is never changed here: add --dry-run to print a diff, and change it "
-    "with `virsh edit`.",
+HOW_TO_FIX = say(
+    "vm-how-to-fix",
+    "Add --dry-run to print what would be put right as a diff, or --risky to have "
+    "libvirt define the VM anew.",
 )
-WITH_FIX = say("vm-with-fix", "--dry-run goes with --fix.")
+WITH_FIX = say("vm-goes-with-fix", "{option} goes with --fix.")
 IS_DIFF = say("vm-is-diff", "--fix prints a diff: leave out --format.")
 SEE_LINTS = say("vm-see-lints", "See `vfio-doctor vm --list`.")
 NO_SUCH_LINT = say("vm-no-such-lint", "{name}: no lint has this id. {more}")
@@ -143,23 +143,12 @@ def _status(found: tuple[Judged, ...], fail_on: str) -> int:
     return status(found, Severity[fail_on.upper()])
 
 
-<<<<<<< HEAD
-def _refuse(fix: bool, dry_run: bool, format_: str) -> None:
-    if fix and not dry_run:
-        raise click.UsageError(str(NEVER_CHANGED))
-    if dry_run and not fix:
-        raise click.UsageError(str(WITH_FIX))
-=======
 def _refuse(fix: bool, dry_run: bool, risky: bool, yes: bool, format_: str) -> None:
     if fix and not (dry_run or risky):
-        raise click.UsageError(
-            "Add --dry-run to print what would be put right as a diff, or --risky to "
-            "have libvirt define the VM anew."
-        )
+        raise click.UsageError(str(HOW_TO_FIX))
     for name, given in (("--dry-run", dry_run), ("--risky", risky), ("--yes", yes)):
         if given and not fix:
-            raise click.UsageError(f"{name} goes with --fix.")
->>>>>>> main
+            raise click.UsageError(str(WITH_FIX.filled(option=name)))
     if fix and format_ != "text":
         raise click.UsageError(str(IS_DIFF))
 
