@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
-HOW_TO_FIX = say(
-    "vm-how-to-fix",
+SHOW_OR_DO = say(
+    "vm-show-or-do",
     "Add --dry-run to print what would be put right as a diff, or --risky to have "
     "libvirt define the VM anew.",
 )
-WITH_FIX = say("vm-goes-with-fix", "{option} goes with --fix.")
+WITH_FIX = say("vm-with-fix", "{option} goes with --fix.")
 IS_DIFF = say("vm-is-diff", "--fix prints a diff: leave out --format.")
 SEE_LINTS = say("vm-see-lints", "See `vfio-doctor vm --list`.")
 NO_SUCH_LINT = say("vm-no-such-lint", "{name}: no lint has this id. {more}")
@@ -145,7 +145,7 @@ def _status(found: tuple[Judged, ...], fail_on: str) -> int:
 
 def _refuse(fix: bool, dry_run: bool, risky: bool, yes: bool, format_: str) -> None:
     if fix and not (dry_run or risky):
-        raise click.UsageError(str(HOW_TO_FIX))
+        raise click.UsageError(str(SHOW_OR_DO))
     for name, given in (("--dry-run", dry_run), ("--risky", risky), ("--yes", yes)):
         if given and not fix:
             raise click.UsageError(str(WITH_FIX.filled(option=name)))
