@@ -111,6 +111,10 @@ MORE_FILES: dict[str, str] = {
     "/{}/swapfile file 1 0 -2\n/dev/{} partition {} 0 -2\n",
     "/proc/net/route": _ROUTES,
     "/etc/pve/qemu-server/100.conf": _PROXMOX,
+    "/var/lib/vfio-doctor/groups": (
+        "0000:01:00.0 10de:2482 7 0000:01:00.0,{}\n0000:01:00.1 {} 7 -\n"
+        "{} 10de:2482 {} -\n"
+    ),
     "/boot/config/vfio-pci.cfg": "BIND={}|{} 0000:01:00.0|{}\n{}={}\n",
     "/etc/systemd/system/libvirtd.service.d/{}.conf": _UNIT,
     "/etc/systemd/system/{}.service": _UNIT,
