@@ -18,6 +18,7 @@ from vfio_doctor.model import (
     DeleteFile,
     DisablePolicy,
     DropContext,
+    EnableUnit,
     FileContext,
     FileStep,
     KernelArguments,
@@ -67,7 +68,10 @@ IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What SELinux keeps in a store of its own.
 POLICY = (FileContext, DropContext, DisablePolicy)
 # What brings effects forward, in the order in which it is done.
-FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
+FORWARD = (
+    *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),
+    *(RestartService, EnableUnit),
+)
 
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
