@@ -26,7 +26,7 @@ NOT_PRINTED = say(
 NOT_WRITTEN = say("output-not-written", "{path}: cannot write: {why}")
 STDOUT = ("-", "/dev/stdout")
 # What is open already, whoever owns it: a shell's ``>(command)`` among them.
-DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
+DESCRIPTOR = r"/(?:dev|proc/self)/fd/([0-9]{1,4})"
 
 
 def look(
@@ -100,7 +100,7 @@ class Output:
         self.path = path
         self._file: NewFile | None = None
         try:
-            if not DESCRIPTOR.fullmatch(path) and not write_device(path, b""):
+            if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
                 self._file = NewFile(path, replace=True)
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
@@ -113,7 +113,7 @@ class Output:
         try:
             if self._file is not None:
                 self._file.finish(data)
-            elif held := DESCRIPTOR.fullmatch(self.path):
+            elif held := re.fullmatch(DESCRIPTOR, self.path):
                 with open(os.dup(int(held[1])), "wb") as stream:
                     stream.write(data)
             else:
