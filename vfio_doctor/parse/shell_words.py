@@ -33,9 +33,11 @@ _ASSIGNED = re.compile(r"(?:export\s+|local\s+)?([A-Za-z_]\w*)(\+?)=", re.DOTALL
 _JSON = '{"'
 _JSON_END = re.compile(r"\}(?=\s|\Z)|\n|\Z")
 _EXPANDED = re.compile(f"{MARK}([^{MARK}]*){MARK}")
-# A script that sets a variable to twice itself, over and over, grows no further.
+# A script that sets a variable to twice itself, over and over, grows no further; nor
+# do commands that put in the same long list again and again.
 MOST_WORDS = 5000
-LONGEST = 1 << 16
+MOST_EXPANDED = 100_000
+LONGEST = 1 << 14
 
 
 class Word(NamedTuple):
@@ -142,7 +144,7 @@ def read(text: str) -> Script:
     variables: dict[str, tuple[Word, ...]] = {}
     commands: list[tuple[Word, ...]] = []
     command: list[Word] = []
-    opened = ""
+    opened, left = "", MOST_EXPANDED
     for word in words(text):
         if word.opens:
             commands += _done(command)
@@ -156,7 +158,9 @@ def read(text: str) -> Script:
         elif not opened and not command and _set(variables, word):
             continue
         elif len(command) < MOST_WORDS:
-            command += _expanded(word, variables)
+            found = [word] if word.is_known or left < 0 else _expanded(word, variables)
+            left -= 0 if word.is_known else len(found)
+            command += found
     return Script(variables, (*commands, *_done(command)))
 
 
@@ -187,6 +191,8 @@ def _assign(
 ) -> None:
     own = name.rstrip("=").rstrip("+").split()[-1]
     before = variables.get(own, ()) if "+" in name else ()
+    if len(before) >= MOST_WORDS or (before and len(before[-1].value) >= LONGEST):
+        return
     if text and before:
         last = before[-1]
         joined = f"{last.value}{value[0].value}"[:LONGEST]
