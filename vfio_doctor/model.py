@@ -9,6 +9,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from vfio_doctor.language import spoken
+from vfio_doctor.shell_words import in_commands, shell_quoted
 from vfio_doctor.steps import CommandStep as CommandStep
 from vfio_doctor.steps import DomainStep as DomainStep
 from vfio_doctor.steps import FileStep as FileStep
@@ -19,8 +20,6 @@ from vfio_doctor.steps import Step as Step
 from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vfio_doctor.places import Place
 
 
@@ -87,7 +86,7 @@ class Message(NamedTuple):
         if len(parts) == 1:
             return template
         values = dict(self.params)
-        commands = tuple(_in_commands(parts)) if "`" in template else ()
+        commands = tuple(in_commands(parts)) if "`" in template else ()
         for at, part in enumerate(parts[1:], 1):
             name, closed, rest = part.partition("}")
             if not closed or name not in values:
@@ -98,31 +97,6 @@ class Message(NamedTuple):
                 text = shell_quoted(text)
             parts[at] = f"{text}{rest}"
         return "".join(parts)
-
-
-# What a command between backticks starts with, if it is one for the shell.
-SHELL_WORDS = frozenset(
-    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
-    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
-)
-SAFE_SIGNS = frozenset("@%_-+=:,./")
-
-
-def _in_commands(parts: list[str]) -> Iterator[bool]:
-    """Yield of each field of a template whether it stands in a shell command."""
-    before = parts[0]
-    for part in parts[1:]:
-        span = before.rpartition("`")[2]
-        yield before.count("`") % 2 == 1 and span.partition(" ")[0] in SHELL_WORDS
-        before += part.partition("}")[2]
-
-
-def shell_quoted(text: str) -> str:
-    """Return a text of the host as one word, or a part of one, for the shell."""
-    bare = text.translate(dict.fromkeys(map(ord, SAFE_SIGNS)))
-    if text and text.isascii() and (bare.isalnum() or not bare):
-        return text
-    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 # A tuple is a list of things, shown as "a, b and c".
@@ -297,6 +271,12 @@ class RestartService(Variant):
     unit: str
 
 
+class EnableUnit(Variant):
+    """Have systemd start a unit at boot, and start it now."""
+
+    unit: str
+
+
 class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
@@ -338,6 +318,7 @@ Change = (
     | RuntimeParameter
     | ProbeDriver
     | RestartService
+    | EnableUnit
     | FileContext
     | DropContext
     | DisablePolicy

@@ -31,7 +31,7 @@ LAYERS = (
     ("messages",),
     ("model", "steps"),
     ("places",),
-    ("language",),
+    ("language", "shell_words"),
     ("value",),
     ("__init__",),
 )

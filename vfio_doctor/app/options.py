@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from vfio_doctor.app.chosen import Chosen
+# Also for those who look for it here.
+from vfio_doctor.app.chosen import Chosen as Chosen
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.app.repair_options import refuse_nonsense
 

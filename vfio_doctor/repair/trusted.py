@@ -12,7 +12,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.selection import MAKERS
-from vfio_doctor.boot.selection import BACKENDS
+from vfio_doctor.boot.selection import every
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 NAME = r"[0-9A-Za-z_][0-9A-Za-z_.@:-]{0,127}"
 PATH = r"/[^\x00-\x1f\x7f]{1,4095}"
+# Another unit would be a way to have root start something.
+DAEMON = r"(?:libvirtd|virtqemud)\.(?:socket|service)"
 # Of the changes that bring an effect forward (`repair.translate`); the boot tools'
 # stand in their back ends.
 COMMANDS = (
@@ -42,6 +44,7 @@ COMMANDS = (
     ("modprobe", NAME),
     ("modprobe", "-r", NAME),
     ("systemctl", "try-restart", NAME),
+    ("systemctl", "enable|disable|start|stop", DAEMON),
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
     ("semodule", "-[de]", NAME),
@@ -106,7 +109,7 @@ def _inside(
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
     own = (type(backend),) if backend else ()
-    tools = (*BACKENDS.values(), *MAKERS.values(), *own)
+    tools = (*every(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
 

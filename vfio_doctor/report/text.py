@@ -451,11 +451,11 @@ def _quiet_ends(report: Report, page: Page) -> None:
     if passed:
         page.heading(str(say("heading-passed", "Passed")))
         page.say(", ".join(passed), "  ")
-    skipped = [r for r in report.checks if r.status is Status.NOT_APPLICABLE]
+    skipped = reasons_of(report, Status.NOT_APPLICABLE)
     if skipped:
         page.heading(str(say("heading-not-applicable", "Does not apply")))
-    for result in skipped:
-        page.say(f"{result.id}: {result.reason}", "  ", "    ")
+    for reason, ids in skipped.items():
+        page.say(f"{', '.join(ids)}: {reason}", "  ", "    ")
 
 
 def _steps(report: Report, page: Page) -> None:

@@ -131,6 +131,21 @@ def _owner(word: str, kind: str, names: Names) -> str:
     return names.account(word) if kind == "user" else names.group(word)
 
 
+def client_settings(text: str, names: Names) -> str:
+    """Return the lines of Looking Glass's client that name the memory it opens."""
+    return "\n".join(_setting(line, names) for line in text.split("\n"))
+
+
+def _setting(line: str, names: Names) -> str:
+    key, equals, value = line.partition("=")
+    if line.strip().lower() in ("[app]", "[lgmp]"):
+        return line.strip()
+    if equals and key.strip().lower() in ("shmfile", "shmdevice"):
+        return f"{key.strip()}={scrub.word(value.strip(), names)}"
+    # A section that nobody knows ends the one before.
+    return "[]" if line.strip().startswith("[") else ""
+
+
 ROWS = (
     Row(
         (
@@ -176,10 +191,10 @@ ROWS = (
             "/sys/class/drm/*/modes",
             "/sys/kernel/iommu_groups/*",
             "/sys/kernel/mm/hugepages/*",
-            "/sys/class/iommu/*/intel-iommu/*",
         ),
         systems.words,
     ),
+    Row(("/sys/class/iommu/*/intel-iommu/*",), kernel_files.capability),
     Row(
         ("/sys/class/drm/*/status", "/sys/class/drm/*/enabled"),
         passthrough.connector,
@@ -256,7 +271,16 @@ ROWS = (
     ),
     Row(
         (
+            "/etc/initramfs-tools/hooks/*",
+            "/etc/initcpio/install/*",
+            "/usr/lib/dracut/modules.d/*/module-setup.sh",
+        ),
+        passthrough.image_hook,
+    ),
+    Row(
+        (
             "/etc/initramfs-tools/scripts/*",
+            "/etc/libvirt/hooks/*",
             "/etc/initcpio/hooks/*",
             "/usr/*bin/*vfio*",
             "/*bin/*vfio*",
@@ -280,10 +304,20 @@ ROWS = (
         ),
         libvirt.client_configuration,
     ),
+    Row(
+        (
+            "/etc/looking-glass-client.ini",
+            "*/.looking-glass-client.ini",
+            "*/.config/looking-glass/client.ini",
+        ),
+        client_settings,
+    ),
     Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
     Row(("/etc/apparmor.d/*",), confinement.apparmor),
     Row(("/sys/kernel/security/apparmor/profiles",), confinement.profiles),
 )
+# What modprobe.d runs in place of loading a module, wherever that lies.
+_SCRIPT = Row((), passthrough.script)
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,
     "/usr/lib/passwd": accounts.passwd,
@@ -302,6 +336,8 @@ def file(path: str, data: bytes, names: Names, need: Needed) -> bytes | None:
     if path in _ACCOUNTS:
         return _coded(data, lambda text: _ACCOUNTS[path](text, names, need))
     row = next((row for pattern, row in _COMPILED if pattern.match(path)), None)
+    if row is None and path in names.scripts:
+        row = _SCRIPT
     if row is None:
         return None
     if row.binary is not None:
