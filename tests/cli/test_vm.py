@@ -97,6 +97,25 @@ def test_a_name_that_no_vm_has() -> None:
     assert "There are: win11." in run(*PAGES, "debian")[2]
 
 
+def test_the_corrected_definition_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vfio_doctor.app import open_host
+
+    sick_host = vm_hosts.host(files={"/etc/libvirt/qemu/win11.xml": SICK})
+    monkeypatch.setattr(open_host, "open_host", lambda _: sick_host)
+    path = tmp_path / "fixed.xml"
+    status, out, said = run("vm", "--fix", "--risky", "-o", str(path), "win11")
+    assert (status, out) == (0, "")
+    assert f"`virsh define {path}`" in " ".join(said.split())
+    fixed = path.read_text(encoding="utf-8")
+    assert fixed == SICK.replace("model='virtio'", "model='none'")
+    assert path.stat().st_mode & 0o777 == 0o600
+    status, out, said = run("vm", "--fix", "--risky", "--capture", HOST, "win11")
+    assert (status, out) == (2, "")
+    assert "leave out --capture" in said
+
+
 def test_names_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     from vfio_doctor.app import open_host
 
