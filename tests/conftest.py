@@ -17,6 +17,10 @@ import pytest
 from support import effort, tools, untested
 
 effort.register()
+# Whoever runs the tests speaks any language; the program speaks English here.
+for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+    if os.environ.get(name, "C.UTF-8") != "C.UTF-8":
+        os.environ[name] = "C.UTF-8"
 STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"}
 
 

@@ -23,14 +23,32 @@ def main() -> None:
             print(f"vfio-doctor {__version__}", flush=True)
             return
         _hurry()
-        from vfio_doctor.cli import status
-
-        _leave(status(sys.argv[1:]))
+        _leave(_status(sys.argv[1:]))
     except KeyboardInterrupt:
-        # While it starts: later ones are click's.
+        # What click runs, it answers itself.
         sys.exit(130)
     except OSError as error:
         _unwritable(error)
+
+
+def _status(words: list[str]) -> int:
+    """Run what the words say, a plain diagnosis without importing click."""
+    from vfio_doctor.app.plain import read
+
+    chosen = read(words)
+    if chosen is None:
+        from vfio_doctor.cli import status
+
+        return status(words)
+    from vfio_doctor.app.diagnosis import run
+    from vfio_doctor.app.settings import with_settings
+
+    try:
+        return run(with_settings(chosen))
+    except Exception as error:
+        from vfio_doctor.cli import failed_without_click
+
+        return failed_without_click(error, words)
 
 
 def _leave(status: int) -> NoReturn:
@@ -64,37 +82,46 @@ def _hurry() -> None:
     if later is not None:
         later("all")
     else:
-        _inspect_when_used()
+        _import_when_used("typing", TYPE_CHECKING=False)
+        _import_when_used("inspect", cleandoc=_cleandoc)
 
 
-def _inspect_when_used() -> None:
-    """Let the module inspect, a third of what click costs, wait until it is needed.
+def _import_when_used(module: str, **known: object) -> None:
+    """Let a module of Python's own wait until more than ``known`` is asked of it.
 
-    A plain run has click clean one line of help for each option, which is done here.
+    Every file of ours asks typing for TYPE_CHECKING, and nearly none for more: that
+    is half a start of Python. inspect is a third of what click costs.
     """
 
     class Later(type(sys)):  # type: ignore[misc]
         def __getattr__(self, name: str) -> object:
-            from importlib import import_module
-
-            sys.modules.pop("inspect", None)
-            self.__dict__.update(vars(import_module("inspect")))
+            if name == "__path__":
+                # Each `from ... import` asks whether it is a package.
+                raise AttributeError(name)
+            self.__dict__.update(vars(_imported(module)))
             try:
                 return self.__dict__[name]
             except KeyError:
                 raise AttributeError(name) from None
 
-    def cleandoc(text: str) -> str:
-        if "\n" not in text:
-            return text.expandtabs().lstrip()
-        from importlib import import_module
+    if module not in sys.modules:
+        later = sys.modules[module] = Later(module)
+        later.__dict__.update(known)
 
-        sys.modules.pop("inspect", None)
-        return str(import_module("inspect").cleandoc(text))
 
-    if "inspect" not in sys.modules:
-        later = sys.modules["inspect"] = Later("inspect")
-        later.__dict__["cleandoc"] = cleandoc
+def _imported(module: str) -> object:
+    """Import what had to wait until now."""
+    from importlib import import_module
+
+    sys.modules.pop(module, None)
+    return import_module(module)
+
+
+def _cleandoc(text: str) -> str:
+    """Do for one line what inspect does: click cleans one for each option."""
+    if "\n" not in text:
+        return text.expandtabs().lstrip()
+    return str(_imported("inspect").cleandoc(text))  # type: ignore[attr-defined]
 
 
 def forget_current_folder() -> None:

@@ -10,13 +10,14 @@ names: the lines are for type checkers and are read, not run (`__getattr__`).
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.model import Applicability as Applicability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable as Iterable
     from collections.abc import Iterator as Iterator
+    from typing import ClassVar as ClassVar
 
     from vfio_doctor.facts.accounts import Accounts as Accounts
     from vfio_doctor.facts.accounts import HumanUser as HumanUser
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.image_options import OldOption as OldOption
+    from vfio_doctor.facts.image_options import OldOptions as OldOptions
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
@@ -64,10 +67,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
     from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
-    from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
-    from vfio_doctor.facts.kvmfr.good_rule import KvmfrLine as KvmfrLine
-    from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
@@ -80,6 +80,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
+    from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
+    from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
+    from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
+    from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
+    from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
     from vfio_doctor.facts.kvmfr.size import MIB as MIB
@@ -136,6 +141,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
+    from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -155,6 +161,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import blocks as blocks
     from vfio_doctor.facts.pci.groups import regions_path as regions_path
     from vfio_doctor.facts.pci.groups import same_card as same_card
+    from vfio_doctor.facts.pci.isolation import Isolation as Isolation
+    from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
@@ -163,6 +171,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.recorded_groups import RECORD as RECORD
+    from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
+    from vfio_doctor.facts.pci.recorded_groups import recorded as recorded
+    from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
@@ -219,6 +231,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modinfo import ModuleInfo as ModuleInfo
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
+    from vfio_doctor.parse.pci_config import Acs as Acs
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned
@@ -240,6 +253,7 @@ if TYPE_CHECKING:
     from vfio_doctor.places import NodePlace as NodePlace
     from vfio_doctor.places import Place as Place
     from vfio_doctor.places import VmPlace as VmPlace
+    from vfio_doctor.value import NamedTuple as NamedTuple
 
 
 class Check:
@@ -313,8 +327,8 @@ def _homes() -> dict[str, tuple[str, str]]:
 
     Read from the lines above: a second list of a hundred names would go stale.
     """
-    loader = globals()["__loader__"]
-    source: str = loader.get_source(__name__)
+    # get_source would import tokenize, to look for a line about the encoding.
+    source: str = globals()["__loader__"].get_data(__file__).decode()
     offered = source.partition("if TYPE_CHECKING:\n")[2].partition("\n\n\n")[0]
     homes = {}
     for line in offered.replace("(", "").replace(")", "").split(" from ")[1:]:

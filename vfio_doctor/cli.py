@@ -14,9 +14,11 @@ from importlib import import_module
 import click
 
 from vfio_doctor import __version__
-from vfio_doctor.app.options import COMPLETE, PROGRAM, Chosen, with_examples
+from vfio_doctor.app.chosen import COMPLETE, PROGRAM
+from vfio_doctor.app.options import chosen_of, with_examples
 from vfio_doctor.app.settings import with_settings
-from vfio_doctor.app.shared_options import given, global_options
+from vfio_doctor.app.shared_options import given, global_options, help_of
+from vfio_doctor.language import choose
 
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
 COMMANDS = (
@@ -31,6 +33,7 @@ COMMANDS = (
     "history",
     "man",
     "setup",
+    "teardown",
     "triage",
     "undo",
     "verify",
@@ -51,6 +54,10 @@ INSTEAD = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page in the language that is spoken."""
+        return help_of(self, ctx) or super().get_help(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help page."""
@@ -129,7 +136,7 @@ def cli(ctx: click.Context, /, **options: object) -> None:
     if ctx.invoked_subcommand is not None:
         # A command honours or refuses what stands before it: shared_options.Command.
         return
-    chosen = with_settings(Chosen.of(options, given(ctx)))
+    chosen = with_settings(chosen_of(options, given(ctx)))
     if chosen.fix:
         from vfio_doctor.app.repair import run as repair
 
@@ -149,6 +156,9 @@ def status(arguments: list[str]) -> int:
 
     Interrupted by the person: 130, as shells expect, and not a word.
     """
+    unshown = choose(arguments, os.environ, sys.stdout)
+    if unshown:
+        click.echo(unshown, err=True)
     try:
         answer = cli.main(
             arguments,
@@ -159,18 +169,30 @@ def status(arguments: list[str]) -> int:
         )
     except click.exceptions.Abort:
         return 130
-    except click.ClickException as error:
+    except Exception as error:
+        return failed(error, arguments)
+    return answer if isinstance(answer, int) else 0
+
+
+def failed(error: Exception, arguments: list[str]) -> int:
+    """Say what went wrong, and return the exit status for it."""
+    if isinstance(error, click.ClickException):
         from vfio_doctor.app.program import called
 
         # click calls it final for subclasses alone.
         error.message = called().pasted(error.message)  # type: ignore[misc, unused-ignore]
         error.show()
         return error.exit_code
-    except Exception as error:
-        if _is_of_stdout(error):
-            return _unprinted(error)
-        return _broken(error, "--debug" in arguments)
-    return answer if isinstance(answer, int) else 0
+    if _is_of_stdout(error):
+        return _unprinted(error)
+    return _broken(error, "--debug" in arguments)
+
+
+def failed_without_click(error: Exception, arguments: list[str]) -> int:
+    """Do as `failed`; what is wrong with the words is said as click would have."""
+    if isinstance(error, click.UsageError) and error.ctx is None:
+        error.ctx = cli.make_context(PROGRAM, list(arguments))
+    return failed(error, arguments)
 
 
 def _is_of_stdout(error: Exception) -> bool:

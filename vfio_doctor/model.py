@@ -8,11 +8,11 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import spoken
+from vfio_doctor.shell_words import in_commands, shell_quoted
 from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vfio_doctor.places import Place
 
 
@@ -73,12 +73,13 @@ class Message(NamedTuple):
         return Message(self.id, self.template, tuple(values.items()))
 
     def __str__(self) -> str:
-        """Return the sentence in English; what a value holds is not read again."""
-        parts = self.template.split("{")
+        """Return the sentence as it is spoken; what a value holds is not read again."""
+        template = spoken(self.id, self.template)
+        parts = template.split("{")
         if len(parts) == 1:
-            return self.template
+            return template
         values = dict(self.params)
-        commands = tuple(_in_commands(parts)) if "`" in self.template else ()
+        commands = tuple(in_commands(parts)) if "`" in template else ()
         for at, part in enumerate(parts[1:], 1):
             name, closed, rest = part.partition("}")
             if not closed or name not in values:
@@ -91,41 +92,24 @@ class Message(NamedTuple):
         return "".join(parts)
 
 
-# What a command between backticks starts with, if it is one for the shell.
-SHELL_WORDS = frozenset(
-    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
-    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
-)
-SAFE_SIGNS = frozenset("@%_-+=:,./")
-
-
-def _in_commands(parts: list[str]) -> Iterator[bool]:
-    """Yield of each field of a template whether it stands in a shell command."""
-    before = parts[0]
-    for part in parts[1:]:
-        span = before.rpartition("`")[2]
-        yield before.count("`") % 2 == 1 and span.partition(" ")[0] in SHELL_WORDS
-        before += part.partition("}")[2]
-
-
-def shell_quoted(text: str) -> str:
-    """Return a text of the host as one word, or a part of one, for the shell."""
-    bare = text.translate(dict.fromkeys(map(ord, SAFE_SIGNS)))
-    if text and text.isascii() and (bare.isalnum() or not bare):
-        return text
-    return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
 # A tuple is a list of things, shown as "a, b and c".
 Value = str | int | Message | tuple[str | Message, ...]
 
 
 def shown(value: Value) -> str:
-    """Return a value as English text."""
+    """Return a value as text."""
     if isinstance(value, tuple) and not isinstance(value, Message):
         *most, last = [str(item) for item in value] or [""]
-        return f"{', '.join(most)} and {last}" if most else last
+        return _listed(most, last) if most else last
     return str(value)
+
+
+def _listed(most: list[str], last: str) -> str:
+    """Return "a, b and c" as it is said; what the items hold is not read again."""
+    comma = spoken("list-comma", "{one}, {next}").removeprefix("{one}")
+    first, end = spoken("list-and", "{most} and {last}").split("{last}")
+    joined = comma.removesuffix("{next}").join(most)
+    return f"{joined}{first.removeprefix('{most}')}{last}{end}"
 
 
 class Evidence(NamedTuple):
@@ -193,6 +177,11 @@ class CheckResult(NamedTuple):
     trace: str = ""
     needs_root: bool = False
     explains: bool = True
+
+    @property
+    def heading(self) -> str:
+        """Return the title as it is spoken; ``title`` is for programs."""
+        return spoken(f"{self.id}.title", self.title)
 
 
 # --- Changes: few kinds, declarative, each with an inverse (DESIGN section 4) ---
@@ -289,6 +278,18 @@ class FileContext(Variant):
     path: str
 
 
+class DropContext(Variant):
+    """Take a local SELinux file context out; what it labelled keeps its label."""
+
+    pattern: str
+
+
+class DisablePolicy(Variant):
+    """Switch a local SELinux policy module off, which can be switched on again."""
+
+    name: str
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -312,6 +313,8 @@ Change = (
     | RestartService
     | EnableUnit
     | FileContext
+    | DropContext
+    | DisablePolicy
     | RebuildImages
 )
 
@@ -319,12 +322,14 @@ Change = (
 class Terms(NamedTuple):
     """What a fix says of one repair, if its class does not say it for all.
 
-    ``may_be_lost`` says what a risky repair can cost.
+    ``may_be_lost`` says what a risky repair can cost; ``reboot`` that part of it takes
+    effect at the next boot only.
     """
 
     summary: Message | None = None
     applicability: Applicability | None = None
     may_be_lost: Message | None = None
+    reboot: bool = False
 
 
 # --- Steps: what apply does, each with all that undo needs ---

@@ -6,7 +6,8 @@ Type checkers see typing's own; what instances can do is the same.
 
 `Variant` is for values that are one of several kinds, such as changes and steps:
 ``UdevTrigger("kvmfr")`` and ``RestartService("kvmfr")`` are the same tuple, but
-never equal, and they hash apart.
+never equal, and they hash apart. `Protocol` is typing's for a type checker, and
+nothing for a run.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from typing import NamedTuple, Protocol
     from typing import NamedTuple as Variant
 else:
     from collections import namedtuple
@@ -22,6 +23,9 @@ else:
     # The C descriptor that namedtuple reads its fields with.
     _getter = type(namedtuple("_One", "field").field)
     _tuple = tuple.__new__
+
+    class Protocol:
+        """What describes a shape names as its base; type checkers hold it."""
 
     class _Definition(type):
         """Turn the class statement into a plain class derived from tuple."""
@@ -99,4 +103,4 @@ else:
     }
     _VARIANT_METHODS = {**_METHODS, "__eq__": _eq, "__ne__": _ne, "__hash__": _hash}
 
-__all__ = ["NamedTuple", "Variant"]
+__all__ = ["NamedTuple", "Protocol", "Variant"]

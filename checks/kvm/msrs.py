@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vfio_doctor.api import (
     Actor,
     BootArguments,
@@ -23,6 +21,7 @@ from vfio_doctor.api import (
     Missing,
     MissingFact,
     ModuleConfig,
+    NamedTuple,
     NotApplicable,
     PassthroughIntent,
     Severity,
@@ -343,6 +342,7 @@ class KvmMsrsNotIgnored(Check):
     id = "kvm-msrs-not-ignored"
     severity = Severity.INFO
     title = "KVM does not ignore unknown MSRs"
+    explains = False
     requires = ("cpu-virtualization-off",)
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

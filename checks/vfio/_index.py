@@ -5,6 +5,7 @@
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-amd-reset', 'An AMD card that works once does without vendor-reset', 'WARNING', ()),
+    ('vfio-bad-kernel', 'The kernel is known for a fault at passthrough', 'INFO', ()),
     ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
     ('vfio-cannot-reset', 'A device for a VM cannot be reset by itself', 'WARNING', ()),
     ('vfio-device-busy', 'The host uses a device that is to be given away', 'WARNING', ()),
@@ -13,6 +14,8 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-direct-region', 'The firmware keeps memory of a device for a VM', 'ERROR', ('iommu-off',)),
     ('vfio-display-lost', 'No graphics card is left for the host', 'WARNING', ()),
     ('vfio-group-shared', 'A device for a VM shares its group with the host', 'ERROR', ('iommu-off',)),
+    ('vfio-groups-moved', 'Addresses or groups are others than at set-up', 'WARNING', ()),
+    ('vfio-host-dma-refused', "The IOMMU has refused a device of the host's", 'INFO', ()),
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),

@@ -32,6 +32,7 @@ from vfio_doctor.api import (
     same_card,
     say,
 )
+from vfio_doctor.checks.vfio.asked import asked
 
 VFIO_PCI = "vfio-pci"
 BRIDGE = "06"
@@ -173,7 +174,8 @@ class VfioNotBound(Check):
     driver_override, scripts, driverctl), or that a VM expects to be taken already
     (managed='no'), and reports those on another driver or on none. It also reports
     functions of the same card and group that are left with the host's drivers. What
-    libvirt or Proxmox takes when the VM starts is no fault.
+    libvirt or Proxmox takes when the VM starts is no fault. Of a card that nothing
+    but --device names, a note says what stands in the way of giving it away.
 
     Why is this bad?
     The VM does not start, or libvirt pulls the driver from under the desktop and
@@ -227,8 +229,9 @@ class VfioNotBound(Check):
                 and other.bdf not in told
             )
             told.update(other.bdf for other in left)
-            if left:
+            if left and one.kinds != {ClaimKind.ASKED}:
                 yield _siblings(one, left)
+        yield from asked(facts)
         wanted.all_seen()
 
 
@@ -421,7 +424,6 @@ def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
         DevicePlace(main.bdf),
         text.filled(others=shown, main=main.bdf),
         rows,
-        # Who only asks about a device has not set anything up wrongly.
-        Severity.INFO if one.kinds == {ClaimKind.ASKED} else None,
+        None,
         ADD.filled(ids=ids, main=main.bdf),
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    Acs,
     Check,
     Evidence,
     Facts,
     Finding,
     GroupPlace,
     HostNeeds,
+    Isolation,
     Iterator,
+    Joint,
     Message,
     PciDevice,
     PciDevices,
@@ -40,6 +43,20 @@ CHIPSET = say(
     "{wanted} is part of the chipset, so it cannot be moved to another group. Pass a"
     " device on a card of its own in its place.",
 )
+BRIDGE = say(
+    "vfio-group-bridge",
+    "{bridge} is the bridge that does not keep them apart: {why}.",
+)
+BY_GROUP = say(
+    "vfio-group-bridge-in-group",
+    "it is above {wanted} and in the group itself, which a bridge with ACS in force is"
+    " not",
+)
+SEEN = {
+    Acs.NONE: say("vfio-group-bridge-no-acs", "it has no ACS"),
+    Acs.OFF: say("vfio-group-bridge-acs-off", "its ACS is not switched on"),
+}
+ACS_ON = say("vfio-group-acs-on", "ACS, switched on")
 KEEP = say(
     "vfio-group-host-keeps",
     "Do not bind the others to vfio-pci: the host needs {needed}.",
@@ -62,7 +79,9 @@ class VfioGroupShared(Check):
     Looks at the group of every device that is meant for a VM. It asks what the
     kernel asks: a member with a driver that is none of VFIO's keeps the whole group
     from VMs. A member without a driver does not matter, nor does a PCI bridge. The
-    other functions of the device's own card are left to vfio-not-bound.
+    other functions of the device's own card are left to vfio-not-bound. It names the
+    bridge that does not keep them apart: root can read whether a bridge has ACS, for
+    anybody else the group tells.
 
     Why is this bad?
     The VM does not start: "group N is not viable. Please ensure all devices within
@@ -120,7 +139,31 @@ def _shared(
     message = SHARED.filled(wanted=wanted, group=number, others=shown)
     rows = tuple(_row(other, facts[HostNeeds]) for other in others)
     advice = _advice(inside, others, facts[HostNeeds])
+    one, joint = _joint(number, inside, facts)
+    if joint is not None:
+        why = SEEN[joint.acs] if joint.acs else BY_GROUP.filled(wanted=one)
+        advice = in_order(BRIDGE.filled(bridge=joint.bridge, why=why), advice)
+        rows = (*rows, *_space(joint))
     return Finding(GroupPlace(number), message, rows, None, advice)
+
+
+def _joint(
+    number: int, inside: tuple[PciDevice, ...], facts: Facts
+) -> tuple[str, Joint | None]:
+    """Return the bridge to blame, and which of the devices it is above."""
+    group = members(facts[PciDevices].devices)[number]
+    for one in inside:
+        joint = facts[Isolation].joint(one.bdf, group)
+        if joint is not None:
+            return one.bdf, joint
+    return "", None
+
+
+def _space(joint: Joint) -> tuple[Evidence, ...]:
+    if joint.acs is None:
+        return ()
+    path = f"/sys/bus/pci/devices/{joint.bridge}/config"
+    return (Evidence(path, SEEN[joint.acs], ACS_ON),)
 
 
 def _row(other: PciDevice, needs: HostNeeds) -> Evidence:

@@ -41,6 +41,29 @@ REBOOT = say(
     "vfio-huge-pages-reboot",
     "{source} reserves huge pages: see that it asks for {pages} of {size}, and reboot.",
 )
+NO_NUMA = say(
+    "vfio-huge-pages-no-numa",
+    "{vm} asks for huge pages without `numa: 1`: Proxmox does not start it.",
+)
+SET_NUMA = say(
+    "vfio-huge-pages-set-numa", "Run `qm set {number} --numa 1`, with the VM off."
+)
+NO_SUCH_PAGES = say(
+    "vfio-huge-pages-no-such",
+    "{vm} asks for huge pages of {size} MiB, which this kernel does not have: Proxmox"
+    " does not start it.",
+)
+OTHER_SIZE = say(
+    "vfio-huge-pages-other-size",
+    "Run `qm set {number} --hugepages 2`, with the VM off.",
+)
+HARDLY = say(
+    "vfio-huge-pages-hardly",
+    "{vm} asks for {wanted} MiB of huge pages of 1 GiB, and {held} MiB are reserved:"
+    " Proxmox reserves the rest when the VM starts, which fails once memory is in"
+    " pieces.",
+)
+GIB = 1 << 20
 
 
 NOT_FREE = say(
@@ -67,7 +90,9 @@ class VfioHugePages(Check):
     pages of that size that the kernel has reserved, or may make on demand. All
     reserved pages count, free or not: another VM can be switched off. If no VM runs,
     and too few of them are free, that is a warning. If a hook script of libvirt's
-    reserves pages, nothing is said; nor of Proxmox, which reserves them itself.
+    reserves pages, nothing is said. Proxmox reserves them itself: of its VMs it is
+    judged whether they have `numa: 1`, without which Proxmox refuses, and whether
+    there are pages of that size; that pages of 1 GiB are not reserved is a note.
 
     Why is this bad?
     The VM does not start: "unable to map backing store for guest RAM: Cannot
@@ -95,8 +120,11 @@ class VfioHugePages(Check):
         facts[WantedDevices].demand()
         asking = [vm for vm in facts[Vms].vms if vm.page_kib is not None]
         unread = facts[Vms].unread
-        if not asking and not unread:
+        proxmox = [vm for vm in facts[Vms].vms if vm.own_page_kib is not None]
+        if not asking and not proxmox and not unread:
             raise NotApplicable(NOBODY_ASKS)
+        for vm in proxmox:
+            yield from _proxmox(vm, facts[HugePages])
         pages = facts[HugePages] if asking else None
         if pages and not pages.by_hook:
             for vm in asking:
@@ -129,6 +157,29 @@ def _too_few(vm: Vm, pages: HugePages, facts: Facts) -> Iterator[Finding]:
         Evidence(path, seen, AT_LEAST.filled(pages=count)),
     )
     yield Finding(vm.place, message, rows, None, _advice(count, size, pages))
+
+
+def _proxmox(vm: Vm, pages: HugePages) -> Iterator[Finding]:
+    """Yield what keeps Proxmox from reserving the pages of a VM that starts."""
+    asked = (vm.own_page_kib or 0) // 1024
+    row = Evidence(vm.path, f"hugepages: {asked or 'any'}")
+    if not vm.numa:
+        cure = SET_NUMA.filled(number=vm.number)
+        yield Finding(vm.place, NO_NUMA.filled(vm=vm.name), (row,), None, cure)
+    if not asked:
+        return
+    pool = pages.pool(asked * 1024)
+    if pool is None and pages.pools and not pages.unread:
+        message = NO_SUCH_PAGES.filled(vm=vm.name, size=asked)
+        cure = OTHER_SIZE.filled(number=vm.number)
+        yield Finding(vm.place, message, (row,), None, cure)
+    elif pool and pool.page_kib == GIB and pool.kib < vm.memory_kib:
+        message = HARDLY.filled(
+            vm=vm.name, wanted=vm.memory_kib // 1024, held=pool.kib // 1024
+        )
+        rows = (row, Evidence(pool.path, str(pool.reserved)))
+        advice = _advice(-(-vm.memory_kib // GIB), GIB, pages)
+        yield Finding(vm.place, message, rows, Severity.INFO, advice)
 
 
 def _not_free(vm: Vm, pool: Pool, facts: Facts) -> Iterator[Finding]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    BootArguments,
+    BuiltinModules,
     Check,
+    CommandLine,
     Conclusion,
     DevicePlace,
     Evidence,
@@ -11,10 +14,12 @@ from vfio_doctor.api import (
     Finding,
     FunctionState,
     Iterator,
+    KernelCmdline,
     KernelMessages,
     Message,
     Missing,
     MissingFact,
+    ModuleConfig,
     Severity,
     VfioPciParameters,
     WantedDevices,
@@ -45,6 +50,30 @@ STILL = say(
     "disable_idle_d3 is on already. Try the kernel argument `pcie_port_pm=off`, and"
     " look for a newer firmware; switch the computer off and on.",
 )
+SET = say(
+    "vfio-power-set-not-in-force",
+    "disable_idle_d3 is set ({source}), but not in force: vfio-pci was loaded without"
+    " it. {cure} Then switch the computer off and on: a reboot may not wake the"
+    " device.",
+)
+SET_UNSEEN = say(
+    "vfio-power-set-unseen",
+    "disable_idle_d3 is set ({source}). If `cat"
+    " /sys/module/vfio_pci/parameters/disable_idle_d3` shows N, it is not in force:"
+    " {cure} Then switch the computer off and on: a reboot may not wake the device.",
+)
+REBUILD = say(
+    "vfio-power-rebuild",
+    "Build the initramfs anew, since it holds a copy of the file.",
+)
+NOT_ASKED = say(
+    "vfio-power-not-asked",
+    "vfio-pci is built into this kernel, so modprobe.d is not asked: use the kernel"
+    " argument `vfio-pci.disable_idle_d3=1`.",
+)
+REBOOT = say("vfio-power-reboot", "It takes effect at the next boot.")
+# What the kernel takes for true (lib/kstrtox.c, kstrtobool).
+TRUE = ("1", "y", "Y", "t", "T", "on", "ON", "On")
 
 
 class VfioStuckInD3(Check):
@@ -62,8 +91,8 @@ class VfioStuckInD3(Check):
 
     How it is repaired:
     By hand: disable_idle_d3=1 keeps vfio-pci from putting idle devices to sleep.
-    They need more power then. The device comes back when the computer has been
-    without power.
+    They need more power then. If it is set and not in force, that is said. The
+    device comes back when the computer has been without power.
 
     See it yourself:
         cat /sys/bus/pci/devices/0000:01:00.0/power_state
@@ -122,4 +151,31 @@ def _stuck(state: FunctionState, signs: tuple[Evidence, ...], facts: Facts) -> F
 
 
 def _advice(facts: Facts) -> Message:
-    return STILL if facts[VfioPciParameters].disable_idle_d3 is True else KEEP_AWAKE
+    shown = facts[VfioPciParameters].disable_idle_d3
+    if shown is True:
+        return STILL
+    text = SET_UNSEEN if isinstance(shown, Missing) else SET
+    for line in _lines(facts):
+        given = facts[ModuleConfig].values("vfio_pci", "disable_idle_d3", line)
+        if given and given[-1].value in (None, *TRUE):
+            in_file = REBUILD if not _is_built_in(facts) else NOT_ASKED
+            cure = REBOOT if given[-1].on_command_line else in_file
+            return text.filled(source=given[-1].source, cure=cure)
+    return KEEP_AWAKE
+
+
+def _lines(facts: Facts) -> Iterator[CommandLine]:
+    """Yield the booted line, and those of the next boot."""
+    try:
+        yield facts[KernelCmdline].line
+        for line, _ in facts[BootArguments].candidates():
+            yield line
+    except MissingFact:
+        return
+
+
+def _is_built_in(facts: Facts) -> bool:
+    try:
+        return facts[BuiltinModules].has("vfio_pci")
+    except MissingFact:
+        return False

@@ -29,23 +29,28 @@ SEE = say(
     "{advice} See `vfio-doctor vm {vm}` for each line, and change it with `virsh edit"
     " {vm}`.",
 )
+SEE_PROXMOX = say(
+    "vm-definition-see-proxmox",
+    "{advice} See `vfio-doctor vm {vm}` for each line, and change it in {path}.",
+)
 
 
 class VmDefinitionFaulty(Check):
     """A VM's definition asks for what this host cannot give, or contradicts itself.
 
     What it does:
-    Judges each definition that can be read with the lints of `vfio-doctor vm`, and
-    tells of errors: things that keep the VM from starting, or Looking Glass from
-    working. Warnings, and what another check says of the host, are left out.
+    Judges each definition of libvirt's and Proxmox VE's that can be read with the lints
+    of `vfio-doctor vm`, and tells of errors: things that keep the VM from starting, or
+    Looking Glass from working. Warnings, and what another check says of the host, are
+    left out.
 
     Why is this bad?
     libvirt looks at the schema of a definition, and QEMU's own words for the rest are
     hard to read: "Invalid argument", "DMA mapping failed".
 
     How it is repaired:
-    By hand: `virsh edit`. For many faults `vfio-doctor vm --fix --dry-run NAME` prints
-    the change as a diff.
+    By hand: `virsh edit`, or the file of Proxmox VE's. For many faults of libvirt's
+    `vfio-doctor vm --fix --dry-run NAME` prints the change as a diff.
 
     See it yourself:
         vfio-doctor vm
@@ -84,4 +89,7 @@ def _finding(domain: FaultyDomain) -> Finding:
         Evidence(str(fault.place), fault.message) for fault in domain.faults[:SHOWN]
     )
     advice = SEE.filled(advice=first.advice, vm=name)
+    if domain.vm.of_proxmox:
+        told = {"vm": domain.vm.number, "path": domain.vm.path}
+        advice = SEE_PROXMOX.filled(advice=first.advice, **told)
     return Finding(domain.vm.place, said, rows, None, advice)

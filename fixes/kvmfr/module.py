@@ -32,6 +32,7 @@ from vfio_doctor.api import (
     ModuleOption,
     ModulePlace,
     NodePlace,
+    RebuildImages,
     Terms,
     Why,
     is_good_size,
@@ -62,6 +63,16 @@ NEAR_LIMIT = say(
     "The device takes {mib} MiB for as long as the module is loaded, and only {free} "
     "MiB of memory are free now: programs may be killed for want of memory.",
 )
+LATER = say(
+    "load-kvmfr-size-later",
+    "Load kvmfr with the size that the running kernel's arguments give, and set {mib}"
+    " MiB for the next boot",
+)
+AT_NEXT_BOOT = say(
+    "load-kvmfr-size-first",
+    "Set kvmfr.static_size_mb={mib} for the next boot: with the running kernel's"
+    " arguments kvmfr would make no device",
+)
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
@@ -71,7 +82,8 @@ def _size(facts: Facts) -> Iterator[Change]:
     A value on the command line beats modprobe.d (libkmod-config.c), so if there is
     one, that is edited. Every value is parsed, so a bad one that loses is edited
     too. A size that QEMU does not take, or that is too small for a picture, counts
-    as none. A device that works keeps the size that it has.
+    as none. A device that works keeps the size that it has. If the initramfs loads
+    kvmfr, its copy of modprobe.d has to be made anew.
     """
     if facts[LookingGlassGuest].address:
         return
@@ -79,10 +91,18 @@ def _size(facts: Facts) -> Iterator[Change]:
     if not setting.problems and not facts.options.size_mib:
         return
     facts[Generated].refuse()
+    changes = tuple(_sized(facts, setting.given))
+    yield from changes
+    paths = tuple(c.path for c in changes if isinstance(c, EditLine))
+    if paths and facts[InitramfsModules].rebuild(MODULE):
+        yield RebuildImages((), paths)
+
+
+def _sized(facts: Facts, given: tuple[ModuleOption, ...]) -> Iterator[Change]:
     working, new = _working(facts), str(facts[KvmfrSize].mib)
-    for option in setting.given:
+    for option in given:
         yield _edited(facts, option, working or _mended(facts, option, new))
-    if not setting.given:
+    if not given:
         yield EditLine(MODPROBE_FILE, "", option_line(working or new))
 
 
@@ -202,7 +222,8 @@ class LoadKvmfrNow(Fix):
     """Loads the kvmfr module, and gives it a size if it has none.
 
     The size is that of the largest connected output by the larger of the two
-    Looking Glass formulas, or what `--size` says.
+    Looking Glass formulas, or what `--size` says. If a kernel argument gives the size,
+    a new one counts from the next boot on.
     """
 
     id = "load-kvmfr"
@@ -215,7 +236,13 @@ class LoadKvmfrNow(Fix):
         changes = tuple(_size(facts))
         yield from _near_the_limit(facts, changes)
         yield from changes
-        yield LoadModule(MODULE)
+        if not any(isinstance(change, KernelArguments) for change in changes):
+            yield LoadModule(MODULE)
+            return
+        loads, mib = not facts[KvmfrSettings].now.errors, facts[KvmfrSize].mib
+        if loads:
+            yield LoadModule(MODULE)
+        yield Terms((LATER if loads else AT_NEXT_BOOT).filled(mib=mib), reboot=True)
 
 
 class LoadKvmfrAtBoot(Fix):
@@ -251,7 +278,8 @@ class SizeKvmfr(Fix):
     `/etc/modprobe.d/kvmfr.conf` gets the option, or the line that has one is
     edited. The module is reloaded only if nothing has its device open. If the
     device works now, it keeps its size and nothing is reloaded, unless `--size` asks
-    for another one. In a list of sizes those that are good stay.
+    for another one. In a list of sizes those that are good stay. If the initramfs loads
+    kvmfr, its images are made anew, and read back.
     """
 
     id = "size-kvmfr"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vfio_doctor.api import (
     BINDING_FILE,
     EARLY_MODULES,
+    RECORD,
     Applicability,
     Binding,
     CannotFix,
@@ -26,10 +27,13 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     binding,
+    recorded,
     say,
 )
 
 NEVER_PROBED = "vfio-not-bound-never-probed"
+# Nothing is done; why not, these findings say themselves.
+STAYS = frozenset(("vfio-asked-stays", "vfio-asked-unsure"))
 PROBED = say(
     "probe-device", "Have vfio-pci take {device}, which its driver_override names, now"
 )
@@ -93,7 +97,9 @@ class BindCard(Fix):
     `/etc/modprobe.d/vfio-doctor.conf`, and initramfs images that load vfio-pci first,
     let it come before other drivers. The images of all kernels are made with the
     host's own tool, and read back. If the host has a twin of the card, it is bound by
-    its addresses. Declined if the host needs the card, or what shares its group.
+    its addresses. The groups are recorded in `/var/lib/vfio-doctor/groups`, so that a
+    kernel which moves them is seen. Declined if the host needs the card, or what
+    shares its group.
     """
 
     id = "bind-card"
@@ -105,7 +111,7 @@ class BindCard(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the arguments, the lines and the images; nothing if a VM binds it."""
         wanted = _wanted(finding, facts)
-        if wanted is None or finding.message.id == NEVER_PROBED:
+        if wanted is None or finding.message.id in {NEVER_PROBED, *STAYS}:
             return
         if not (wanted.standing or ClaimKind.ASKED in wanted.kinds):
             return
@@ -119,6 +125,8 @@ class BindCard(Fix):
         if made.early:
             files = (BINDING_FILE,) if made.lines else ()
             yield RebuildImages(EARLY_MODULES, files)
+        for line in recorded(made.card.functions, facts):
+            yield EditLine(RECORD, "", line)
 
 
 def _is_named(made: Binding, facts: Facts) -> bool:

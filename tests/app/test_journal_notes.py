@@ -9,7 +9,7 @@ import pytest
 
 from support import engine_trees as trees
 from vfio_doctor.app import journal_notes, repair
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.place import Place
 from vfio_doctor.commands import history
 from vfio_doctor.host.live import LiveHost

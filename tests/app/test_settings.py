@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.click_runner import runner
-from vfio_doctor.app.options import Chosen, Failure
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.options import Failure
 from vfio_doctor.app.settings import LARGEST, NAME, Source, sources, with_settings
 from vfio_doctor.cli import cli
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("vfio_doctor", "checks", "fixes", "tests")
@@ -23,6 +22,7 @@ class Function(NamedTuple):
     typed: bool
 
 
+@cache
 def files() -> list[Path]:
     found = (p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
     skipped = {"__pycache__", "fixtures"}
@@ -37,7 +37,12 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def functions(path: Path) -> Iterator[Function]:
+@cache
+def functions(path: Path) -> tuple[Function, ...]:
+    return tuple(functions_in(path))
+
+
+def functions_in(path: Path) -> Iterator[Function]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -45,14 +50,14 @@ def functions(path: Path) -> Iterator[Function]:
             yield Function(place, lines, node.returns is not None)
 
 
-@pytest.mark.parametrize("path", [*files(), *scripts()], ids=shown)
-def test_file_is_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+def test_files_are_short() -> None:
+    sizes = {shown(p): len(p.read_text().splitlines()) for p in (*files(), *scripts())}
+    assert {path: size for path, size in sizes.items() if size > LONGEST_FILE} == {}
 
 
-@pytest.mark.parametrize("path", files(), ids=shown)
-def test_functions_are_short(path: Path) -> None:
-    assert [f for f in functions(path) if f.lines > LONGEST_FUNCTION] == []
+def test_functions_are_short() -> None:
+    every = [f for path in files() for f in functions(path)]
+    assert [f for f in every if f.lines > LONGEST_FUNCTION] == []
 
 
 def test_functions_are_short_on_the_whole() -> None:

@@ -80,6 +80,6 @@ def test_a_named_device_is_judged_though_nothing_else_says_it() -> None:
     group = next(r for r in named if r.id == "vfio-group-shared")
     bound = next(r for r in named if r.id == "vfio-not-bound")
     assert group.status is Status.PASS
-    (siblings,) = bound.diagnoses
-    assert siblings.severity is Severity.INFO
-    assert siblings.finding.subject == "0000:81:00.0"
+    (note,) = bound.diagnoses
+    assert note.severity is Severity.INFO
+    assert note.finding.subject == "0000:81:00.0"

@@ -332,6 +332,24 @@ def test_reserved_pages_have_to_be_free_if_no_vm_runs(
     assert [d.severity for d in found.diagnoses] == severities
 
 
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        ("hugepages: 2\nnuma: 1\n", []),
+        ("hugepages: any\nnuma: 1\n", []),
+        ("hugepages: 2\n", ["vfio-huge-pages-no-numa"]),
+        ("hugepages: 1024\nnuma: 1\n", ["vfio-huge-pages-no-such"]),
+        ("numa: 1\n", None),
+    ],
+)
+def test_proxmox_reserves_by_itself(words: str, right: list[str] | None) -> None:
+    conf = f"memory: 8192\nhostpci0: 01:00.0\n{words}"
+    pve = file("/etc/pve/qemu-server/100.conf", conf)
+    found = judged(VfioHugePages, igpu(), card("vfio-pci"), huge_pages(0), pve)
+    said = [d.finding.message.id for d in found.diagnoses]
+    assert found.status is Status.NOT_APPLICABLE if right is None else said == right
+
+
 def power(state: str, status: str) -> Parts:
     home = f"{PCI}/{CARD}"
     return Parts(
@@ -350,6 +368,30 @@ def power(state: str, status: str) -> Parts:
 def test_sleeping_alone_is_no_fault(parts: Parts, fails: bool) -> None:
     found = judged(VfioStuckInD3, igpu(), card("vfio-pci"), parts)
     assert subjects(found) == ([CARD] if fails else [])
+
+
+IDLE_D3 = file("/etc/modprobe.d/v.conf", "options vfio-pci disable_idle_d3=1\n")
+SHOWN = "/sys/module/vfio_pci/parameters/disable_idle_d3"
+
+
+@pytest.mark.parametrize(
+    ("parts", "advice"),
+    [
+        ((), "vfio-power-keep-awake"),
+        ((file(SHOWN, "Y\n"),), "vfio-power-still-asleep"),
+        ((file(SHOWN, "N\n"),), "vfio-power-keep-awake"),
+        ((IDLE_D3, file(SHOWN, "N\n")), "vfio-power-set-not-in-force"),
+        ((IDLE_D3,), "vfio-power-set-unseen"),
+    ],
+)
+def test_what_is_set_already_is_not_advised(
+    parts: tuple[Parts, ...], advice: str
+) -> None:
+    stuck = power("D3cold", "error")
+    found = judged(VfioStuckInD3, igpu(), card("vfio-pci"), stuck, *parts)
+    (one,) = found.diagnoses
+    assert one.finding.advice is not None
+    assert one.finding.advice.id == advice
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,17 @@ def test_triage_as_json_lines(capsys: pytest.CaptureFixture[str], jobs: str) -> 
     assert any(row["root_causes"] for row in rows)
 
 
+@pytest.mark.parametrize(("form", "shown"), [("html", "</html>"), ("jsonl", "}")])
+def test_triage_into_a_file(
+    form: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "fleet"
+    words = ["triage", "--format", form, "--jobs", "1", HOST, "-o", str(there)]
+    assert status(words) == 0
+    assert capsys.readouterr().out == ""
+    assert there.read_text("utf-8").endswith(f"{shown}\n")
+
+
 def test_triage_goes_on_after_a_capture_that_takes_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

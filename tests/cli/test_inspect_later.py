@@ -1,4 +1,4 @@
-"""``inspect`` is imported when it is used, and behaves as if it had been there."""
+"""``inspect`` and ``typing`` are imported when they are used, and nobody notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.runs("python")
-LATER = "from vfio_doctor.__main__ import _inspect_when_used as f; f(); import sys\n"
+LATER = (
+    "from vfio_doctor.__main__ import _cleandoc, _import_when_used as later\n"
+    "later('inspect', cleandoc=_cleandoc)\n"
+    "later('typing', TYPE_CHECKING=False); import sys\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,11 @@ LATER = "from vfio_doctor.__main__ import _inspect_when_used as f; f(); import s
         "import inspect; assert inspect.cleandoc(' a') == 'a'",
         "import inspect; assert inspect.cleandoc(' a\\n    b\\n    c') == 'a\\nb\\nc'",
         "import importlib.metadata; importlib.metadata.entry_points()",
+        "from typing import NamedTuple\nclass A(NamedTuple):\n    a: int = 1\n"
+        "assert A() == (1,)",
+        "import typing; assert typing.get_type_hints(object) == {}",
+        "import typing; assert not hasattr(typing, 'no_such_name')",
+        "from typing import Any, TYPE_CHECKING; assert not TYPE_CHECKING",
     ],
 )
 def test_it_is_the_module_whoever_asks(code: str) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import click
 import pytest
 
 from support.click_runner import runner
 from support.fixture_hosts import catalogue
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.shared_options import CARRIED, Command
 from vfio_doctor.cli import COMMANDS, cli
 
@@ -37,9 +34,12 @@ ARGUMENTS = {
     "explain": ["iommu-off", "--here"],
     "fixture": ["name", SICK],
     "setup": ["looking-glass"],
+    "teardown": ["looking-glass"],
     "triage": [SICK],
 }
-PARAMETERS = [p for p in cli.params if p.name != "version" and p.name != "debug"]
+# What stands anywhere and is no command's business.
+ANYWHERE = ("version", "debug", "language")
+PARAMETERS = [p for p in cli.params if p.name not in ANYWHERE]
 
 
 def found(name: str) -> click.Command:
@@ -48,21 +48,22 @@ def found(name: str) -> click.Command:
     return command
 
 
-def cases() -> Iterator[Any]:
-    for name in COMMANDS:
-        for parameter in PARAMETERS:
-            for side in ("before", "after"):
-                at = f"{name}-{parameter.name}-{side}"
-                yield pytest.param(name, parameter, side, id=at)
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_goes_by_the_rule(name: str) -> None:
     assert isinstance(found(name), Command)
 
 
-@pytest.mark.parametrize(("name", "parameter", "side"), list(cases()))
-def test_an_option_is_honoured_or_refused(
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_honoured_or_refused(
+    name: str, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for parameter in PARAMETERS:
+        with monkeypatch.context() as patch:
+            is_honoured_or_refused(name, parameter, side, patch)
+
+
+def is_honoured_or_refused(
     name: str, parameter: click.Parameter, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     got: dict[str, object] = {}
@@ -90,6 +91,23 @@ def test_an_option_is_honoured_or_refused(
         assert result.exit_code == 2
         assert option in result.stderr or "does not take" in result.stderr
         assert not got
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_the_language_may_stand_anywhere(
+    name: str, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[dict[str, object]] = []
+    monkeypatch.setattr(found(name), "callback", lambda *_, **v: called.append(v))
+    words, rest = ["--language", "zh_CN"], [name, *ARGUMENTS.get(name, [])]
+    result = runner().invoke(cli, words + rest if side == "before" else rest + words)
+    assert result.exit_code == 0, result.stderr
+    assert "language" not in called[0]
+    words = ["--language", "tlh"]
+    result = runner().invoke(cli, words + rest if side == "before" else rest + words)
+    assert result.exit_code == 2
+    assert "zh_CN" in result.stderr
 
 
 def test_what_is_carried_is_an_option() -> None:

@@ -18,7 +18,7 @@ from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.reports import NAMES, of_fixture
 from vfio_doctor.app import program
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.cli import cli
 from vfio_doctor.report import text
 from vfio_doctor.report.pasted import CANONICAL, Called

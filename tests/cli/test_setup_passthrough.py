@@ -8,9 +8,11 @@ import click
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.fixture_hosts.parts import Parts
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.options import Chosen, Failure
+from vfio_doctor.app.options import Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.cli import status
 from vfio_doctor.commands.setup import passthrough
@@ -154,3 +156,24 @@ def test_without_groups_nothing_can_be_chosen(tmp_path: Path, capsys: Output) ->
     save(catalogue.capture("bluefin-dx-2121"), path)
     with pytest.raises(Failure, match="The IOMMU is off"):
         passthrough(*at_a_terminal(str(path)))
+
+
+@pytest.mark.parametrize("what", ["setup", "teardown"])
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"/run/.containerenv": ""}, "inside a container (podman)"),
+        ({"/proc/cmdline": "boot=live quiet\n"}, "a live medium (boot=live)"),
+    ],
+)
+def test_where_nothing_comes_of_it(
+    tmp_path: Path, capsys: Output, what: str, files: dict[str, str], why: str
+) -> None:
+    path = tmp_path / "host.host"
+    save(unbound(Parts(dict(files)), ids=""), path)
+    words = [] if what == "teardown" else ["--device", CARD]
+    chosen = ["passthrough", "--capture", str(path), "--dry-run", *words]
+    assert status([what, *chosen]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert why in said.err

@@ -11,7 +11,7 @@ from support.findings import finding
 from support.loud_host import BOTH, Booted, Loud, Quieten, SetArgument, place, sick
 from vfio_doctor.api import Check
 from vfio_doctor.app import repair
-from vfio_doctor.app.options import Chosen
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.repair_machine import boot_tool
 from vfio_doctor.commands.verify import look
 from vfio_doctor.diagnosis.registry import Registry

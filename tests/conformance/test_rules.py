@@ -144,7 +144,8 @@ def test_requirements_have_no_circle() -> None:
 
 @pytest.mark.parametrize("check", RULES)
 def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
-    for name in NAMES:
+    # A part of the hosts for each: which part, the rule's name decides.
+    for name in NAMES[len(check.id) % 8 :: 8]:
         facts = RecordingFacts(host(name))
         judge(check, facts, Registry((check,), ()))
         assert facts.asked, f"judged {name} without asking anything"

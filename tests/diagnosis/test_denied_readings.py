@@ -15,9 +15,9 @@ def test_a_denied_reading_decides_nothing(name: str) -> None:
     before = denials.judged(capture)
     wrong = [
         f"{reading.key} denied: {change}"
-        for reading in denials.readings(capture)
+        for reading, ids in denials.readings(capture).items()
         for change in denials.changes(
-            before, denials.judged(denials.denying(capture, reading))
+            before, denials.judged(denials.denying(capture, reading), ids)
         )
     ]
     assert not wrong, "\n".join(wrong)

@@ -11,7 +11,9 @@ from support.machines import PCI, SYSFS, function, whole
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.verdict import Verdicts
+from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Stat, Why
+from vfio_doctor.host.redaction.redact import redact
 
 NVME, SATA, NIC = "0000:02:00.0", "0000:00:17.0", "0000:03:00.0"
 CARD, USB = "0000:01:00.0", "0000:00:14.0"
@@ -41,8 +43,15 @@ def needs(*parts: Parts, denied: str = "") -> dict[str, tuple[str, bool]]:
     host = whole(*BASE, *parts)
     if denied:
         host.capture.lists[denied] = Missing(denied, Why.DENIED)
-    facts = Facts(host)
-    return {need.bdf: (str(need.why), need.sure) for need in facts[HostNeeds].needs}
+    found = _needs_of(host)
+    # An attachment tells the same.
+    assert _needs_of(CapturedHost(redact(host.capture).capture)) == found
+    return found
+
+
+def _needs_of(host: CapturedHost) -> dict[str, tuple[str, bool]]:
+    needed = Facts(host)[HostNeeds].needs
+    return {need.bdf: (str(need.why), need.sure) for need in needed}
 
 
 def test_lvm_on_luks_is_followed_to_its_disk() -> None:

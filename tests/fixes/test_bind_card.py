@@ -150,7 +150,7 @@ def test_a_built_in_vfio_pci_gets_the_argument_and_no_image() -> None:
     )
     plan = plan_of(unbound(builtin))
     assert new_words(plan) == {WHOLE}
-    assert set(written(plan)) == {"/etc/default/grub"}
+    assert set(written(plan)) == {"/etc/default/grub", "/var/lib/vfio-doctor/groups"}
     assert commands(plan) == [("update-grub",)]
 
 

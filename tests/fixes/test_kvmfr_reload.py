@@ -12,7 +12,9 @@ from vfio_doctor.model import (
     Change,
     EditLine,
     Finding,
+    KernelArguments,
     LoadModule,
+    RebuildImages,
     Terms,
 )
 from vfio_doctor.places import ModulePlace
@@ -29,14 +31,15 @@ def asked(
     free: int = 8000,
     fix: type[SizeKvmfr | LoadKvmfrNow] = SizeKvmfr,
     modules: str = "",
+    running: str = "quiet",
 ) -> tuple[Change | Terms, ...]:
     files = {
         FILE: f"options kvmfr static_size_mb={value}\n",
-        "/proc/cmdline": "quiet\n",
+        "/proc/cmdline": f"{running}\n",
         "/proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {free * 1024} kB\n",
         "/boot/loader/loader.conf": "",
         "/etc/mkinitcpio.conf": f"MODULES=({modules})\n",
-        "/boot/loader/entries/a.conf": "options quiet\n",
+        "/boot/loader/entries/a.conf": f"options {running}\n",
     }
     stats, probes = {}, {}
     if mib:
@@ -65,6 +68,13 @@ def test_the_image_has_the_old_size() -> None:
     assert "/etc/mkinitcpio.conf" in str(refusal.value)
 
 
+def test_the_image_gets_the_new_size_too() -> None:
+    """Else the old one is back after the next boot."""
+    made = asked("64", size=256, modules="vfio kvmfr")
+    assert RebuildImages((), (FILE,)) in made
+    assert not any(isinstance(each, RebuildImages) for each in asked("64", size=256))
+
+
 def test_a_bad_size_is_mended_without_a_reload() -> None:
     changes = [each for each in asked("100") if not isinstance(each, Terms)]
     assert changes == [edit("100", "128")]
@@ -90,3 +100,18 @@ def test_a_size_near_the_free_memory(
     found = [t for t in asked("100", 0, free=free, fix=fix) if isinstance(t, Terms)]
     assert [t.applicability for t in found] == [Applicability.RISKY] * risky
     assert all(f"only {free} MiB" in str(t.may_be_lost) for t in found)
+
+
+@pytest.mark.parametrize(
+    ("running", "size", "loads"),
+    [("kvmfr.static_size_mb=64", 256, True), ("kvmfr.static_size_mb=0", 0, False)],
+)
+def test_a_size_among_the_arguments_comes_with_the_next_boot(
+    running: str, size: int, loads: bool
+) -> None:
+    """modprobe reads the running kernel's arguments anew at each call."""
+    made = asked("64", 0, size, fix=LoadKvmfrNow, running=running)
+    wanted = KernelArguments(set_=(f"kvmfr.static_size_mb={size or 128}",))
+    assert wanted in made
+    assert (LoadModule("kvmfr") in made) == loads
+    assert [each.reboot for each in made if isinstance(each, Terms)] == [True]

@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
-from vfio_doctor.parse.domain import parse_domain
+from vfio_doctor.parse.domain import Domain, domain_of
 from vfio_doctor.parse.domain_memory import Mapping, SharedMemory, mapping
+from vfio_doctor.parse.xml_tree import read
 
 HEAD = "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>"
+
+
+def parsed(text: str) -> Domain | None:
+    return domain_of(read(text.encode()))
 
 
 def test_every_argument_of_real_vms() -> None:
@@ -32,7 +37,7 @@ def test_every_argument_of_real_vms() -> None:
         ),
         (
             "memory-backend-file,mem-path=/dev/kvmfr0,size=64",
-            Mapping("/dev/kvmfr0", 64 << 20, None),
+            Mapping("/dev/kvmfr0", 64, None),
         ),
         (
             "{'qom-type':'memory-backend-file','mem-path':'/dev/kvmfr0','size':'64M'}",
@@ -53,7 +58,7 @@ def test_arguments(argument: str, found: Mapping | None) -> None:
 
 
 def test_what_a_definition_shares() -> None:
-    domain = parse_domain(
+    domain = parsed(
         f"{HEAD}<devices><emulator>/usr/bin/q</emulator><shmem name='looking-glass'/>"
         "<filesystem><driver type='virtiofs'/></filesystem></devices>"
         "<seclabel type='none' model='apparmor'/><qemu:commandline>"

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support import corpus
-from vfio_doctor.parse.libvirt_conf import parse, with_items
+from vfio_doctor.parse.libvirt_conf import parse, with_items, without_items
 
 KEY = "cgroup_device_acl"
 NODE = "/dev/kvmfr0"
@@ -172,3 +172,36 @@ def test_libvirt_reads_what_was_edited(text: str) -> None:
     refused, values = _real()(edited)
     assert not refused
     assert tuple(values) == (*old, *(i for i in ("x", "n") if i not in old))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f'{KEY} = ["/dev/null", "{NODE}"]\n', f'{KEY} = ["/dev/null"]\n'),
+        (f'{KEY} = ["{NODE}", "/dev/null"]\n', f'{KEY} = ["/dev/null"]\n'),
+        (f'{KEY} = ["{NODE}"]\n', f"{KEY} = []\n"),
+        (
+            f'{KEY} = [\n  "/dev/null",\n  "{NODE}",\n]\n',
+            f'{KEY} = [\n  "/dev/null",\n]\n',
+        ),
+        (
+            f'{KEY} = [\r\n  "{NODE}",\r\n  "/dev/null"\r\n]\r\n',
+            f'{KEY} = [\r\n  "/dev/null"\r\n]\r\n',
+        ),
+        (
+            f'{KEY} = [\n  "/dev/null",\n  "{NODE}"\n]\n',
+            f'{KEY} = [\n  "/dev/null"\n]\n',
+        ),
+        (
+            f'{KEY} = [ "/dev/null", "{NODE}", "/dev/kvmfr1" ]',
+            f'{KEY} = [ "/dev/null" ]',
+        ),
+    ],
+)
+def test_the_list_loses_what_it_has_too_much(before: str, after: str) -> None:
+    assert without_items(before, KEY, (NODE, "/dev/kvmfr1")) == after
+
+
+@pytest.mark.parametrize("text", ["user = qemu\n", f'{KEY} = "/dev/null"\n', ""])
+def test_where_there_is_no_list_nothing_is_taken_out(text: str) -> None:
+    assert without_items(text, KEY, (NODE,)) is None

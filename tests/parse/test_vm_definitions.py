@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts.recipes.passthrough import domain
-from vfio_doctor.parse.domain import LARGEST, VmFunction, parse_domain
+from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
+from vfio_doctor.parse.domain_memory import Mapping
 from vfio_doctor.parse.pve import parse_mapping, parse_pve
+from vfio_doctor.parse.xml_tree import LARGEST, read
 
 BOMB = (
     "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
@@ -26,8 +28,12 @@ VARIED = """<domain type='kvm'><name> vm </name><memory unit='MB'>1000</memory>
 </devices></domain>"""
 
 
+def parsed(text: str) -> Domain | None:
+    return domain_of(read(text.encode("utf-8", "replace")))
+
+
 def test_what_a_definition_gives_a_vm() -> None:
-    found = parse_domain(domain("01:00.0", "01:00.1", huge=True))
+    found = parsed(domain("01:00.0", "01:00.1", huge=True))
     assert found is not None
     assert (found.name, found.memory_kib, found.page_kib) == ("win11", 8 << 20, 0)
     assert found.functions == (
@@ -37,7 +43,7 @@ def test_what_a_definition_gives_a_vm() -> None:
 
 
 def test_virtual_functions_disks_and_sizes() -> None:
-    found = parse_domain(VARIED)
+    found = parsed(VARIED)
     assert found is not None
     assert (found.name, found.memory_kib, found.page_kib) == ("vm", 976562, 1 << 20)
     assert found.functions == (
@@ -60,17 +66,17 @@ def test_virtual_functions_disks_and_sizes() -> None:
     ids=["bomb", "empty", "torn", "network", "huge", "NUL", "surrogate"],
 )
 def test_what_is_no_definition(text: str) -> None:
-    assert parse_domain(text) is None
+    assert parsed(text) is None
 
 
 def test_deep_nesting_is_no_harm() -> None:
     depth = LARGEST // 8
-    assert parse_domain("<a>" * depth + "</a>" * depth) is None
+    assert parsed("<a>" * depth + "</a>" * depth) is None
 
 
 def test_another_encoding_in_the_head_changes_nothing() -> None:
     text = "<?xml version='1.0' encoding='utf-16'?><domain><name>v</name></domain>"
-    found = parse_domain(text)
+    found = parsed(text)
     assert found is not None
     assert found.name == "v"
 
@@ -90,5 +96,38 @@ def test_proxmox() -> None:
     assert found.name == "win"
     assert found.addresses == ("0000:01:00", "0000:02:00.1", "0000:02:00.2")
     assert found.mapped == ("nic",)
+    assert (found.memory_kib, found.page_kib, found.shared) == (512 << 10, None, ())
+    assert not found.numa
     mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
     assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}
+
+
+def test_proxmox_huge_pages_want_numa() -> None:
+    assert parse_pve("numa: 1\n").numa
+    assert not parse_pve("numa: 0\n[s]\nnuma: 1\n").numa
+
+
+ARGS = "-object 'memory-backend-file,id=lg,share=on,mem-path=/dev/kvmfr0,size=128M'"
+
+
+@pytest.mark.parametrize(
+    ("text", "memory", "page", "shared"),
+    [
+        ("memory: 16384\nhugepages: 1024\n", 16 << 20, 1 << 20, ()),
+        ("memory: current=2048,max=4096\r\nhugepages: any\r\n", 2 << 20, 0, ()),
+        ("hugepages: 2\n[snap]\nmemory: 1\n", 512 << 10, 2048, ()),
+        (
+            f"args: -device ivshmem-plain {ARGS}\n",
+            512 << 10,
+            None,
+            (Mapping("/dev/kvmfr0", 128 << 20, True),),
+        ),
+        ("args: -object memory-backend-file,mem-path=$X\n", 512 << 10, None, None),
+    ],
+)
+def test_proxmox_memory(
+    text: str, memory: int, page: int | None, shared: tuple[Mapping, ...] | None
+) -> None:
+    found = parse_pve(text)
+    assert (found.memory_kib, found.page_kib) == (memory, page)
+    assert shared is None or found.shared == shared

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from support.corpus import OURS
 from vfio_doctor.lints.example import EXAMPLE
-from vfio_doctor.parse.domain import parse_domain
+from vfio_doctor.parse.domain import domain_of
 from vfio_doctor.parse.xml_edit import add_child, applied
 from vfio_doctor.parse.xml_tree import LARGEST, QEMU, Document, Refused, Spot, read
 
@@ -152,7 +152,7 @@ def test_a_default_namespace_says_the_same() -> None:
     (line,) = held.root.all("qemu:commandline")
     assert len(list(line.all("qemu:arg"))) == 4
     assert text.encode()[line.start : line.end].endswith(b"</commandline>")
-    one, other = parse_domain(text), parse_domain(EXAMPLE)
+    one, other = domain_of(held), domain_of(read(EXAMPLE.encode()))
     assert other
     assert one
     assert one.shared.mapped

@@ -42,7 +42,7 @@ def test_who_makes_a_menu() -> None:
     assert not isinstance(trees.FakeBoot(), MenuMaker)
 
 
-class MenuBoot(trees.FakeBoot):
+class MenuBoot(trees.FakeBoot, MenuMaker):
     """A boot tool with a menu of its own, whatever it is told."""
 
     def __init__(self, made: tuple[str, ...]) -> None:

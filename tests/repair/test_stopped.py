@@ -14,7 +14,7 @@ import pytest
 from support import engine_trees as trees
 from support import hosts
 from support import played_machine as played
-from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.host.reader import CommandResult, Missing, Reader, Why
 from vfio_doctor.messages import verbatim
@@ -101,7 +101,7 @@ def test_any_exception_takes_the_run_back(tmp_path: Path, at: int) -> None:
     assert all(r.state is not RunState.OPEN for r in runs(Filesystem(str(tmp_path))))
 
 
-class MenuLost(trees.FakeBoot):
+class MenuLost(trees.FakeBoot, MenuMaker):
     """A boot tool whose menu cannot be read once it was made."""
 
     def __init__(self, tree: Path, lasting: bool) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.api import Check
+from vfio_doctor.diagnosis.judge import diagnose, judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import Capture, CapturedHost
@@ -24,18 +25,49 @@ class Reading(NamedTuple):
     key: Key
 
 
-def judged(capture: Capture) -> tuple[CheckResult, ...]:
-    return diagnose(Facts(CapturedHost(capture)), load())
+REGISTRY = load()
 
 
-def readings(capture: Capture) -> Iterator[Reading]:
-    """Yield what a diagnosis asks of a host."""
+def judged(capture: Capture, only: Iterable[str] = ()) -> tuple[CheckResult, ...]:
+    """Return how these checks end on a host, or all."""
+    return diagnose(Facts(CapturedHost(capture)), REGISTRY, only)
+
+
+def readings(capture: Capture) -> dict[Reading, frozenset[str]]:
+    """Return what a diagnosis asks of a host, and the checks that may rest on it."""
+    asked: dict[Reading, set[str]] = {}
+    for check in REGISTRY.checks:
+        for reading in readings_of(check, capture):
+            asked.setdefault(reading, set()).add(check.id)
+    below: dict[Reading, set[str]] = {}
+    for reading, ids in asked.items():
+        # A folder that may not be listed also hides what is not held of it.
+        if reading.table == "lists":
+            at = f"{str(reading.key).rstrip('/')}/"
+            found = (asked[r] for r in asked if str(r.key).startswith(at))
+            below[reading] = ids.union(*found)
+    return {r: waiting(below.get(r, ids)) for r, ids in asked.items()}
+
+
+def readings_of(check: type[Check], capture: Capture) -> Iterator[Reading]:
+    """Yield what one check asks of a host, and its repairs."""
     recorder = Recorder(CapturedHost(capture))
-    diagnose(Facts(recorder), load())
+    judge(check, Facts(recorder), REGISTRY)
     for table in TABLES:
         for key, value in getattr(recorder.capture(), table).items():
             if not (isinstance(value, Missing) and value.why is Why.DENIED):
                 yield Reading(table, key)
+
+
+def waiting(ids: Iterable[str]) -> frozenset[str]:
+    """Return the checks, and all that are judged after one of them."""
+    found = set(ids)
+    for _ in REGISTRY.checks:
+        more = {c.id for c in REGISTRY.checks if found.intersection(c.requires)}
+        if more <= found:
+            break
+        found |= more
+    return frozenset(found)
 
 
 def denying(capture: Capture, reading: Reading) -> Capture:
@@ -50,7 +82,9 @@ def changes(
     before: tuple[CheckResult, ...], after: tuple[CheckResult, ...]
 ) -> Iterator[str]:
     """Yield what became of verdicts, other than unknown."""
-    for old, new in zip(before, after, strict=True):
+    news = {result.id: result for result in after}
+    for old in before:
+        new = news.get(old.id, old)
         # What was blocked is judged by itself once its blocker is not known.
         if old.status is Status.BLOCKED:
             continue

@@ -7,8 +7,8 @@ from pathlib import Path
 from support import engine_trees as trees
 from support.findings import finding
 from vfio_doctor.api import Check, Fix
+from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
-from vfio_doctor.app.options import Chosen
 from vfio_doctor.app.place import Place
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,17 +54,19 @@ def sources() -> list[Path]:
     return sorted({path.resolve() for path in (*own, *rules)})
 
 
+@cache
 def all_said() -> list[Said]:
     """Every call of `say`; a call that cannot be read is an error."""
     return [said for path in sources() for said in said_in(path)]
 
 
 def said_in(path: Path) -> Iterator[Said]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if "say(" in text else ():
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id == "say":
+        spoken = node.func.id == "spoken" and all(map(_literal, node.args))
+        if node.func.id == "say" or spoken:
             yield _said(f"{path.relative_to(ROOT)}:{node.lineno}", node)
 
 

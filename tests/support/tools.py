@@ -7,6 +7,7 @@ import os
 import shutil
 
 PACKAGES = {
+    "chromium": "chromium",
     "dash": "dash",
     "dot": "graphviz",
     "git": "git",

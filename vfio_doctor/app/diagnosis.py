@@ -6,12 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import click
-
 from vfio_doctor.app.clock import utc
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
-from vfio_doctor.app.options import Failure
 from vfio_doctor.app.output import emit, opened
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -21,7 +18,8 @@ from vfio_doctor.model import RunInfo, Severity
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.web_page import Repair
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Report
@@ -44,7 +42,7 @@ def run(chosen: Chosen) -> int:
             tell()
         if chosen.debug:
             _show_traces(done.report.checks)
-        emit(rendered(done.report, chosen), output)
+        emit(rendered(done, chosen), output)
         return status_of(done.report, chosen)
 
 
@@ -105,8 +103,12 @@ def judged(facts: Facts, chosen: Chosen) -> tuple[Registry, tuple[CheckResult, .
     try:
         results = diagnose(facts, registry, chosen.select, chosen.skip)
     except ValueError as error:
+        import click
+
         raise click.UsageError(_with_suggestion(str(error), registry)) from error
     if not results and (chosen.select or chosen.skip):
+        import click
+
         raise click.UsageError(
             "Nothing is left to judge: --skip leaves out all of --select."
             if chosen.select
@@ -145,6 +147,8 @@ def refuse_unknown_user(facts: Facts) -> None:
     try:
         facts[HumanUser]
     except MissingFact as reason:
+        from vfio_doctor.app.options import Failure
+
         raise Failure(str(reason), 2) from reason
 
 
@@ -162,8 +166,13 @@ def options_of(chosen: Chosen) -> Options:
     )
 
 
-def rendered(report: Report, chosen: Chosen) -> str:
-    """Return the report in the chosen format."""
+def rendered(done: Diagnosed, chosen: Chosen, repair: Repair | None = None) -> str:
+    """Return the report in the chosen format, with the repair if there was one."""
+    report = done.report
+    if chosen.format == "html":
+        from vfio_doctor.app.web_page import web_page
+
+        return web_page(done, chosen, repair)
     if chosen.format == "json":
         from vfio_doctor.report import json
 
@@ -172,6 +181,14 @@ def rendered(report: Report, chosen: Chosen) -> str:
         from vfio_doctor.report import markdown
 
         return markdown.render(report)
+    if chosen.format == "junit":
+        from vfio_doctor.report import junit
+
+        return junit.render(report, Severity[chosen.fail_on.upper()])
+    if chosen.format == "prometheus":
+        from vfio_doctor.report import prometheus
+
+        return prometheus.render(report)
     from vfio_doctor.app.output import look
 
     seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)
@@ -216,6 +233,8 @@ def _with_suggestion(message: str, registry: Registry) -> str:
 def _show_traces(results: tuple[CheckResult, ...]) -> None:
     for result in results:
         if result.trace:
+            import click
+
             click.echo(f"{result.id}:\n{result.trace}", err=True)
 
 

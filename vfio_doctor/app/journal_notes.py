@@ -21,7 +21,7 @@ MAYBE_NOT = say(
     "note-maybe-not-in-effect",
     "A change of the last repair may not be in effect: {what}: {why}.",
 )
-
+IN_EFFECT = say("note-in-effect", "In effect: {what}.")
 INTERRUPTED = say(
     "note-interrupted",
     "The repair {run} was interrupted: `sudo vfio-doctor --fix` finishes it, "
@@ -75,6 +75,10 @@ def notes(machine: Machine) -> list[Message]:
     if not lasting:
         return lines
     bad = [one for one in lasting if one.in_effect is not True]
+    if runs[-1].binds:
+        # A set-up is told item by item; its files are in the history.
+        items = [one for one in lasting if not str(one.what).startswith("/")]
+        lines += [IN_EFFECT.filled(what=x.what) for x in items if x.in_effect]
     if not bad:
         lines.append(ALL.filled(count=len(lasting)) if len(lasting) > 1 else THE_ONE)
     for one in bad:

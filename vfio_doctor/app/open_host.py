@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
-
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
@@ -22,4 +20,6 @@ def open_host(capture: str | None) -> Reader:
     try:
         return CapturedHost(load(capture))
     except (OSError, ValueError) as error:
+        from vfio_doctor.app.options import Failure
+
         raise Failure(str(error), 2) from error

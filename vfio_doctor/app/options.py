@@ -6,26 +6,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+# Also for those who look for it here.
+from vfio_doctor.app.chosen import Chosen as Chosen
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.app.repair_options import refuse_nonsense
-from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click.shell_completion import CompletionItem
 
-    from vfio_doctor.app.output import Output
-
 F = TypeVar("F", bound="Callable[..., object]")
-
-PROGRAM = "vfio-doctor"
-# What a shell's completion calls us with.
-COMPLETE = "_VFIO_DOCTOR_COMPLETE"
-AREAS = ("kvmfr",)
-COLOURS = ("auto", "always", "never")
-FORMATS = ("text", "lines", "json", "markdown")
-SEVERITIES = ("error", "warning", "info")
 
 
 class Failure(click.ClickException):
@@ -111,51 +102,23 @@ def known_names() -> list[str]:
     return sorted({*ids, *(area for area in areas if areas.count(area) > 1)})
 
 
-class Chosen(NamedTuple):
-    """What the options of ``vfio-doctor`` say; see ``vfio-doctor --help``."""
+def chosen_of(
+    options: dict[str, object], given: frozenset[str] = frozenset()
+) -> Chosen:
+    """Return the choice from click's values; raise UsageError for nonsense.
 
-    user: str = ""
-    select: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    areas: tuple[str, ...] = ()
-    format: str = "text"
-    output: str | Output | None = None
-    fail_on: str = "warning"
-    capture: str | None = None
-    verbosity: int = 0
-    color: str = "auto"
-    debug: bool = False
-    plugins: bool = False
-    redact: bool | None = None
-    fix: bool = False
-    dry_run: bool = False
-    yes: bool = False
-    risky: bool = False
-    size_mib: int = 0
-    access: str = "auto"
-    passthrough_mode: bool = False
-    ignore_msrs: bool = False
-    devices: tuple[str, ...] = ()
-    bind: bool = False
-
-    @classmethod
-    def of(
-        cls, options: dict[str, object], given: frozenset[str] = frozenset()
-    ) -> Chosen:
-        """Return the choice from click's values; raise UsageError for nonsense.
-
-        ``given`` are the options that the person named.
-        """
-        quiet, verbose = options.get("quiet"), options.get("verbose", 0)
-        if quiet and verbose:
-            raise click.UsageError("--quiet and --verbose contradict each other.")
-        if "fix" in options:
-            refuse_nonsense(options, given)
-        known = {
-            name: value
-            for name, value in options.items()
-            if name in cls._fields and value is not None
-        }
-        known["format"] = options.get("format_", "text")
-        known["verbosity"] = -1 if quiet else verbose
-        return cls(**known)  # type: ignore[arg-type]
+    ``given`` are the options that the person named.
+    """
+    quiet, verbose = options.get("quiet"), options.get("verbose", 0)
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose contradict each other.")
+    if "fix" in options:
+        refuse_nonsense(options, given)
+    known = {
+        name: value
+        for name, value in options.items()
+        if name in Chosen._fields and value is not None
+    }
+    known["format"] = options.get("format_", "text")
+    known["verbosity"] = -1 if quiet else verbose
+    return Chosen(**known)  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
 from vfio_doctor.report.style import Look, look_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.options import Failure
 
 STDOUT = ("-", "/dev/stdout")
 # What is open already, whoever owns it: a shell's ``>(command)`` among them.
@@ -53,7 +53,7 @@ def emit(text: str, output: str | Output | None = None) -> None:
             file.write(text)
         return
     if sys.stdout is None:
-        raise Failure("cannot write the report: standard output is closed", 2)
+        raise _failure("cannot write the report: standard output is closed")
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
@@ -61,7 +61,7 @@ def emit(text: str, output: str | Output | None = None) -> None:
     except OSError as error:
         drop_stdout()
         said = f"cannot write the report to standard output: {error.strerror}"
-        raise Failure(said, 2) from error
+        raise _failure(said) from error
 
 
 def drop_stdout() -> None:
@@ -136,4 +136,10 @@ def opened(output: str | Output | None) -> Iterator[str | Output | None]:
 
 def _unwritable(path: str, error: OSError | ValueError) -> Failure:
     said = error.strerror if isinstance(error, OSError) else error
-    return Failure(f"{path}: cannot write: {said}", 2)
+    return _failure(f"{path}: cannot write: {said}")
+
+
+def _failure(said: str) -> Failure:
+    from vfio_doctor.app.options import Failure
+
+    return Failure(said, 2)

@@ -17,7 +17,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message

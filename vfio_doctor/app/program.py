@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.report.pasted import CANONICAL, NAME, SUDO, Called
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
 
 # What sudo searches everywhere; what lies elsewhere is named by its whole path.
 SUDO_SEARCHES = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")

@@ -11,6 +11,7 @@ from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
 from vfio_doctor.app.options import Failure
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
+from vfio_doctor.app.refused_here import IN_CONTAINER
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
     NOTHING_CHANGED,
@@ -19,14 +20,13 @@ from vfio_doctor.app.repair_machine import (
     root_command,
     to_stderr,
 )
-from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.messages import say
 from vfio_doctor.model import CheckResult
 from vfio_doctor.repair.values import Effect, Ending
 from vfio_doctor.report.untrusted import ascii_only
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.model import Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
@@ -37,11 +37,6 @@ LEFT = say(
     "Nothing was changed. `sudo vfio-doctor undo` takes it back; "
     "`sudo vfio-doctor --fix --yes` finishes it.",
 )
-IN_CONTAINER = say(
-    "repair-in-container",
-    "Nothing was changed: this runs inside a container ({kind}), which has neither the "
-    "host's boot loader nor its devices. Run it on the host.",
-)
 SIZE_UNUSED = say(
     "repair-size-unused",
     "--size {mib} changes nothing: kvmfr has that size, or no repair sets one here.",
@@ -50,6 +45,7 @@ ACCESS_UNUSED = say(
     "repair-access-unused",
     "--access {way} changes nothing: no repair writes a udev rule here.",
 )
+INTERRUPTED = say("repair-was-interrupted", "The repair {run} was interrupted.")
 FAILED = 4
 UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
@@ -64,7 +60,7 @@ def run(chosen: Chosen, place: Place | None = None) -> int:
 
 def _run(chosen: Chosen, place: Place) -> int:
     if chosen.capture is None and not chosen.dry_run and place.is_root():
-        status = _interrupted(chosen, place)
+        status = interrupted(chosen, place)
         if status is not None:
             return status
     done = place.look(chosen)
@@ -92,16 +88,13 @@ def _run(chosen: Chosen, place: Place) -> int:
 
 def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     """Return the plan for what was found, and the boot tool it uses."""
-    from vfio_doctor.boot.selection import choose
+    from vfio_doctor.boot.selection import chosen
+    from vfio_doctor.model import Message
     from vfio_doctor.repair.ahead import plan_ahead
 
-    backend: BootBackend | None = None
-    asked: BootBackend | Message
-    try:
-        asked = backend = choose(done.host, done.facts)
-    except (CannotFix, MissingFact) as reason:
-        asked = reason.message
+    asked = chosen(done.host, done.facts)
     seen = (done.host, done.facts, done.registry, done.report.checks)
+    backend = None if isinstance(asked, Message) else asked
     return plan_ahead(*seen, asked, risky), backend
 
 
@@ -145,7 +138,7 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     return report._replace(checks=tuple(rest(result) for result in report.checks))
 
 
-def _interrupted(chosen: Chosen, place: Place) -> int | None:
+def interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
     from vfio_doctor.app.journal_notes import RUNNING
     from vfio_doctor.repair.journal import holder, survey
@@ -167,8 +160,7 @@ def _interrupted(chosen: Chosen, place: Place) -> int | None:
     if by := holder(machine.files):
         to_stderr(RUNNING.filled(run=run.id, by=by))
         return FAILED
-    interrupted = say("repair-was-interrupted", "The repair {run} was interrupted.")
-    to_stderr(interrupted.filled(run=run.id))
+    to_stderr(INTERRUPTED.filled(run=run.id))
     way = "finish" if chosen.yes else "leave"
     if not chosen.yes and place.is_terminal():
         way = place.choice(say("ask-interrupted", "Finish it, undo it, or leave it?"))
@@ -243,7 +235,7 @@ def _show(done: Diagnosed, plan: Plan, chosen: Chosen) -> None:
         emit(_plan_text(done, plan, chosen, seen), chosen.output)
         return
     report = done.report._replace(plan=plan_document(plan))
-    emit(rendered(report, chosen), chosen.output)
+    emit(rendered(done._replace(report=report), chosen, (plan, ())), chosen.output)
 
 
 def _finish(
@@ -262,7 +254,7 @@ def _finish(
     if chosen.format != "text":
         results = tuple(results_document(outcome, verdicts))
         report = done.report._replace(plan=plan_document(plan), results=results)
-        text = rendered(report, chosen)
+        text = rendered(done._replace(report=report), chosen, (plan, tuple(lines)))
     try:
         emit(text, chosen.output)
     except Failure as error:

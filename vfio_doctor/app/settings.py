@@ -12,13 +12,12 @@ import stat
 from errno import ELOOP, ENOTDIR
 from typing import TYPE_CHECKING
 
-import click
-
-from vfio_doctor.app.options import AREAS, Failure
+from vfio_doctor.app.chosen import AREAS
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.options import Failure
 
 SYSTEM = "/etc/vfio-doctor.toml"
 NAME = "vfio-doctor.toml"
@@ -53,7 +52,7 @@ def with_settings(chosen: Chosen, where: list[Source] | None = None) -> Chosen:
     skip = chosen.skip or tuple(_names(held.get("skip", [])))
     if skip and not chosen.skip:
         # What nobody sees left out would be taken for judged.
-        click.echo(f"Left out by the configuration file: {', '.join(skip)}", err=True)
+        _tell(f"Left out by the configuration file: {', '.join(skip)}")
     return chosen._replace(
         user=chosen.user or str(held.get("user", "")),
         skip=skip,
@@ -114,9 +113,9 @@ def _read(source: Source) -> bytes | None:
 def _tell_of_unread(source: Source, error: OSError) -> None:
     """Say that a file was left alone; a folder that is none needs no word."""
     if os.path.islink(source.folder) or os.path.islink(source.path):
-        click.echo(f"{source.path}: not used: root follows no link here", err=True)
+        _tell(f"{source.path}: not used: root follows no link here")
     elif error.errno not in (ELOOP, ENOTDIR):
-        click.echo(f"{source.path}: not used: {error.strerror}", err=True)
+        _tell(f"{source.path}: not used: {error.strerror}")
 
 
 def _opened_folder(path: str) -> int:
@@ -139,7 +138,7 @@ def _refuse_others(held: os.stat_result, source: Source) -> None:
     elif held.st_size >= LARGEST:
         why = "it is too large"
     if why:
-        raise Failure(f"{source.path}: not used: {why}", 2)
+        raise _failure(f"{source.path}: not used: {why}")
 
 
 def _parsed(data: bytes, path: str) -> dict[str, object]:
@@ -148,18 +147,18 @@ def _parsed(data: bytes, path: str) -> dict[str, object]:
     try:
         held = tomllib.loads(data.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Failure(f"{path}: not a TOML file: {error}", 2) from error
+        raise _failure(f"{path}: not a TOML file: {error}") from error
     for key, value in held.items():
         if key not in KEYS:
             known = ", ".join(KEYS)
-            raise Failure(f"{path}: unknown key {key!r}; known are {known}", 2)
+            raise _failure(f"{path}: unknown key {key!r}; known are {known}")
         good = isinstance(value, str) if key == "user" else _is_names(value)
         if not good:
             kind = "a text" if key == "user" else "a list of texts"
-            raise Failure(f"{path}: {key} has to be {kind}", 2)
+            raise _failure(f"{path}: {key} has to be {kind}")
     unknown = set(_names(held.get("with", []))) - set(AREAS)
     if unknown:
-        raise Failure(f"{path}: with: unknown area {sorted(unknown)[0]!r}", 2)
+        raise _failure(f"{path}: with: unknown area {sorted(unknown)[0]!r}")
     return held
 
 
@@ -169,3 +168,15 @@ def _is_names(value: object) -> bool:
 
 def _names(value: object) -> list[str]:
     return value if isinstance(value, list) else []
+
+
+def _failure(said: str) -> Failure:
+    from vfio_doctor.app.options import Failure
+
+    return Failure(said, 2)
+
+
+def _tell(said: str) -> None:
+    import click
+
+    click.echo(said, err=True)

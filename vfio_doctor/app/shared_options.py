@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from vfio_doctor.app.options import (
-    AREAS,
-    COLOURS,
-    FORMATS,
-    SEVERITIES,
-    CheckNames,
-    Chosen,
-    DeviceName,
-)
+from vfio_doctor.app.chosen import AREAS, COLOURS, FORMATS, SEVERITIES
+from vfio_doctor.app.options import CheckNames, DeviceName, chosen_of
 from vfio_doctor.app.repair_options import repair_options
+from vfio_doctor.language import LANGUAGES, is_english
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +23,7 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 # What `Chosen` carries to a command; the rest are parameters of its function.
 CARRIED = ("capture", "user", "areas", "devices", "color", "plugins", "redact", "debug")
+LANGUAGE = click.Choice(LANGUAGES)
 # As the person said it: not a default, not a configuration file.
 SAID = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 OPTIONS: dict[str, Callable[[Any], Any]] = {
@@ -74,7 +69,8 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         default="text",
         show_default=True,
         help="How the report is written: for a person, one line for each check, for "
-        "programs, for a GitHub issue.",
+        "programs, for a GitHub issue, as a page for a browser, for a build server, "
+        "for monitoring.",
     ),
     "output": click.option(
         "-o",
@@ -127,6 +123,14 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         is_flag=True,
         help="As root, also load plug-ins that another account can write to.",
     ),
+    # `choose` has read it before click does: click's own words follow it too.
+    "language": click.option(
+        "--language",
+        type=LANGUAGE,
+        expose_value=False,
+        help="The language of texts and help; JSON is always English. Otherwise: what "
+        "LANGUAGE, LC_ALL, LC_MESSAGES and LANG say.",
+    ),
     "debug": click.option(
         "--debug", is_flag=True, help="Show tracebacks of internal errors."
     ),
@@ -159,6 +163,16 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         if not any(parameter.name == "debug" for parameter in self.params):
             self.params.append(click.Option(["--debug"], is_flag=True, hidden=True))
+        if not any(parameter.name == "language" for parameter in self.params):
+            self.params.append(
+                click.Option(
+                    ["--language"], type=LANGUAGE, expose_value=False, hidden=True
+                )
+            )
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page in the language that is spoken."""
+        return help_of(self, ctx) or super().get_help(ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Put the options together, and run."""
@@ -166,10 +180,19 @@ class Command(click.Command):
 
         _join(ctx, self)
         said = {n: ctx.params.pop(n) for n in CARRIED if n in _options(self)}
-        chosen = Chosen.of(said)
+        chosen = chosen_of(said)
         # What takes no capture is not about this machine.
         ctx.obj = with_settings(chosen) if "capture" in said else chosen
         return super().invoke(ctx)
+
+
+def help_of(command: click.Command, ctx: click.Context) -> str:
+    """Return a help page in the language that is spoken, "" for click's in English."""
+    if is_english():
+        return ""
+    from vfio_doctor.app.help_page import page
+
+    return page(command, ctx)
 
 
 def _options(command: click.Command) -> dict[str | None, click.Option]:
@@ -197,7 +220,7 @@ def _join(ctx: click.Context, command: click.Command) -> None:
     after = given(ctx)
     for parameter in before.command.params:
         name = parameter.name
-        if name is None or before.get_parameter_source(name) not in SAID:
+        if name in (None, "language") or before.get_parameter_source(name) not in SAID:
             continue
         if name not in own:
             spelt = max(parameter.opts, key=len)

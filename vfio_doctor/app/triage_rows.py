@@ -55,8 +55,11 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def row(path: str, registry: Registry, options: Options) -> Row:
-    """Judge the capture at ``path``, whatever is in it."""
+def row(path: str, registry: Registry, options: Options, whole: bool = False) -> Row:
+    """Judge the capture at ``path``, whatever is in it.
+
+    The ``whole`` report is in the row as a part of a page, if that is asked for.
+    """
     try:
         with _limited():
             host = CapturedHost(load(path))
@@ -64,13 +67,21 @@ def row(path: str, registry: Registry, options: Options) -> Row:
             results = diagnose(facts, registry)
             told = (RunInfo("", 0, path), registry.problems, registry.plugins)
             report = assemble(host, facts, results, *told)
+            page = _page(report) if whole else ""
     except _TooLong:
         return Row(path, f"not judged within {SECONDS:g} s of computing")
     except (CaptureError, OSError) as error:
         return Row(path, str(error).removeprefix(f"{path}: "))
     except Exception as error:
         return Row(path, f"internal error: {type(error).__name__}: {error}")
-    return _row(path, report)
+    return _row(path, report)._replace(page=page)
+
+
+def _page(report: Report) -> str:
+    from vfio_doctor.report.pasted import CANONICAL
+    from vfio_doctor.report.web.findings import body
+
+    return "\n".join(body(report, CANONICAL, 4))
 
 
 def _row(path: str, report: Report) -> Row:

@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
-from vfio_doctor.facts.vms import PROXMOX, Vms
+from vfio_doctor.facts.vms import Vms
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.lints import every
-from vfio_doctor.lints.judge import Judged, judge
+from vfio_doctor.lints.judge import Judged, judge_all
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.xml_tree import LARGEST, Refused
@@ -40,10 +40,13 @@ def judged(
     lints = lints_for(with_host)
     texts = _named(names, host, facts) if names else _all(host, facts)
     return tuple(
-        Judged("", path, refused=Refused(data.message))
-        if isinstance(data, Missing)
-        else judge(data, path, facts, lints)
+        one
         for path, data in texts
+        for one in (
+            (Judged("", path, refused=Refused(data.message)),)
+            if isinstance(data, Missing)
+            else judge_all(data, path, facts, lints)
+        )
     )
 
 
@@ -58,8 +61,7 @@ def _all(host: Reader, facts: Facts) -> Iterator[tuple[str, bytes | Missing]]:
     # What is no definition is judged too: to be told why.
     paths += [m.source for m in held.unread if m.source.endswith(".xml")]
     for path in paths:
-        if not path.startswith(PROXMOX):
-            yield path, host.read_bytes(path, LARGEST + 1)
+        yield path, host.read_bytes(path, LARGEST + 1)
     if not paths:
         for missing in held.unread:
             raise Failure(str(DENIED.filled(why=missing.message)), 3)
@@ -77,8 +79,8 @@ def _one(name: str, host: Reader, facts: Facts) -> tuple[str, bytes | Missing]:
     if "/" in name or name.endswith(".xml") or os.path.lexists(name):
         return name, _file(name)
     held = facts[Vms]
-    path = next((vm.path for vm in held.vms if vm.name == name), None)
-    if path is not None and not path.startswith(PROXMOX):
+    path = next((vm.path for vm in held.vms if name in (vm.name, vm.number)), None)
+    if path is not None:
         return path, host.read_bytes(path, LARGEST + 1)
     raise Failure(str(NO_SUCH.filled(name=name, known=_known(held))), 2)
 
@@ -108,4 +110,4 @@ def status(found: tuple[Judged, ...], fail_on: Severity) -> int:
         return 2
     if any(f.severity >= fail_on for one in found for f in one.faults):
         return 1
-    return 3 if any(one.untold for one in found) else 0
+    return 3 if any(one.untold or one.unsaid for one in found) else 0

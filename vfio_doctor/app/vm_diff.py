@@ -6,14 +6,22 @@ from posixpath import basename, normpath
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
+from vfio_doctor.messages import say
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import applied
 from vfio_doctor.report.untrusted import clean
-from vfio_doctor.report.vm_text import refusal, where
+from vfio_doctor.report.vm_text import FORMS, refusal, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.lints.judge import Judged
+
+BY_HAND = say(
+    "vm-fix-by-hand",
+    "{path} is {form}: only XML of libvirt's is put right here. Without --fix the"
+    " report says what to write.",
+)
 
 
 def diffs(found: tuple[Judged, ...]) -> Iterator[str]:
@@ -21,6 +29,9 @@ def diffs(found: tuple[Judged, ...]) -> Iterator[str]:
     for one in found:
         if one.refused:
             raise Failure(refusal(one), 2)
+        if one.form is not Form.LIBVIRT:
+            told = BY_HAND.filled(path=where(one), form=FORMS[one.form])
+            raise Failure(str(told), 2)
         yield from _diff(one)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import ClassVar
 
     from vfio_doctor.host.reader import CommandResult, Missing, Reader
     from vfio_doctor.model import Message, Step
@@ -81,8 +82,7 @@ class BootBackend:
         return False
 
 
-@runtime_checkable
-class MenuMaker(Protocol):
+class MenuMaker:
     """A back end whose tool makes the loader's menu out of a configuration.
 
     `BootBackend.read` is then what is configured, and the menu what will boot.
@@ -90,4 +90,4 @@ class MenuMaker(Protocol):
 
     def menu(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of the menu's default entry."""
-        ...
+        raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.backend import BootBackend, MenuMaker
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix, Facts
@@ -47,7 +47,7 @@ OLD_MENU = say("do-grub-menu-back", "regenerate the boot menu from the old files
 NEW_MENU = say("do-grub-menu", "regenerate the boot menu")
 
 
-class Grub(BootBackend):
+class Grub(BootBackend, MenuMaker):
     """`/etc/default/grub` and its drop-ins, then the menu made anew.
 
     New words go into ``GRUB_CMDLINE_LINUX_DEFAULT``, which leaves the recovery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.backend import BootBackend, MenuMaker
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
@@ -40,7 +40,7 @@ OLD_ENTRIES = say(
 NEW_ENTRIES = say("do-limine-entries", "regenerate the boot entries")
 
 
-class Limine(BootBackend):
+class Limine(BootBackend, MenuMaker):
     """``KERNEL_CMDLINE[default]`` in `/etc/default/limine`, then limine-update.
 
     Entries in ``limine.conf`` are made from it; edits there would be lost. Words

@@ -16,8 +16,8 @@ from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
     from vfio_doctor.app.attachment import Attachment
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.new_file import NewFile
-    from vfio_doctor.app.options import Chosen
 
 
 @click.command("bug-report", cls=Command)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vfio_doctor.app.options import COMPLETE, PROGRAM, with_examples
+from vfio_doctor.app.chosen import COMPLETE, PROGRAM
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command
 
 SHELLS = ("bash", "zsh", "fish")

@@ -11,7 +11,7 @@ from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.facts.pci.table import DeviceTable
     from vfio_doctor.host.reader import Reader
 

@@ -9,9 +9,10 @@ import click
 
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.language import in_english
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.report.compare import Difference, Snapshot
 
 SCHEMA = "vfio-doctor/diff/1"
@@ -101,6 +102,7 @@ def _as_text(found: list[Difference]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
+@in_english
 def _as_json(found: list[Difference]) -> str:
     from vfio_doctor.report import json
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Run
+    from vfio_doctor.repair.lasting import Lasting
     from vfio_doctor.repair.target import Machine
-    from vfio_doctor.repair.verify import Lasting
 
 STATES = {
     RunState.OPEN: say("history-open", "interrupted"),

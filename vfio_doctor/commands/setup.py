@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Chosen, Failure, with_examples
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
 from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
@@ -187,10 +188,12 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.program import each
+    from vfio_doctor.app.refused_here import refuse
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
 
     try:
+        refuse(_facts(chosen, place))
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=CONCERNED
@@ -206,6 +209,14 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(each('--device', devices))}"
         to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
     return status
+
+
+def _facts(chosen: Chosen, place: Place) -> Facts:
+    """Return the host's facts, to be asked before anything is judged."""
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.facts.base import Facts
+
+    return Facts(open_host(chosen.capture) if chosen.capture else place.host())
 
 
 def _refuse(done: Diagnosed, result: CheckResult) -> None:
@@ -291,12 +302,14 @@ def looking_glass(
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.output import emit, look
+    from vfio_doctor.app.refused_here import refuse
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
     from vfio_doctor.report.wrap import wrap
 
     try:
+        refuse(_facts(chosen, place))
         needed = _needed(modes, hdr)
         done = place.look(chosen)
         facts = done.facts

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.output import Output, emit, look, opened
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.language import speak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
     from vfio_doctor.report.triage import Row
+
+    # The rules, what to ask of each host, and whether its whole report is wanted.
+    Asked = tuple[Registry, Options, bool]
 
 ARCHIVES = (".tar.gz", ".tgz", ".host")
 # Few enough that the last process does not work long while the others wait.
@@ -43,10 +48,11 @@ def _good_number(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(("text", "jsonl")),
+    type=click.Choice(("text", "jsonl", "html")),
     default="text",
     show_default=True,
-    help="Tables for a person, or one line of JSON for each capture.",
+    help="Tables for a person, one line of JSON for each capture, or a page for a "
+    "browser that holds every report.",
 )
 @click.option(
     "--jobs",
@@ -55,11 +61,15 @@ def _good_number(
     callback=_good_number,
     help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
-@takes("user", "areas", "devices", "plugins")
+@takes("output", "user", "areas", "devices", "plugins")
 @click.pass_obj
 @with_examples
 def command(
-    chosen: Chosen, paths: tuple[str, ...], format_: str, jobs: int | None
+    chosen: Chosen,
+    paths: tuple[str, ...],
+    format_: str,
+    jobs: int | None,
+    output: str | None,
 ) -> None:
     """Judge many captures: a row for each, then root causes by frequency.
 
@@ -69,6 +79,7 @@ def command(
     Examples:
       vfio-doctor triage attachments/
       vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
+      vfio-doctor triage --format html -o fleet.html attachments/
     """
     from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Options
@@ -78,12 +89,16 @@ def command(
         found = [path for given in paths for path in captures(given)]
     if not found:
         raise Failure(f"{', '.join(paths)}: no captures there", 2)
+    if format_ == "jsonl":
+        # Programs read the rows, which are made in other processes too.
+        speak(None)
     options = Options(user=chosen.user, areas=chosen.areas, devices=chosen.devices)
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
     registry = load(trusted=chosen.plugins)
-    judged = _rows(found, registry, options, count)
-    with shown(judged, len(found)) as rows:
-        bad = _written(rows, format_, registry)
+    with opened(output) as file:
+        judged = _rows(found, (registry, options, format_ == "html"), count)
+        with shown(judged, len(found)) as rows:
+            bad = _written(rows, format_, registry, file)
     click.get_current_context().exit(3 if bad else 0)
 
 
@@ -117,21 +132,19 @@ def _is_capture(path: str) -> bool:
     return os.path.isfile(os.path.join(path, "manifest.json"))
 
 
-def _rows(
-    found: list[str], registry: Registry, options: Options, jobs: int
-) -> Iterator[Row]:
+def _rows(found: list[str], asked: Asked, jobs: int) -> Iterator[Row]:
     from vfio_doctor.app.triage_rows import row
 
     if jobs == 1:
-        yield from (row(path, registry, options) for path in found)
+        yield from (row(path, *asked) for path in found)
         return
     import multiprocessing
 
-    with multiprocessing.Pool(jobs, _start, (registry, options)) as pool:
+    with multiprocessing.Pool(jobs, _start, asked) as pool:
         yield from pool.imap(_row, found, AT_ONCE)
 
 
-def _start(registry: Registry, options: Options) -> None:
+def _start(registry: Registry, options: Options, whole: bool) -> None:
     """Keep in each process what all its captures are judged with.
 
     Ctrl-C is for the first process, which ends the others.
@@ -139,7 +152,7 @@ def _start(registry: Registry, options: Options) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _ROW[:] = [registry, options]
+    _ROW[:] = [registry, options, whole]
 
 
 _ROW: list[object] = []
@@ -148,8 +161,8 @@ _ROW: list[object] = []
 def _row(path: str) -> Row:
     from vfio_doctor.app.triage_rows import row
 
-    registry, options = _ROW
-    return row(path, registry, options)  # type: ignore[arg-type]
+    registry, options, whole = _ROW
+    return row(path, registry, options, whole)  # type: ignore[arg-type]
 
 
 def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[Row]]:
@@ -159,19 +172,46 @@ def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[R
     return click.progressbar(rows, length, label="Judging", file=sys.stderr)
 
 
-def _written(rows: Iterable[Row], format_: str, registry: Registry) -> bool:
+def _written(
+    rows: Iterable[Row],
+    format_: str,
+    registry: Registry,
+    output: str | Output | None,
+) -> bool:
     """Write the rows; return whether one of them could not be judged."""
-    from vfio_doctor.app.output import emit, look
+    if format_ == "jsonl" and not isinstance(output, Output):
+        return _streamed(rows)
+    held = list(rows)
+    emit(_rendered(held, format_, registry, output), output)
+    return any(one.error for one in held)
+
+
+def _streamed(rows: Iterable[Row]) -> bool:
+    """Write each row when it is there: whoever reads them need not wait."""
     from vfio_doctor.report import triage
 
     bad = False
+    for one in rows:
+        emit(f"{triage.line(one)}\n")
+        bad = bad or bool(one.error)
+    return bad
+
+
+def _rendered(
+    held: list[Row],
+    format_: str,
+    registry: Registry,
+    output: str | Output | None,
+) -> str:
+    from vfio_doctor.report import triage
+
     if format_ == "jsonl":
-        for one in rows:
-            emit(f"{triage.line(one)}\n")
-            bad = bad or bool(one.error)
-        return bad
-    held = list(rows)
+        return "".join(f"{triage.line(one)}\n" for one in held)
+    if format_ == "html":
+        from vfio_doctor.report.web.fleet import render
+
+        return render(held, (*registry.plugins, *registry.problems))
     # A row is one line, for grep, where no person sees it wrapped.
-    wide = look("never", 0, None).width if sys.stdout.isatty() else UNBROKEN
-    emit(triage.render(held, wide, registry.plugins, registry.problems))
-    return any(one.error for one in held)
+    seen = output is None and sys.stdout.isatty()
+    wide = look("never", 0, None).width if seen else UNBROKEN
+    return triage.render(held, wide, registry.plugins, registry.problems)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Chosen, with_examples
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command
 from vfio_doctor.messages import say
 from vfio_doctor.repair.values import Effect
@@ -15,7 +16,9 @@ from vfio_doctor.repair.values import Effect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
+    from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.values import Verdict
@@ -27,6 +30,8 @@ NOTHING = say(
 WAITS = say("verify-waits", "A reboot is needed: {checks}.")
 BACK = say("verify-back", "A fault that was repaired is back: {check} ({subject})")
 UNTOLD = say("verify-untold", "It could not be told: {check} ({subject}): {why}")
+HOLDS = say("verify-holds", "In effect: {what}.")
+LOST = say("verify-lost", "Not in effect: {what}: {why}.")
 INTERRUPTED = say("verify-interrupted", "The repair {run} was interrupted.")
 NEEDS_ROOT = say("verify-needs-root", "Only root may read what was repaired. Run this:")
 
@@ -41,7 +46,8 @@ def command(quiet: bool) -> None:
 
     After an update of the system, a greenboot check or a timer learns from the exit
     status whether the repairs still hold: 0 they do, or wait for a reboot; 1 a fault
-    is back, or a repair was interrupted; 3 it could not be told. Needs root.
+    is back, a card is not on vfio-pci or in another group than at set-up, or a repair
+    was interrupted; 2 it needs root; 3 it could not be told.
 
     Examples:
       vfio-doctor verify
@@ -78,25 +84,51 @@ def look(place: Place, quiet: bool) -> int:
 
 
 def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:
-    from vfio_doctor.repair.journal_lines import RunState
+    from vfio_doctor.repair.journal_lines import RunState, standing
     from vfio_doctor.repair.verify import still_so
 
-    standing = tuple(run for run in runs if run.state is not RunState.UNDONE)
-    for run in standing:
+    left = standing(runs)
+    for run in left:
         if run.state is RunState.OPEN:
             yield 1, INTERRUPTED.filled(run=run.id)
-    if not standing:
+    if not any(fix.findings for run in left for fix in run.beginning.fixes):
         yield 0, NOTHING
         return
-    done = place.look(Chosen())
-    verdicts = still_so(done.host, done.facts, done.registry, standing)
+    done = _looked(place, left)
+    verdicts = still_so(done.host, done.facts, done.registry, left)
     for verdict in verdicts:
         check, subject = verdict.finding.check, verdict.finding.subject
         if verdict.effect is Effect.FAILING:
             yield 1, BACK.filled(subject=subject, check=check)
         elif verdict.effect is Effect.UNKNOWN:
             yield 3, UNTOLD.filled(check=check, subject=subject, why=verdict.why or "?")
+    yield from _cards(done.host, left)
     yield from _sum(verdicts)
+
+
+def _cards(host: Reader, left: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:
+    """Yield what became of each card that is bound, once it has to be."""
+    from vfio_doctor.repair.bound import bound
+    from vfio_doctor.repair.target import boot_id
+
+    binding = [run for run in left if run.binds]
+    if not binding or binding[-1].beginning.boot == boot_id(host):
+        return
+    for one in bound(host):
+        if one.in_effect is False:
+            yield 1, LOST.filled(what=one.what, why=one.why or "?")
+        else:
+            yield 0, HOLDS.filled(what=one.what)
+
+
+def _looked(place: Place, left: tuple[Run, ...]) -> Diagnosed:
+    """Judge what was repaired, and no more; all, if a rule is not there any more."""
+    served = (f for run in left for fix in run.beginning.fixes for f in fix.findings)
+    ids = tuple(sorted({found.check for found in served}))
+    try:
+        return place.look(Chosen(select=ids))
+    except (click.UsageError, ValueError):
+        return place.look(Chosen())
 
 
 def _sum(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[int, Message]]:

@@ -10,7 +10,7 @@ from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.options import Chosen
+    from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -59,15 +59,17 @@ def command(
 ) -> None:
     """Judge the XML of VMs against this host: line by line, as a compiler does.
 
-    NAME is a VM of libvirt's; - reads standard input, such as from 'virsh dumpxml'.
-    Without a name every VM is judged whose definition can be read. The definition is
-    never changed: --fix --dry-run prints a diff.
+    NAME is a VM of libvirt's or Proxmox VE's; - reads standard input, such as from
+    'virsh dumpxml'. A file may also be a script that starts QEMU, or a configuration of
+    Proxmox VE's or quickemu's. Without a name every VM is judged whose definition can
+    be read. The definition is never changed: --fix --dry-run prints a diff.
 
     Examples:
       vfio-doctor vm win11.xml
       sudo vfio-doctor vm
       virsh dumpxml --inactive win11 | vfio-doctor vm -
       vfio-doctor --capture bug.tar.gz vm win11.xml
+      vfio-doctor vm start-win11.sh /etc/pve/qemu-server/100.conf
       vfio-doctor vm --fix --dry-run win11.xml
       vfio-doctor vm --no-host --format sarif *.xml > vm.sarif
     """

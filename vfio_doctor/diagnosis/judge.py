@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.areas import unasked
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CheckResult,
@@ -92,13 +94,18 @@ def _judge_in_order(
             blockers.append(required_id)
         elif result.status is Status.BLOCKED:
             blockers.extend(result.blocked_by)
-    if blockers:
-        roots = tuple(sorted(set(blockers)))
-        result = _result(check, Status.BLOCKED, blocked_by=roots)
-    else:
-        result = judge(check, facts, registry)
-    results[check.id] = result
+    results[check.id] = result = (
+        _blocked(check, facts, blockers) if blockers else judge(check, facts, registry)
+    )
     return result
+
+
+def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResult:
+    """Return that a check waits; one that nobody asks for waits for nothing."""
+    why = unasked(check.id.partition("-")[0], facts)
+    if why is not None:
+        return _result(check, Status.NOT_APPLICABLE, why.message)
+    return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
 
 
 def _is_wrong(result: CheckResult) -> bool:
@@ -114,7 +121,7 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     try:
         # One by one, so that a later `MissingFact` loses none.
         for finding in check().judge(facts):
-            findings.append(finding)
+            findings.append(_in_words_of_the_system(finding, facts))
             if len(findings) == FINDINGS_AT_MOST:
                 return _result(check, Status.FAIL, MANY, findings, facts, registry)
     except NotApplicable as reason:
@@ -133,6 +140,18 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     return _result(check, status, None, findings, facts, registry)
 
 
+def _in_words_of_the_system(finding: Finding, facts: Facts) -> Finding:
+    """Return a finding whose advice fits a system that makes its files (NixOS)."""
+    from vfio_doctor.facts.nixos import Generated
+
+    if finding.advice is None or not facts[Generated].yes:
+        return finding
+    from vfio_doctor.diagnosis.nixos_words import on_nixos
+
+    return finding._replace(advice=on_nixos(finding.advice))
+
+
+@in_english
 def _result(
     check: type[Check],
     status: Status,

@@ -54,5 +54,6 @@ def proposed(fix: type[Fix], finding: Finding, facts: Facts) -> FixOffer | None:
                 summary=terms.summary or made.summary,
                 applicability=terms.applicability or made.applicability,
                 may_be_lost=terms.may_be_lost or made.may_be_lost,
+                reboot=terms.reboot or made.reboot,
             )
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.diagnosis.areas import stand_ins, unwanted
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from vfio_doctor.facts.base import Facts
-
-K = TypeVar("K", bound="type[Check] | type[Fix]")
 
 
 # What every class has to declare.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfio_doctor.app.chosen import PROGRAM
 from vfio_doctor.app.docstring import dedented
-from vfio_doctor.app.options import PROGRAM
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:

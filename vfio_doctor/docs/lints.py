@@ -34,12 +34,14 @@ def lint_reference() -> str:
 
 
 def _table() -> Iterator[str]:
-    yield "| lint | severity | asks the host | says |"
-    yield "| --- | --- | --- | --- |"
+    yield "| lint | severity | asks the host | forms beside XML | says |"
+    yield "| --- | --- | --- | --- | --- |"
     for lint in every():
         asks = "yes" if lint.reads_host else ""
         link = f"[{lint.id}](#{lint.id})"
-        yield f"| {link} | {lint.severity.word} | {asks} | {_escaped(lint.title)} |"
+        forms = ", ".join(form.value for form in lint.forms[1:])
+        says = _escaped(lint.title)
+        yield f"| {link} | {lint.severity.word} | {asks} | {forms} | {says} |"
 
 
 def _page(lint: type[Lint]) -> Iterator[str]:

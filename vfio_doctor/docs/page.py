@@ -48,6 +48,14 @@ def read(docstring: str | None) -> Page:
     return Page(" ".join(line for line in before if line), sections)
 
 
+def sections(docstring: str | None) -> Iterator[str]:
+    """Yield the parts that a catalogue translates: the summary, then each section."""
+    page = read(docstring)
+    if page.summary:
+        yield page.summary
+    yield from ("\n".join(body) for _, body in page.sections)
+
+
 def check_text(check: type[Check], registry: Registry) -> str:
     """Return a check's page for a terminal."""
     page = read(check.__doc__)

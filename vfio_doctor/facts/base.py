@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, TypeVar
 
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-T = TypeVar("T")
+    T = TypeVar("T")
+    C = TypeVar("C", bound="Collected")
+
 ROOT_SEES_IT = say("root-sees-it", "{why}; run as root to see it")
 
 
@@ -80,9 +82,6 @@ class Collected(Protocol):
     def collect(cls, host: Reader, facts: Facts) -> Self:
         """Read the fact; raise `MissingFact` where it cannot be known at all."""
         ...
-
-
-C = TypeVar("C", bound=Collected)
 
 
 class Facts:

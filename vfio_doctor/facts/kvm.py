@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import HumanUser
-from vfio_doctor.facts.base import C, MissingFact, known
+from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.node import looks, may_open
@@ -15,7 +15,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.base import C, Facts
     from vfio_doctor.host.reader import Reader, Stat
     from vfio_doctor.model import Message
 

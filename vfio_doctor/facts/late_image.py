@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.image_tool import ImageKind
+from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.initramfs import (
     COMMANDS,
     SHELL_LISTS,
@@ -36,6 +36,9 @@ IMAGES = (
     "/boot/initramfs-{release}.img",
     "/boot/initrd-{release}",
 )
+# Arch names the image by the kernel's package.
+PACKAGE = "/lib/modules/{release}/pkgbase"
+OF_PACKAGE = "/boot/initramfs-{package}.img"
 BEFORE = say("late-image-before", "vfio_pci before {driver}")
 PUT_FIRST = say(
     "late-image-put-first",
@@ -87,24 +90,49 @@ class LateImage(NamedTuple):
         return cls(next(_reasons(host, facts), None))
 
 
+def is_newer(host: Reader, facts: Facts, path: str) -> bool | None:
+    """Tell whether the image is newer than a file; None if no times tell."""
+    times = _times(host, facts, path)
+    return None if times is None else times[1] >= times[2]
+
+
 def newer_than_image(host: Reader, facts: Facts, path: str) -> LateReason | None:
     """Return that the image is older than a file of modprobe.d, None if it is not."""
+    times = _times(host, facts, path)
+    if times is None or times[1] >= times[2]:
+        return None
+    image = times[0]
+    cure = BUILD.filled(image=image, path=path, command=_command(facts, image))
+    seen, right = OLDER.filled(path=path), NEWER.filled(path=path)
+    return LateReason(image, seen, right, cure)
+
+
+def _times(host: Reader, facts: Facts, path: str) -> tuple[str, int, int] | None:
+    """Return the running kernel's image, when it was made, and when a file was."""
     changed = host.lstat(path)
     if isinstance(changed, Missing) or not changed.mtime:
         return None
+    for image in _images(host, facts):
+        made = host.lstat(image)
+        if not isinstance(made, Missing) and made.mtime:
+            return image, made.mtime, changed.mtime
+    return None
+
+
+def _images(host: Reader, facts: Facts) -> Iterator[str]:
     release = facts[KernelRelease].release
     for form in IMAGES:
-        image = form.format(release=release)
-        made = host.lstat(image)
-        if isinstance(made, Missing) or not made.mtime:
-            continue
-        if made.mtime >= changed.mtime:
-            return None
-        tool = "initramfs-tools" if "initrd.img" in image else "dracut"
-        cure = BUILD.filled(image=image, path=path, command=COMMANDS[tool])
-        seen, right = OLDER.filled(path=path), NEWER.filled(path=path)
-        return LateReason(image, seen, right, cure)
-    return None
+        yield form.format(release=release)
+    package = read_text(host, PACKAGE.format(release=release))
+    if isinstance(package, str):
+        yield OF_PACKAGE.format(package=package.strip())
+
+
+def _command(facts: Facts, image: str) -> str:
+    """Return what makes the image anew: by the tool, else by the image's name."""
+    kinds = [kind.value for kind in facts[ImageTool].kinds if kind.value in COMMANDS]
+    by_name = "initramfs-tools" if "initrd.img" in image else "dracut"
+    return COMMANDS[kinds[0] if len(kinds) == 1 else by_name]
 
 
 class StaleImage(NamedTuple):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.domain import VmFunction
+    from vfio_doctor.parse.xml_tree import Document, Refused
 
 SYSTEM = "/etc/libvirt/qemu"
 ACCOUNTS = "/etc/passwd"
@@ -31,6 +32,7 @@ SESSION = (
 PROXMOX = "/etc/pve/qemu-server"
 MAPPINGS = "/etc/pve/mapping/pci.cfg"
 LARGEST = 1 << 18
+KEPT, MOST = 1 << 16, 100
 NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
 NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
 
@@ -41,6 +43,8 @@ class Vm(NamedTuple):
     ``page_kib`` is None if it asks for no huge pages, 0 for the default size. An
     address of ``functions`` that ends in no function stands for a whole slot.
     ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
+    ``own_page_kib`` is like ``page_kib``, of pages that Proxmox reserves by itself when
+    the VM starts, if the VM has ``numa``.
     """
 
     name: str
@@ -51,6 +55,19 @@ class Vm(NamedTuple):
     shared: SharedMemory = SharedMemory()
     emulator: str = ""
     limit_kib: int = 0
+    own_page_kib: int | None = None
+    numa: bool = False
+
+    @property
+    def of_proxmox(self) -> bool:
+        """Tell whether Proxmox VE starts it."""
+        return self.path.startswith(f"{PROXMOX}/")
+
+    @property
+    def number(self) -> str:
+        """Return the number that Proxmox VE knows it by, "" for libvirt's."""
+        name = self.path.removeprefix(f"{PROXMOX}/").removesuffix(".conf")
+        return name if self.of_proxmox else ""
 
     @property
     def of_system(self) -> bool:
@@ -81,7 +98,7 @@ class Vms(NamedTuple):
         found = [
             vm
             for folder in (SYSTEM, *_session(facts, unread))
-            for vm in _libvirt(host, folder, unread)
+            for vm in _libvirt(host, facts, folder, unread)
         ]
         return cls((*found, *_proxmox(host, unread)), tuple(unread))
 
@@ -127,21 +144,14 @@ def _session(facts: Facts, unread: list[Missing]) -> Iterator[str]:
         yield from (f"{user.home.rstrip('/')}/{folder}" for folder in SESSION)
 
 
-def _texts(
+def _paths(
     host: Reader, folder: str, ending: str, unread: list[Missing]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[str]:
     names = host.list(folder)
     if isinstance(names, Missing):
         _note(names, unread)
         return
-    for name in names:
-        if not name.endswith(ending):
-            continue
-        text = read_text(host, f"{folder}/{name}", LARGEST)
-        if isinstance(text, Missing):
-            _note(text, unread)
-        else:
-            yield f"{folder}/{name}", text
+    yield from (f"{folder}/{name}" for name in names if name.endswith(ending))
 
 
 def _note(missing: Missing, unread: list[Missing]) -> None:
@@ -149,11 +159,47 @@ def _note(missing: Missing, unread: list[Missing]) -> None:
         unread.append(missing)
 
 
-def _libvirt(host: Reader, folder: str, unread: list[Missing]) -> Iterator[Vm]:
-    for path, text in _texts(host, folder, ".xml", unread):
-        from vfio_doctor.parse.domain import parse_domain
+class Definitions(NamedTuple):
+    """libvirt's definitions, each read when it is asked for.
 
-        found = parse_domain(text)
+    Small ones are kept: the host's report asks twice. A host's large ones, or those of
+    a hostile capture, would not fit into memory together.
+    """
+
+    host: Reader
+    kept: dict[str, Document]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Definitions:
+        """Read nothing yet."""
+        return cls(host, {})
+
+    def read(self, path: str) -> Document | Refused | Missing:
+        """Return the elements of a definition, or why there are none."""
+        from vfio_doctor.parse.xml_tree import LARGEST, Document, read
+
+        if path in self.kept:
+            return self.kept[path]
+        data = self.host.read_bytes(path, LARGEST)
+        if isinstance(data, Missing):
+            return data
+        found = read(data)
+        if isinstance(found, Document) and len(data) <= KEPT and len(self.kept) < MOST:
+            self.kept[path] = found
+        return found
+
+
+def _libvirt(
+    host: Reader, facts: Facts, folder: str, unread: list[Missing]
+) -> Iterator[Vm]:
+    for path in _paths(host, folder, ".xml", unread):
+        from vfio_doctor.parse.domain import domain_of
+
+        document = facts[Definitions].read(path)
+        if isinstance(document, Missing):
+            _note(document, unread)
+            continue
+        found = domain_of(document)
         if found is None:
             unread.append(Missing(path, Why.FAILED, NO_DOMAIN))
         else:
@@ -164,11 +210,15 @@ def _libvirt(host: Reader, folder: str, unread: list[Missing]) -> Iterator[Vm]:
 def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
     """Yield Proxmox's; it binds functions and reserves huge pages by itself."""
     mappings: dict[str, tuple[str, ...]] | None = None
-    for path, text in _texts(host, PROXMOX, ".conf", unread):
+    for path in _paths(host, PROXMOX, ".conf", unread):
         # Most hosts have none, and pay for none.
         from vfio_doctor.parse.domain import VmFunction
         from vfio_doctor.parse.pve import parse_mapping, parse_pve
 
+        text = read_text(host, path, LARGEST)
+        if isinstance(text, Missing):
+            _note(text, unread)
+            continue
         found = parse_pve(text)
         if found.mapped and mappings is None:
             held = read_text(host, MAPPINGS, LARGEST)
@@ -176,4 +226,12 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
         mapped = (a for name in found.mapped for a in (mappings or {}).get(name, ()))
         functions = (VmFunction(a, True) for a in (*found.addresses, *mapped))
         number = path.rpartition("/")[2].removesuffix(".conf")
-        yield Vm(found.name or number, path, tuple(functions))
+        yield Vm(
+            found.name or number,
+            path,
+            tuple(functions),
+            found.memory_kib,
+            shared=SharedMemory(found.shared),
+            own_page_kib=found.page_kib,
+            numa=found.numa,
+        )

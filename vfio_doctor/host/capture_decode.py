@@ -207,12 +207,12 @@ def _missing(held: object) -> list[tuple[str, Missing]]:
 
 def _stat(row: dict[str, Any]) -> Stat:
     kind, mode = KINDS.get(row["kind"]) or Kind(row["kind"]), _mode(row["mode"])
-    # A capture has thousands of these, nearly all with few values that are not 0.
-    found: dict[str, Any] = {}
-    for name, check in STAT_VALUES:
-        if name in row:
-            found[name] = check(row[name])
-    return Stat(kind, mode, found.pop("uid", 0), found.pop("gid", 0), **found)
+    # A capture has thousands of these: a list is quicker than words for each value.
+    values: list[Any] = [
+        check(row[name]) if name in row else default
+        for name, check, default in STAT_VALUES
+    ]
+    return Stat(kind, mode, *values)
 
 
 def _device_number(value: object) -> tuple[int, int]:
@@ -226,25 +226,33 @@ def _acl(value: object) -> tuple[AclEntry, ...]:
 
 
 KINDS = {kind.value: kind for kind in Kind}
-STAT_VALUES: tuple[tuple[str, Callable[[object], object]], ...] = (
-    ("uid", _number),
-    ("gid", _number),
-    ("user", _text),
-    ("group", _text),
-    ("rdev", _device_number),
-    ("size", _number),
-    ("mtime", _number),
-    ("target", _text),
-    ("label", _text),
-    ("acl", _acl),
+# In the order of `Stat`, with what it is that the row does not say.
+STAT_VALUES: tuple[tuple[str, Callable[[object], object], object], ...] = (
+    ("uid", _number, 0),
+    ("gid", _number, 0),
+    ("user", _text, ""),
+    ("group", _text, ""),
+    ("rdev", _device_number, (0, 0)),
+    ("size", _number, 0),
+    ("mtime", _number, 0),
+    ("target", _text, ""),
+    ("label", _text, ""),
+    ("acl", _acl, ()),
 )
 
 
 def _mode(value: object) -> int:
     text = _text(value)
+    known = MODES.get(text)
+    if known is not None:
+        return known
     if not text or text.strip("01234567") or len(text) > 6:
         raise ValueError(f"not an octal mode: {_shown(text)}")
     return int(text, 8)
+
+
+# What nearly all that a capture holds has.
+MODES = {f"{mode:04o}": mode for mode in (0o444, 0o644, 0o755, 0o777)}
 
 
 def _add_command(capture: Capture, row: dict[str, Any]) -> None:

@@ -37,6 +37,8 @@ FILES = (
     "/etc/looking-glass-client.ini",
     "/etc/mkinitcpio.conf",
     "/etc/initramfs-tools/modules",
+    "/etc/modules",
+    "/var/lib/vfio-doctor/groups",
 )
 GLOBS = (
     "/etc/modprobe.d/*.conf",
@@ -47,6 +49,8 @@ GLOBS = (
     "/etc/mkinitcpio.conf.d/*.conf",
     "/usr/lib/dracut/dracut.conf.d/*vfio*",
     "/etc/tmpfiles.d/*looking-glass*",
+    "/etc/driverctl.d/*",
+    "/etc/sysfs.d/*.conf",
     "/boot/loader/entries/*.conf",
     "/etc/libvirt/hooks/*",
     "/etc/libvirt/hooks/qemu.d/*",

@@ -6,13 +6,17 @@ Every answer is a value or a `Missing`: never ``""`` or ``None`` for an error.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.value import NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from vfio_doctor.model import Message
+
+    T = TypeVar("T")
 
 
 class Why(Enum):
@@ -217,9 +221,28 @@ class Reader(Protocol):
         ...
 
 
-T = TypeVar("T")
 # Many times what a boot loader's configuration or a kernel's command line holds.
 CONFIG_BYTES = 1 << 17
+
+
+# Captures of older versions do not hold what is asked for since then. A claim, or a
+# setting of a daemon, then stays unsaid; where a list has to be whole, it is unread.
+UNSAID = (Why.ABSENT, Why.NOT_CAPTURED)
+
+
+def text_or_noted(
+    host: Reader,
+    path: str,
+    unread: list[Missing],
+    unsaid: tuple[Why, ...] = (Why.ABSENT,),
+) -> str:
+    """Return a file's text, "" if it has none; note it if that may hide something."""
+    text = read_text(host, path)
+    if isinstance(text, str):
+        return text
+    if text.why not in unsaid:
+        unread.append(text)
+    return ""
 
 
 def read_text(host: Reader, path: str, limit: int = 1 << 20) -> str | Missing:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.lints.definition import place_in_guest
 from vfio_doctor.lints.hostdev import SECOND, another
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.xml_edit import remove
@@ -36,6 +36,7 @@ class HostAddressTwice(Lint):
     id = "vm-hostdev-twice"
     number = "+2"
     severity = Severity.ERROR
+    forms = EVERY
     title = "One device is passed twice"
     right = SECOND
     wrong = another("0x01", function="0x1")
@@ -43,7 +44,7 @@ class HostAddressTwice(Lint):
     TWICE = say(
         "vm-hostdev-second", "{address} is passed already, in line {line}: once is all."
     )
-    REMOVE = say("vm-hostdev-remove-second", "Take this <hostdev> out.")
+    REMOVE = say("vm-hostdev-remove-second", "Take this one out.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Compare the addresses of the host."""

@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
-from vfio_doctor.parse.domain import kib, pci_address
+from vfio_doctor.parse.domain import amount, holders, kib
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Hostdev(NamedTuple):
         """Return the host's address without the function."""
         return self.address.rpartition(".")[0]
 
+    def has(self, bdf: str) -> bool:
+        """Tell whether it is a function, or of the slot if a whole one is passed."""
+        if self.element.get("whole"):
+            return bdf.rpartition(".")[0] == self.slot
+        return bdf == self.address
+
 
 class Shared(NamedTuple):
     """Memory that host and guest share: ``<shmem>``, or an object of QEMU's.
@@ -61,10 +68,22 @@ class Shared(NamedTuple):
 class Definition:
     """A domain, its source text and what was taken out of it."""
 
-    def __init__(self, domain: Element, path: str = "") -> None:
-        """Take a ``<domain>`` and the path it was read from."""
+    def __init__(
+        self, domain: Element, path: str = "", form: Form | None = None
+    ) -> None:
+        """Take a ``<domain>``, the path it was read from, and its form if not XML."""
         self.domain = domain
         self.path = path
+        self.form = form or Form.LIBVIRT
+
+    @property
+    def is_xml(self) -> bool:
+        """Tell whether it is written for libvirt."""
+        return self.form is Form.LIBVIRT
+
+    def gets(self, bdf: str) -> bool:
+        """Tell whether the VM gets a function."""
+        return any(one.has(bdf) for one in self.hostdevs)
 
     @cached_property
     def name(self) -> str:
@@ -77,19 +96,8 @@ class Definition:
         return tuple(islice(self._hostdevs(), MOST))
 
     def _hostdevs(self) -> Iterator[Hostdev]:
-        for one in self.devices:
-            kind = one.get("type")
-            if one.tag not in ("hostdev", "interface", "disk"):
-                continue
-            if kind not in ("pci", "hostdev", "nvme"):
-                continue
-            source = one.first("source")
-            held = one.first("source/address")
-            address = pci_address(held.attributes) if held else ""
-            if source is None or held is None or not address:
-                continue
-            said = one.get("managed") or source.get("managed")
-            yield Hostdev(one, held, address, said == "yes", place_in_guest(one))
+        for holder in holders(self.domain):
+            yield Hostdev(*holder, place_in_guest(holder.element))
 
     @cached_property
     def devices(self) -> tuple[Element, ...]:
@@ -128,9 +136,9 @@ class Definition:
         for one in self.devices:
             if one.tag == "shmem":
                 size = one.first("size")
-                amount = kib(size.text, size.get("unit") or "B") if size else None
                 path = f"/dev/shm/{one.get('name')}"
-                held = None if amount is None else amount * 1024
+                said = kib(size.text, size.get("unit") or "B") if size else None
+                held = None if said is None else said * 1024
                 yield Shared(one, path, held)
         for argument in self.objects:
             if argument.kind == "memory-backend-file":
@@ -158,11 +166,6 @@ class Definition:
     def memory_kib(self) -> int:
         """Return the memory of the VM in KiB, 0 if it is not said."""
         return amount(self.domain.first("memory"))
-
-
-def amount(element: Element | None) -> int:
-    """Return the memory that an element names, in KiB; 0 if it names none."""
-    return kib(element.text, element.get("unit")) if element else 0
 
 
 def place_in_guest(device: Element) -> tuple[int, int, int, int] | None:

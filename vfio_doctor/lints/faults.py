@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import NotApplicable
-from vfio_doctor.facts.vms import NO_VMS, PROXMOX, Vms, demand_vms
+from vfio_doctor.facts.vms import LARGEST, NO_VMS, Definitions, Vms, demand_vms
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
-from vfio_doctor.lints.judge import judge
+from vfio_doctor.lints.judge import judge_all, judge_read
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_tree import LARGEST
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts, MissingFact
     from vfio_doctor.facts.vms import Vm
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.lints.judge import Fault
+    from vfio_doctor.lints.judge import Fault, Judged
+    from vfio_doctor.lints.lint import Lint
 
 
 class FaultyDomain(NamedTuple):
@@ -41,9 +41,7 @@ class DomainFaults(NamedTuple):
         """Judge each definition with the lints that are for the host's report."""
         demand_vms(facts)
         found = facts[Vms]
-        own = [vm for vm in found.vms if not vm.path.startswith(PROXMOX)]
-        unread = [one for one in found.unread if not one.source.startswith(PROXMOX)]
-        return cls(tuple(_judged(own, host, facts)), tuple(unread))
+        return cls(tuple(_judged(found.vms, host, facts)), found.unread)
 
     def demand(self) -> None:
         """Raise `NotApplicable` if there is none."""
@@ -51,16 +49,27 @@ class DomainFaults(NamedTuple):
             raise NotApplicable(NO_VMS)
 
 
-def _judged(own: list[Vm], host: Reader, facts: Facts) -> Iterator[FaultyDomain]:
+def _judged(own: tuple[Vm, ...], host: Reader, facts: Facts) -> Iterator[FaultyDomain]:
     lints = [lint for lint in every() if not (lint.rule or lint.vm_only)] if own else []
     for vm in own:
-        data = host.read_bytes(vm.path, LARGEST)
-        if isinstance(data, Missing):
+        judged = _one(vm, lints, host, facts)
+        if judged is None:
             continue
-        judged = judge(data, vm.path, facts, lints)
         yield FaultyDomain(
             vm,
             tuple(f for f in judged.faults if f.severity is Severity.ERROR),
             # What a capture was not asked for is not to be had.
             tuple(u.why for u in judged.untold if u.why.why is Why.DENIED),
         )
+
+
+def _one(vm: Vm, lints: list[type[Lint]], host: Reader, facts: Facts) -> Judged | None:
+    if vm.of_proxmox:
+        data = host.read_bytes(vm.path, LARGEST)
+        if isinstance(data, Missing):
+            return None
+        return judge_all(data, vm.path, facts, lints)[0]
+    document = facts[Definitions].read(vm.path)
+    if isinstance(document, Missing):
+        return None
+    return judge_read(document, vm.path, facts, lints)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.vm_host import HostFiles
 from vfio_doctor.lints.hostdev import FIRST
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 
@@ -38,12 +38,14 @@ class LoaderMissing(Lint):
     id = "vm-loader-missing"
     number = "X27"
     severity = Severity.ERROR
+    forms = QEMU
     title = "The VM's firmware file is not there"
     right = FIRMWARE
     wrong = "/usr/share/edk2/x64/OVMF_CODE.fd"
     reads_host = True
 
     ABSENT = say("vm-loader-absent", "This host has no {path}: the VM does not start.")
+    WRITE = say("vm-loader-write", "Write the path of this host's OVMF.")
     CHOOSE = say(
         "vm-loader-choose",
         "Write the path of this host's OVMF, or <os firmware='efi'> without <loader>.",
@@ -52,19 +54,20 @@ class LoaderMissing(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look for the firmware, and for what its variables start from."""
         for loader in vm.domain.all("os/loader"):
-            yield from self._absent(loader, loader.text.strip(), "", facts)
+            yield from self._absent(loader, loader.text.strip(), "", facts, vm)
         for nvram in vm.domain.all("os/nvram"):
             own = nvram.text.strip()
             # The template is only read while there is no file of the VM's own.
             if own.startswith("/") and facts[HostFiles].stat(own) is None:
                 template = nvram.get("template")
-                yield from self._absent(nvram, template, "template", facts)
+                yield from self._absent(nvram, template, "template", facts, vm)
 
     def _absent(
-        self, one: Element, path: str, where: str, facts: Facts
+        self, one: Element, path: str, where: str, facts: Facts, vm: Definition
     ) -> Iterator[Found]:
         if path.startswith("/") and facts[HostFiles].stat(path) is None:
-            yield Found(one, self.ABSENT.filled(path=path), self.CHOOSE, where)
+            advice = self.CHOOSE if vm.is_xml else self.WRITE
+            yield Found(one, self.ABSENT.filled(path=path), advice, where)
 
 
 class EmulatorMissing(Lint):

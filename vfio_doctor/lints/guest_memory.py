@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.huge_pages import HugePages
 from vfio_doctor.facts.vm_host import HostSize
-from vfio_doctor.lints.definition import amount
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain import kib
+from vfio_doctor.parse.domain import amount, kib
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import remove, replace, set_attribute, set_text
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Balloon(Lint):
     id = "vm-memballoon"
     number = "X16"
     severity = Severity.WARNING
+    forms = QEMU
     title = "A memory balloon beside a passed device"
     right = BALLOON
     wrong = "<memballoon model='virtio'/>"
@@ -58,6 +59,7 @@ class Balloon(Lint):
         " it only costs speed.",
     )
     NONE = say("vm-balloon-none", "Write <memballoon model='none'/>.")
+    LEAVE = say("vm-balloon-leave", "Leave the device out.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look for the balloon, and for its absence."""
@@ -69,9 +71,10 @@ class Balloon(Lint):
             if model != "none":
                 message = self.MODEL.filled(model=model)
                 cure = (replace(one, BALLOON),)
-                yield Found(one, message, self.NONE, "model", cure=cure)
+                advice = self.NONE if vm.is_xml else self.LEAVE
+                yield Found(one, message, advice, "model", cure=cure)
         devices = vm.domain.first("devices")
-        if not found and devices is not None:
+        if not found and devices is not None and vm.is_xml:
             yield Found(devices, self.ADDED, self.NONE, cure=())
 
 
@@ -91,6 +94,7 @@ class HugePagesMissing(Lint):
     id = "vm-huge-pages"
     number = "X38"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM asks for huge pages that are not reserved"
     right = "<hugepages/>"
     wrong = "<hugepages>\n      <page size='1' unit='GiB'/>\n    </hugepages>"
@@ -104,7 +108,14 @@ class HugePagesMissing(Lint):
     )
     RESERVE = say(
         "vm-huge-pages-arguments",
-        "Reserve {count} pages at boot, or take <hugepages/> out of the VM.",
+        "Reserve {count} pages at boot, or leave the VM on ordinary memory.",
+    )
+    AT_START = say(
+        "vm-huge-pages-at-start",
+        "The VM needs {wanted} MiB of huge pages of 1 GiB, of which {held} MiB are"
+        " reserved. Proxmox tries to get them when the VM starts; a host that has run"
+        " for"
+        " a while seldom has a whole GiB in one piece.",
     )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
@@ -125,6 +136,12 @@ class HugePagesMissing(Lint):
         for unread in pages.unread:
             known(unread)
         wanted, count = vm.memory_kib // 1024, -(-vm.memory_kib // size)
+        if vm.form is Form.PROXMOX:
+            if size == GIB_KIB:
+                message = self.AT_START.filled(wanted=wanted, held=held // 1024)
+                advice = self.RESERVE.filled(count=count)
+                yield Found(asked, message, advice, severity=Severity.WARNING)
+            return
         message = self.FEW.filled(wanted=wanted, size=size, held=held // 1024)
         yield Found(asked, message, self.RESERVE.filled(count=count))
 
@@ -145,6 +162,7 @@ class MemoryTooLarge(Lint):
     id = "vm-memory-too-large"
     number = "X39"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The VM leaves no memory for the host"
     right = "<memory unit='GiB'>16</memory>\n  <currentMemory unit='GiB'>16<"
     wrong = "<memory unit='GiB'>31</memory>\n  <currentMemory unit='GiB'>31<"

@@ -8,7 +8,7 @@ from vfio_doctor.facts.base import known
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.vm_host import HostFiles
 from vfio_doctor.lints.hostdev import FIRST, present
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, PROXMOX, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.pci import is_vfio_driver
@@ -40,6 +40,7 @@ class CardDrawsHere(Lint):
     id = "vm-hostdev-screen"
     number = "X22"
     severity = Severity.WARNING
+    forms = PROXMOX
     title = "The VM takes the card of the host's screen"
     right = ""
     wrong = ""
@@ -84,6 +85,7 @@ class NoReset(Lint):
     id = "vm-hostdev-no-reset"
     number = "X23"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The card cannot be reset"
     right = ""
     wrong = ""
@@ -125,6 +127,7 @@ class RomFile(Lint):
     id = "vm-rom-file"
     number = "X24"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The ROM file cannot be used"
     right = FIRST + "\n      </source>"
     wrong = (
@@ -137,7 +140,7 @@ class RomFile(Lint):
     EMPTY = say("vm-rom-empty", "{path} is empty.")
     NO_ROM = say("vm-rom-no-rom", "{path} does not begin with 55 AA: it is no ROM.")
     WRITE = say(
-        "vm-rom-write", "Write the path of a good ROM, or take <rom file='...'/> out."
+        "vm-rom-write", "Write the path of a good ROM, or take the ROM file out."
     )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
@@ -176,6 +179,7 @@ class BootCardWithoutRom(Lint):
     id = "vm-boot-card-no-rom"
     number = "X25"
     severity = Severity.INFO
+    forms = EVERY
     title = "The boot card is passed without a ROM file"
     right = ""
     wrong = ""
@@ -187,7 +191,7 @@ class BootCardWithoutRom(Lint):
         " cards"
         " stay black in a VM.",
     )
-    DUMP = say("vm-boot-card-dump", "If the screen stays black, add <rom file='...'/>.")
+    DUMP = say("vm-boot-card-dump", "If the screen stays black, give it a ROM file.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Leave a card that a host's driver has to another lint."""
@@ -216,6 +220,7 @@ class OldChipset(Lint):
     id = "vm-chipset-i440fx"
     number = "X26"
     severity = Severity.WARNING
+    forms = EVERY
     title = "A graphics card on the i440fx chipset"
     right = "machine='pc-q35-9.0'"
     wrong = "machine='pc-i440fx-9.0'"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import blocks, same_card
 from vfio_doctor.facts.pci.needs import HostNeeds
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.pci import BRIDGES, CLASSES, is_vfio_driver
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.lints.definition import Definition, Hostdev
+    from vfio_doctor.model import Message
 
 FIRST = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>"
 SECOND = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"
@@ -38,7 +39,10 @@ def present(vm: Definition, facts: Facts) -> Iterator[tuple[Hostdev, PciDevice]]
     if vm.hostdevs:
         there = {one.bdf: one for one in facts[PciDevices].devices}
         for hostdev in vm.hostdevs:
-            if hostdev.address in there:
+            if hostdev.element.get("whole"):
+                found = (one for one in there.values() if hostdev.has(one.bdf))
+                yield from ((hostdev, one) for one in found)
+            elif hostdev.address in there:
                 yield hostdev, there[hostdev.address]
 
 
@@ -65,6 +69,7 @@ class DeviceMissing(Lint):
     id = "vm-hostdev-missing"
     number = "X17"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM gets a device that is not there"
     right = SECOND
     wrong = another("0x0b")
@@ -89,11 +94,10 @@ class DeviceMissing(Lint):
         found = facts[PciDevices]
         there = {one.bdf for one in found.devices}
         unread = " ".join(missing.source for missing in found.unread)
-        own = {one.address for one in vm.hostdevs}
         free = [
             one
             for one in found.devices
-            if is_vfio_driver(one.driver) and one.bdf not in own
+            if is_vfio_driver(one.driver) and not vm.gets(one.bdf)
         ]
         for one in vm.hostdevs:
             if one.address in there or one.address in unread:
@@ -121,6 +125,7 @@ class DeviceIsBridge(Lint):
     id = "vm-hostdev-bridge"
     number = "X17"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM gets a bridge"
     right = SECOND
     wrong = another("0x00", "0x01")
@@ -128,9 +133,9 @@ class DeviceIsBridge(Lint):
 
     BRIDGE = say(
         "vm-hostdev-is-bridge",
-        "{address} is a {kind}: libvirt gives no bridge to a VM.",
+        "{address} is a {kind}: no VM can have it, bridges stay with the host.",
     )
-    LEAVE = say("vm-hostdev-leave-bridge", "Take this <hostdev> out.")
+    LEAVE = say("vm-hostdev-leave-bridge", "Take this device out of the VM.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Go by the class code."""
@@ -157,6 +162,7 @@ class DeviceInUse(Lint):
     id = "vm-hostdev-in-use"
     number = "X48"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM gets a device that the host lives on"
     right = SECOND
     wrong = another("0x04")
@@ -201,6 +207,7 @@ class OtherCard(Lint):
     id = "vm-hostdev-other-card"
     number = "+1"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The address may name another card by now"
     right = ""
     wrong = ""
@@ -220,11 +227,10 @@ class OtherCard(Lint):
         held = list(present(vm, facts))
         if not held or any(device.is_display for _, device in held):
             return
-        own = {hostdev.address for hostdev, _ in held}
         free = [
             one
             for one in facts[PciDevices].displays
-            if is_vfio_driver(one.driver) and one.bdf not in own
+            if is_vfio_driver(one.driver) and not vm.gets(one.bdf)
         ]
         for hostdev, device in held if free else ():
             if not device.driver or is_vfio_driver(device.driver):
@@ -258,6 +264,7 @@ class GroupIncomplete(Lint):
     id = "vm-group-incomplete"
     number = "X18"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM gets only a part of an IOMMU group"
     right = ""
     wrong = ""
@@ -279,15 +286,14 @@ class GroupIncomplete(Lint):
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Take as passed what this VM names, whatever its driver now."""
-        own = {one.address for one in vm.hostdevs}
         told: set[str] = set()
         for hostdev, device in present(vm, facts):
             if device.group is None:
                 continue
             for other in facts[PciDevices].devices:
-                if other.group != device.group or other.bdf in own | told:
+                if other.group != device.group or other.bdf in told:
                     continue
-                if blocks(other):
+                if blocks(other) and not vm.gets(other.bdf):
                     told.add(other.bdf)
                     yield self._found(hostdev, device, other)
 
@@ -318,6 +324,7 @@ class CardSplit(Lint):
     id = "vm-card-split"
     number = "X19"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The functions of one card are split"
     right = SECOND
     wrong = SECOND.replace("bus='0x01'", "bus='0x03'").replace("0x1'/>", "0x0'/>")
@@ -327,18 +334,17 @@ class CardSplit(Lint):
         "vm-card-left-out",
         "{address} is passed without {others} of the same card.",
     )
-    ADD = say("vm-card-add", "Add a <hostdev> for each of them: {others}.")
+    ADD = say("vm-card-add", "Pass these too: {others}.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Leave to another lint what keeps the VM from starting."""
-        own = {one.address for one in vm.hostdevs}
         for hostdev, device in present(vm, facts):
             if not device.is_display or not device.bdf.endswith(".0"):
                 continue
             siblings = [
                 one.bdf
                 for one in facts[PciDevices].devices
-                if same_card(one, device) and one.bdf not in own
+                if same_card(one, device) and not vm.gets(one.bdf)
                 if not (blocks(one) and one.group == device.group)
             ]
             if siblings:
@@ -362,6 +368,7 @@ class Unmanaged(Lint):
     id = "vm-hostdev-unmanaged"
     number = "X21"
     severity = Severity.WARNING
+    forms = QEMU
     title = "Nobody binds the device to vfio-pci"
     right = "type='pci' managed='yes'>\n      <source>\n        " + FIRST
     wrong = "type='pci' managed='no'>\n      <source>\n        " + FIRST
@@ -376,6 +383,17 @@ class Unmanaged(Lint):
         "vm-hostdev-nobody-binds-none",
         "managed='no' and {address} has no driver: the VM does not start.",
     )
+    QEMU_BOUND = say(
+        "vm-hostdev-qemu-bound",
+        "QEMU binds no device by itself, and {address} is on {driver}: the VM does not"
+        " start.",
+    )
+    QEMU_NO_DRIVER = say(
+        "vm-hostdev-qemu-no-driver",
+        "QEMU binds no device by itself, and {address} has no driver: the VM does not"
+        " start.",
+    )
+    BIND = say("vm-hostdev-bind-first", "Bind it to vfio-pci, best at boot.")
     MANAGE = say(
         "vm-hostdev-manage", "Write managed='yes', or bind it to vfio-pci at boot."
     )
@@ -385,11 +403,17 @@ class Unmanaged(Lint):
         for hostdev, device in present(vm, facts):
             if hostdev.managed or is_vfio_driver(device.driver):
                 continue
-            said = self.UNBOUND if device.driver else self.NO_DRIVER
-            message = said.filled(
-                address=device.bdf,
-                **({"driver": device.driver} if device.driver else {}),
-            )
+            message = self._said(vm, device)
+            if not vm.is_xml:
+                yield Found(hostdev.element, message, self.BIND)
+                continue
             cure = (set_attribute(hostdev.element, "managed", "yes"),)
             where = "managed" if hostdev.element.get("managed") else ""
             yield Found(hostdev.element, message, self.MANAGE, where, cure=cure)
+
+    def _said(self, vm: Definition, device: PciDevice) -> Message:
+        if not device.driver:
+            said = self.NO_DRIVER if vm.is_xml else self.QEMU_NO_DRIVER
+            return said.filled(address=device.bdf)
+        said = self.UNBOUND if vm.is_xml else self.QEMU_BOUND
+        return said.filled(address=device.bdf, driver=device.driver)

@@ -10,6 +10,7 @@ from vfio_doctor.lints import every
 from vfio_doctor.lints.definition import Definition
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.vm_form import Form, documents
 from vfio_doctor.parse.xml_tree import Document, Element, Refused, Spot, read
 from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple
@@ -28,6 +29,7 @@ NO_DOMAIN = say(
 NOT_XML = say(
     "vm-not-xml", "it begins with {start}, and XML begins with <: not a definition"
 )
+NO_COMMAND = say("vm-no-command", "no command in it starts QEMU with options")
 # What holds a domain: a status file of libvirt's, a snapshot, a saved image.
 # More of one kind help nobody, and a hostile text may have any number.
 MOST = 100
@@ -57,10 +59,19 @@ class Untold(NamedTuple):
     why: MissingFact
 
 
+class Unsaid(NamedTuple):
+    """Words of a VM whose value is not in the text, and where they are."""
+
+    place: VmPlace
+    words: str
+
+
 class Judged(NamedTuple):
     """One domain: its faults in the order of their places.
 
-    ``refused`` is why the text was not read, None if it was.
+    ``refused`` is why the text was not read, None if it was. ``unsaid`` are parts of a
+    command line that only running it would tell; ``left_out`` are lints that make no
+    sense on this form.
     """
 
     name: str
@@ -69,6 +80,9 @@ class Judged(NamedTuple):
     untold: tuple[Untold, ...] = ()
     refused: Refused | None = None
     document: Document | None = None
+    form: Form = Form.LIBVIRT
+    unsaid: tuple[Unsaid, ...] = ()
+    left_out: tuple[type[Lint], ...] = ()
 
 
 def judge(
@@ -81,15 +95,45 @@ def judge(
     document = read(data)
     if isinstance(document, Refused):
         return Judged("", path, refused=_plainer(document, data))
+    return judge_read(document, path, facts, lints)
+
+
+def judge_all(
+    data: bytes, path: str, facts: Facts, lints: Iterable[type[Lint]] | None = None
+) -> tuple[Judged, ...]:
+    """Judge a text of any form that a VM is written down in; never raises."""
+    form, found = documents(data)
+    if form is Form.LIBVIRT:
+        return (judge(data, path, facts, lints),)
+    if isinstance(found, Refused):
+        return (Judged("", path, refused=found, form=form),)
+    if not found:
+        return (Judged("", path, refused=Refused(NO_COMMAND), form=form),)
+    return tuple(judge_read(one, path, facts, lints) for one in found)
+
+
+def judge_read(
+    document: Document | Refused,
+    path: str,
+    facts: Facts,
+    lints: Iterable[type[Lint]] | None = None,
+) -> Judged:
+    """Judge a definition whose text was read already, or refused."""
+    if isinstance(document, Refused):
+        return Judged("", path, refused=document)
+    form = document.form or Form.LIBVIRT
     domain = _domain(document.root)
     if domain is None:
         spot = document.root.spot()
         refused = Refused(NO_DOMAIN.filled(tag=document.root.tag), spot)
         return Judged("", path, refused=refused)
-    vm = Definition(domain, path)
+    vm = Definition(domain, path, form)
+    wanted = tuple(_wanted(domain, lints))
     faults: list[Fault] = []
     untold: list[Untold] = []
-    for lint in _wanted(domain, lints):
+    for lint in wanted:
+        if form not in lint.forms:
+            continue
         try:
             found = islice(lint().judge(vm, facts), MOST)
             faults += [_fault(lint, one, vm) for one in found]
@@ -98,7 +142,22 @@ def judge(
         except NotApplicable:
             continue
     faults.sort(key=lambda f: (f.place.line, f.place.column, f.lint.id))
-    return Judged(vm.name, path, tuple(faults), tuple(untold), None, document)
+    return Judged(
+        vm.name,
+        path,
+        tuple(faults),
+        tuple(untold),
+        None,
+        document,
+        form,
+        tuple(_unsaid(one, vm) for one in document.unknown),
+        tuple(lint for lint in wanted if form not in lint.forms),
+    )
+
+
+def _unsaid(one: Element, vm: Definition) -> Unsaid:
+    spot = one.spot()
+    return Unsaid(VmPlace(vm.name, vm.path, spot.line, spot.column), one.text)
 
 
 def _wanted(
@@ -138,7 +197,7 @@ def _fault(lint: type[Lint], found: Found, vm: Definition) -> Fault:
         found.element.source.line(spot.line),
         found.message,
         found.advice,
-        found.cure,
+        found.cure if vm.is_xml else (),
     )
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import ClassVar
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.definition import Definition
     from vfio_doctor.model import Message, Severity
     from vfio_doctor.parse.xml_edit import Edit
     from vfio_doctor.parse.xml_tree import Element
+
+
+XML = (Form.LIBVIRT,)
+# QEMU's arguments are in all; quickemu writes some of its own.
+QEMU = (Form.LIBVIRT, Form.QEMU, Form.QUICKEMU)
+PROXMOX = (Form.LIBVIRT, Form.PROXMOX)
+EVERY = (Form.LIBVIRT, Form.QEMU, Form.QUICKEMU, Form.PROXMOX)
 
 
 class Found(NamedTuple):
@@ -40,6 +49,7 @@ class Lint:
     that says the same of the host, so that the host's report says it once.
     ``vm_only`` is true for what is left to ``vfio-doctor vm``: it starts programs,
     reads large files, is refused by libvirt itself, or is other checks' matter.
+    ``forms`` are the forms of a VM that it makes sense on.
     """
 
     id: ClassVar[str]
@@ -51,6 +61,7 @@ class Lint:
     context: ClassVar[tuple[tuple[str, str], ...]] = ()
     rule: ClassVar[str] = ""
     reads_host: ClassVar[bool] = False
+    forms: ClassVar[tuple[Form, ...]] = XML
     vm_only: ClassVar[bool] = False
 
     def judge(self, vm: Definition, facts: Facts) -> Iterable[Found]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.vm_host import HostSize
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import add_child
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class CpuMode(Lint):
     id = "vm-cpu-mode"
     number = "X28"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The guest does not see the host's processor"
     right = "mode='host-passthrough'"
     wrong = "mode='host-model'"
@@ -52,11 +54,18 @@ class CpuMode(Lint):
     NO_MODE = say(
         "vm-cpu-none", "The guest of a passed device sees QEMU's oldest processor."
     )
+    MODEL = say(
+        "vm-cpu-model",
+        "The guest of a passed device sees a processor of model {model}, not the"
+        " host's.",
+    )
     WRITE = say("vm-cpu-write", "Write <cpu mode='host-passthrough'/>.")
+    WRITE_QEMU = say("vm-cpu-write-qemu", "Write -cpu host.")
+    WRITE_PROXMOX = say("vm-cpu-write-proxmox", "Write `cpu: host`.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the mode; an argument of QEMU's may say otherwise."""
-        if not vm.passes or any(a.option == "cpu" for a in vm.arguments):
+        if not vm.passes or _by_argument(vm):
             return
         kind = vm.domain.first("os/type")
         if kind is not None and kind.get("arch", X86) != X86:
@@ -68,8 +77,24 @@ class CpuMode(Lint):
         # Without a mode a model that is named counts.
         if cpu is not None and not mode and cpu.first("model"):
             mode = "custom"
+        if not vm.is_xml:
+            yield self._of_model(vm, cpu.said("model") if cpu else "")
+            return
         message = self.OTHER.filled(mode=mode) if mode else self.NO_MODE
         yield Found(cpu or vm.domain, message, self.WRITE, "mode" if mode else "")
+
+    def _of_model(self, vm: Definition, model: str) -> Found:
+        proxmox = vm.form is Form.PROXMOX
+        advice = self.WRITE_PROXMOX if proxmox else self.WRITE_QEMU
+        message = self.MODEL.filled(model=model) if model else self.NO_MODE
+        place = vm.domain.first("cpu") or vm.hostdevs[0].element
+        return Found(place, message, advice)
+
+
+def _by_argument(vm: Definition) -> bool:
+    """Tell whether an argument beside the definition names the processor."""
+    beside = vm.form in (Form.LIBVIRT, Form.PROXMOX)
+    return beside and any(a.option == "cpu" for a in vm.arguments)
 
 
 class NoTopoext(Lint):
@@ -88,6 +113,7 @@ class NoTopoext(Lint):
     id = "vm-no-topoext"
     number = "X29"
     severity = Severity.WARNING
+    forms = QEMU
     title = "Threads without topoext on AMD"
     right = ""
     wrong = ""
@@ -95,14 +121,15 @@ class NoTopoext(Lint):
 
     THREADS = say(
         "vm-topoext-missing",
-        "threads='{threads}' on an AMD host without topoext: the guest takes threads"
-        " for"
-        " cores.",
+        "{threads} threads a core on an AMD host without topoext: the guest takes"
+        " threads for cores.",
     )
     REQUIRE = say(
         "vm-topoext-require",
         "Write <feature policy='require' name='topoext'/> into <cpu>.",
     )
+
+    REQUIRE_QEMU = say("vm-topoext-require-qemu", "Write -cpu host,topoext=on.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the topology, then at the host."""
@@ -117,7 +144,8 @@ class NoTopoext(Lint):
         if facts[Cpu].amd:
             message = self.THREADS.filled(threads=threads)
             cure = (add_child(cpu, TOPOEXT),)
-            yield Found(topology, message, self.REQUIRE, "threads", cure=cure)
+            advice = self.REQUIRE if vm.is_xml else self.REQUIRE_QEMU
+            yield Found(topology, message, advice, "threads", cure=cure)
 
 
 class TooManyCpus(Lint):
@@ -137,6 +165,7 @@ class TooManyCpus(Lint):
     id = "vm-too-many-cpus"
     number = "X30"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The VM gets processors that the host has not to give"
     right = PIN
     wrong = PIN.replace("'9'", "'99'")

@@ -10,7 +10,7 @@ from vfio_doctor.facts.kvmfr.node import KvmfrNodes
 from vfio_doctor.facts.vm_host import ProgramVersions
 from vfio_doctor.host.reader import Kind, Missing, Why
 from vfio_doctor.lints.definition import place_in_guest
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.xml_edit import set_attribute
@@ -113,6 +113,7 @@ class KvmfrMissing(Lint):
     id = "vm-kvmfr-missing"
     number = "X02"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The kvmfr device of the VM is not there"
     right = "/dev/kvmfr0"
     wrong = "/dev/kvmfr7"
@@ -163,6 +164,7 @@ class Memdev(Lint):
     id = "vm-shm-memdev"
     number = "X06"
     severity = Severity.ERROR
+    forms = EVERY
     title = "Device and object of the shared memory do not match"
     right = "'memdev':'looking-glass'"
     wrong = "'memdev':'shmem0'"
@@ -221,6 +223,7 @@ class NotShared(Lint):
     id = "vm-shm-not-shared"
     number = "X07"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The Looking Glass memory is not shared, or its values are no JSON values"
     rule = "kvmfr-vm-mapping"
     right = "'share':true"
@@ -335,6 +338,7 @@ class JsonTooNew(Lint):
     id = "vm-shm-json-too-new"
     number = "X09"
     severity = Severity.WARNING
+    forms = EVERY
     title = "This QEMU does not read devices as JSON"
     right = ""
     wrong = ""
@@ -377,6 +381,7 @@ class TwoMemories(Lint):
     id = "vm-shm-two"
     number = "X10"
     severity = Severity.WARNING
+    forms = EVERY
     title = "Looking Glass has two areas of shared memory"
     right = "<memballoon model='none'/>"
     wrong = """<memballoon model='none'/>

@@ -13,7 +13,7 @@ from vfio_doctor.facts.kvmfr.size import (
     idd_bytes,
     power_of_two_mib,
 )
-from vfio_doctor.lints.lint import Found, Lint
+from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.xml_edit import set_part
@@ -45,6 +45,7 @@ class KvmfrSize(Lint):
     id = "vm-kvmfr-size"
     number = "X03"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The VM's size is not that of the kvmfr device"
     rule = "kvmfr-vm-mapping"
     right = RIGHT
@@ -103,6 +104,7 @@ class PowerOfTwo(Lint):
     id = "vm-shm-power-of-two"
     number = "X04"
     severity = Severity.ERROR
+    forms = EVERY
     title = "The size of the shared memory is not a power of two"
     rule = "kvmfr-vm-mapping"
     right = RIGHT
@@ -147,6 +149,7 @@ class TooSmall(Lint):
     id = "vm-shm-too-small"
     number = "X05"
     severity = Severity.WARNING
+    forms = EVERY
     title = "The shared memory is too small for the monitor"
     right = RIGHT
     wrong = "'size':16777216"

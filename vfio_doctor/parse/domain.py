@@ -1,8 +1,4 @@
-"""libvirt's domain XML, as far as passthrough is concerned.
-
-The text is a host's, so it is untrusted: a document type, which is where entities
-come from, is refused before the parser sees anything.
-"""
+"""What passthrough needs of libvirt's domain XML: a view on the elements."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from xml.etree.ElementTree import Element
 
-LARGEST = 1 << 18
+    from vfio_doctor.parse.xml_tree import Document, Element, Refused
+
 # libvirt's units (util/virutil.c, virScaleInteger), in KiB as (numerator, divisor).
 _UNITS = {
     "b": (1, 1024),
@@ -35,6 +31,7 @@ _UNITS = {
 }
 # Parts of ``<devices>`` that can hold a PCI function of the host.
 _HOLDERS = ("hostdev", "interface", "disk")
+_TYPES = ("pci", "hostdev", "nvme")
 
 
 class VmFunction(NamedTuple):
@@ -60,55 +57,57 @@ class Domain(NamedTuple):
     limit_kib: int = 0
 
 
-def parse_domain(text: str) -> Domain | None:
-    """Return what a definition says; None if it is none, or not to be trusted."""
-    if len(text) > LARGEST or "<!DOCTYPE" in text or "<!ENTITY" in text:
+def domain_of(document: Document | Refused) -> Domain | None:
+    """Return what a definition says; None if it is none, or was not read."""
+    from vfio_doctor.parse.xml_tree import Refused
+
+    if isinstance(document, Refused) or document.root.tag != "domain":
         return None
-    root = _root(text)
-    if root is None or root.tag != "domain":
-        return None
-    devices = root.find("devices")
-    functions = () if devices is None else tuple(_functions(devices))
+    root = document.root
     return Domain(
-        (root.findtext("name") or "").strip(),
-        functions,
-        _amount(root.find("memory")),
+        root.said("name"),
+        tuple(_functions(root)),
+        amount(root.first("memory")),
         _page(root),
         shared_memory(root),
-        (root.findtext("devices/emulator") or "").strip(),
-        _amount(root.find("memtune/hard_limit")),
+        root.said("devices/emulator"),
+        amount(root.first("memtune/hard_limit")),
     )
 
 
-def _amount(element: Element | None) -> int:
-    return 0 if element is None else kib(element.text, element.get("unit"))
+def amount(element: Element | None) -> int:
+    """Return the memory that an element names, in KiB; 0 if it names none."""
+    return kib(element.text, element.get("unit")) if element else 0
 
 
-def _root(text: str) -> Element | None:
-    from xml.etree import ElementTree
-
-    # Given as str, the text has UTF-8 for its encoding, whatever its head claims.
-    parser = ElementTree.XMLParser()
-    try:
-        parser.feed(text)
-        root: Element = parser.close()
-    except (ElementTree.ParseError, ValueError):
-        return None
-    return root
+def _functions(root: Element) -> Iterator[VmFunction]:
+    for holder in holders(root):
+        yield VmFunction(holder.address, holder.managed)
 
 
-def _functions(devices: Element) -> Iterator[VmFunction]:
-    for one in devices:
-        if one.tag not in _HOLDERS or one.get("type") not in ("pci", "hostdev", "nvme"):
+class Holder(NamedTuple):
+    """An element that holds a PCI function of the host, and that function.
+
+    ``source`` is the element with the host's address.
+    """
+
+    element: Element
+    source: Element
+    address: str
+    managed: bool
+
+
+def holders(root: Element) -> Iterator[Holder]:
+    """Yield what a ``<domain>`` passes: devices, those of SR-IOV and NVMe included."""
+    for one in root.all("devices/*"):
+        if one.tag not in _HOLDERS or one.get("type") not in _TYPES:
             continue
-        source = one.find("source")
-        address = None if source is None else source.find("address")
-        if source is None or address is None:
+        source, held = one.first("source"), one.first("source/address")
+        address = pci_address(held.attributes) if held else ""
+        if source is None or held is None or not address:
             continue
         said = one.get("managed") or source.get("managed")
-        found = pci_address(address.attrib)
-        if found:
-            yield VmFunction(found, said == "yes")
+        yield Holder(one, held, address, said == "yes")
 
 
 def pci_address(attributes: Mapping[str, str]) -> str:
@@ -126,10 +125,10 @@ def pci_address(attributes: Mapping[str, str]) -> str:
 
 
 def _page(root: Element) -> int | None:
-    pages = root.find("memoryBacking/hugepages")
+    pages = root.first("memoryBacking/hugepages")
     if pages is None:
         return None
-    page = pages.find("page")
+    page = pages.first("page")
     return 0 if page is None else kib(page.get("size"), page.get("unit"))
 
 

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from xml.etree.ElementTree import Element
+    from collections.abc import Iterable, Iterator
 
-COMMAND_LINE = "{http://libvirt.org/schemas/domain/qemu/1.0}commandline"
-ARGUMENT = "{http://libvirt.org/schemas/domain/qemu/1.0}arg"
-LONGEST = 4096
-_SHIFTS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_SAID = {"on": True, "yes": True, "true": True, "off": False, "no": False}
+    from vfio_doctor.parse.xml_tree import Element
 
 
 class Mapping(NamedTuple):
@@ -49,78 +44,54 @@ class SharedMemory(NamedTuple):
 
 def shared_memory(domain: Element) -> SharedMemory:
     """Return what a ``<domain>`` says; what it says wrongly counts as not said."""
-    values = [
-        value
-        for line in domain.findall(COMMAND_LINE)
-        for argument in line.findall(ARGUMENT)
-        if (value := argument.get("value", ""))
-    ]
-    shmem = (one.get("name") for one in domain.findall("devices/shmem"))
+    values = [one.get("value") for one in domain.all("qemu:commandline/qemu:arg")]
+    shmem = (one.get("name") for one in domain.all("devices/shmem"))
     return SharedMemory(
-        tuple(_mappings(values)),
+        tuple(mappings(filter(None, values))),
         tuple(name for name in shmem if name),
         any(
             driver.get("type") == "virtiofs"
-            for driver in domain.findall("devices/filesystem/driver")
+            for driver in domain.all("devices/filesystem/driver")
         ),
         tuple(
-            label.get("model") or ""
-            for label in domain.findall("seclabel")
+            label.get("model")
+            for label in domain.all("seclabel")
             if label.get("type") == "none"
         ),
-        any(label.get("type") != "none" for label in domain.findall("seclabel")),
+        any(label.get("type") != "none" for label in domain.all("seclabel")),
     )
 
 
-def _mappings(values: list[str]) -> Iterator[Mapping]:
-    for before, value in zip(["", *values], values, strict=False):
+def mappings(words: Iterable[str]) -> Iterator[Mapping]:
+    """Yield the files that words of a command line have QEMU map."""
+    before = ""
+    for word in words:
         if before in ("-object", "--object"):
-            found = mapping(value)
+            found = mapping(word)
             if found:
                 yield found
+        before = word
 
 
 def mapping(argument: str) -> Mapping | None:
     """Return what an argument of ``-object`` maps; None if it maps no file."""
+    from vfio_doctor.parse.qemu_options import (
+        LONGEST,
+        fields,
+        in_bytes,
+        is_json,
+        is_on,
+    )
+
     if len(argument) > LONGEST:
         return None
-    fields = json_fields(argument) if argument.startswith("{") else _fields(argument)
-    if fields is None or fields.get("qom-type") != "memory-backend-file":
+    said = fields("object", argument)
+    path, size, share = (said.get(key) for key in ("mem-path", "size", "share"))
+    if said.get("qom-type") != "memory-backend-file" or not isinstance(path, str):
         return None
-    path, size, share = (fields.get(key) for key in ("mem-path", "size", "share"))
-    if not isinstance(path, str):
-        return None
-    if argument.startswith("{"):
-        number = size if isinstance(size, int) and not isinstance(size, bool) else 0
-        return Mapping(path, number, share if isinstance(share, bool) else None)
-    return Mapping(path, _size(str(size or "")), _SAID.get(str(share or "").lower()))
-
-
-def json_fields(text: str) -> dict[str, object] | None:
-    """Return an object as QEMU reads it, in either kind of quotes; None if not one."""
-    from json import loads
-
-    for spelt in (text, text.translate(str.maketrans("'\"", "\"'"))):
-        try:
-            found = loads(spelt)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            return found
-    return None
-
-
-def _fields(text: str) -> dict[str, object]:
-    kind, _, rest = text.partition(",")
-    pairs = (part.partition("=") for part in rest.split(","))
-    fields: dict[str, object] = {key: value for key, _, value in pairs}
-    return {"qom-type": kind.removeprefix("qom-type="), **fields}
-
-
-def _size(text: str) -> int:
-    """Return bytes; QEMU takes MiB for a size without a unit."""
-    number = text.rstrip("bBkKmMgGtT")
-    unit = text[len(number) :].lower() or "m"
-    if not (number.isascii() and number.isdigit() and unit in _SHIFTS):
-        return 0
-    return int(number[:12]) << _SHIFTS[unit]
+    if is_json(argument):
+        # QEMU wants a number and a boolean there, and stops at a text.
+        number = 0 if isinstance(size, str) else in_bytes(size)
+        return Mapping(path, number or 0, share if isinstance(share, bool) else None)
+    told = None if share is None else is_on(share)
+    return Mapping(path, in_bytes(size) or 0, told)

@@ -32,6 +32,7 @@ class Conclusion(Enum):
     MEMORY_TAKEN = "something holds the device's memory"
     NO_GROUP = "the device has no IOMMU group: the IOMMU is off or not supported"
     PROBE_FAILED = "vfio-pci could not take the device: it has no IOMMU group"
+    DMA_REFUSED = "the IOMMU has refused what a device asked for"
     INVALIDATION = "a device stopped answering the IOMMU's invalidations"
     IN_USE = "the device is still in use by a VM"
     UNKNOWN_PARAMETER = "a module was given a parameter that it does not have"
@@ -103,6 +104,7 @@ LIBVIRT_TASK = (
     r"(?:(?:prio-)?rpc-(?:libvir|virtqe|virtno)[a-z]{0,6}|libvirtd|virtqemud"
     r"|virtnodedevd|virsh):\d{1,9}"
 )
+_SHORT = r"(?P<device>[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
 _SLOT = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}"
 _MODULE = r"(?<![\w-])(?P<module>[\w-]{1,64})"
 _INTEL = ("DMAR", "VT-d detected")
@@ -167,6 +169,22 @@ _PATTERNS = (
         Conclusion.PROBE_FAILED,
         "vfio-pci: probe of ",
         rf"%s{_BDF} failed with error -22",
+    ),
+    # drivers/iommu/intel/dmar.c; drivers/iommu/amd/iommu.c, old and new.
+    (
+        Conclusion.DMA_REFUSED,
+        "] Request device [",
+        rf"DMAR: \[DMA [^\]]{{1,40}}%s{_SHORT}\] fault addr",
+    ),
+    (
+        Conclusion.DMA_REFUSED,
+        "AMD-Vi: Event logged [IO_PAGE_FAULT device=",
+        rf"%s(?:0000:)?{_SHORT}",
+    ),
+    (
+        Conclusion.DMA_REFUSED,
+        ": AMD-Vi: Event logged [IO_PAGE_FAULT domain=",
+        rf"{_BDF}%s",
     ),
     (Conclusion.INVALIDATION, "VT-d detected Invalidation", ""),
     (Conclusion.IN_USE, ": No device request channel", rf"vfio-pci {_BDF}%s"),

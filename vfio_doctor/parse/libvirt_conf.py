@@ -301,3 +301,31 @@ def _skip(text: str, at: int, chars: str) -> int:
     while at < len(text) and text[at] in chars:
         at += 1
     return at
+
+
+def without_items(text: str, key: str, unwanted: tuple[str, ...]) -> str | None:
+    """Return the text with these out of a list in force; None if it has no such list.
+
+    A value that has a line to itself goes with the line.
+    """
+    conf = parse(text)
+    held = conf.setting(key)
+    if conf.wrong_line or held is None or not isinstance(held.value, tuple):
+        return None
+    for item in reversed(held.items):
+        if item.value in unwanted:
+            text = _shorter(text, held, item)
+    return text
+
+
+def _shorter(text: str, held: Setting, item: Item) -> str:
+    end = _skip(text, item.end, BLANKS)
+    if text[end : end + 1] == ",":
+        after = _skip(text, end + 1, BLANKS)
+        line = text.rfind("\n", 0, item.start) + 1
+        alone = not text[line : item.start].strip()
+        if alone and text[after : after + 1] in ("\r", "\n"):
+            return text[:line] + text[_skip(text, after, "\r") + 1 :]
+        return text[: item.start] + text[after:]
+    before = text.rfind(",", held.start, item.start)
+    return (text[:before] if before > 0 else text[: item.start]) + text[item.end :]

@@ -3,43 +3,122 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.domain_memory import Mapping, mappings
 from vfio_doctor.value import NamedTuple
 
-_HOSTPCI = re.compile(r"hostpci\d+:\s*(\S+)")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LINE = re.compile(r"([a-z]+\d*):[ \t]*(.*)")
+_HOSTPCI = re.compile(r"hostpci\d+")
 _ADDRESS = re.compile(
     r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F])(\.[0-7])?"
 )
+# What qemu-server takes if nothing is said (PVE/QemuServer/Memory.pm), in MiB.
+MEMORY_MIB = 512
+_PAGES = {"2": 2 << 10, "1024": 1 << 20, "any": 0}
+
+
+class Line(NamedTuple):
+    """One setting; ``start`` is where its key begins, ``at`` its value."""
+
+    key: str
+    value: str
+    start: int
+    at: int
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether it passes a PCI function."""
+        return _HOSTPCI.fullmatch(self.key) is not None
 
 
 class PveVm(NamedTuple):
     """One VM: its name, and the functions or whole slots (``0000:01:00``) it gets.
 
     ``mapped`` are names of resource mappings, which stand for addresses elsewhere.
+    ``page_kib`` is None if it asks for no huge pages, 0 if any size will do; Proxmox
+    reserves them by itself when the VM starts. ``shared`` are the files that ``args:``
+    has QEMU map.
     """
 
     name: str
     addresses: tuple[str, ...] = ()
     mapped: tuple[str, ...] = ()
+    memory_kib: int = 0
+    page_kib: int | None = None
+    shared: tuple[Mapping, ...] = ()
+    numa: bool = False
+
+
+def lines(text: str) -> Iterator[Line]:
+    """Yield the settings that count; sections behind the first are snapshots."""
+    start = 0
+    for line in text.split("\n"):
+        if line.startswith("["):
+            return
+        if found := _LINE.match(line):
+            value = found[2].rstrip()
+            yield Line(found[1], value, start, start + found.start(2))
+        start += len(line) + 1
 
 
 def parse_pve(text: str) -> PveVm:
-    """Return what a configuration says; sections behind the first are snapshots."""
-    name, addresses, mapped = "", [], []
-    for line in text.splitlines():
-        if line.startswith("["):
-            break
-        if line.startswith("name:"):
-            name = line.partition(":")[2].strip()
-        if found := _HOSTPCI.match(line):
-            words = found.group(1).split(",")
-            for word in words:
-                key, equals, value = word.partition("=")
-                if key == "mapping" and equals:
-                    mapped.append(value)
-                elif key == "host" or not equals:
-                    addresses += _addresses(value or key)
-    return PveVm(name, tuple(addresses), tuple(mapped))
+    """Return what a configuration says."""
+    addresses: list[str] = []
+    mapped: list[str] = []
+    said: dict[str, str] = {}
+    for line in lines(text):
+        said.setdefault(line.key, line.value)
+        if line.passes:
+            addresses += hosts(line.value)
+            mapped += named(line.value)
+    return PveVm(
+        said.get("name", ""),
+        tuple(addresses),
+        tuple(mapped),
+        memory_mib(said.get("memory", "")) << 10,
+        _PAGES.get(said.get("hugepages", "")),
+        _mapped(said.get("args", "")),
+        said.get("numa") == "1",
+    )
+
+
+def _mapped(args: str) -> tuple[Mapping, ...]:
+    if not args:
+        return ()
+    from vfio_doctor.parse.shell_words import words
+
+    return tuple(mappings(word.value for word in words(args)))
+
+
+def memory_mib(value: str) -> int:
+    """Return the memory in MiB: a number, or ``current=`` and one."""
+    number = value.partition(",")[0].removeprefix("current=")
+    return int(number[:9]) if number.isascii() and number.isdigit() else MEMORY_MIB
+
+
+def page_kib(value: str) -> int | None:
+    """Return the size of huge pages, 0 for any, None for none."""
+    return _PAGES.get(value)
+
+
+def hosts(value: str) -> list[str]:
+    """Return the functions, or whole slots, that a ``hostpci`` names."""
+    found: list[str] = []
+    for word in value.split(","):
+        key, equals, held = word.partition("=")
+        if key == "host" or not equals:
+            found += _addresses(held or key)
+    return found
+
+
+def named(value: str) -> list[str]:
+    """Return the mappings that a ``hostpci`` names."""
+    pairs = (word.partition("=") for word in value.split(","))
+    return [held for key, _, held in pairs if key == "mapping" and held]
 
 
 def parse_mapping(text: str) -> dict[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xml.parsers.expat import XMLParserType
 
     from vfio_doctor.model import Message
+    from vfio_doctor.parse.vm_form import Form
 
 LARGEST = 1 << 20
 DEEPEST = 100
@@ -93,10 +94,10 @@ class Element:
         return self.attributes.get(name, default)
 
     def all(self, path: str) -> Iterator[Element]:
-        """Yield the elements at a path of names below this one."""
+        """Yield the elements at a path of names below this one; ``*`` is any."""
         name, _, rest = path.partition("/")
         for child in self.children:
-            if child.tag == name:
+            if name in (child.tag, "*"):
                 if rest:
                     yield from child.all(rest)
                 else:
@@ -175,11 +176,17 @@ class Source:
 
 
 class Document(NamedTuple):
-    """A text that was read: its root, its bytes, and how they were encoded."""
+    """A text that was read: its root, its bytes, and how they were encoded.
+
+    ``form`` is None for XML. ``unknown`` are parts of another form that only running
+    it would tell.
+    """
 
     root: Element
     source: Source
     encoding: str
+    form: Form | None = None
+    unknown: tuple[Element, ...] = ()
 
 
 def read(data: bytes) -> Document | Refused:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Step, Value
 
 DIGITS = 16
+BINDS = "bind-card"
 # The journal's form. A greater number means: what it says may not be understood,
 # so the run is named and left alone. Fields that are not known are ignored; a kind
 # or state that is not known makes the run unreadable.
@@ -67,7 +68,7 @@ class Beginning(NamedTuple):
     ``before`` and ``after`` are the words of the next boot, both () where the
     run leaves the kernel arguments alone. ``boot`` is the kernel's boot id,
     ``sequence`` the run's number on this host, whatever the clock says; ``menu``:
-    the boot menu could be read.
+    the boot menu could be read; ``takes_back`` are runs whose work this one undoes.
     """
 
     run: str
@@ -80,6 +81,7 @@ class Beginning(NamedTuple):
     after: tuple[str, ...] = ()
     sequence: int = 0
     menu: bool = False
+    takes_back: tuple[str, ...] = ()
 
 
 class Entry(NamedTuple):
@@ -118,6 +120,18 @@ class Run(NamedTuple):
     def id(self) -> str:
         """Return the run's id, which is the name of its folder."""
         return self.beginning.run
+
+    @property
+    def binds(self) -> bool:
+        """Tell whether it has bound a card, which is looked at item by item."""
+        return any(fix.id == BINDS for fix in self.beginning.fixes)
+
+
+def standing(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Return the runs whose work is there: not undone, nor torn down by another."""
+    left = tuple(run for run in runs if run.state is not RunState.UNDONE)
+    down = {name for run in left for name in run.beginning.takes_back}
+    return tuple(run for run in left if run.id not in down)
 
 
 def line(value: dict[str, object]) -> bytes:
@@ -273,6 +287,7 @@ def _beginning(value: dict[str, Any]) -> Beginning:
         _words(value["after"]),
         int(value.get("sequence", 0)),
         value.get("menu", False) is True,
+        _words(value.get("takes_back", [])),
     )
 
 

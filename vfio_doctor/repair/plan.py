@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit
@@ -9,11 +10,14 @@ from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
 from vfio_doctor.facts.base import CannotFix, MissingFact, Said
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Kind, Missing, Why
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
     DeleteFile,
+    DisablePolicy,
+    DropContext,
     EnableUnit,
     FileContext,
     FileStep,
@@ -51,7 +55,8 @@ from vfio_doctor.repair.values import (
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.facts.base import Facts
@@ -60,6 +65,8 @@ if TYPE_CHECKING:
 
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
+# What SELinux keeps in a store of its own.
+POLICY = (FileContext, DropContext, DisablePolicy)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (
     *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),
@@ -117,6 +124,18 @@ def make_plan(
     now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
     fixes = [fix for fix in proposed if fix.applicability in now]
     left = tuple(fix for fix in proposed if fix.applicability not in now)
+    return _possible(fixes, refused, asked)._replace(left=left)
+
+
+def plan_of(
+    host: Reader, facts: Facts, fixes: list[PlannedFix], backend: BootBackend | Message
+) -> Plan:
+    """Return the plan of fixes that answer no finding, as those of a tear-down."""
+    return _possible(fixes, [], Asked(host, backend, _is_image_based(facts)))
+
+
+def _possible(fixes: list[PlannedFix], refused: list[Refused], asked: Asked) -> Plan:
+    """Return the plan of those that can be made, together with the others."""
     while True:
         try:
             plan = _planned(tuple(fixes), asked)
@@ -126,9 +145,10 @@ def make_plan(
             findings = tuple(f for fix in out for f in fix.findings)
             refused.append(Refused(why.fixes, findings, why.message, why.denied))
             continue
-        return plan._replace(left=left, refused=tuple(refused))
+        return plan._replace(refused=tuple(refused))
 
 
+@in_english
 def propose(
     results: tuple[CheckResult, ...],
 ) -> tuple[list[PlannedFix], list[Refused]]:
@@ -176,7 +196,7 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
     files, nodes = _file_steps(fixes, asked)
     images, rebuilt = _images(fixes, asked.host)
     _refuse_doubles(files, (*arguments, *images))
-    contexts = _translated(fixes, (FileContext,), asked.host)
+    contexts = _translated(fixes, POLICY, asked.host)
     forward = _translated(fixes, FORWARD, asked.host)
     steps = (
         *_steps(forward, "before"),
@@ -415,9 +435,19 @@ def digest(data: bytes | None) -> str:
     """Return the SHA-256 of a content, ``absent`` for none."""
     if data is None:
         return ABSENT
+    return str(_sha256()(data).hexdigest())
+
+
+def _sha256() -> Callable[[bytes], Any]:
+    """Return Python's own: hashlib loads OpenSSL, a fifth of a start of Python."""
+    for module in ("_sha2", "_sha256"):
+        try:
+            return import_module(module).sha256  # type: ignore[no-any-return, unused-ignore]
+        except ImportError:
+            continue
     from hashlib import sha256
 
-    return sha256(data).hexdigest()
+    return sha256
 
 
 def _is_image_based(facts: Facts) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.selection import choose
-from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.boot.selection import chosen
 from vfio_doctor.model import Applicability
 from vfio_doctor.repair.plan import make_plan
 
 if TYPE_CHECKING:
-    from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Diagnosis, Message
@@ -29,7 +27,8 @@ def kept(
     """
     if not any(_promises(d) for result in results for d in result.diagnoses):
         return results
-    broken = _broken(_plan(host, facts, results))
+    backend = chosen(host, facts)
+    broken = _broken(make_plan(host, facts, results, backend, risky=True))
     return tuple(
         result._replace(
             diagnoses=tuple(_told(result.id, d, broken) for d in result.diagnoses)
@@ -42,15 +41,6 @@ def _promises(diagnosis: Diagnosis) -> bool:
     fix = diagnosis.fix
     made = fix is not None and not fix.cannot
     return made and fix is not None and fix.applicability is not Applicability.MANUAL
-
-
-def _plan(host: Reader, facts: Facts, results: tuple[CheckResult, ...]) -> Plan:
-    backend: BootBackend | Message
-    try:
-        backend = choose(host, facts)
-    except (CannotFix, MissingFact) as reason:
-        backend = reason.message
-    return make_plan(host, facts, results, backend, risky=True)
 
 
 def _broken(plan: Plan) -> dict[Wish, Message]:

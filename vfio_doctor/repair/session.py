@@ -134,6 +134,7 @@ def _beginning(plan: Plan, machine: Machine, number: int) -> Beginning:
         plan.arguments.after if plan.arguments else (),
         number,
         _has_menu(machine),
+        plan.takes_back,
     )
 
 

@@ -11,6 +11,8 @@ from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
+    DisablePolicy,
+    DropContext,
     EnableUnit,
     FileContext,
     LoadModule,
@@ -42,6 +44,8 @@ UNLOAD = say("do-unload-module", "unload the module {module}")
 RESTART = say("do-restart-unit", "restart {unit}")
 ENABLE = say("do-enable-unit", "have {unit} started at boot")
 START = say("do-start-unit", "start {unit}")
+DROP_CONTEXT = say("do-drop-context", "take the SELinux file context out")
+POLICY_OFF = say("do-policy-off", "switch the SELinux policy module {name} off")
 SET_CONTEXT = say("do-set-context", "set the SELinux file context")
 RELABEL = say("do-relabel", "relabel the files")
 RELABEL_BACK = say("do-relabel-back", "relabel the files as before")
@@ -88,6 +92,10 @@ def translate(change: Change, host: Reader) -> Translated:
         return _enabled(change)
     if isinstance(change, FileContext):
         return _context(change, host)
+    if isinstance(change, DropContext):
+        return _no_context(change, host)
+    if isinstance(change, DisablePolicy):
+        return _no_policy(change)
     raise TypeError(f"no steps for {change}")
 
 
@@ -172,14 +180,8 @@ def _context(change: FileContext, host: Reader) -> Translated:
     for text in (change.pattern, change.path):
         if not text.startswith("/") or not text.isprintable():
             raise CannotFix(NOT_ABSOLUTE.filled(path=text))
-    from vfio_doctor.facts.libvirt.confinement import CONTEXTS, policy_of
-
-    type_, path = _name(change.type), CONTEXTS.format(policy_of(host))
-    local = read_text(host, path)
-    if isinstance(local, Missing) and local.why is not Why.ABSENT:
-        raise CannotFix(FILE_UNREAD.filled(why=local.message), local.why)
-    held = [] if isinstance(local, Missing) else local.splitlines()
-    old = [line.split() for line in held if line.split()[:1] == [change.pattern]]
+    type_ = _name(change.type)
+    path, old = _local_contexts(host, change.pattern)
     call = ("semanage", "fcontext")
     set_: tuple[str, ...] = (*call, "-a", "-t", type_, change.pattern)
     back: tuple[str, ...] = (*call, "-d", change.pattern)
@@ -197,6 +199,35 @@ def _context(change: FileContext, host: Reader) -> Translated:
             CommandStep(relabel, why=RELABEL),
         ),
     )
+
+
+def _local_contexts(host: Reader, pattern: str) -> tuple[str, list[list[str]]]:
+    """Return the policy's file of local contexts, and a pattern's words in it."""
+    from vfio_doctor.facts.libvirt.confinement import CONTEXTS, policy_of
+
+    path = CONTEXTS.format(policy_of(host))
+    local = read_text(host, path)
+    if isinstance(local, Missing) and local.why is not Why.ABSENT:
+        raise CannotFix(FILE_UNREAD.filled(why=local.message), local.why)
+    held = [] if isinstance(local, Missing) else local.splitlines()
+    return path, [line.split() for line in held if line.split()[:1] == [pattern]]
+
+
+def _no_context(change: DropContext, host: Reader) -> Translated:
+    path, held = _local_contexts(host, change.pattern)
+    type_ = held[-1][-1].split(":")[2:3] if held else []
+    if not type_:
+        raise CannotFix(NO_TYPE.filled(path=path, pattern=change.pattern))
+    call = ("semanage", "fcontext")
+    back = (*call, "-a", "-t", _name(type_[0]), change.pattern)
+    step = CommandStep((*call, "-d", change.pattern), back, why=DROP_CONTEXT)
+    return Translated((), (step,))
+
+
+def _no_policy(change: DisablePolicy) -> Translated:
+    name = _name(change.name)
+    off, on = ("semodule", "-d", name), ("semodule", "-e", name)
+    return Translated((), (CommandStep(off, on, why=POLICY_OFF.filled(name=name)),))
 
 
 def _name(text: str) -> str:

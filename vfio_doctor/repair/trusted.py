@@ -12,7 +12,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.selection import MAKERS
-from vfio_doctor.boot.selection import BACKENDS
+from vfio_doctor.boot.selection import every
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair.syscalls import StepFailed
@@ -40,6 +40,7 @@ COMMANDS = (
     ("systemctl", "enable|disable|start|stop", DAEMON),
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
+    ("semodule", "-[de]", NAME),
     ("restorecon", "-R", "--", PATH),
 )
 FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
@@ -96,7 +97,7 @@ def _inside(step: FileStep | NodeStep | ParameterStep | ProbeStep) -> bool:
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
     own = (type(backend),) if backend else ()
-    tools = (*BACKENDS.values(), *MAKERS.values(), *own)
+    tools = (*every(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
 

@@ -97,6 +97,7 @@ class Plan(NamedTuple):
     ``left`` are fixes that are not made in this run: risky ones without
     ``--risky``, and manual ones. ``arguments`` is the next boot's command line
     before and after, None where it stays; ``tool`` is the boot tool's name.
+    ``takes_back`` are the runs whose work a tear-down takes back.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -106,6 +107,7 @@ class Plan(NamedTuple):
     arguments: ArgumentEdit | None = None
     tool: str = ""
     basis: tuple[Basis, ...] = ()
+    takes_back: tuple[str, ...] = ()
 
     @property
     def reboot(self) -> bool:

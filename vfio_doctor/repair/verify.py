@@ -10,11 +10,12 @@ from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep, ParameterStep, Status
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.repair.bound import bound
 from vfio_doctor.repair.journal_lines import RunState
+from vfio_doctor.repair.lasting import Lasting
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.translate import same_value
 from vfio_doctor.repair.values import Effect, Served, StepState, Verdict
-from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult, Message
+    from vfio_doctor.model import CheckResult
     from vfio_doctor.repair.journal_lines import Entry, Run, RunFix
     from vfio_doctor.repair.values import Outcome, PlannedFix
 
@@ -38,14 +39,6 @@ WITHOUT = say("lasting-without", "without {word}")
 
 # How a check ends if what was repaired is not there any more.
 GONE = (Status.BLOCKED, Status.NOT_APPLICABLE)
-
-
-class Lasting(NamedTuple):
-    """What became of one lasting change since its run; ``in_effect`` None: unknown."""
-
-    what: str | Message
-    in_effect: bool | None
-    why: Message | None = None
 
 
 def verify(
@@ -115,11 +108,21 @@ def still_so(
         for finding in fix.findings
     }
     return tuple(
-        verdict._replace(effect=Effect.FAILING, why=result.reason)
-        if result is not None and result.status in GONE
-        else verdict
+        _still(verdict, result, waits[verdict.finding])
         for verdict, result in _again(facts, registry, waits)
     )
+
+
+def _still(verdict: Verdict, result: CheckResult | None, waits: bool) -> Verdict:
+    """Before its reboot a repair waits, though its finding may be gone already.
+
+    As that nothing binds a card: something does now, and the card is not bound yet.
+    """
+    if waits and result is not None:
+        return verdict._replace(effect=Effect.AFTER_REBOOT, why=None)
+    if result is not None and result.status in GONE:
+        return verdict._replace(effect=Effect.FAILING, why=result.reason)
+    return verdict
 
 
 def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
@@ -137,7 +140,8 @@ def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
         if entry.state in (StepState.DONE, StepState.LATE)
         and (told := _lasting(entry, host)) is not None
     ]
-    return (*_words(run, host), *lasting)
+    cards = bound(host) if run.binds else ()
+    return (*_words(run, host), *lasting, *cards)
 
 
 def after_undo(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:

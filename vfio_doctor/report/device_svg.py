@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.report.devices import ordered, title
-from vfio_doctor.report.untrusted import clean
+from vfio_doctor.report.untrusted import clean, markup
 from vfio_doctor.report.wrap import columns
 
 if TYPE_CHECKING:
@@ -41,11 +41,14 @@ KINDS = {True: "yes", False: "no", None: "maybe"}
 # Pixels.
 WIDTH, LINE, MARGIN = 960, 20, 16
 # Letters: where words end, and where the lines of a verdict do.
-NAME, WORDS = 52, 112
+NAME, WORDS = 52, 108
 
 
-def as_svg(held: DeviceTable) -> str:
-    """Return the picture; names of the host are text in it, and nothing else."""
+def as_svg(held: DeviceTable, styled: bool = True) -> str:
+    """Return the picture; names of the host are text in it, and nothing else.
+
+    Unless it is ``styled``, `STYLE` is to stand in the page that holds it.
+    """
     body: list[str] = []
     y = MARGIN + LINE
     body += [
@@ -68,9 +71,9 @@ def as_svg(held: DeviceTable) -> str:
         f' viewBox="0 0 {WIDTH} {y}" role="img">'
     )
     paper = f'<rect class="paper" width="{WIDTH}" height="{y}"/>'
-    named = f"<title>{_escaped(str(TITLE))}</title>"
-    style = f"<style>{STYLE}</style>"
-    return "\n".join([head, named, style, paper, *body, "</svg>", ""])
+    named = f"<title>{markup(str(TITLE))}</title>"
+    sheet = [f"<style>{STYLE}</style>"] if styled else []
+    return "\n".join([head, named, *sheet, paper, *body, "</svg>", ""])
 
 
 # A line of text, its style, and the verdict if it is a function's first.
@@ -118,11 +121,4 @@ def _line(
 
 def _text(x: int, y: int, words: str, style: str = "") -> str:
     kind = f' class="{style}"' if style else ""
-    return f'<text x="{x}" y="{y}"{kind}>{_escaped(words)}</text>'
-
-
-def _escaped(text: str) -> str:
-    shown = clean(text)
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        shown = shown.replace(char, entity)
-    return shown
+    return f'<text x="{x}" y="{y}"{kind}>{markup(words)}</text>'

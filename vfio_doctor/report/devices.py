@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.reader import Missing
+from vfio_doctor.language import in_english
 from vfio_doctor.messages import say
 from vfio_doctor.parse.pci import BRIDGE_CLASS
 from vfio_doctor.report.untrusted import ascii_only, clean
@@ -97,6 +98,7 @@ def _verdicts(held: DeviceTable, look: Look) -> list[str]:
     return lines
 
 
+@in_english
 def as_json(held: DeviceTable) -> str:
     """Return the same as JSON; every field is always present."""
     from vfio_doctor.report import json

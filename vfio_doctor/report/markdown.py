@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
-from vfio_doctor.model import Status
+from vfio_doctor.report.rows import CHECK_HEADS, CHECKS, HOST, check_rows, host_rows
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.text import (
     ALSO,
@@ -40,13 +40,13 @@ def _lines(report: Report) -> Iterator[str]:
     for result in failed(report):
         yield from _failure(result, report)
     yield from _steps(report)
-    yield from _fold(say("fold-host", "The host"), _host(report))
-    yield from _fold(say("fold-checks", "All checks"), _checks(report))
+    yield from _fold(HOST, _host(report))
+    yield from _fold(CHECKS, _checks(report))
 
 
 def _failure(result: CheckResult, report: Report) -> Iterator[str]:
     severity = max(d.severity for d in result.diagnoses).word
-    yield f"\n### {severity}: {markdown(result.title)} ({code(result.id)})"
+    yield f"\n### {severity}: {markdown(result.heading)} ({code(result.id)})"
     for diagnosis in result.diagnoses:
         yield f"\n{markdown(diagnosis.finding.message)}"
         yield from (f"\n- {markdown(line)}" for line in cure(diagnosis))
@@ -81,38 +81,17 @@ def _steps(report: Report) -> Iterator[str]:
 
 
 def _host(report: Report) -> list[str]:
-    host, boot = report.host, report.boot
-    rows = (
-        (say("row-read", "read"), report.run.source),
-        (say("row-system", "system"), host.os),
-        (say("row-image", "image"), host.image),
-        (say("row-kernel", "kernel"), host.kernel),
-        (say("row-machine", "machine"), host.machine),
-        (say("row-cpu", "CPU"), host.cpu),
-        (say("row-container", "container"), host.container),
-        (say("row-user", "VM user"), host.user),
-        (say("row-boot", "boot"), boot.stack),
-        (say("row-arguments-now", "arguments now"), boot.now),
-        (say("row-arguments", "arguments at the next boot"), boot.next),
-    )
-    shown = [f"| {markdown(name)} | {code(value)} |" for name, value in rows if value]
+    rows = host_rows(report)
+    shown = [f"| {markdown(name)} | {code(value)} |" for name, value in rows]
     return ["| | |", "| --- | --- |", *shown]
 
 
 def _checks(report: Report) -> list[str]:
-    rows = []
-    for result in report.checks:
-        why: str | Message = result.reason or ""
-        if result.status is Status.BLOCKED:
-            waits = say("row-waits", "waits for {checks}")
-            why = waits.filled(checks=", ".join(result.blocked_by))
-        rows.append(f"| {code(result.id)} | {result.status.value} | {code(why)} |")
-    heads = (
-        say("table-check", "Check"),
-        say("table-result", "Result"),
-        say("table-why", "Why"),
+    rows = (
+        f"| {code(name)} | {end} | {code(why)} |"
+        for name, end, why in check_rows(report)
     )
-    return [_row(*heads), "| --- | --- | --- |", *rows]
+    return [_row(*CHECK_HEADS), "| --- | --- | --- |", *rows]
 
 
 def _fold(summary: Message, lines: list[str]) -> Iterator[str]:

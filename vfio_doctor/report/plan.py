@@ -21,6 +21,7 @@ from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.page import Page
 from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
 from vfio_doctor.report.style import Look
+from vfio_doctor.report.text import reasons_of
 from vfio_doctor.report.untrusted import clean
 from vfio_doctor.report.way_back import take_back, way_back
 from vfio_doctor.report.wishes import wish
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
 
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.model import Report, Step
-    from vfio_doctor.repair.values import Outcome, Plan, Served, StepResult, Verdict
+    from vfio_doctor.repair.values import (
+        Outcome,
+        Plan,
+        PlannedFix,
+        Served,
+        StepResult,
+        Verdict,
+    )
 
 NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
@@ -38,6 +46,10 @@ FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
 )
+LATE = say("plan-fix-late", "takes effect at the next reboot")
+ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
+BEFORE = say("plan-arguments-before", "before: {line}")
+AFTER = say("plan-arguments-after", "after:  {line}")
 SIZE = "static_size_mb="
 # A line a sentence, for programs and for tests.
 UNBROKEN = Look(width=1 << 20)
@@ -125,7 +137,7 @@ def plan_lines(
 
 def titles_of(report: Report | None) -> dict[str, str]:
     """Return the title of each check, by id."""
-    return {r.id: r.title for r in report.checks} if report is not None else {}
+    return {r.id: r.heading for r in report.checks} if report is not None else {}
 
 
 def _nothing(report: Report | None, page: Page) -> None:
@@ -133,7 +145,7 @@ def _nothing(report: Report | None, page: Page) -> None:
     if report is None:
         page.say(NOTHING)
         return
-    found = [(r.title, d) for r in report.checks for d in r.diagnoses]
+    found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
     page.say(HEALTHY if fine else NOTHING)
     said = [(t, d.finding.advice) for t, d in found if not waits_for_reboot(d)]
@@ -150,13 +162,8 @@ def _repairs(plan: Plan, page: Page, dry: bool) -> None:
     """List the repairs in the order in which their first steps are made."""
     would = say("plan-would", "This is what would be done:")
     page.heading(would if dry else say("plan-does", "This is what will be done:"))
-    order = [fix for planned in plan.steps for fix in planned.fixes]
-    last = len(order)
-    for fix in sorted(
-        plan.fixes, key=lambda f: order.index(f.id) if f.id in order else last
-    ):
-        late = say("plan-fix-late", "takes effect at the next reboot")
-        page.say(f"{fix.summary}{f' ({late})' if fix.reboot else ''}", "  - ")
+    for fix in in_order_made(plan):
+        page.say(f"{fix.summary}{f' ({LATE})' if fix.reboot else ''}", "  - ")
         if page.look.verbosity > 0:
             places = tuple(f"{f.check} ({f.subject})" for f in fix.findings)
             served = say("plan-fix-serves", "{fix}, for {places}")
@@ -165,9 +172,18 @@ def _repairs(plan: Plan, page: Page, dry: bool) -> None:
             page.say(fix.may_be_lost, "    ")
 
 
+def in_order_made(plan: Plan) -> list[PlannedFix]:
+    """Return the repairs in the order in which their first steps are made."""
+    order = [fix for planned in plan.steps for fix in planned.fixes]
+    last = len(order)
+    return sorted(
+        plan.fixes, key=lambda f: order.index(f.id) if f.id in order else last
+    )
+
+
 def _steps(plan: Plan, page: Page) -> None:
     page.heading(say("plan-steps", "Step by step, in this order:"))
-    for number, step in enumerate(_shown(plan), 1):
+    for number, step in enumerate(shown_steps(plan), 1):
         if page.look.verbosity >= 0 and number > 1:
             page.gap()
         page.whole(f"{number}. {headline(step)}")
@@ -184,17 +200,13 @@ def _detail(step: Step, page: Page) -> None:
 
 
 def _arguments(edit: ArgumentEdit, page: Page) -> None:
-    page.heading(say("plan-arguments", "Kernel arguments of the next boot"))
-    before, after = _words(edit.before), _words(edit.after)
-    page.whole(say("plan-arguments-before", "before: {line}", line=before), "  ")
-    page.whole(say("plan-arguments-after", "after:  {line}", line=after), "  ")
+    page.heading(ARGUMENTS)
+    page.whole(BEFORE.filled(line=_words(edit.before)), "  ")
+    page.whole(AFTER.filled(line=_words(edit.after)), "  ")
 
 
 def _untold(report: Report | None, page: Page) -> None:
-    reasons: dict[Message | None, list[str]] = {}
-    for result in report.checks if report is not None else ():
-        if result.status is Status.UNKNOWN:
-            reasons.setdefault(result.reason, []).append(result.id)
+    reasons = reasons_of(report, Status.UNKNOWN) if report is not None else {}
     left_out = say("plan-untold", "Left out, because it could not be decided: {checks}")
     for reason, ids in reasons.items():
         page.gap()
@@ -202,7 +214,7 @@ def _untold(report: Report | None, page: Page) -> None:
         page.say(reason or "", "  ")
 
 
-def _shown(plan: Plan) -> list[Step]:
+def shown_steps(plan: Plan) -> list[Step]:
     """Return the steps that do something now; others are for undo alone."""
     steps = [planned.step for planned in plan.steps]
     return [s for s in steps if not isinstance(s, CommandStep) or s.argv]

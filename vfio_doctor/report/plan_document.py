@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import in_english
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair.values import OldPlace
 from vfio_doctor.report.json import location, message, plain, said
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 
+@in_english
 def plan_document(plan: Plan) -> dict[str, object]:
     """Return the plan for the report's field ``plan``."""
     edit = plan.arguments
@@ -81,6 +83,7 @@ def _refused(refused: Refused) -> dict[str, object]:
     }
 
 
+@in_english
 def step_document(step: Step) -> dict[str, object]:
     """Return a step: its kind, one line, and its fields."""
     kinds = {
@@ -105,6 +108,7 @@ def step_document(step: Step) -> dict[str, object]:
     }
 
 
+@in_english
 def results_document(
     outcome: Outcome, verdicts: tuple[Verdict, ...]
 ) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.report.untrusted import clean
-from vfio_doctor.report.wrap import columns, wrap_hard
+from vfio_doctor.report.wrap import columns, pieces, wrap_hard
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -47,7 +47,10 @@ def table(
         for row in held
     ]
     drawn = tabulate.tabulate(
-        wrapped, list(headers), tablefmt="simple", disable_numparse=True
+        wrapped,
+        [_even(head) for head in headers],
+        tablefmt="simple",
+        disable_numparse=True,
     )
     shown = drawn.replace(FILLER, "").splitlines()
     return [f"{indent}{line}".rstrip() for line in shown]
@@ -83,4 +86,6 @@ def _widths(rows: list[list[str]], available: int, whole: Container[int]) -> lis
 
 
 def _longest_word(cell: str) -> int:
-    return max(map(columns, cell.split()), default=0)
+    if cell.isascii():
+        return max(map(len, cell.split()), default=0)
+    return max((columns(piece) for _, piece in pieces(cell)), default=0)

@@ -101,6 +101,10 @@ BESIDES = say(
     "Also here: `vfio-doctor devices` (what shares an IOMMU group), `vfio-doctor "
     "checks` (what was looked at), `vfio-doctor --help`.",
 )
+UNTOLD = (
+    (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
+    (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
+)
 NOTE = say("note", "Note: {note}")
 # As wide as the mark of a note.
 NOTE_INDENT = " " * 8
@@ -340,16 +344,21 @@ def _blocked(report: Report) -> Iterator[Message]:
 
 
 def failed(report: Report) -> list[CheckResult]:
-    """Return the failed checks: root causes first, then by severity and id."""
+    """Return the failed checks: root causes first, what explains nothing last."""
     roots = {check_id: at for at, check_id in enumerate(report.summary.root_causes)}
     failed = [r for r in report.checks if r.status is Status.FAIL]
     last = len(roots)
-    return sorted(failed, key=lambda r: (roots.get(r.id, last), -worst(r), r.id))
+
+    def place(result: CheckResult) -> tuple[int, int, bool, str]:
+        root = roots.get(result.id, last)
+        return root, -worst(result), not result.explains, result.id
+
+    return sorted(failed, key=place)
 
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.title}  [{result.id}]")
+    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -410,18 +419,21 @@ def _evidence(diagnosis: Diagnosis, page: Page) -> None:
 
 def _untold(report: Report, page: Page) -> None:
     """List what could not be told, checks with the same reason together."""
-    for status, heading in (
-        (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
-        (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
-    ):
-        reasons: dict[Message | None, list[str]] = {}
-        for result in report.checks:
-            if result.status is status:
-                reasons.setdefault(result.reason, []).append(result.id)
+    for status, heading in UNTOLD:
+        reasons = reasons_of(report, status)
         if reasons:
             page.heading(str(heading))
         for reason, ids in reasons.items():
             page.say(f"{', '.join(ids)}: {reason or ''}", "  ", "    ")
+
+
+def reasons_of(report: Report, status: Status) -> dict[Message | None, list[str]]:
+    """Return the checks that ended so, those with the same reason together."""
+    reasons: dict[Message | None, list[str]] = {}
+    for result in report.checks:
+        if result.status is status:
+            reasons.setdefault(result.reason, []).append(result.id)
+    return reasons
 
 
 def _unwanted(report: Report, page: Page) -> None:
@@ -439,11 +451,11 @@ def _quiet_ends(report: Report, page: Page) -> None:
     if passed:
         page.heading(str(say("heading-passed", "Passed")))
         page.say(", ".join(passed), "  ")
-    skipped = [r for r in report.checks if r.status is Status.NOT_APPLICABLE]
+    skipped = reasons_of(report, Status.NOT_APPLICABLE)
     if skipped:
         page.heading(str(say("heading-not-applicable", "Does not apply")))
-    for result in skipped:
-        page.say(f"{result.id}: {result.reason}", "  ", "    ")
+    for reason, ids in skipped.items():
+        page.say(f"{', '.join(ids)}: {reason}", "  ", "    ")
 
 
 def _steps(report: Report, page: Page) -> None:
@@ -462,7 +474,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.title, "  ")
+        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")

@@ -29,8 +29,9 @@ CAUSE_HEADS = (ROOT_CAUSE, say("triage-captures", "Captures"))
 class Row(NamedTuple):
     """One capture: what host, what is wrong there, what to do first.
 
-    ``who`` is the next step in a word or two, ``plugins`` gave rules. If ``error``
-    says why the capture could not be judged, all else is "".
+    ``who`` is the next step in a word or two, ``plugins`` gave rules, ``page`` is the
+    whole report for a browser. If ``error`` says why the capture could not be judged,
+    all else is "".
     """
 
     file: str
@@ -42,19 +43,33 @@ class Row(NamedTuple):
     who: str = ""
     undecided: int = 0
     plugins: tuple[str, ...] = ()
+    page: str = ""
 
 
 def line(one: Row) -> str:
     """Return a row as one line of JSON (JSON lines), in printable ASCII."""
     from vfio_doctor.report import json
 
-    return " ".join(part.strip() for part in json.text(json.plain(one)).splitlines())
+    held = {name: json.plain(value) for name, value in one._asdict().items()}
+    # A page is for people.
+    del held["page"]
+    return " ".join(part.strip() for part in json.text(held).splitlines())
 
 
 def frequency(rows: Iterable[Row]) -> list[tuple[str, int]]:
     """Return how many captures each root cause is in, the commonest first."""
     counts = Counter(cause for one in rows for cause in one.root_causes)
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def counted_causes(rows: list[Row]) -> list[tuple[str, int]]:
+    """Return root causes by frequency, then how many have none or were not read."""
+    healthy = sum(not (r.root_causes or r.error) for r in rows)
+    broken = sum(bool(r.error) for r in rows)
+    none = str(say("triage-no-cause", "(no root cause)"))
+    unread = str(say("triage-unread", "(could not be read)"))
+    ends = [(none, healthy), (unread, broken)]
+    return [*frequency(rows), *((name, count) for name, count in ends if count)]
 
 
 def render(
@@ -70,15 +85,9 @@ def render(
     from vfio_doctor.report.table import table
 
     named = names(r.file for r in rows)
-    shown = [(named[r.file], r.host, r.kernel, _causes(r), r.who) for r in rows]
+    shown = [(named[r.file], r.host, r.kernel, causes(r), r.who) for r in rows]
     lines = table(tuple(map(str, HEADS)), shown, width)
-    counted = [(cause, str(number)) for cause, number in frequency(rows)]
-    healthy = sum(not (r.root_causes or r.error) for r in rows)
-    broken = sum(bool(r.error) for r in rows)
-    none = str(say("triage-no-cause", "(no root cause)"))
-    unread = str(say("triage-unread", "(could not be read)"))
-    counted += [(none, str(healthy))] if healthy else []
-    counted += [(unread, str(broken))] if broken else []
+    counted = [(cause, str(number)) for cause, number in counted_causes(rows)]
     lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
     if plugins:
         lines += ["", str(PLUGINS.filled(plugins=tuple(map(clean, plugins))))]
@@ -97,7 +106,8 @@ def _short(path: str) -> str:
     return clean(path).rstrip("/").rpartition("/")[2]
 
 
-def _causes(one: Row) -> str | Message:
+def causes(one: Row) -> str | Message:
+    """Return the first root cause and how many more, or why there is none."""
     if one.error:
         why = verbatim(one.error)
         return say("triage-error", "cannot be read: {why}", why=why)

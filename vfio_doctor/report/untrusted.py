@@ -79,10 +79,15 @@ def code(text: str | Message) -> str:
 
 def html(text: str) -> str:
     """Return one line for the inside of an HTML element on GitHub."""
+    return _unlinked(markup(text))
+
+
+def markup(text: str | Message) -> str:
+    """Return one line as text of an HTML or SVG element, or of an attribute."""
     shown = clean(text)
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         shown = shown.replace(char, entity)
-    return _unlinked(shown)
+    return shown
 
 
 def _is_seen(char: str) -> bool:

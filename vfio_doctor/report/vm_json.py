@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from vfio_doctor import __version__
+from vfio_doctor.language import in_english
 from vfio_doctor.lints import every
 from vfio_doctor.model import Severity
 from vfio_doctor.report.untrusted import clean
@@ -35,6 +36,7 @@ _PLAIN = frozenset(
 )
 
 
+@in_english
 def as_json(judged: tuple[Judged, ...]) -> str:
     """Return the stable form, see docs/vm.md."""
     return _written(
@@ -50,11 +52,17 @@ def _domain(one: Judged) -> dict[str, Any]:
     return {
         "name": one.name,
         "path": one.path,
+        "form": one.form.value,
         "refused": refusal(one) if one.refused else "",
         "faults": [_fault(fault) for fault in one.faults],
         "unknown": [
             {"lint": u.lint.id, "reason": str(u.why.message)} for u in one.untold
         ],
+        "unsaid": [
+            {"line": u.place.line, "column": u.place.column, "text": u.words}
+            for u in one.unsaid
+        ],
+        "left_out": [lint.id for lint in one.left_out],
     }
 
 
@@ -72,6 +80,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
     }
 
 
+@in_english
 def as_sarif(judged: tuple[Judged, ...]) -> str:
     """Return a log of SARIF 2.1.0, which editors and code scanning show."""
     lints = every()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.lints.judge import count
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.report.untrusted import ascii_only, clean
 
 if TYPE_CHECKING:
@@ -25,6 +26,21 @@ COUNTS = say(
     "vm-text-counts", "Errors: {errors}; warnings: {warnings}; notes: {infos}."
 )
 UNTOLD = say("vm-text-untold", "{lint} could not be judged: {why}")
+UNSAID = say(
+    "vm-text-unsaid",
+    "{place}: what {words} stands for is not in this text: not judged.",
+)
+LEFT_OUT = say(
+    "vm-text-left-out",
+    "{path} is {form}: {count} lints are about libvirt's XML alone, and were not"
+    " judged.",
+)
+FORMS = {
+    Form.LIBVIRT: say("vm-form-libvirt", "XML of libvirt's"),
+    Form.QEMU: say("vm-form-qemu", "a command line of QEMU's"),
+    Form.PROXMOX: say("vm-form-proxmox", "a configuration of Proxmox VE's"),
+    Form.QUICKEMU: say("vm-form-quickemu", "a configuration of quickemu's"),
+}
 NO_VMS = say(
     "vm-text-no-vms",
     "No definition of a VM was found here. Name a file, or run it through sudo: "
@@ -73,7 +89,17 @@ def _lines(judged: tuple[Judged, ...], look: Look) -> Iterator[str]:
             for untold in one.untold:
                 why = untold.why.message
                 yield clean(UNTOLD.filled(lint=untold.lint.id, why=why))
+            yield from _not_judged(one)
     yield _sum(judged)
+
+
+def _not_judged(one: Judged) -> Iterator[str]:
+    for unsaid in one.unsaid:
+        place = f"{where(one)}:{unsaid.place.line}:{unsaid.place.column}"
+        yield clean(UNSAID.filled(place=place, words=unsaid.words))
+    if one.left_out:
+        count_, form = len(one.left_out), FORMS[one.form]
+        yield clean(LEFT_OUT.filled(path=where(one), form=form, count=count_))
 
 
 def _fault(one: Judged, fault: Fault, look: Look) -> Iterator[str]:

@@ -6,6 +6,8 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Change,
     DeleteFile,
+    DisablePolicy,
+    DropContext,
     EditLine,
     EnableUnit,
     FileContext,
@@ -53,6 +55,22 @@ def wish(change: Change) -> Message:
                 "have the initramfs of every kernel load {modules} first, and build all"
                 " of them anew",
                 modules=modules,
+            )
+        case FileContext() | DropContext() | DisablePolicy():
+            return _policy(change)
+
+
+def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
+    match change:
+        case DropContext(pattern):
+            return say(
+                "wish-unlabel",
+                "take the local SELinux file context of {pattern} out",
+                pattern=pattern,
+            )
+        case DisablePolicy(name):
+            return say(
+                "wish-policy-off", "switch the SELinux module {name} off", name=name
             )
         case FileContext(pattern, type_, _):
             return say(

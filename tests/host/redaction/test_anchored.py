@@ -15,8 +15,8 @@ from vfio_doctor.host.redaction import accounts, formats
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.lints.example import EXAMPLE
-from vfio_doctor.parse.domain import parse_domain
-from vfio_doctor.parse.xml_tree import QEMU
+from vfio_doctor.parse.domain import domain_of
+from vfio_doctor.parse.xml_tree import QEMU, read
 
 NOBODY = accounts.Needed(frozenset(), frozenset(), frozenset())
 XML, PVE = "/etc/libvirt/qemu/a.xml", "/etc/pve/qemu-server/100.conf"
@@ -55,6 +55,7 @@ def file(path: str, text: str) -> str:
         (SYSFS, "bus/pci/devices/deadbeef::::/driver_override = vfio-pci\n"),
         (PVE, "hostpci0: deadbeef\nhostpci1: 495852196,pcie=1\n"),
         (PVE, "hostpci0: 0000:01:00.0;deadbeef:495852\n"),
+        (PVE, "memory: 495852196\ncpu: acme\nargs: -name payroll 495852196\n"),
         (UNRAID, "BIND=0000:01:00.0|495852196 deadbeef\n"),
         (UNRAID, "BIND=0000:01:00.0|10de:deadbeef 0000:01:00.0acme\n"),
         (TMPFILES, "f /dev/shm/looking-glass 0660 495852196 495852197 -\n"),
@@ -87,6 +88,8 @@ def test_nothing_passes_that_only_begins_like_it(path: str, text: str) -> None:
         (SYSFS, f"{HOME}/driver_override = vfio-pci\n"),
         (SYSFS, f"{HOME}/driver_override = snd_hda_intel\n"),
         (PVE, "hostpci0: 0000:01:00\nhostpci1: 0000:02:00.1\n"),
+        (PVE, "memory: 16384\nhugepages: 1024\nmachine: pc-q35-9.0\ncpu: host\n"),
+        (PVE, "args: -object memory-backend-file,id=looking-glass,size=64M\n"),
         (UNRAID, "BIND=0000:01:00.0|10de:2484 0000:01:00.1\n"),
         (TMPFILES, "f /dev/shm/looking-glass 0660 1000 kvm -"),
         (SYSCTL, "vm.nr_hugepages = 8192\n"),
@@ -99,7 +102,7 @@ def test_what_has_the_form_stays(path: str, text: str) -> None:
 def test_arguments_in_a_default_namespace_stay() -> None:
     text = re.sub(r"qemu:(?=arg|commandline)", "", EXAMPLE)
     text = text.replace("<commandline>", f"<commandline xmlns='{QEMU}'>")
-    before, after = parse_domain(text), parse_domain(file(XML, text))
+    before, after = (domain_of(read(one.encode())) for one in (text, file(XML, text)))
     assert before
     assert after
     assert before.shared.mapped
@@ -132,6 +135,9 @@ ODD = {
     PVE: (
         "hostpci0: host=01:00.0;02:00,pcie=1\n[snap]\nhostpci1: 03:00.0\n",
         "hostpci0: 01:00.0,romfile=acme.bin\nhostpci1: mapping=acme\n",
+        "memory: 8192\nhugepages: 1024\nname: payroll\nargs: -name payroll -object"
+        " 'memory-backend-file,id=acme,mem-path=/dev/kvmfr0,size=64M,share=on'\n",
+        """args: -object '{"qom-type":"memory-backend-file","size":1}'\n""",
     ),
     UNRAID: ("# x\nBIND=0000:01:00.0|495852196 0000:0A:00.0\n", "BIND = 0000:01:00.0"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as registry
@@ -26,17 +27,6 @@ def file(path: str, text: str) -> str:
     made = formats.file(path, text.encode(), Names(), NOBODY)
     assert made is not None
     return made.decode()
-
-
-@pytest.mark.parametrize("name", catalogue.names())
-def test_every_file_that_a_diagnosis_reads_has_a_format(name: str) -> None:
-    capture = catalogue.capture(name)
-    made = redact(capture)
-    out = dict(made.left_out)
-    strays = ("/dev/kvmfr0", "/etc/apparmor", "/usr/local/bin")
-    unknown = [p for p in capture.files if p.startswith(strays)]
-    assert out.get("file of no known format", 0) <= len(unknown)
-    assert "command of no known format" not in out
 
 
 @pytest.mark.parametrize(
@@ -294,9 +284,7 @@ def test_what_the_system_lies_on_is_kept_and_its_server_is_not() -> None:
 @pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
 def test_all_that_is_collected_has_a_format(pattern: str) -> None:
     path = pattern.replace("card*-*", "card0-DP-1").replace("*", "0")
-    made = formats.file(path, b"0\n", Names(), NOBODY)
-    # Scripts of the host's own say anything: they never leave it.
-    assert (made is None) == ("/hooks/" in path)
+    assert formats.file(path, b"0\n", Names(), NOBODY) is not None
 
 
 @pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
@@ -313,7 +301,7 @@ def test_every_command_that_may_be_run_has_a_format(argv: tuple[str, ...]) -> No
     assert programs.words(argv, Names())[0] == argv[0]
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
 def test_every_parameter_that_is_asked_for_is_known(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

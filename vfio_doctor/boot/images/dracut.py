@@ -51,6 +51,8 @@ class Dracut(ImageMaker):
         )
 
     def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
-        """Yield the drop-in."""
+        """Yield the drop-in, if the image is to load anything more."""
+        if not modules:
+            return
         line = f'force_drivers+=" {" ".join(modules)} "'
         yield from with_lines(host, CONFIG, (line,))

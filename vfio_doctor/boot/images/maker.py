@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import content
 from vfio_doctor.facts.base import CannotFix
@@ -12,6 +12,7 @@ from vfio_doctor.model import CommandStep, FileStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import RebuildImages, Step
@@ -65,7 +66,7 @@ class ImageMaker:
             raise CannotFix(NO_IMAGE.filled(tool=self.name))
         if isinstance(images, Missing) and images.why is not Why.NOT_CAPTURED:
             raise CannotFix(images.message, images.why)
-        edits = list(self.configured(host, change.modules))
+        edits = list(self.configured(host, change.modules)) if change.modules else []
         known = () if isinstance(images, Missing) else images
         held = (
             *(f"/{module.replace('_', '-')}.ko" for module in change.modules[:1]),
@@ -73,7 +74,8 @@ class ImageMaker:
         )
         why = READ_BACK.filled(held=held)
         made: list[Step] = [CommandStep(build, why=BUILD)]
-        made += [CommandStep((self.lister, i), why=why, shows=held) for i in known]
+        read = known if held else ()
+        made += [CommandStep((self.lister, i), why=why, shows=held) for i in read]
         return [CommandStep((), build, why=BUILD_BACK), *edits], made
 
     def _expected(self, host: Reader) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from vfio_doctor.facts.accounts import (
     ActiveSeat,
     HumanUser,
 )
-from vfio_doctor.facts.base import C, MissingFact
+from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.kvmfr.node import KvmfrNode, KvmfrNodes
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.node import READ_WRITE, looks, may_open
@@ -24,7 +24,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.base import C, Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.udev_effects import Assigned, Effects
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # What resets one function and nothing else (drivers/pci/pci.c, pci_reset_fn_methods).
 # ``bus`` is listed for the first function of a card before the others are known.
 ALONE = frozenset(("device_specific", "acpi", "flr", "af_flr", "pm"))
-# The first 64 bytes, which everybody may read; what is gone answers with ones.
-HEADER = 64
+# Everybody may read the first 64 bytes, and root gets all that there are: what is
+# gone answers with ones.
+SPACE = 4096
 GONE = b"\xff\xff"
 AWAKE = "D0"
 
@@ -71,7 +72,7 @@ class SilentDevices(NamedTuple):
                 unread.append(power)
             if power != AWAKE:
                 continue
-            data = host.read_bytes(f"{DEVICES}/{state.bdf}/config", HEADER)
+            data = host.read_bytes(f"{DEVICES}/{state.bdf}/config", SPACE)
             if isinstance(data, bytes):
                 (silent if data[:2] == GONE else seen).append(state.bdf)
             elif data.why not in (Why.ABSENT, Why.NOT_CAPTURED):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Kind, Missing, Why, read_text
+from vfio_doctor.host.reader import UNSAID, Kind, Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.pci import is_address, is_vfio_driver, overridden
@@ -20,13 +20,15 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeVar
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.module_config import Note
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
 VFIO_PCI = "vfio_pci"
 # The argument that our own repair binds devices by address with.
 BIND = "vfio-doctor.bind"
@@ -225,7 +227,7 @@ class Said:
         """Return an answer; note it if it may hide something."""
         if not isinstance(answer, Missing):
             return answer
-        if answer.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+        if answer.why not in UNSAID:
             self.unread.append(answer)
         return nothing
 

@@ -28,14 +28,27 @@ class PciTree(NamedTuple):
         """Read where each function's link leads to."""
         above, unread = {}, None
         for one in facts[PciDevices].devices:
-            target = host.readlink(f"{DEVICES}/{one.bdf}")
-            if isinstance(target, Missing):
-                unread = unread or target
-                continue
-            way = tuple(filter(is_address, target.split("/")))
-            above[one.bdf] = tuple(part for part in way if part != one.bdf)
+            way = _way(host, one.bdf)
+            if isinstance(way, Missing):
+                unread = unread or way
+            else:
+                above[one.bdf] = way
         return cls(above, unread)
 
     def parent(self, bdf: str) -> str:
         """Return the bridge that a function is right below, or ""."""
         return next(reversed(self.above.get(bdf, ())), "")
+
+
+def way_to(host: Reader, bdf: str) -> tuple[str, ...] | None:
+    """Return the bridges above one function, the nearest last; None if not known."""
+    way = _way(host, bdf)
+    return None if isinstance(way, Missing) else way
+
+
+def _way(host: Reader, bdf: str) -> tuple[str, ...] | Missing:
+    target = host.readlink(f"{DEVICES}/{bdf}")
+    if isinstance(target, Missing):
+        return target
+    way = filter(is_address, target.split("/"))
+    return tuple(part for part in way if part != bdf)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
 from vfio_doctor.facts.pci.devices import PciDevices, members
 from vfio_doctor.facts.pci.groups import blocks, same_card
+from vfio_doctor.facts.pci.isolation import Isolation, joining
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.tree import PciTree
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import BRIDGE, is_vfio_driver
+from vfio_doctor.parse.pci import is_vfio_driver
+from vfio_doctor.parse.pci_config import Acs
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -98,7 +101,7 @@ def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> V
         return Verdict(False, NO_GROUP)
     needs = facts[HostNeeds]
     others = [o for o in group if o.bdf != device.bdf and blocks(o)]
-    bridge = _joining(device, group, facts[PciTree])
+    bridge = _joining(device, group, facts)
     kept = _kept(device, others, bridge, needs)
     if kept is not None:
         return Verdict(False, kept)
@@ -117,17 +120,15 @@ def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> V
     return Verdict(True, _free(device, others))
 
 
-def _joining(device: PciDevice, group: tuple[PciDevice, ...], tree: PciTree) -> str:
-    """Return the bridge that joins a function to its group, or "".
-
-    The kernel looks for ACS at each bridge up to the root: one that is in the group
-    itself has none (drivers/iommu/iommu.c, pci_device_group).
-    """
-    bridges = [one.bdf for one in group if one.class_.startswith(BRIDGE)]
-    above = [bdf for bdf in tree.above.get(device.bdf, ()) if bdf in bridges]
-    if device.bdf in tree.above:
-        return above[-1] if above else ""
-    return bridges[0] if len(bridges) == 1 else ""
+def _joining(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> str:
+    """Return the bridge that joins a function to its group, or ""."""
+    bridge = joining(facts[PciTree].above.get(device.bdf), group)
+    try:
+        seen = facts[Isolation].acs.get(bridge)
+    except MissingFact:
+        seen = None
+    # What is seen of a bridge above a wanted device goes before what its group tells.
+    return "" if seen is Acs.ON else bridge
 
 
 def _kept(

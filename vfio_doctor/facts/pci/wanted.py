@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import NotApplicable, missing_fact
 from vfio_doctor.facts.pci.claims import STANDING, Claim, ClaimKind, Said, claims
@@ -14,6 +14,7 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import NoReturn
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice

@@ -11,6 +11,8 @@ from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.host.redaction.programs import missing
 from vfio_doctor.host.redaction.public import is_module
+from vfio_doctor.parse.pci import is_vfio_driver
+from vfio_doctor.parse.pci_config import skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +66,8 @@ def _in_parts(text: str, names: Names) -> str:
 
 
 def _driver(text: str, names: Names) -> str:
+    if is_vfio_driver(text) and not is_module(text):
+        return "vfio-pci"
     return text if is_module(text) else names.name("module", text)
 
 
@@ -154,6 +158,7 @@ def uevent(text: str, names: Names) -> str:
 
 
 def header(data: bytes, names: Names) -> bytes:
-    """Return the standard header of a function: ids and addresses, no serial number."""
-    names.leave_out("byte of a device's registers", max(0, len(data) - 64))
-    return data[:64]
+    """Return a function's standard header, and its ACS: no serial number."""
+    kept = skeleton(data)
+    names.leave_out("byte of a device's registers", max(0, len(data) - len(kept)))
+    return kept

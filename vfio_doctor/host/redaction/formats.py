@@ -48,7 +48,11 @@ PLACES = frozenset(
 FILE_SYSTEMS = frozenset(
     ("ext4", "ext3", "xfs", "btrfs", "vfat", "zfs", "f2fs", "bcachefs")
 )
-SHARES = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "9p"))
+SHARES = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "9p", "afs", "lustre")
+)
+# What the system itself needs may lie below these.
+OWN = ("home", "usr", "var")
 
 
 def parameter_file(text: str, names: Names) -> str:
@@ -61,8 +65,8 @@ def parameter_file(text: str, names: Names) -> str:
 def mounts(text: str, names: Names) -> str:
     """Return the mounts of huge pages and disks: a disk in use stays with the host.
 
-    Shares are nobody's business, but for one that the system itself lies on; nor is
-    what volumes and places are called.
+    Shares are nobody's business, but for those that the system itself or its homes lie
+    on; nor is what volumes and places are called.
     """
     lines = text.splitlines()
     kept = [shown for line in lines if (shown := _mount(line, names))]
@@ -76,8 +80,9 @@ def _mount(line: str, names: Names) -> str:
         return scrub.words(line, names)
     if len(words) < 3:
         return ""
-    if words[2] in SHARES and words[1] in PLACES:
-        return f"share {words[1]} {words[2]} rw 0 0"
+    if words[2] in SHARES:
+        place = _place(words[1], names)
+        return f"share {place} {words[2]} rw 0 0" if place else ""
     if not (words[0].startswith("/dev/") or words[2] == "zfs"):
         return ""
     parts = (arguments.disk(part, names) for part in re.split(":(?=/dev/)", words[0]))
@@ -87,6 +92,14 @@ def _mount(line: str, names: Names) -> str:
         place = f"/{names.hidden(place.lstrip('/'))}"
     kind = words[2] if words[2] in FILE_SYSTEMS else "ext4"
     return f"{device} {place} {kind} rw 0 0"
+
+
+def _place(text: str, names: Names) -> str:
+    """Return where a share is mounted, "" if the system can do without it."""
+    if text in PLACES:
+        return text
+    top, _, rest = text.lstrip("/").partition("/")
+    return f"/{top}/{names.hidden(rest)}" if top in OWN and rest else ""
 
 
 def cgroups(text: str, names: Names) -> str:
@@ -178,10 +191,10 @@ ROWS = (
             "/sys/class/drm/*/modes",
             "/sys/kernel/iommu_groups/*",
             "/sys/kernel/mm/hugepages/*",
-            "/sys/class/iommu/*/intel-iommu/*",
         ),
         systems.words,
     ),
+    Row(("/sys/class/iommu/*/intel-iommu/*",), kernel_files.capability),
     Row(
         ("/sys/class/drm/*/status", "/sys/class/drm/*/enabled"),
         passthrough.connector,
@@ -258,7 +271,16 @@ ROWS = (
     ),
     Row(
         (
+            "/etc/initramfs-tools/hooks/*",
+            "/etc/initcpio/install/*",
+            "/usr/lib/dracut/modules.d/*/module-setup.sh",
+        ),
+        passthrough.image_hook,
+    ),
+    Row(
+        (
             "/etc/initramfs-tools/scripts/*",
+            "/etc/libvirt/hooks/*",
             "/etc/initcpio/hooks/*",
             "/usr/*bin/*vfio*",
             "/*bin/*vfio*",
@@ -269,6 +291,7 @@ ROWS = (
     Row(("/boot/config/vfio-pci.cfg",), passthrough.unraid),
     Row(("*/systemd/system/*.service*",), passthrough.unit),
     Row(("/etc/driverctl.d/*",), systems.words),
+    Row(("/var/lib/vfio-doctor/groups",), passthrough.groups),
     Row(("/etc/sysfs.conf", "/etc/sysfs.d/*.conf"), passthrough.sysfs),
     Row(("/etc/sysctl.conf", "*/sysctl.d/*.conf"), passthrough.settings),
     Row(("/proc/net/route",), passthrough.routes),
@@ -293,6 +316,8 @@ ROWS = (
     Row(("/etc/apparmor.d/*",), confinement.apparmor),
     Row(("/sys/kernel/security/apparmor/profiles",), confinement.profiles),
 )
+# What modprobe.d runs in place of loading a module, wherever that lies.
+_SCRIPT = Row((), passthrough.script)
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,
     "/usr/lib/passwd": accounts.passwd,
@@ -311,6 +336,8 @@ def file(path: str, data: bytes, names: Names, need: Needed) -> bytes | None:
     if path in _ACCOUNTS:
         return _coded(data, lambda text: _ACCOUNTS[path](text, names, need))
     row = next((row for pattern, row in _COMPILED if pattern.match(path)), None)
+    if row is None and path in names.scripts:
+        row = _SCRIPT
     if row is None:
         return None
     if row.binary is not None:

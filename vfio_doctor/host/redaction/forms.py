@@ -32,6 +32,12 @@ NUMBER = re.compile(r"[-+]?(?:\d{1,6}|0[xX]0{0,8}[0-9a-fA-F]{1,8})[KMGkmg]?")
 _PLAIN = re.compile(
     r"\d{1,6}(?:[kKMG]i?B?)?|20\d{6}(?:\d{4})?|0x0{0,8}[0-9a-f]{1,8}|v?\d{1,4}|rc\d{1,2}"
 )
+# What the kernel itself calls disks, controllers and network cards: all hosts do.
+_DEVICE = re.compile(
+    r"[hsv]d[a-z]{1,2}\d{0,2}|nvme\d{1,2}(?:c\d{1,2})?(?:n\d{1,2}(?:p\d{1,3})?)?"
+    r"|mmcblk\d{1,2}(?:p\d{1,2})?|(?:md|bcache|loop|zram|ram)\d{1,3}(?:p\d{1,2})?"
+    r"|subsys\d{1,2}|eth\d{1,2}|wlan\d{1,2}"
+)
 PCI_IDS = re.compile(rf"[{_H}]{{1,8}}(?::[{_H}]{{1,8}}){{1,5}}")
 NAMES_KVMFR = "kvmfr"
 
@@ -62,7 +68,10 @@ def in_parts(text: str, names: Names, kind: str = "name") -> str:
 
 def part(text: str, names: Names, kind: str = "name") -> str:
     """Return one run of letters and digits, hidden unless it is known."""
-    if public.is_word(text) or _PLAIN.fullmatch(text):
+    if public.is_word(text) or _PLAIN.fullmatch(text) or _DEVICE.fullmatch(text):
+        return text
+    number, word = text[:2], text[2:]
+    if number.isdigit() and word.isalpha() and public.is_word(word):
         return text
     return names.name(kind, text)
 

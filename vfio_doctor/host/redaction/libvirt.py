@@ -10,7 +10,7 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
-from vfio_doctor.parse.domain_memory import json_fields
+from vfio_doctor.parse.qemu_options import json_fields
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -311,6 +311,12 @@ _QEMU_WORDS = listed(
     " ivshmem shmmem-shmem0 shmem0 memory-backend-memfd -hv-evmcs invtsc=on"
     " pcie-root-port"
 )
+
+
+def qemu_word(text: str, names: Names) -> str:
+    """Return a word of a command line of QEMU's, quoted for a shell."""
+    shown = html.unescape(_qemu(text, names))
+    return f"'{shown}'" if shown.startswith("{") else shown
 
 
 def _qemu(text: str, names: Names) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import scrub
+from vfio_doctor.host.redaction import arguments, libvirt, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself
-from vfio_doctor.parse.pve import parse_pve
+from vfio_doctor.parse.pve import Line, hosts, lines
+from vfio_doctor.parse.recorded_groups import parse as parse_groups
+from vfio_doctor.parse.shell_words import words
 from vfio_doctor.parse.systemd_unit import limit_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +33,21 @@ _CAPABILITIES = listed(
     SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
     """
 )
+# What reserves huge pages is told by its name, wherever it stands.
+_RESERVES = "nr_hugepages"
+# Settings of a VM of Proxmox VE's, and what they may say.
+_PVE = {
+    "memory": re.compile(r"(?:current=)?\d{1,8}"),
+    "hugepages": re.compile(r"2|1024|any"),
+    "numa": re.compile(r"[01]"),
+    "keephugepages": re.compile(r"[01]"),
+    "balloon": re.compile(r"\d{1,8}"),
+    "cores": re.compile(r"\d{1,4}"),
+    "sockets": re.compile(r"\d{1,2}"),
+    "bios": re.compile(r"ovmf|seabios"),
+    "machine": re.compile(r"(?:type=)?(?:q35|pc)(?:-(?:i440fx|q35)-\d{1,2}\.\d{1,2})?"),
+    "cpu": re.compile(r"(?:cputype=)?(?:host|max|kvm64|x86-64-v[1-4](?:-AES)?)"),
+}
 # systemd reads over sections that begin like this.
 _OTHER_SECTION = "[X-Hidden]"
 _OTHER_CAPABILITY = "CAP_HIDDEN"
@@ -80,8 +97,24 @@ def script(text: str, names: Names) -> str:
     ]
     if loads_itself(text):
         kept.append("modprobe -i vfio-pci")
+    live = [line for line in lines if not line.lstrip().startswith(("#", ";"))]
+    if any(_RESERVES in line for line in live):
+        kept.append(f"echo {_RESERVES}")
     names.leave_out("line of a script", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *kept))
+
+
+def image_hook(text: str, names: Names) -> str:
+    """Return what puts files into an initramfs: which scripts, and which modules."""
+    return "".join(f"{_hook_line(line, names)}\n" for line in text.splitlines())
+
+
+def _hook_line(line: str, names: Names) -> str:
+    if line.lstrip().startswith("#"):
+        return "#"
+    words = (word.strip("\"';") for word in line.split())
+    known = (word for word in words if is_module(word) or word in names.scripts)
+    return " ".join(scrub.word(word, names) for word in known)
 
 
 def connector(text: str, names: Names) -> str:
@@ -121,12 +154,26 @@ def _kept(what: str, count: int, found: list[str], names: Names) -> str:
 
 
 def proxmox(text: str, names: Names) -> str:
-    """Return the functions that a VM of Proxmox VE gets."""
-    found = [
-        f"hostpci{at}: {address}"
-        for at, address in enumerate(parse_pve(text).addresses)
-    ]
+    """Return what a VM of Proxmox VE gets: functions, memory, and files it maps."""
+    found = [shown for line in lines(text) if (shown := _pve_line(line, names))]
     return _kept("line of a VM", text.count("\n"), found, names)
+
+
+def _pve_line(line: Line, names: Names) -> str:
+    if line.passes:
+        addresses = ";".join(hosts(line.value))
+        return f"{line.key}: {addresses}" if addresses else ""
+    if line.key == "args":
+        held = (libvirt.qemu_word(word.value, names) for word in words(line.value))
+        return f"args: {' '.join(held)}"
+    form = _PVE.get(line.key)
+    return f"{line.key}: {line.value}" if form and form.fullmatch(line.value) else ""
+
+
+def groups(text: str, names: Names) -> str:
+    """Return the groups that a set-up has recorded: addresses, ids and numbers."""
+    found = [one.line for one in parse_groups(text)]
+    return _kept("line of groups", len(text.splitlines()), found, names)
 
 
 def unraid(text: str, names: Names) -> str:
@@ -161,6 +208,12 @@ def routes(text: str, names: Names) -> str:
 
 
 def swaps(text: str, names: Names) -> str:
-    """Return nothing: disks are nobody's business."""
-    names.leave_out("mount", text.count("\n"))
-    return ""
+    """Return which disks are in use as swap, and nothing of files."""
+    lines = text.splitlines()[1:]
+    found = [
+        f"{arguments.disk(line.split()[0], names)} partition 1 0 -2"
+        for line in lines
+        if line.startswith("/dev/")
+    ]
+    names.leave_out("mount", len(lines) - len(found))
+    return "".join(f"{line}\n" for line in ("Filename Type Size Used Priority", *found))

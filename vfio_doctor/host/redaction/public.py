@@ -57,10 +57,11 @@ subsystem sudoers swap sys sysctl syslinux system systemd systemd-boot tables ta
 tap target tcp tmp tmpfiles toml toolboxenv top tpm tpmrm tty type ublue uevent uki unix
 unit updates update upgrade uptime urandom usb user usr uuid vendor version vga virbr
 vfat vhost video viot virt virtual vmlinuz vmlinux weak whitelist win x x64 x86 xml xz
-zero zst zram zone 64 32 abi acs builtin dep symbols order alias softdep sig lost found
-autosuspend btrfs camera cdrom compat dm notify e2scrub evdev fido gpiochip hwclock
+zero zst zram zone 64 32 abi acs builtin dep symbols order alias softdep sig lost
+found autosuspend btrfs camera cdrom compat dm doctor notify e2scrub evdev fido gpiochip
 image dissect infiniband input integration iocost memory mouse auto link bridge dhcp
-setup persistent alsa controller storage mtd tape v4l switch probe sensor serial special
+hwclock setup persistent alsa controller storage mtd tape v4l switch probe sensor serial
+special
 names touchpad uaccess udev udevd late nvidia nouveau amdgpu radeon i915 xe snd hda
 virtio kvm kvmfr vfio nvme sata ahci libsystemd-shared map contrib ls bash sh false true
 gnu x86_64 aarch64 kernel-params libvirt-qemu libvirtd virtqemud virtqemud.socket
@@ -79,6 +80,11 @@ d0 d1 d2 d3hot specific af flr cxl append sriov totalvfs numvfs bak orig rpmsave
 snapshot ttys userfaultfd vcs vcsa vcsu vda arbiter ports fbdev fuse uhid uinput uvc
 vhci udmabuf ntsync select pop reuse logind resolved kb by-id by-path by-uuid by-label
 driverctl sysfs overcommit nr free libvirtd sock socket sockets service virtqemud wants
+initcpio audit noiommu uuids template targeted mls minimum cil hll pp pm cxl setup.sh
+swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl
+fabrics ata controllers nvme-subsystem
+swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl fabrics
+ata controllers nvme-subsystem doctor
 """
 # Kernels and distributions: parts of a release, of names of images and systems.
 _SYSTEMS = """

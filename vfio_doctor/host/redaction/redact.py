@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import CommandResult, ProbeResult
     from vfio_doctor.host.redaction.accounts import Needed
 
+# Of SELinux's reference policy.
+_LABELS = frozenset(
+    ("s0", "s0-s0", "c0.c1023", "unconfined_u", "object_r", "system_r", "system_u")
+)
 UNKNOWN = "left out: {} bytes, its format is not known"
 
 
@@ -41,12 +45,23 @@ def redact(capture: Capture) -> Redaction:
     names = Names("\n".join(_texts(capture)) if before else None)
     need = accounts.needed(capture)
     names.people = accounts.people(capture)
+    names.scripts = frozenset(_scripts(capture))
     for text in _passwd(capture):
         accounts.passwd(text, names, need)
     paths.order_files(_paths(capture), names)
     names.forget_counts()
     made = _redacted(capture, names, need)
     return Redaction(made, names.counts(), names.left_out())
+
+
+def _scripts(capture: Capture) -> Iterator[str]:
+    """Yield the programs that modprobe.d runs in place of loading vfio-pci."""
+    for path, data in capture.files.items():
+        if "/modprobe.d/" in path and isinstance(data, bytes) and b"install" in data:
+            for line in data.decode("utf-8", "surrogateescape").splitlines():
+                words = line.split()
+                if words[:1] == ["install"] and "vfio" in "".join(words[1:2]):
+                    yield "".join(words[2:3]).rstrip(";")
 
 
 def _passwd(capture: Capture) -> Iterator[str]:
@@ -85,7 +100,7 @@ def _redacted(old: Capture, names: Names, need: Needed) -> Capture:
         name=old.name,
         caller=old.caller,
         files=_files(old, names, need),
-        stats={paths.path(p, names): _stat(s, names) for p, s in old.stats.items()},
+        stats=_all_stats(old, names),
         lists={paths.path(p, names): _list(p, v, names) for p, v in old.lists.items()},
         commands=_commands(old, names, need),
         udev={key: devices.devices(value, names) for key, value in old.udev.items()},
@@ -139,7 +154,19 @@ def _commands(
     return found
 
 
-def _stat(value: Stat | Missing, names: Names) -> Stat | Missing:
+def _all_stats(old: Capture, names: Names) -> dict[str, Stat | Missing]:
+    """Return what is known of files; of times only which was before which."""
+    times = sorted({stat.mtime for stat in _stats(old) if stat.mtime})
+    ranks = {0: 0, **{time: rank for rank, time in enumerate(times, 1)}}
+    return {
+        paths.path(path, names): _stat(value, ranks, names)
+        for path, value in old.stats.items()
+    }
+
+
+def _stat(
+    value: Stat | Missing, ranks: Mapping[int, int], names: Names
+) -> Stat | Missing:
     if isinstance(value, Missing):
         return programs.missing(value, names)
     return value._replace(
@@ -147,7 +174,7 @@ def _stat(value: Stat | Missing, names: Names) -> Stat | Missing:
         group=names.group(value.group),
         target=paths.path(value.target, names),
         label=_label(value.label, names),
-        mtime=0,
+        mtime=ranks[value.mtime],
     )
 
 
@@ -157,11 +184,12 @@ def _label(text: str, names: Names) -> str:
 
 
 def _label_part(text: str, names: Names) -> str:
+    from vfio_doctor.host.redaction.confinement import RECORDS
     from vfio_doctor.host.redaction.scrub import is_known
 
     stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
     plain = stem.replace("_", "-")
-    known = is_known(plain) or text in ("s0", "s0-s0", "c0.c1023", "unconfined_u")
+    known = is_known(plain) or text in _LABELS or text in RECORDS
     return text if known else names.hidden(text)
 
 

@@ -7,7 +7,9 @@ from support.fixture_hosts.hardware import pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
 from support.fixture_hosts.systems import MSRS
-from vfio_doctor.host.reader import Kind, Stat
+from vfio_doctor.facts.pci.recorded_groups import RECORD
+from vfio_doctor.host.reader import CommandResult, Kind, Stat
+from vfio_doctor.parse.recorded_groups import RecordedGroup
 
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 SCRIPT = "/usr/local/bin/vfio-pci-override.sh"
@@ -258,8 +260,48 @@ RESETS = (
     ),
     AMD.but("vfio-card-answers", "the card while a VM runs", *awake(ANSWERS)),
 )
+
+
+def recorded(bdf: str, ids: str, group: int) -> Parts:
+    """Return what a set-up has noted of the first card."""
+    address = f"0000:{bdf}"
+    held = RecordedGroup(address, ids, group, (address,))
+    return file(RECORD, f"{held.line}\n")
+
+
+REFUSED = (
+    "[    3.112233] igc 0000:06:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT"
+    " domain=0x0010 address=0xfff00000 flags=0x0020]\n"
+)
 HOSTS = (
     *RESETS,
+    AMD.but(
+        "vfio-address-moved",
+        "N6: the address in the VM's definition was that of the card at set-up",
+        vm("08:00.0", "08:00.1"),
+        recorded("08:00.0", "10de:1b80", 11),
+    ),
+    AMD.but(
+        "vfio-address-as-before",
+        "all is where it was at set-up",
+        vm("08:00.0", "08:00.1"),
+        recorded("08:00.0", "10de:2482", 12),
+    ),
+    AMD.but(
+        "vfio-kernel-without-reset",
+        "zen-kernel#380: the card works once, since an update of the kernel",
+        file("/proc/sys/kernel/osrelease", "6.12.23\n"),
+    ),
+    AMD.but(
+        "vfio-kernel-with-reset",
+        "the update after it",
+        file("/proc/sys/kernel/osrelease", "6.12.25\n"),
+    ),
+    AMD.but(
+        "vfio-network-card-refused",
+        "N10: the network card fails since the IOMMU is on",
+        Parts(commands={("dmesg",): CommandResult(("dmesg",), 0, REFUSED, "")}),
+    ),
     AMD.but(
         "vfio-vm-with-huge-pages",
         "a VM with huge pages, as its maker meant it",

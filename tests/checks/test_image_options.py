@@ -1,0 +1,89 @@
+"""Options of modprobe.d that the initramfs has loaded a module without."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import hosts
+from support.fixture_hosts.parts import Parts, Recipe, capture, file
+from support.fixture_hosts.recipes.old_image import (
+    ADDED,
+    HOSTS,
+    IMAGE,
+    LIST,
+    OPTIONS,
+    SYSFS,
+    dated,
+)
+from vfio_doctor.diagnosis.judge import judge
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.image_options import is_same
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.model import CheckResult, RebuildImages, Status
+
+REGISTRY = load()
+OLD = HOSTS[0]
+NO_TIMES = (dated(IMAGE, 0), dated(OPTIONS, 0))
+
+
+def ended(recipe: Recipe) -> CheckResult:
+    check = REGISTRY.check("module-options-not-in-image")
+    assert check is not None
+    return judge(check, Facts(CapturedHost(capture(recipe))), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((), Status.FAIL),
+        (NO_TIMES, Status.FAIL),
+        ((dated(IMAGE, ADDED + 60),), Status.PASS),
+        ((file(SYSFS, "Y\n"),), Status.PASS),
+        ((file(LIST, "vfio_pci\n"),), Status.PASS),
+        ((file("/proc/cmdline", "vfio_iommu_type1.allow_unsafe_interrupts=0\n"),),
+         Status.PASS),
+    ],
+    ids=["old", "no times", "newer image", "in force", "not in it", "argument"],
+)  # fmt: skip
+def test_what_is_an_old_option(parts: tuple[Parts, ...], status: Status) -> None:
+    assert ended(OLD.but("x", "", *parts)).status is status
+
+
+def test_the_images_are_made_anew_and_read_back() -> None:
+    (diagnosis,) = ended(OLD).diagnoses
+    assert diagnosis.fix is not None
+    assert diagnosis.fix.changes == (RebuildImages((), (OPTIONS,)),)
+    assert "update-initramfs" in str(diagnosis.finding.advice)
+
+
+@pytest.mark.parametrize("path", [SYSFS, LIST])
+def test_what_may_not_be_read_is_not_known(path: str) -> None:
+    host = hosts.changed(
+        CapturedHost(capture(OLD)), files={path: Missing(path, Why.DENIED)}
+    )
+    check = REGISTRY.check("module-options-not-in-image")
+    assert check is not None
+    assert judge(check, Facts(host), REGISTRY).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("given", "running", "same"),
+    [
+        ("1", "Y", True),
+        (None, "Y", True),
+        ("off", "Y", False),
+        ("maybe", "Y", True),
+        ("0x10", "16", True),
+        ("010", "8", True),
+        ("10", "8", False),
+        ("junk", "8", True),
+        ("10de:1", "(null)", False),
+        (None, "3", True),
+    ],
+)
+def test_values_are_compared_as_the_kernel_reads_them(
+    given: str | None, running: str, same: bool
+) -> None:
+    assert is_same(given, running) is same

@@ -1,0 +1,105 @@
+"""A device that only the command line names, and hosts where nothing names one."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.fixture_hosts import catalogue
+from support.fixture_hosts.parts import Parts, file
+from support.machines import PCI, function, whole
+from support.with_cards import BASE, CARD, NVME, OWN, boot_vga, card, own
+from vfio_doctor.checks.boot.unnamed import VfioNothingNamed
+from vfio_doctor.checks.vfio.binding import VfioNotBound
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry, load
+from vfio_doctor.diagnosis.report import assemble
+from vfio_doctor.facts.base import Facts, Options
+from vfio_doctor.fixes.vfio.binding import BindCard
+from vfio_doctor.model import CheckResult, RunInfo, Severity, Status
+from vfio_doctor.report.text import failed
+
+NIC = "0000:04:00.0"
+DRM = "/sys/class/drm"
+LIT = Parts(
+    {
+        f"{PCI}/{OWN}/drm/card0/uevent": "",
+        f"{DRM}/card0-DP-1/status": "connected\n",
+        f"{DRM}/card0-DP-1/enabled": "enabled\n",
+        f"{PCI}/{CARD}/drm/card1/uevent": "",
+        f"{DRM}/card1-DP-2/status": "disconnected\n",
+    }
+)
+SCREEN = (own("i915"), boot_vga(OWN), LIT)
+
+
+def asked(device: str, *parts: Parts) -> CheckResult:
+    facts = Facts(whole(*BASE, *parts), Options(devices=(device,)))
+    return diagnose(facts, Registry((VfioNotBound,), (BindCard,), (), ()))[0]
+
+
+@pytest.mark.parametrize(
+    ("device", "parts", "right"),
+    [
+        (CARD, (card("amdgpu"), *SCREEN), "vfio-asked-free"),
+        (CARD, (card("amdgpu"), own("i915"), boot_vga(CARD)), "vfio-asked-stays"),
+        (CARD, (card("amdgpu"),), "vfio-asked-stays"),
+        (CARD, (card(None), *SCREEN), "vfio-asked-idle"),
+        (NVME, (), "vfio-asked-stays"),
+        (NIC, (function(NIC, "8086:1521", "020000", "igb", 4),), "vfio-asked-unsure"),
+    ],
+    ids=["free", "its screen", "the only one", "no driver", "root on it", "route"],
+)
+def test_what_stands_in_the_way(
+    device: str, parts: tuple[Parts, ...], right: str
+) -> None:
+    (found,) = asked(device, *parts).diagnoses
+    assert (found.finding.message.id, found.severity) == (right, Severity.INFO)
+    # What is refused is never offered beside the reason.
+    offered = found.fix is not None and found.fix.cannot is None
+    assert offered <= (right not in ("vfio-asked-stays", "vfio-asked-unsure"))
+
+
+def test_what_a_driver_of_vfio_has_needs_no_word() -> None:
+    assert asked(CARD, card("vfio-pci"), *SCREEN).status is Status.PASS
+
+
+def test_a_card_is_told_once() -> None:
+    sound = function("0000:01:00.1", "10de:228b", "040300", "snd_hda_intel", 1)
+    facts = Facts(
+        whole(*BASE, card("amdgpu"), sound, *SCREEN),
+        Options(devices=("01:00.0", "01:00.1")),
+    )
+    result = diagnose(facts, Registry((VfioNotBound,), (), (), ()))[0]
+    (found,) = result.diagnoses
+    assert "0000:01:00.0 and 0000:01:00.1 could be given" in str(found.finding.message)
+
+
+def unnamed(*parts: Parts, line: str = "intel_iommu=on") -> CheckResult:
+    facts = Facts(whole(*BASE, *parts, file("/proc/cmdline", f"quiet {line}\n")))
+    return diagnose(facts, Registry((VfioNothingNamed,), (), (), ()))[0]
+
+
+def said(found: CheckResult) -> list[str]:
+    return [d.finding.message.id for d in found.diagnoses]
+
+
+TWO = (card("nvidia"), own("nvidia", "10de:1b80"))
+
+
+def test_nvidia_has_both() -> None:
+    assert said(unnamed(*TWO)) == ["vfio-unnamed-nvidia"]
+    assert said(unnamed(card("nvidia"), own("i915"))) == []
+    assert unnamed(*TWO, line="").status is Status.NOT_APPLICABLE
+    assert unnamed(card("vfio-pci"), own("nvidia")).status is Status.NOT_APPLICABLE
+
+
+def test_one_card() -> None:
+    assert said(unnamed(card("amdgpu"), line="iommu=pt")) == ["vfio-unnamed-one-card"]
+    assert said(unnamed(line="iommu=pt")) == []
+
+
+def test_the_note_on_cards_comes_before_what_explains_nothing() -> None:
+    host = catalogue.host("case-vfio-05-ubuntu-nvidia-holds-both")
+    facts = Facts(host)
+    report = assemble(host, facts, diagnose(facts, load()), RunInfo("", 0, "a test"))
+    assert failed(report)[0].id == "vfio-nothing-named"

@@ -1,0 +1,104 @@
+"""What is told of a set-up before its reboot, and item by item after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import engine_trees as trees
+from support import played_images
+from support import played_machine as played
+from support.machines import PCI
+from support.played_place import place
+from support.unbound_card import AUDIO, CARD, unbound
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.journal_notes import notes
+from vfio_doctor.commands.setup import passthrough
+from vfio_doctor.commands.verify import look as verify
+from vfio_doctor.facts.pci.recorded_groups import RECORD
+
+pytestmark = pytest.mark.runs("sh")
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(name="host")
+def set_up(tmp_path: Path, capsys: Output) -> played.PlayedHost:
+    host = played_images.host_in(tmp_path, unbound(ids=""))
+    assert passthrough(Chosen(fix=True, yes=True, devices=(CARD,)), place(host)) == 0
+    capsys.readouterr()
+    return host
+
+
+def rebooted(host: played.PlayedHost, bound: bool = True) -> None:
+    root = host.root
+    words = played.next_words(host)
+    trees.put(root, trees.BOOT_ID, "second-boot")
+    trees.put(root, "/proc/cmdline", f"{words}\n")
+    for device, driver in ((CARD, "nouveau"), (AUDIO, "snd_hda_intel")):
+        path = root / f"{PCI}/{device}/uevent".lstrip("/")
+        text = path.read_text()
+        assert f"DRIVER={driver}\n" in text
+        if bound:
+            path.write_text(text.replace(f"DRIVER={driver}", "DRIVER=vfio-pci"))
+    if bound:
+        trees.put(root, "/sys/module/vfio_pci/initstate", "live\n")
+        trees.put(root, "/dev/vfio/11", "")
+    host.moved()
+
+
+def told(host: played.PlayedHost) -> str:
+    return "\n".join(map(str, notes(place(host).machine(host, None))))
+
+
+def test_the_groups_are_recorded(host: played.PlayedHost) -> None:
+    text = (host.root / RECORD.lstrip("/")).read_text()
+    both = f"{CARD},{AUDIO}"
+    assert text == f"{CARD} 10de:2482 11 {both}\n{AUDIO} 10de:228b 11 {both}\n"
+
+
+def test_right_after_it_the_reboot_is_due(
+    host: played.PlayedHost, capsys: Output
+) -> None:
+    assert verify(place(host), quiet=False) == 0
+    assert capsys.readouterr().out == "A reboot is needed: vfio-not-bound.\n"
+
+
+def test_after_the_reboot_each_item_is_told(
+    host: played.PlayedHost, capsys: Output
+) -> None:
+    rebooted(host)
+    said = told(host)
+    for item in (
+        "vfio-pci.ids=10de:2482,10de:228b",
+        f"{CARD} is on vfio-pci",
+        f"{AUDIO} is on vfio-pci",
+        f"{CARD} is in IOMMU group 11",
+        "the module vfio_pci is loaded",
+        "the node /dev/vfio/11",
+    ):
+        assert f"In effect: {item}." in said
+    assert "All 11 changes of the last repair are in effect." in said
+    assert verify(place(host), quiet=False) == 0
+    assert f"In effect: {CARD} is on vfio-pci." in capsys.readouterr().out
+
+
+def test_a_card_that_its_driver_took_is_told_with_the_reason(
+    host: played.PlayedHost, capsys: Output
+) -> None:
+    rebooted(host, bound=False)
+    why = f"{CARD} on vfio-pci: nouveau has it."
+    assert f"A change of the last repair is not in effect: {why}" in told(host)
+    assert verify(place(host), quiet=False) == 1
+    assert f"Not in effect: {why}" in capsys.readouterr().err
+
+
+def test_a_kernel_that_moves_the_group_is_seen(
+    host: played.PlayedHost, capsys: Output
+) -> None:
+    rebooted(host)
+    path = host.root / RECORD.lstrip("/")
+    path.write_text(path.read_text().replace(f",{AUDIO}", f",{AUDIO},0000:09:00.0"))
+    host.moved()
+    assert verify(place(host), quiet=True) == 1
+    assert "at set-up its group held" in told(host)

@@ -1,0 +1,39 @@
+"""Where a host is not set up, nor torn down: nothing would come of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.app.options import Failure
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.live_medium import LiveMedium
+from vfio_doctor.facts.system import Container
+from vfio_doctor.messages import say
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+
+IN_CONTAINER = say(
+    "repair-in-container",
+    "Nothing was changed: this runs inside a container ({kind}), which has neither the "
+    "host's boot loader nor its devices. Run it on the host.",
+)
+ON_LIVE_MEDIUM = say(
+    "repair-on-live-medium",
+    "Nothing was changed: this system runs from a live medium ({mark}), so all that is "
+    "set here is gone when it ends. Install the system first, and run it there.",
+)
+USAGE = 2
+
+
+def refuse(facts: Facts) -> None:
+    """Raise Failure in a container, and on a live medium."""
+    try:
+        kind = facts[Container].kind
+    except MissingFact:
+        kind = ""
+    if kind:
+        raise Failure(str(IN_CONTAINER.filled(kind=kind)), USAGE)
+    mark = facts[LiveMedium].mark
+    if mark:
+        raise Failure(str(ON_LIVE_MEDIUM.filled(mark=mark)), USAGE)

@@ -1,0 +1,263 @@
+"""``vfio-doctor teardown``: what set-ups have left is taken out, in one plan."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.messages import say
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
+    from vfio_doctor.repair.journal_lines import Run
+    from vfio_doctor.repair.teardown import Remains
+    from vfio_doctor.repair.values import Plan
+
+LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+FAILED, USAGE, UNTOLD = 4, 2, 3
+OTHERS_FIX = "teardown-others"
+NOTHING = say("teardown-nothing", "Nothing of such a set-up was found here.")
+NOTHING_SEEN = say(
+    "teardown-nothing-seen",
+    "Nothing of such a set-up was found in what could be looked into.",
+)
+BY_LOOK = say(
+    "teardown-by-look",
+    "Only root may read the journal, so what is set up here is told by its look.",
+)
+JOURNAL_UNUSABLE = say(
+    "teardown-journal-unusable",
+    "The journal cannot be used ({why}), so what is set up here is told by its look.",
+)
+NEEDS_ROOT = say(
+    "teardown-needs-root", "Nothing was changed: this needs root. Run this:"
+)
+NOT_ASKED = say(
+    "teardown-not-asked",
+    "What vfio-doctor has not set up stays: --leftovers takes that out, too.",
+)
+ASK_OTHERS = say(
+    "ask-leftovers", "Take out what recipes, other tools or guides left, too?"
+)
+ASK = say("ask-teardown", "Do this?")
+STILL = say("teardown-still-there", "Still there: {what}")
+GONE = say("teardown-gone", "Nothing of it is set for the next boot any more.")
+REBOOT = say("teardown-reboot", "Reboot: until then, what is in force now stays so.")
+
+
+class Wanted(NamedTuple):
+    """What the options say."""
+
+    passthrough: bool
+    leftovers: bool = False
+    iommu: bool = False
+    dry_run: bool = False
+    yes: bool = False
+
+
+@click.command("teardown", cls=Command, short_help="Take a set-up back.")
+@click.argument("what", type=click.Choice((PASSTHROUGH, LOOKING_GLASS)))
+@click.option(
+    "--leftovers",
+    is_flag=True,
+    help="Also take out what recipes, other tools or guides left, without asking for "
+    "that apart.",
+)
+@click.option(
+    "--iommu",
+    is_flag=True,
+    help="For passthrough: also take out the arguments that switch the IOMMU on, "
+    "unless a VM needs it.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes("user", "capture")
+@click.pass_obj
+@with_examples
+def command(
+    chosen: Chosen,
+    what: str,
+    leftovers: bool,
+    iommu: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Take a set-up back, in one plan that is shown first, with one reboot.
+
+    What vfio-doctor has set up is told by its journal and, if that is lost, by its
+    look. What recipes, other tools or guides left is shown first, and asked for apart.
+    What is not known, or what something else may need, is named and stays.
+    `vfio-doctor undo` takes the tear-down back.
+    Exit status: 0 done, or nothing to do; 2 wrong usage, or not possible here; 3 not
+    all could be looked into; 4 a step failed, or something is still there.
+
+    Examples:
+      vfio-doctor teardown passthrough --dry-run
+      sudo vfio-doctor teardown looking-glass --leftovers
+    """
+    from vfio_doctor.app.place import Place
+
+    if iommu and what != PASSTHROUGH:
+        raise click.UsageError(f"--iommu is for `teardown {PASSTHROUGH}`.")
+    if chosen.capture is not None and not dry_run:
+        raise click.UsageError("A captured host cannot be torn down; add --dry-run.")
+    wanted = Wanted(what == PASSTHROUGH, leftovers, iommu, dry_run, yes)
+    raise click.exceptions.Exit(tear_down(wanted, chosen, Place()))
+
+
+def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
+    """Look, show, ask, plan, ask again, act; return the exit status."""
+    from vfio_doctor.app.diagnosis import options_of
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.app.refused_here import refuse
+    from vfio_doctor.app.repair import interrupted
+    from vfio_doctor.facts.base import Facts
+
+    acts = chosen.capture is None and not wanted.dry_run and place.is_root()
+    status = interrupted(chosen._replace(yes=wanted.yes), place) if acts else None
+    if status is not None:
+        return status
+    host = open_host(chosen.capture) if chosen.capture else place.host()
+    facts = Facts(host, options_of(chosen))
+    refuse(facts)
+    runs = _runs(host, place) if chosen.capture is None else ()
+    return _torn_down(wanted, chosen, place, host, facts, runs)
+
+
+def _runs(host: Reader, place: Place) -> tuple[Run, ...]:
+    """Return the journal's runs; () with the reason told, if it cannot be read."""
+    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.syscalls import StepFailed, reason
+
+    if not place.is_root():
+        to_stderr(BY_LOOK)
+        return ()
+    try:
+        return survey(place.machine(host, None).files).runs
+    except (OSError, StepFailed) as error:
+        to_stderr(JOURNAL_UNUSABLE.filled(why=reason(error)))
+        return ()
+
+
+def _torn_down(
+    wanted: Wanted,
+    chosen: Chosen,
+    place: Place,
+    host: Reader,
+    facts: Facts,
+    runs: tuple[Run, ...],
+) -> int:
+    from vfio_doctor.app.output import emit, look
+    from vfio_doctor.facts.leftovers.leftover import Whose
+    from vfio_doctor.repair.teardown import plan, remains
+    from vfio_doctor.report.teardown import remains_lines
+
+    found = remains(host, facts, wanted.passthrough, runs, wanted.iommu)
+    seen = look(chosen.color, chosen.verbosity, None, chosen)
+    lines = remains_lines(found, seen)
+    theirs = found.of(Whose.OTHERS)
+    if not found.has_ours and not theirs:
+        lines += [str(NOTHING_SEEN if found.unread else NOTHING)]
+    emit("\n".join(lines) + "\n")
+    if not found.has_ours and not theirs:
+        return UNTOLD if found.unread else 0
+    others = bool(theirs) and _takes_others(wanted, place)
+    made, images = plan(host, facts, found, others)
+    _show(made, images, bool(theirs) and not others, wanted, chosen)
+    if not made.steps or wanted.dry_run:
+        return USAGE if made.refused else 0
+    status = _may_act(wanted, place, facts)
+    return _act(made, found, wanted, place, host) if status is None else status
+
+
+def _takes_others(wanted: Wanted, place: Place) -> bool:
+    """Ask apart for what others have left, if there is somebody to ask."""
+    asks = not (wanted.dry_run or wanted.yes) and place.is_root()
+    if wanted.leftovers or not asks or not place.is_terminal():
+        return wanted.leftovers
+    return place.consents(ASK_OTHERS)
+
+
+def _show(
+    made: Plan,
+    images: Message | None,
+    stay: bool,
+    wanted: Wanted,
+    chosen: Chosen,
+) -> None:
+    from vfio_doctor.app.output import emit, look
+    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.report.plan import plan_lines
+
+    seen = look(chosen.color, chosen.verbosity, None, chosen)
+    if made.steps or made.refused:
+        emit("\n" + "\n".join(plan_lines(made, None, seen, wanted.dry_run)) + "\n")
+    for message in (images, NOT_ASKED if stay else None):
+        if message is not None:
+            to_stderr(message)
+
+
+def _may_act(wanted: Wanted, place: Place, facts: Facts) -> int | None:
+    """Return None if the plan may be carried out, else the exit status."""
+    from vfio_doctor.app.repair_machine import (
+        NO_TERMINAL,
+        NOTHING_CHANGED,
+        root_command,
+        to_stderr,
+    )
+
+    if not place.is_root():
+        to_stderr(NEEDS_ROOT)
+        to_stderr(f"  {root_command(facts, sys.argv)}")
+        return USAGE
+    if not wanted.yes and not place.is_terminal():
+        to_stderr(NO_TERMINAL)
+        return USAGE
+    if not wanted.yes and not place.consents(ASK):
+        to_stderr(NOTHING_CHANGED)
+        return 0
+    return None
+
+
+def _act(made: Plan, found: Remains, wanted: Wanted, place: Place, host: Reader) -> int:
+    """Carry the plan out, and look again."""
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.app.repair_machine import lines_of
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.repair.session import apply_plan
+    from vfio_doctor.repair.values import Ending
+
+    tool = found.backend if isinstance(found.backend, BootBackend) else None
+    outcome = apply_plan(made, place.machine(host, tool))
+    lines = lines_of(outcome)
+    if outcome.ending is not Ending.DONE:
+        emit("\n".join(lines) + "\n")
+        return FAILED
+    others = any(fix.id == OTHERS_FIX for fix in made.fixes)
+    left = _left(wanted, others, place)
+    lines += [str(STILL.filled(what=what)) for what in left] or [str(GONE)]
+    emit("\n".join([*lines, str(REBOOT)]) + "\n")
+    return FAILED if left else 0
+
+
+def _left(wanted: Wanted, others: bool, place: Place) -> tuple[Message, ...]:
+    """Return what is there still of that which was to go."""
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.leftovers.leftover import Whose
+    from vfio_doctor.repair.teardown import remains
+
+    host = place.host()
+    runs = _runs(host, place)
+    found = remains(host, Facts(host), wanted.passthrough, runs, wanted.iommu)
+    meant = found.of(Whose.OURS) + (found.of(Whose.OTHERS) if others else ())
+    return tuple(one.what for one in meant)

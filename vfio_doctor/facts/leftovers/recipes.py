@@ -1,0 +1,73 @@
+"""What the removed recipes did beside binding: hooks, rules for USB, groups, images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.image_tool import OSTREE_BOOTED
+from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
+from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
+from vfio_doctor.model import DeleteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.pci.claims import Said
+    from vfio_doctor.host.reader import Reader
+
+HOOK, HOOKS = "/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"
+USB_RULES = "/etc/udev/rules.d/72-usbhp.rules"
+USB_LINE = 'ACTION=="add" SUBSYSTEM=="usb", TAG+="uaccess"'
+DRACUT_FILE = "/etc/dracut.conf.d/vfio.conf"
+DISPATCHER = say("leftover-hook", "the dispatcher of libvirt's hooks, {path}")
+NO_HOOKS = say("leftover-hook-without-hooks", "it has no hook to start")
+HOOK_STAYS = say(
+    "leftover-hook-stays", "it starts the hooks in {folder}, which are yours"
+)
+GROUP = say("leftover-group", "{members} in the group libvirt, by /etc/group")
+GROUP_STAYS = say(
+    "leftover-group-stays", "VMs without a passed-through device need it, too"
+)
+CLIENT_IMAGE = say(
+    "leftover-client-image", "the initramfs that rpm-ostree makes on this host"
+)
+CLIENT_IMAGE_STAYS = say(
+    "leftover-client-image-stays",
+    "if nothing else needs it, run `sudo rpm-ostree initramfs --disable`",
+)
+
+
+def of_passthrough(host: Reader, said: Said) -> Iterator[Leftover]:
+    """Yield them; what VMs without a passed-through device need, too, stays."""
+    text = said.text(HOOK)
+    if "qemu.d" in text and "hooks" in text.lower():
+        shown = DISPATCHER.filled(path=HOOK)
+        if said.names(HOOKS):
+            yield Leftover(shown, Whose.OTHERS, (), HOOK_STAYS.filled(folder=HOOKS))
+        else:
+            yield Leftover(shown, Whose.OTHERS, (DeleteFile(HOOK, NO_HOOKS),))
+    rules = said.text(USB_RULES)
+    if USB_LINE in (line.strip() for line in rules.splitlines()):
+        lines = [line for line in rules.splitlines() if line.strip() == USB_LINE]
+        yield without(USB_RULES, rules, dict.fromkeys(lines), Whose.OTHERS)
+    if isinstance(host.lstat(OSTREE_BOOTED), Missing):
+        return
+    if said.text(DRACUT_FILE):
+        yield Leftover(CLIENT_IMAGE, Whose.OTHERS, (), CLIENT_IMAGE_STAYS)
+    yield from _groups(host)
+
+
+def _groups(host: Reader) -> Iterator[Leftover]:
+    """Yield the line that recipes have copied from the image's list of groups."""
+    own, image = (read_text(host, p) for p in ("/etc/group", "/usr/lib/group"))
+    if isinstance(own, Missing) or isinstance(image, Missing):
+        return
+    if not any(line.startswith("libvirt:") for line in image.splitlines()):
+        return
+    for line in own.splitlines():
+        name, _, rest = line.partition(":")
+        members = tuple(filter(None, rest.rpartition(":")[2].split(",")))
+        if name == "libvirt" and members:
+            shown = GROUP.filled(members=members)
+            yield Leftover(shown, Whose.OTHERS, (), GROUP_STAYS)

@@ -1,0 +1,230 @@
+"""A shell script's words with their places: what a command gets for arguments.
+
+Nothing is run. Variables and arrays that the script itself sets are put in; what only
+a running shell would know is marked. One pass, whatever the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# In a value: a variable's name between two of these.
+MARK = "\0"
+_GAP = re.compile(r"(?:[ \t\r\f\v]|\\\r?\n)+")
+_COMMENT = re.compile(r"#[^\n]*")
+_END = re.compile(r"\n|;+|&+|\|+|[<>()]")
+_PIECE = re.compile(
+    r"[^\s'\"\\;&|<>()$`]+|'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{[^{}]*\}|\$(?:\w+|[@*#?!])"
+    r"|\$\([^()]*\)|`[^`]*`|['\"`$\\]",
+    re.DOTALL,
+)
+_VARIABLE = re.compile(
+    r"\$\{([^{}]*)\}|\$(\w+|[@*#?!])|\$\([^()]*\)|`[^`]*`|\\(.)", re.DOTALL
+)
+_LIST = re.compile(r"[A-Za-z_]\w*\+?=\(")
+_ASSIGNED = re.compile(r"(?:export\s+|local\s+)?([A-Za-z_]\w*)(\+?)=", re.DOTALL)
+# As `ps` shows it: JSON whose quotes no shell has taken away.
+_JSON = '{"'
+_JSON_END = re.compile(r"\}(?=\s|\Z)|\n|\Z")
+_EXPANDED = re.compile(f"{MARK}([^{MARK}]*){MARK}")
+# A script that sets a variable to twice itself, over and over, grows no further.
+MOST_WORDS = 5000
+LONGEST = 1 << 16
+
+
+class Word(NamedTuple):
+    """A word and its characters in the text; ``end`` is the one behind it.
+
+    ``ends``: it is no word, but what ends a command. ``opens``: a list's name.
+    """
+
+    value: str
+    start: int
+    end: int
+    quoted: bool = False
+    ends: bool = False
+    opens: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether nothing in it is left to a running shell."""
+        return MARK not in self.value
+
+    @property
+    def shown(self) -> str:
+        """Return the value, with what is not known as the script has it."""
+        return _EXPANDED.sub(lambda found: f"${found[1] or '(...)'}", self.value)
+
+
+def words(text: str) -> Iterator[Word]:
+    """Yield words, and what ends a command, as the text has them."""
+    at, end, in_list, closes = 0, len(text), False, -1
+    while at < end:
+        if found := _GAP.match(text, at) or _COMMENT.match(text, at):
+            at = found.end()
+            continue
+        if text.startswith(_JSON, at):
+            if closes < at and (close := _JSON_END.search(text, at)):
+                closes = close.start()
+            if text.startswith("}", closes):
+                yield Word(text[at : closes + 1], at, closes + 1, True)
+                at = closes + 1
+                continue
+        if opened := _LIST.match(text, at):
+            yield Word(text[at : opened.end() - 1], at, opened.end(), opens=True)
+            at, in_list = opened.end(), True
+            continue
+        if found := _END.match(text, at):
+            if not in_list or found[0] == ")":
+                in_list = False
+                yield Word(found[0], at, found.end(), ends=True)
+            at = found.end()
+            continue
+        word = _word(text, at)
+        yield word
+        at = word.end
+
+
+def _word(text: str, at: int) -> Word:
+    start, parts = at, []
+    while found := _PIECE.match(text, at):
+        parts.append(_piece(found[0]))
+        at = found.end()
+    quoted = text[start] in "'\""
+    return Word("".join(parts), start, max(at, start + 1), quoted)
+
+
+def _piece(piece: str) -> str:
+    """Return what a piece of a word stands for."""
+    if piece[0] == "'" and len(piece) > 1:
+        return piece[1:-1]
+    if piece[0] == '"' and len(piece) > 1:
+        return _VARIABLE.sub(_in_quotes, piece[1:-1])
+    if piece[0] in "$`\\" and len(piece) > 1:
+        return _VARIABLE.sub(_outside, piece)
+    return piece
+
+
+def _in_quotes(found: re.Match[str]) -> str:
+    if found[3] is not None:
+        return "" if found[3] == "\n" else _escaped(found[3])
+    return _marked(found)
+
+
+def _escaped(char: str) -> str:
+    """Return what a backslash in double quotes leaves of a character."""
+    return char if char in '$`"\\' else f"\\{char}"
+
+
+def _outside(found: re.Match[str]) -> str:
+    return found[3] if found[3] is not None else _marked(found)
+
+
+def _marked(found: re.Match[str]) -> str:
+    return f"{MARK}{found[1] or found[2] or ''}{MARK}"
+
+
+class Script(NamedTuple):
+    """What a script sets, and the commands that it may run, in their order."""
+
+    variables: dict[str, tuple[Word, ...]]
+    commands: tuple[tuple[Word, ...], ...]
+
+
+def read(text: str) -> Script:
+    """Return the commands, with the script's own variables put in."""
+    variables: dict[str, tuple[Word, ...]] = {}
+    commands: list[tuple[Word, ...]] = []
+    command: list[Word] = []
+    opened = ""
+    for word in words(text):
+        if word.opens:
+            commands += _done(command)
+            opened, command = word.value, []
+        elif word.ends and opened:
+            _assign(variables, opened, tuple(command))
+            opened, command = "", []
+        elif word.ends:
+            commands += _done(command)
+            command = []
+        elif not opened and not command and _set(variables, word):
+            continue
+        elif len(command) < MOST_WORDS:
+            command += _expanded(word, variables)
+    return Script(variables, (*commands, *_done(command)))
+
+
+def _done(command: list[Word]) -> list[tuple[Word, ...]]:
+    return [tuple(command)] if command else []
+
+
+def _set(variables: dict[str, tuple[Word, ...]], word: Word) -> bool:
+    """Take an assignment before a command; tell whether it is one."""
+    found = _ASSIGNED.match(word.value)
+    if found is None or word.quoted:
+        return False
+    behind = len(found[0])
+    value = word.value[behind:]
+    # Where the value begins in the text: behind the = and a quote.
+    start = min(word.start + behind + 1, word.end)
+    held = _put(Word(value, start, word.end, True), variables)
+    _assign(variables, found[0], (held,), text=True)
+    return True
+
+
+def _assign(
+    variables: dict[str, tuple[Word, ...]],
+    name: str,
+    value: tuple[Word, ...],
+    *,
+    text: bool = False,
+) -> None:
+    own = name.rstrip("=").rstrip("+").split()[-1]
+    before = variables.get(own, ()) if "+" in name else ()
+    if text and before:
+        last = before[-1]
+        joined = f"{last.value}{value[0].value}"[:LONGEST]
+        value = (*before[:-1], last._replace(value=joined))
+    else:
+        value = (*before, *value)
+    variables[own] = value[:MOST_WORDS]
+
+
+def _expanded(word: Word, variables: dict[str, tuple[Word, ...]]) -> list[Word]:
+    """Return the words that a word stands for."""
+    alone = _EXPANDED.fullmatch(word.value)
+    if alone is None:
+        return [_put(word, variables)]
+    name = alone[1]
+    held = variables.get(name.removesuffix("[@]").removesuffix("[*]"))
+    if held is None:
+        return [word]
+    if word.quoted:
+        return list(held) if name.endswith("[@]") else [_put(word, variables)]
+    return [part for one in held for part in _split(one)]
+
+
+def _split(word: Word) -> list[Word]:
+    """Return the words of a text that is put in without quotes."""
+    return [
+        Word(found[0], word.start + found.start(), word.start + found.end(), True)
+        for found in re.finditer(r"\S+", word.value)
+    ]
+
+
+def _put(word: Word, variables: dict[str, tuple[Word, ...]]) -> Word:
+    """Return a word with the variables inside of it put in."""
+    if word.is_known:
+        return word
+
+    def put(found: re.Match[str]) -> str:
+        held = variables.get(found[1])
+        return held[0].value if held and len(held) == 1 else found[0]
+
+    return word._replace(value=_EXPANDED.sub(put, word.value)[:LONGEST])

@@ -1,0 +1,204 @@
+"""What the journal tells of set-ups: which runs they were, and the way back now.
+
+`undo` takes one run back, and cannot be undone itself. A tear-down takes all runs of
+one kind back with a plan of its own, which `undo` takes back like any other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.leftovers.arguments import IOMMU
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.messages import say
+from vfio_doctor.model import (
+    CommandStep,
+    DeleteFile,
+    DropContext,
+    FileStep,
+    KernelArguments,
+    WriteFile,
+)
+from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
+from vfio_doctor.repair.journal_lines import standing
+from vfio_doctor.repair.values import StepState
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Change
+    from vfio_doctor.repair.journal_lines import Run
+
+BEFORE = say("teardown-as-before", "a set-up has written it")
+MADE = (StepState.DONE, StepState.LATE)
+IOMMU_FIXES = frozenset(("enable-iommu", "remove-iommu-off", "remove-intremap-off"))
+
+
+class Kind(NamedTuple):
+    """A kind of set-up: the repairs that show it, and all that belong to it."""
+
+    core: frozenset[str]
+    more: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Return both."""
+        return self.core | self.more
+
+
+PASSTHROUGH = Kind(
+    frozenset(("bind-card",)),
+    IOMMU_FIXES | {"silence-ignored-msrs", "ignore-unknown-msrs"},
+)
+LOOKING_GLASS = Kind(
+    frozenset(
+        (
+            "grant-kvmfr-access",
+            "label-kvmfr",
+            "list-libvirt-devices",
+            "load-kvmfr",
+            "load-kvmfr-at-boot",
+            "open-kvmfr-in-apparmor",
+            "size-kvmfr",
+            "size-kvmfr-at-boot",
+        )
+    ),
+    frozenset(("remove-stray-kvmfr-file",)),
+)
+
+
+class Known(NamedTuple):
+    """Runs of a kind, and what takes their work back now.
+
+    ``paths`` are the files that this edits, ``words`` the arguments that it leaves.
+    """
+
+    runs: tuple[str, ...]
+    changes: tuple[Change, ...]
+    paths: frozenset[str]
+    words: tuple[str, ...]
+
+
+def known(
+    runs: tuple[Run, ...],
+    kind: Kind,
+    host: Reader,
+    words: tuple[str, ...],
+    iommu: bool = False,
+    user: str = "",
+) -> Known:
+    """Return what the journal tells of a kind of set-up.
+
+    What somebody has changed since is left to be told by its look. ``iommu`` takes in
+    the runs that did no more than switch it on; ``user`` is a VM that needs it.
+    """
+    meant = kind.core | IOMMU_FIXES if iommu else kind.core
+    ours = [r for r in standing(runs) if any(f.id in meant for f in r.beginning.fixes)]
+    files = dict(_files(ours, kind, host))
+    left = words
+    for run in reversed(ours):
+        if _has_arguments_alone(run, kind):
+            left = _before(run, left, bool(user))
+    changes: list[Change] = [*files.values(), *_contexts(ours)]
+    if left != words:
+        changes.append(_edit(words, left))
+    return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
+
+
+def _files(runs: list[Run], kind: Kind, host: Reader) -> Iterator[tuple[str, Change]]:
+    """Yield what puts each file back that is as the last of the runs has left it."""
+    chains: dict[str, list[FileStep]] = {}
+    for run in runs:
+        for step in _file_steps(run, kind):
+            chain = chains.setdefault(step.path, [])
+            if chain and chain[-1].after != step.before:
+                chain.clear()
+            chain.append(step)
+    for path, chain in chains.items():
+        now = host.read_bytes(path)
+        if isinstance(now, Missing) and now.why is not Why.ABSENT:
+            continue
+        data, before = None if isinstance(now, Missing) else now, chain[0].before
+        if data != chain[-1].after or data == before:
+            continue
+        if before is None:
+            yield path, DeleteFile(path, BEFORE)
+        else:
+            yield path, WriteFile(path, before.decode("utf-8", "surrogateescape"))
+
+
+def _file_steps(run: Run, kind: Kind) -> Iterator[FileStep]:
+    for entry in run.entries:
+        step, own = entry.step.step, set(entry.step.fixes) <= kind.all
+        if not isinstance(step, FileStep) or entry.step.arguments:
+            continue
+        if own and entry.state in MADE:
+            yield step
+
+
+def _contexts(runs: list[Run]) -> Iterator[Change]:
+    for run in runs:
+        for entry in run.entries:
+            step = entry.step.step
+            if not isinstance(step, CommandStep) or entry.state not in MADE:
+                continue
+            if step.argv[:3] == ("semanage", "fcontext", "-a"):
+                yield DropContext(step.argv[-1])
+
+
+def _has_arguments_alone(run: Run, kind: Kind) -> bool:
+    """Tell whether a run's arguments are all for a set-up of this kind."""
+    ids = {fix for e in run.entries if e.step.arguments for fix in e.step.fixes}
+    return ids <= kind.all
+
+
+def _before(run: Run, words: tuple[str, ...], in_use: bool) -> tuple[str, ...]:
+    """Return the words without a run's; as they are, if they are not as it left them.
+
+    ``in_use``: the IOMMU's arguments stay.
+    """
+    begun = run.beginning
+    if words == begun.after and not in_use:
+        return begun.before
+    added, gone = _difference(begun.after, begun.before)
+    if not all(word in words for word in added):
+        return words
+    if in_use:
+        added = [word for word in added if word not in IOMMU]
+        gone = [word for word in gone if not _is_iommu(word)]
+    kept = list(words)
+    for word in added:
+        twin = next((w for w in gone if _replaces(w, word)), None)
+        if twin is None:
+            kept.remove(word)
+        else:
+            kept[kept.index(word)] = twin
+            gone.remove(twin)
+    return (*kept, *gone)
+
+
+def _difference(
+    after: tuple[str, ...], before: tuple[str, ...]
+) -> tuple[list[str], list[str]]:
+    """Return the words that one line has more, and those that it has less."""
+    more, less = Counter(after) - Counter(before), Counter(before) - Counter(after)
+    return list(more.elements()), list(less.elements())
+
+
+def _is_iommu(word: str) -> bool:
+    return plain(argument(word).key) in ("iommu", "intel_iommu", "amd_iommu")
+
+
+def _replaces(old: str, new: str) -> bool:
+    key = plain(argument(old).key)
+    return key == plain(argument(new).key) and key not in ACCUMULATING
+
+
+def _edit(words: tuple[str, ...], left: tuple[str, ...]) -> KernelArguments:
+    """Return the edit; a word that is put in another's place needs no removal."""
+    gone, new = _difference(words, left)
+    gone = [word for word in gone if not any(_replaces(word, n) for n in new)]
+    return KernelArguments(set_=tuple(new), remove=tuple(gone))

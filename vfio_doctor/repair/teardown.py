@@ -1,0 +1,142 @@
+"""Plan a tear-down: what a set-up has left becomes two repairs in one plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.boot.backend import BootBackend
+from vfio_doctor.boot.images.selection import maker
+from vfio_doctor.boot.selection import choose
+from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
+from vfio_doctor.facts.image_tool import ImageKind, ImageTool
+from vfio_doctor.facts.leftovers import seek
+from vfio_doctor.facts.leftovers.leftover import Leftover, Whose
+from vfio_doctor.host.reader import Missing
+from vfio_doctor.messages import say
+from vfio_doctor.model import (
+    Applicability,
+    DeleteFile,
+    EditLine,
+    RebuildImages,
+    WriteFile,
+)
+from vfio_doctor.repair.plan import plan_of
+from vfio_doctor.repair.set_ups import LOOKING_GLASS, PASSTHROUGH, Known, known
+from vfio_doctor.repair.values import PlannedFix
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Change, Message
+    from vfio_doctor.repair.journal_lines import Run
+    from vfio_doctor.repair.values import Plan
+
+OURS = say("teardown-ours", "Take back what vfio-doctor has set up")
+OTHERS = say("teardown-others", "Take out what recipes, other tools or guides left")
+NO_IMAGES = say(
+    "teardown-no-images",
+    "The initramfs may still hold what binds the card: {why}. Make it anew for each"
+    " kernel yourself.",
+)
+
+
+class Remains(NamedTuple):
+    """All of a set-up that is on a host.
+
+    ``journal`` is what the journal tells, ``leftovers`` what shows by its look beside
+    that; ``backend`` is the boot tool, or why there is none.
+    """
+
+    journal: Known
+    leftovers: tuple[Leftover, ...]
+    unread: tuple[Missing, ...]
+    backend: BootBackend | Message
+
+    def of(self, whose: Whose) -> tuple[Leftover, ...]:
+        """Return what can be taken out, of one kind."""
+        return tuple(x for x in self.leftovers if x.whose is whose and not x.stays)
+
+    @property
+    def staying(self) -> tuple[Leftover, ...]:
+        """Return what is named and left."""
+        return tuple(x for x in self.leftovers if x.stays)
+
+    @property
+    def has_ours(self) -> bool:
+        """Tell whether this program has set something up."""
+        return bool(self.journal.changes or self.of(Whose.OURS))
+
+
+def remains(
+    host: Reader,
+    facts: Facts,
+    passthrough: bool,
+    runs: tuple[Run, ...],
+    iommu: bool = False,
+) -> Remains:
+    """Look for what set-ups of passthrough, or of Looking Glass, have left."""
+    backend = _backend(host, facts)
+    read = backend.read(host) if isinstance(backend, BootBackend) else ()
+    words = () if isinstance(read, Missing) else read
+    user = seek.iommu_user(facts)
+    kind = PASSTHROUGH if passthrough else LOOKING_GLASS
+    told = known(runs, kind, host, words, iommu, user)
+    if passthrough:
+        found = seek.of_passthrough(host, facts, told.words, iommu)
+    else:
+        found = seek.of_looking_glass(host, facts, told.words)
+    left = (x for x in found.leftovers if not _edits(x, told.paths))
+    unread = (*found.unread, *((read,) if isinstance(read, Missing) else ()))
+    return Remains(told, tuple(left), unread, backend)
+
+
+def _backend(host: Reader, facts: Facts) -> BootBackend | Message:
+    try:
+        return choose(host, facts)
+    except (CannotFix, MissingFact) as reason:
+        return reason.message
+
+
+def _edits(leftover: Leftover, paths: frozenset[str]) -> bool:
+    """Tell whether it is in a file that is put back as a whole."""
+    kinds = (DeleteFile, EditLine, WriteFile)
+    return any(isinstance(c, kinds) and c.path in paths for c in leftover.changes)
+
+
+def plan(
+    host: Reader, facts: Facts, remains: Remains, others: bool
+) -> tuple[Plan, Message | None]:
+    """Return the one plan, and what it cannot do about the initramfs, if anything."""
+    ours = [*remains.journal.changes]
+    for one in remains.of(Whose.OURS):
+        ours += one.changes
+    theirs = [c for one in remains.of(Whose.OTHERS) for c in one.changes]
+    wishes = [("teardown-ours", OURS, ours)]
+    wishes += [("teardown-others", OTHERS, theirs)] if others else []
+    images, why = _images(host, remains, others)
+    fixes = [
+        PlannedFix(name, text, Applicability.SAFE, True, (), (*changes, *images))
+        for name, text, changes in wishes
+        if changes
+    ]
+    made = plan_of(host, facts, fixes, remains.backend)
+    return made._replace(takes_back=remains.journal.runs if made.steps else ()), why
+
+
+def _images(
+    host: Reader, remains: Remains, others: bool
+) -> tuple[tuple[Change, ...], Message | None]:
+    """Return the wish to make the images anew, or why that cannot be."""
+    taken = (*remains.of(Whose.OURS), *(remains.of(Whose.OTHERS) if others else ()))
+    known = any("/modprobe.d/" in path for path in remains.journal.paths)
+    if not known and not any(one.in_images for one in taken):
+        return (), None
+    if ImageKind.OSTREE in Facts(host)[ImageTool].kinds:
+        # One that is made on the host is made anew with each deployment.
+        return (), None
+    try:
+        tool = maker(host)
+        tool.steps(host, RebuildImages())
+    except (CannotFix, MissingFact) as reason:
+        return (), NO_IMAGES.filled(why=reason.message)
+    return (RebuildImages(),), None
