@@ -129,10 +129,13 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.modules import captured_log as captured_log
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.node import looks as looks
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.asked import AskedCard as AskedCard
+    from vfio_doctor.facts.pci.asked import AskedCards as AskedCards
     from vfio_doctor.facts.pci.binding import BINDING_FILE as BINDING_FILE
     from vfio_doctor.facts.pci.binding import EARLY_MODULES as EARLY_MODULES
     from vfio_doctor.facts.pci.binding import Binding as Binding
@@ -141,7 +144,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
-    from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
+    from vfio_doctor.facts.pci.chipset import is_bridge as is_bridge
+    from vfio_doctor.facts.pci.chipset import is_infrastructure as is_infrastructure
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -165,7 +169,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import WRITERS as WRITERS
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
+    from vfio_doctor.facts.pci.overrides import have_effect as have_effect
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction

@@ -43,7 +43,7 @@ class VfioPhysicalFunction(Check):
     (SR-IOV): if one has made some, it cannot be given away.
 
     Why is this bad?
-    vfio-pci refuses such a device ("Cannot bind to PF with SRIOV enabled", error
+    vfio-pci refuses such a device ("Cannot bind to PF with SR-IOV enabled", error
     -16), and the VM does not start. Often the ids in vfio-pci.ids stand for the
     physical function, while the virtual ones, with other ids, were meant.
 

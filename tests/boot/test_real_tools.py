@@ -155,8 +155,12 @@ def test_a_menu_that_grub_mkconfig_has_lost_cannot_be_read(
     told = covered(covers, "grub-mkconfig -o /boot/grub.cfg || echo ended with $?")
     assert ("ended with 1" in told) == (status == 1)
     old = (tmp_path / "boot/grub.cfg").read_text()
-    files = {"/etc/default/grub": settings, "/usr/sbin/update-grub": ""}
-    host = hosts.build({**files, "/boot/grub/grub.cfg": old})
+    files: dict[str, str | bytes | Missing] = {
+        "/etc/default/grub": settings,
+        "/usr/sbin/update-grub": "",
+        "/boot/grub/grub.cfg": old,
+    }
+    host = hosts.build(files)
     found = Grub().menu(host)
     # A menu that does not parse is not put in the old one's place.
     assert isinstance(found, Missing) == (status == 0)

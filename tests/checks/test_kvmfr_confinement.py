@@ -14,7 +14,13 @@ from vfio_doctor.checks.kvmfr.confinement import (
     KvmfrSelinuxLabel,
 )
 from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS
+from vfio_doctor.fixes.kvmfr.confinement import LabelKvmfr
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Message, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
@@ -166,6 +172,28 @@ def test_records_of_auditd_count_as_the_kernels_do() -> None:
     without = gone("/var/log/audit")
     assert labelled(label, audited(line), without).status is Status.PASS
     assert labelled(label, audited(AVC.format("device_t"))).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("label", "advice"),
+    [
+        ("svirt_image_t", "kvmfr-selinux-by-rule"),
+        ("device_t", "kvmfr-selinux-relabel"),
+    ],
+)
+def test_a_label_of_a_udev_rule_is_applied_not_set_again(
+    label: str, advice: str
+) -> None:
+    rule = f'SUBSYSTEM=="kvmfr", SECLABEL{{selinux}}="system_u:object_r:{label}:s0"\n'
+    own = file("/etc/udev/rules.d/70-kvmfr-label.rules", rule)
+    host = whole(*lv.MODULAR.parts, lv.selinux("device_t"), own)
+    registry = Registry((KvmfrSelinuxLabel,), (LabelKvmfr,), (), ())
+    shared = CapturedHost(redact(host.capture).capture)
+    for each in (host, shared):
+        (found,) = diagnose(Facts(each), registry)[0].diagnoses
+        assert found.finding.advice is not None
+        assert found.finding.advice.id == advice
+        assert (found.fix is None) is (label != "device_t")
 
 
 def test_the_policy_may_have_another_name() -> None:

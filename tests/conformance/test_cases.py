@@ -40,6 +40,8 @@ VFIO_RULES = (
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
     *("memory-limit", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
+    *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
+    *("memory-taken", "no-group", "no-room"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -154,6 +156,7 @@ RIGHT: dict[str, list[str]] = {
     "read-intent-user": [
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
         *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
+        "? vfio-nothing-named",
         *(f"? vfio-{name}" for name in VFIO_RULES),
         "? vm-definition-faulty",
     ],

@@ -32,6 +32,7 @@ BASE = (
     function(CARD, "10de:1b80", "030000", "nvidia", 1),
 )
 HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+ROUTE_TO = HEAD + "{}\t00000000\t0\t3\t0\t0\t0\t00000000\n"
 ROUTE = file("/proc/net/route", f"{HEAD}br0\t00000000\t0\t3\t0\t0\t0\t00000000\n")
 
 
@@ -243,6 +244,16 @@ def test_a_route_through_a_tunnel_goes_through_some_card() -> None:
     assert found[NIC] == ("the host's network may go through it", False)
 
 
+def test_a_network_adapter_on_usb_if_the_route_is_not_known() -> None:
+    stats: Links = {
+        f"{NET}/usb0": hosts.link(f"{DEVICES}/{USB}/usb2/2-1/2-1:1.0/net/x")
+    }
+    found = needs(Parts(stats=stats))
+    assert found[USB] == ("the host's network may go through it", False)
+    line = file("/proc/net/route", ROUTE_TO.format("lan0"))
+    assert USB not in needs(line, Parts(stats=stats | LAN))
+
+
 def test_one_route_of_two_that_is_known() -> None:
     line = "\t00000000\t0\t3\t0\t0\t0\t00000000\n"
     both = file("/proc/net/route", f"{HEAD}tun0{line}lan0{line}")
@@ -342,13 +353,26 @@ def test_a_display_on_a_card_that_is_not_known() -> None:
     assert CARD not in needs(OTHER, connected, lit, owned, denied=unknown)
 
 
-def test_a_lit_screen_and_the_verdict_on_its_card() -> None:
+@pytest.mark.parametrize("below", ["", "virtio3/"])
+def test_a_lit_screen_and_the_verdict_on_its_card(below: str) -> None:
+    """A virtio-gpu has its screens below its virtio device."""
     drm = "/sys/class/drm/card0-DP-1"
     lit = Parts(
         {f"{drm}/status": "connected\n", f"{drm}/enabled": "enabled\n"},
-        folders=(f"{PCI}/{CARD}/drm/card0",),
+        folders=(f"{PCI}/{CARD}/{below}drm/card0",),
     )
     assert needs(lit)[CARD] == ("a connected display is in use on it", True)
     dark, used = Facts(whole(*BASE, OTHER, DARK)), Facts(whole(*BASE, OTHER, lit))
     assert dark[Verdicts].by_address[CARD].free is True
     assert used[Verdicts].by_address[CARD].free is False
+
+
+@pytest.mark.parametrize(("driver", "free"), [("igb", False), ("vfio-pci", True)])
+def test_the_verdict_on_a_maker_of_virtual_functions(driver: str, free: bool) -> None:
+    """vfio-pci answers -16 for it, but may have made them itself (enable_sriov)."""
+    bdf = "0000:0b:00.0"
+    nic = function(bdf, "8086:1521", "020000", driver, 14)
+    made = Parts({f"{PCI}/{bdf}/sriov_numvfs": "2\n"})
+    routes = file("/proc/net/route", HEAD)
+    verdict = Facts(whole(*BASE, nic, made, routes))[Verdicts].by_address[bdf]
+    assert (verdict.free, verdict.words.id == "verdict-has-virtual") == (free, not free)

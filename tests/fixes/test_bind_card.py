@@ -252,6 +252,17 @@ def test_refused_with_an_empty_plan(case: str) -> None:
     assert not plan.steps
 
 
+@pytest.mark.parametrize(
+    ("wanted", "reason"), [(CARD, "bind-makes-virtual"), (AUDIO, "bind-is-virtual")]
+)
+def test_virtual_functions_in_their_makers_slot(wanted: str, reason: str) -> None:
+    maker = (said(CARD, "sriov_totalvfs", "7"), said(CARD, "sriov_numvfs", "1"))
+    made = Parts({}, {f"{PCI}/{AUDIO}/physfn": hosts.link(f"../{CARD}")})
+    plan = plan_of(unbound(*maker, made, ids=""), True, wanted, bind=True)
+    assert [refused.why.id for refused in plan.refused] == [reason]
+    assert not plan.steps
+
+
 def test_ids_of_an_argument_that_take_the_hosts_card_make_room_for_addresses() -> None:
     plan = plan_of(unbound(changes=(HOSTS_TWIN,)))
     assert new_words(plan) == {f"vfio-doctor.bind={CARD},{AUDIO}"}

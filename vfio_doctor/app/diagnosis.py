@@ -10,7 +10,7 @@ from vfio_doctor.app.clock import utc
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.output import emit, opened
-from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble, exit_status
 from vfio_doctor.facts.base import Facts, MissingFact, Options
@@ -106,6 +106,8 @@ def judged(facts: Facts, chosen: Chosen) -> tuple[Registry, tuple[CheckResult, .
         import click
 
         raise click.UsageError(_with_suggestion(str(error), registry)) from error
+    if chosen.ahead:
+        results = ahead(facts, registry, results)
     if not results and (chosen.select or chosen.skip):
         import click
 
@@ -163,6 +165,8 @@ def options_of(chosen: Chosen) -> Options:
         chosen.ignore_msrs,
         chosen.devices,
         chosen.bind,
+        chosen.ahead,
+        chosen.headless,
     )
 
 

@@ -29,7 +29,7 @@ BACKENDS: dict[BootKind, tuple[str, str]] = {
     BootKind.REFIND: ("by_hand", "Refind"),
     BootKind.ZFSBOOTMENU: ("by_hand", "ZfsBootMenu"),
     BootKind.EFI_STUB: ("by_hand", "EfiStub"),
-    BootKind.PROXMOX: ("by_hand", "Proxmox"),
+    BootKind.PROXMOX: ("proxmox", "Proxmox"),
     BootKind.SYSLINUX: ("by_hand", "Syslinux"),
 }
 

@@ -10,72 +10,30 @@ import click
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
+from vfio_doctor.app.setup_passthrough import UNKNOWN
 from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
-from vfio_doctor.model import Status
-from vfio_doctor.places import DevicePlace
-from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.pci.table import DeviceRow
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.facts.set_up_files import SetUpFiles
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+FORMS = ("bootc", "nixos")
 # Which options are for which of the two.
 ONLY_FOR = {
     "modes": ("--resolution", LOOKING_GLASS),
     "hdr": ("--hdr", LOOKING_GLASS),
     "access": ("--access", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
+    "headless": ("--headless", PASSTHROUGH),
 }
 TOO_BIG = say(
     "setup-too-big",
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
-NOT_BOUND = "vfio-not-bound"
-# What a set-up repairs: other faults of the host are not its business.
-CONCERNED = (
-    "iommu-disabled-by-argument",
-    "iommu-off",
-    "kvm-reports-ignored-msrs",
-    NOT_BOUND,
-)
-CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
-CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
-KEPT = say("setup-kept", "What has to stay with the host:")
-KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
-NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
-NAME_ONE = say(
-    "setup-name-one",
-    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
-    "what may be given away.",
-)
-NO_GROUPS = say(
-    "setup-no-groups",
-    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
-    "what to do; reboot, then run this again.",
-)
-STAYS = say(
-    "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
-)
-NOT_YET = say(
-    "setup-not-yet",
-    "Not bound yet: {devices}. After the reboot, run {command} again.",
-)
-A_BRIDGE = say(
-    "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
-)
-NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
-BOUND = say(
-    "setup-bound",
-    "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
-)
-UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
 NO_MODULE = "kvmfr-module-missing"
 NO_LINES_YET = say(
     "setup-no-lines-yet",
@@ -129,6 +87,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     help="For Looking Glass: what the VM will show; give each if there are several. By "
     "default: the largest mode of a monitor here.",
 )
+@click.option(
+    "--headless",
+    is_flag=True,
+    help="For passthrough: this host needs no screen; its only graphics card may go, "
+    "unless a display is in use on it.",
+)
 @click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
 @click.option(
     "--access",
@@ -136,6 +100,15 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     default="auto",
     show_default=True,
     help="For Looking Glass: how you get access to the kvmfr device.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", *FORMS)),
+    default="text",
+    show_default=True,
+    help="Instead of changing this host, print what such a set-up is made of: lines "
+    "for the Containerfile of a bootc image, or a module of NixOS.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -147,7 +120,9 @@ def command(
     what: str,
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
+    headless: bool,
     access: str,
+    form: str,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -157,16 +132,25 @@ def command(
     images that takes, unless the host needs the card. looking-glass gives the kvmfr
     module enough memory, has it loaded at boot, and lets you and QEMU open
     /dev/kvmfr0; then it prints the lines for the VM.
-    What is there already stays. `vfio-doctor undo` takes it back.
+    What is there already stays. `vfio-doctor undo` takes it back; `vfio-doctor
+    teardown` takes all of it back, whenever that is.
+    Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
+    2 wrong usage, or not possible here; 3 it could not be told; 4 a step failed.
 
     Examples:
       sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+      vfio-doctor setup passthrough --device 0000:01:00.0 --format bootc
     """
     from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
+    chosen = chosen._replace(headless=headless)
+    if form != "text":
+        made = _files(chosen, what, modes, hdr)
+        raise click.exceptions.Exit(_printed(made, form))
     if chosen.capture is not None and not dry_run:
         raise click.UsageError("A captured host cannot be set up; add --dry-run.")
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
@@ -184,116 +168,41 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
             raise click.UsageError(f"{option} is for `setup {owner}`.")
 
 
-def passthrough(chosen: Chosen, place: Place) -> int:
-    """Let a device be chosen, plan, ask, bind; return the exit status."""
-    from vfio_doctor.app import repair
-    from vfio_doctor.app.program import each
-    from vfio_doctor.app.refused_here import refuse
-    from vfio_doctor.app.repair_machine import to_stderr
-    from vfio_doctor.facts.base import MissingFact
+def _files(
+    chosen: Chosen, what: str, modes: tuple[tuple[int, int], ...], hdr: bool
+) -> SetUpFiles:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import as_files
 
+    if what == PASSTHROUGH:
+        return as_files(chosen, Place())
+    return _looking_glass_files(chosen._replace(areas=("kvmfr",)), modes, hdr, Place())
+
+
+def _printed(made: SetUpFiles, form: str) -> int:
+    """Print the set-up in that form; nothing is changed."""
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.report.set_up_files import containerfile, nixos_module
+
+    emit(containerfile(made) if form == "bootc" else nixos_module(made))
+    return 0
+
+
+def _looking_glass_files(
+    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+) -> SetUpFiles:
+    from vfio_doctor.facts.base import MissingFact
+    from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize
+    from vfio_doctor.facts.set_up_files import of_looking_glass
+
+    facts = place.look(chosen).facts
     try:
-        refuse(_facts(chosen, place))
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
-        chosen = chosen._replace(
-            devices=devices, bind=True, risky=True, select=CONCERNED
-        )
-        done = place.look(chosen)
-        _tell_if_bound(done.facts)
+        needed = _needed(modes, hdr)
+        size = max(_set_already(facts), needed) or facts[KvmfrSize].mib
+        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    result = next(r for r in done.report.checks if r.id == NOT_BOUND)
-    _refuse(done, result)
-    status = repair.run(chosen, place)
-    if result.status is Status.BLOCKED:
-        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(each('--device', devices))}"
-        to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
-    return status
-
-
-def _facts(chosen: Chosen, place: Place) -> Facts:
-    """Return the host's facts, to be asked before anything is judged."""
-    from vfio_doctor.app.open_host import open_host
-    from vfio_doctor.facts.base import Facts
-
-    return Facts(open_host(chosen.capture) if chosen.capture else place.host())
-
-
-def _refuse(done: Diagnosed, result: CheckResult) -> None:
-    """Raise Failure, before anything is planned, if a named card is not bound."""
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    for diagnosis in result.diagnoses:
-        place, fix = diagnosis.finding.place, diagnosis.fix
-        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
-            continue
-        one = done.facts[WantedDevices].of(place.address)
-        if one is not None and ClaimKind.SETUP in one.kinds:
-            raise Failure(str(STAYS.filled(device=place.address, why=fix.cannot)), 1)
-
-
-def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
-    """Show what may be given away and what not, and ask. Raises UsageError."""
-    from vfio_doctor.app.place import answered
-
-    if not place.is_terminal():
-        raise click.UsageError(str(NAME_ONE))
-    cards = _cards(facts)
-    if all(row.device.group is None for rows in cards for row in rows):
-        raise Failure(str(NO_GROUPS), 1)
-    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
-    click.echo(str(CHOICES), err=True)
-    for number, rows in enumerate(free, 1):
-        what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
-        line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
-        click.echo(f"{number:>3}. {clean(line)}", err=True)
-    click.echo(str(KEPT), err=True)
-    for rows in cards:
-        if rows not in free:
-            held = next(r for r in rows if r.verdict.free is False)
-            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
-            click.echo(f"     {clean(line)}", err=True)
-    if not free:
-        raise Failure(str(NONE_FREE), 1)
-    with answered():
-        number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
-    return tuple(row.device.bdf for row in free[number - 1])
-
-
-def _cards(facts: Facts) -> list[list[DeviceRow]]:
-    """Return the functions that a person would give away, a list for each card."""
-    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
-    from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.parse.pci import slot
-
-    cards: dict[str, list[DeviceRow]] = {}
-    for row in facts[DeviceTable].rows:
-        if not (is_bridge(row.device) or is_infrastructure(row.device)):
-            cards.setdefault(slot(row.device.bdf), []).append(row)
-    return list(cards.values())
-
-
-def _named(rows: list[DeviceRow]) -> str:
-    return " + ".join(row.device.bdf for row in rows)
-
-
-def _tell_if_bound(facts: Facts) -> None:
-    """Say that a named device is bound already; raise Failure if there is none."""
-    from vfio_doctor.facts.pci.chipset import is_bridge
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    wanted = facts[WantedDevices]
-    for claim in wanted.lost:
-        if claim.kind is ClaimKind.SETUP:
-            raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
-    for one in wanted.devices:
-        if ClaimKind.SETUP in one.kinds and is_bridge(one.device):
-            raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
-        others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
-        if ClaimKind.SETUP in one.kinds and one.held and others:
-            click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
 
 
 def looking_glass(
@@ -302,14 +211,14 @@ def looking_glass(
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.output import emit, look
-    from vfio_doctor.app.refused_here import refuse
+    from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
     from vfio_doctor.report.wrap import wrap
 
     try:
-        refuse(_facts(chosen, place))
+        refuse_here(chosen, place)
         needed = _needed(modes, hdr)
         done = place.look(chosen)
         facts = done.facts

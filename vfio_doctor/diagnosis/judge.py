@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A person reads the first few; each has its own repair, which costs time to make.
 FINDINGS_AT_MOST = 100
+# What a set-up repairs along with the arguments that switch the IOMMU on.
+NOT_BOUND = "vfio-not-bound"
 MANY = say(
     "findings-many",
     "this check was ended after {count} findings; there may be more",
@@ -106,6 +108,22 @@ def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResu
     if why is not None:
         return _result(check, Status.NOT_APPLICABLE, why.message)
     return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
+
+
+def ahead(
+    facts: Facts, registry: Registry, results: tuple[CheckResult, ...]
+) -> tuple[CheckResult, ...]:
+    """Return the results; what waits for the IOMMU to be on is judged all the same.
+
+    A set-up plans its repair along with the arguments that switch the IOMMU on.
+    """
+
+    def judged(result: CheckResult) -> CheckResult:
+        check = registry.check(result.id) if result.id == NOT_BOUND else None
+        waits = result.status is Status.BLOCKED and check is not None
+        return judge(check, facts, registry) if waits and check else result
+
+    return tuple(judged(result) for result in results)
 
 
 def _is_wrong(result: CheckResult) -> bool:

@@ -62,19 +62,25 @@ def _card(host: Reader, device: PciDevice, found: tuple[PciDevice, ...]) -> Card
         one
         for one in found
         if one.bdf == device.bdf
-        or (same_card(device, one) and not one.class_.startswith(BRIDGES))
+        or (
+            same_card(device, one)
+            and not one.class_.startswith(BRIDGES)
+            # A virtual function goes alone, and its maker without it.
+            and not _is_virtual(host, one.bdf)
+            and not _is_virtual(host, device.bdf)
+        )
     )
     physical = tuple(
         (one.bdf, _number(host, one.bdf, "sriov_numvfs"))
         for one in functions
         if _number(host, one.bdf, "sriov_totalvfs")
     )
-    virtual = tuple(
-        one.bdf
-        for one in functions
-        if not isinstance(host.readlink(f"{DEVICES}/{one.bdf}/physfn"), Missing)
-    )
+    virtual = tuple(one.bdf for one in functions if _is_virtual(host, one.bdf))
     return Card(functions, physical, virtual)
+
+
+def _is_virtual(host: Reader, bdf: str) -> bool:
+    return not isinstance(host.readlink(f"{DEVICES}/{bdf}/physfn"), Missing)
 
 
 def _number(host: Reader, bdf: str, name: str) -> int:

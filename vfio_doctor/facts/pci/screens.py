@@ -78,13 +78,30 @@ def _connectors(
     host: Reader, bdf: str, names: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """Return those of one card; None if they are not known."""
-    inside = host.list(f"{DEVICES}/{bdf}/drm")
-    if isinstance(inside, Missing):
-        listed = host.list(f"{DEVICES}/{bdf}")
-        there = isinstance(listed, Missing) or "drm" in listed
-        return None if there or inside.why is not Why.ABSENT else ()
+    inside = _drm(host, bdf)
+    if inside is None:
+        return None
     cards = [name for name in inside if name.startswith("card")]
     return tuple(n for n in names for card in cards if n.startswith(f"{card}-"))
+
+
+def _drm(host: Reader, bdf: str) -> tuple[str, ...] | None:
+    """Return what DRM has of a function, or of its virtio device; None: not known."""
+    home = f"{DEVICES}/{bdf}"
+    inside = host.list(f"{home}/drm")
+    if not isinstance(inside, Missing):
+        return inside
+    listed = host.list(home)
+    if isinstance(listed, Missing) or "drm" in listed or inside.why is not Why.ABSENT:
+        return None
+    found: tuple[str, ...] = ()
+    for name in listed:
+        if name.startswith("virtio"):
+            below = host.list(f"{home}/{name}/drm")
+            if isinstance(below, Missing) and below.why is not Why.ABSENT:
+                return None
+            found += () if isinstance(below, Missing) else below
+    return found
 
 
 def _said(host: Reader, connector: str, name: str) -> str:

@@ -11,6 +11,7 @@ from vfio_doctor.facts.pci.groups import blocks, same_card
 from vfio_doctor.facts.pci.isolation import Isolation, joining
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.tree import PciTree
+from vfio_doctor.facts.pci.virtual import MadeVirtual
 from vfio_doctor.messages import say
 from vfio_doctor.parse.pci import is_vfio_driver
 from vfio_doctor.parse.pci_config import Acs
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 STAYS = say("verdict-bridge", "no: a bridge stays with the host")
 IN_CHIPSET = say("verdict-chipset", "no: it belongs to the chipset")
 NO_GROUP = say("verdict-no-group", "no: it has no IOMMU group")
+HAS_VIRTUAL = say(
+    "verdict-has-virtual",
+    "no: it has made virtual functions, {count} of them, and vfio-pci does not take it"
+    " while there are any; give one of those away",
+)
 NEEDED = say("verdict-needed", "no: {why}")
 SHARED_NEEDED = say(
     "verdict-shared-needed", "no: it shares its group with {other}, and {why}"
@@ -99,6 +105,9 @@ def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> V
         return Verdict(False, IN_CHIPSET)
     if device.group is None:
         return Verdict(False, NO_GROUP)
+    made = facts[MadeVirtual].counts.get(device.bdf)
+    if made:
+        return Verdict(False, HAS_VIRTUAL.filled(count=made))
     needs = facts[HostNeeds]
     others = [o for o in group if o.bdf != device.bdf and blocks(o)]
     bridge = _joining(device, group, facts)

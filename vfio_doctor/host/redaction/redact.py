@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Missing, Stat, Why
-from vfio_doctor.host.redaction import accounts, devices, formats, paths, programs
+from vfio_doctor.host.redaction import (
+    accounts,
+    devices,
+    formats,
+    paths,
+    programs,
+    selinux,
+)
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.value import NamedTuple
 
@@ -21,10 +28,6 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import CommandResult, ProbeResult
     from vfio_doctor.host.redaction.accounts import Needed
 
-# Of SELinux's reference policy.
-_LABELS = frozenset(
-    ("s0", "s0-s0", "c0.c1023", "unconfined_u", "object_r", "system_r", "system_u")
-)
 UNKNOWN = "left out: {} bytes, its format is not known"
 
 
@@ -173,24 +176,9 @@ def _stat(
         user=names.account(value.user),
         group=names.group(value.group),
         target=paths.path(value.target, names),
-        label=_label(value.label, names),
+        label=selinux.label(value.label, names),
         mtime=ranks[value.mtime],
     )
-
-
-def _label(text: str, names: Names) -> str:
-    """Return an SELinux label: what a policy names, levels and all."""
-    return ":".join(_label_part(part, names) for part in text.split(":"))
-
-
-def _label_part(text: str, names: Names) -> str:
-    from vfio_doctor.host.redaction.confinement import RECORDS
-    from vfio_doctor.host.redaction.scrub import is_known
-
-    stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
-    plain = stem.replace("_", "-")
-    known = is_known(plain) or text in _LABELS or text in RECORDS
-    return text if known else names.hidden(text)
 
 
 def _list(
