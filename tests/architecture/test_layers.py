@@ -29,7 +29,7 @@ LAYERS = (
     ("host",),
     ("parse",),
     ("messages",),
-    ("model",),
+    ("model", "steps"),
     ("places",),
     ("language", "shell_words"),
     ("value",),

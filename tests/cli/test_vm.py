@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from jsonschema import Draft4Validator
 
@@ -20,6 +21,7 @@ from support.fixture_hosts import catalogue
 from support.hosts import changed
 from support.vm_hosts import facts
 from vfio_doctor.cli import cli
+from vfio_doctor.commands.vm import command
 from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
@@ -91,7 +93,20 @@ def test_a_name_that_no_vm_has() -> None:
     status, out, said = run(*PAGES, "win12")
     assert (status, out) == (2, "")
     assert "no VM of this host has that name" in said
-    assert "There are: win11." in said
+    assert "Did you mean win11? There are: win11." in said
+    assert "There are: win11." in run(*PAGES, "debian")[2]
+
+
+def test_names_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vfio_doctor.app import open_host
+
+    shown = vm_hosts.host(files={"/etc/libvirt/qemu/win11.xml": EXAMPLE})
+    monkeypatch.setattr(open_host, "open_host", lambda _: shown)
+    (argument,) = (p for p in command.params if p.name == "names")
+    context = click.Context(command)
+    for begun, names in (("w", ["win11", "w"]), ("x", ["x"])):
+        found = argument.shell_complete(context, begun)
+        assert [item.value for item in found] == names
 
 
 def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
@@ -270,7 +285,9 @@ def test_the_diff_can_be_applied(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--fix",), "add --dry-run"),
+        (("--fix",), "Add --dry-run"),
+        (("--risky", "a"), "--risky goes with --fix"),
+        (("--fix", "--risky", "-y", "nowhere.xml"), "No such file"),
         (("--dry-run",), "--dry-run goes with --fix"),
         (("--fix", "--dry-run", "--format", "json"), "leave out --format"),
         (("--explain", "vm-membaloon"), "Did you mean vm-memballoon?"),

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.images.selection import MAKERS
 from vfio_doctor.boot.selection import every
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
+from vfio_doctor.model import (
+    CommandStep,
+    DomainStep,
+    FileStep,
+    NodeStep,
+    ParameterStep,
+    ProbeStep,
+)
 from vfio_doctor.repair.syscalls import StepFailed
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 NODES = ("/dev/",)
 PARAMETER = r"/sys/module/[0-9A-Za-z_]+/parameters/[0-9A-Za-z_]+"
 FUNCTION = r"/sys/bus/pci/devices/[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+DOMAIN = r"/etc/libvirt/qemu/[^/\x00-\x1f\x7f]{1,200}\.xml"
 DRIVER = r"[a-z0-9_-]{0,40}vfio[_-]pci"
 XATTRS = ("user.", "security.", "system.", "trusted.")
 LARGEST_ID = (1 << 32) - 2
@@ -82,12 +90,16 @@ def why_not(
     return None
 
 
-def _inside(step: FileStep | NodeStep | ParameterStep | ProbeStep) -> bool:
+def _inside(
+    step: FileStep | NodeStep | ParameterStep | ProbeStep | DomainStep,
+) -> bool:
     path = step.path
     if not re.fullmatch(PATH, path) or os.path.normpath(path) != path:
         return False
     if isinstance(step, ParameterStep):
         return bool(re.fullmatch(PARAMETER, path))
+    if isinstance(step, DomainStep):
+        return bool(re.fullmatch(DOMAIN, path))
     if isinstance(step, ProbeStep):
         known = re.fullmatch(FUNCTION, path) and re.fullmatch(DRIVER, step.driver)
         return bool(known)

@@ -10,6 +10,7 @@ from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
+    DomainStep,
     FileStep,
     Message,
     NodeStep,
@@ -243,6 +244,9 @@ def headline_message(step: Step) -> Message:
     if isinstance(step, ProbeStep):
         ask = say("step-probe", "Have the kernel give {address} to {driver}, now")
         return ask.filled(address=step.address, driver=step.driver)
+    if isinstance(step, DomainStep):
+        again = say("step-domain", "Define the VM {vm} anew, through libvirt")
+        return again.filled(vm=step.name)
     if isinstance(step, ParameterStep):
         set_ = say("step-set", "Set {path} from {before} to {after}, now")
         return set_.filled(**step._asdict())
@@ -262,8 +266,18 @@ def detail(step: Step) -> Iterator[str]:
         yield from difference(text_of(step.before), text_of(step.after), step.path)
         if step.before is None:
             yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
+    elif isinstance(step, DomainStep):
+        before, after = _public(step.before), _public(step.after)
+        yield from difference(before, after, step.path)
     elif isinstance(step, CommandStep) and step.why:
         yield clean(_purpose(step.brings_forward, step.why))
+
+
+def _public(definition: bytes) -> str:
+    """Return a VM's definition without its passwords."""
+    import re
+
+    return re.sub(r"(\bpasswd=)('[^']*'|\"[^\"]*\")", r"\1'...'", text_of(definition))
 
 
 def _purpose(brings_forward: bool, why: Message) -> Message:
