@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.language import spoken
+from vfio_doctor.language import closed_up, listed, spoken
 from vfio_doctor.shell_words import in_commands, shell_quoted
 from vfio_doctor.steps import CommandStep as CommandStep
 from vfio_doctor.steps import DomainStep as DomainStep
@@ -95,7 +95,7 @@ class Message(NamedTuple):
             text = shown(values[name])
             if commands and commands[at - 1]:
                 text = shell_quoted(text)
-            parts[at] = f"{text}{rest}"
+            parts[at - 1], parts[at] = closed_up(parts[at - 1], text, rest)
         return "".join(parts)
 
 
@@ -107,16 +107,8 @@ def shown(value: Value) -> str:
     """Return a value as text."""
     if isinstance(value, tuple) and not isinstance(value, Message):
         *most, last = [str(item) for item in value] or [""]
-        return _listed(most, last) if most else last
+        return listed(most, last) if most else last
     return str(value)
-
-
-def _listed(most: list[str], last: str) -> str:
-    """Return "a, b and c" as it is said; what the items hold is not read again."""
-    comma = spoken("list-comma", "{one}, {next}").removeprefix("{one}")
-    first, end = spoken("list-and", "{most} and {last}").split("{last}")
-    joined = comma.removesuffix("{next}").join(most)
-    return f"{joined}{first.removeprefix('{most}')}{last}{end}"
 
 
 class Evidence(NamedTuple):

@@ -35,7 +35,9 @@ CONCERNED = (
 )
 CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
 CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
+WHICH = say(
+    "setup-which", "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
+)
 KEPT = say("setup-kept", "What has to stay with the host:")
 KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
 NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
@@ -264,7 +266,7 @@ def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
     if not free:
         raise Failure(str(NONE_FREE), 1)
     with answered():
-        number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
+        number = click.prompt(str(WHICH), type=click.IntRange(1, len(free)), err=True)
     return tuple(row.device.bdf for row in free[number - 1])
 
 

@@ -34,6 +34,8 @@ TOO_BIG = say(
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
+CAPTURED = say("setup-captured", "A captured host cannot be set up; add --dry-run.")
+IS_FOR = say("setup-is-for", "{option} is for `setup {owner}`.")
 NO_MODULE = "kvmfr-module-missing"
 NO_LINES_YET = say(
     "setup-no-lines-yet",
@@ -72,7 +74,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value[0], value[1]
         found = re.fullmatch(r"([1-9]\d{2,4})[x×]([1-9]\d{2,4})", str(value).lower())
         if found is None:
-            self.fail(f"{value!r} is no resolution such as 2560x1440.", param, ctx)
+            said = say(
+                "usage-no-resolution",
+                "{value} is no resolution such as 2560x1440.",
+                value=repr(value),
+            )
+            self.fail(str(said), param, ctx)
         return int(found[1]), int(found[2])
 
 
@@ -152,7 +159,7 @@ def command(
         made = _files(chosen, what, modes, hdr)
         raise click.exceptions.Exit(_printed(made, form))
     if chosen.capture is not None and not dry_run:
-        raise click.UsageError("A captured host cannot be set up; add --dry-run.")
+        raise click.UsageError(str(CAPTURED))
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
     if what == PASSTHROUGH:
         raise click.exceptions.Exit(passthrough(chosen, Place()))
@@ -165,7 +172,7 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
     said = given(ctx) | ({"devices"} if devices else set())
     for name, (option, owner) in ONLY_FOR.items():
         if name in said and owner != what:
-            raise click.UsageError(f"{option} is for `setup {owner}`.")
+            raise click.UsageError(str(IS_FOR.filled(option=option, owner=owner)))
 
 
 def _files(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.options import MEANT, with_examples
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
+SHOW_OR_DO = say(
+    "vm-show-or-do",
+    "Add --dry-run to print what would be put right as a diff, or --risky to have "
+    "libvirt define the VM anew.",
+)
+WITH_FIX = say("vm-with-fix", "{option} goes with --fix.")
+IS_DIFF = say("vm-is-diff", "--fix prints a diff: leave out --format.")
+SEE_LINTS = say("vm-see-lints", "See `vfio-doctor vm --list`.")
+NO_SUCH_LINT = say("vm-no-such-lint", "{name}: no lint has this id. {more}")
 FORMATS = ("text", "json", "sarif", "github")
 
 
@@ -135,15 +145,12 @@ def _status(found: tuple[Judged, ...], fail_on: str) -> int:
 
 def _refuse(fix: bool, dry_run: bool, risky: bool, yes: bool, format_: str) -> None:
     if fix and not (dry_run or risky):
-        raise click.UsageError(
-            "Add --dry-run to print what would be put right as a diff, or --risky to "
-            "have libvirt define the VM anew."
-        )
+        raise click.UsageError(str(SHOW_OR_DO))
     for name, given in (("--dry-run", dry_run), ("--risky", risky), ("--yes", yes)):
         if given and not fix:
-            raise click.UsageError(f"{name} goes with --fix.")
+            raise click.UsageError(str(WITH_FIX.filled(option=name)))
     if fix and format_ != "text":
-        raise click.UsageError("--fix prints a diff: leave out --format.")
+        raise click.UsageError(str(IS_DIFF))
 
 
 def _found(
@@ -205,13 +212,14 @@ def _explained(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, [lint.id for lint in every()], 1)
-    more = f"Did you mean {near[0]}?" if near else "See `vfio-doctor vm --list`."
-    raise click.UsageError(f"{name}: no lint has this id. {more}")
+    more = MEANT.filled(names=near[0]) if near else SEE_LINTS
+    raise click.UsageError(str(NO_SUCH_LINT.filled(name=name, more=more)))
 
 
 def _listed() -> str:
     from vfio_doctor.lints import every
+    from vfio_doctor.report.vm_page import title_of
 
     return "".join(
-        f"{lint.id:<26} {lint.severity.word:<8} {lint.title}\n" for lint in every()
+        f"{lint.id:<26} {lint.severity.word:<8} {title_of(lint)}\n" for lint in every()
     )

@@ -10,11 +10,12 @@ from vfio_doctor.model import Actor, Applicability, Severity, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Diagnosis, Message, Report
+    from vfio_doctor.model import Diagnosis, Message, Report, Told
 
 REBOOT = "reboot-pending"
 # What the live reader calls itself.
 THIS_HOST = "this host"
+HERE = say("source-this-host", "this host")
 NEXT_FIX = say(
     "closing-next-fix",
     "Next: `sudo vfio-doctor --fix` shows what it would do, and asks before it changes "
@@ -85,6 +86,11 @@ REPAIRS = (
         ),
     ),
 )
+
+
+def source(report: Report) -> Told:
+    """Return what was read, as it is said."""
+    return HERE if report.run.source == THIS_HOST else report.run.source
 
 
 def waits_for_reboot(diagnosis: Diagnosis) -> bool:

@@ -12,6 +12,7 @@ from vfio_doctor.report.steps import (
     THIS_HOST,
     next_command,
     next_steps,
+    source,
     waits_for_reboot,
 )
 
@@ -70,6 +71,11 @@ ALSO = say("also-affects", "Also affects: {checks}")
 ALSO_MORE = say("also-affects-more", "Also affects: {checks} and {count} more")
 # So many are named without -v.
 NAMED = 3
+MARKS = {
+    Severity.ERROR: say("mark-error", "ERROR"),
+    Severity.WARNING: say("mark-warning", "WARNING"),
+    Severity.INFO: say("mark-info", "INFO"),
+}
 # What the ids of rules begin with, and what these rules look at.
 AREAS = (
     (("cpu-", "kvm-"), say("area-kvm", "KVM")),
@@ -142,7 +148,7 @@ def render(report: Report, look: Look) -> str:
 def render_one(report: Report, look: Look) -> str:
     """Return how the only check of a report ended, with its evidence."""
     page = Page(look)
-    page.heading(str(say("one-heading", "On {source}", source=report.run.source)))
+    page.heading(say("one-heading", "On {source}").filled(source=source(report)))
     for result in report.checks:
         if result.status is Status.FAIL:
             _failure(result, report, page)
@@ -184,7 +190,7 @@ def _head(report: Report, page: Page) -> None:
     host, boot = report.host, report.boot
     looked = say("head", "{tool} {version} looked at {source}")
     tool, version = report.tool.name, report.tool.version
-    page.say(looked.filled(tool=tool, version=version, source=report.run.source))
+    page.say(looked.filled(tool=tool, version=version, source=source(report)))
     rows = [
         (say("head-system", "System: {value}"), host.os),
         (say("head-image", "Image: {value}"), host.image),
@@ -358,7 +364,7 @@ def failed(report: Report) -> list[CheckResult]:
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
+    page.mark(str(MARKS[severity]), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -474,7 +480,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
+        page.mark(str(MARKS[worst(result)]), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")
