@@ -53,7 +53,12 @@ def files_read(host: CapturedHost, rules: Registry) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["bluefin-dx-2121", "debian12-grub", "arch-systemd-boot"]
+    "name",
+    [
+        "bluefin-dx-2121",
+        pytest.param("debian12-grub", marks=pytest.mark.slow),
+        pytest.param("arch-systemd-boot", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("kind", [*UNREADABLE, *CONTENTS])
 def test_a_bad_file_is_never_our_fault_nor_good_news(
