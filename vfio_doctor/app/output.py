@@ -93,7 +93,7 @@ class Output:
     followed. A device (``/dev/null``) is written to.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int = 0o666) -> None:
         """Make room for the file; raises Failure with status 2."""
         from vfio_doctor.app.new_file import NewFile, write_device
 
@@ -101,7 +101,7 @@ class Output:
         self._file: NewFile | None = None
         try:
             if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
-                self._file = NewFile(path, replace=True)
+                self._file = NewFile(path, True, mode)
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
 
