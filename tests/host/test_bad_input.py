@@ -54,11 +54,7 @@ def files_read(host: CapturedHost, rules: Registry) -> list[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "bluefin-dx-2121",
-        pytest.param("debian12-grub", marks=pytest.mark.slow),
-        pytest.param("arch-systemd-boot", marks=pytest.mark.slow),
-    ],
+    [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])],
 )
 @pytest.mark.parametrize("kind", [*UNREADABLE, *CONTENTS])
 def test_a_bad_file_is_never_our_fault_nor_good_news(

@@ -149,7 +149,6 @@ MORE_FILES: dict[str, str] = {
     "/lib/modules/6.1.0/pkgbase": "{}\n",
     "/lib/modules/6.1.0/modules.builtin": "kernel/{}/kvm.ko\nkernel/{}.ko\n",
     "/etc/hostname": "{}\n",
-    "/var/lib/vfio-doctor/groups": "0000:01:00.0 {} {}\n{} {}\n# {}\n",
 }
 MORE_STATS = (
     *("/sys/class/block/{}", "/sys/class/net/{}", "/sys/class/leds/{}::capslock"),
