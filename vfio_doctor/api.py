@@ -64,11 +64,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import kernel_boolean as kernel_boolean
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
+    from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
     from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
-    from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
-    from vfio_doctor.facts.kvmfr.good_rule import KvmfrLine as KvmfrLine
-    from vfio_doctor.facts.kvmfr.good_rule import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
@@ -81,6 +80,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
+    from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
+    from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
+    from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
+    from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
+    from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
     from vfio_doctor.facts.kvmfr.size import MIB as MIB
@@ -125,10 +129,13 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.modules import KvmfrLoaded as KvmfrLoaded
     from vfio_doctor.facts.modules import LoadedModules as LoadedModules
     from vfio_doctor.facts.modules import ModuleSigning as ModuleSigning
+    from vfio_doctor.facts.modules import captured_log as captured_log
     from vfio_doctor.facts.nixos import NIXOS_SIZE as NIXOS_SIZE
     from vfio_doctor.facts.nixos import Generated as Generated
     from vfio_doctor.facts.node import looks as looks
     from vfio_doctor.facts.passthrough import PassthroughIntent as PassthroughIntent
+    from vfio_doctor.facts.pci.asked import AskedCard as AskedCard
+    from vfio_doctor.facts.pci.asked import AskedCards as AskedCards
     from vfio_doctor.facts.pci.binding import BINDING_FILE as BINDING_FILE
     from vfio_doctor.facts.pci.binding import EARLY_MODULES as EARLY_MODULES
     from vfio_doctor.facts.pci.binding import Binding as Binding
@@ -137,7 +144,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import Bus as Bus
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
-    from vfio_doctor.facts.pci.cards import WantedCards as WantedCards
+    from vfio_doctor.facts.pci.chipset import is_bridge as is_bridge
+    from vfio_doctor.facts.pci.chipset import is_infrastructure as is_infrastructure
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -161,7 +169,9 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import WRITERS as WRITERS
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
+    from vfio_doctor.facts.pci.overrides import have_effect as have_effect
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
@@ -203,6 +213,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Change as Change
     from vfio_doctor.model import DeleteFile as DeleteFile
     from vfio_doctor.model import EditLine as EditLine
+    from vfio_doctor.model import EnableUnit as EnableUnit
     from vfio_doctor.model import Evidence as Evidence
     from vfio_doctor.model import FileContext as FileContext
     from vfio_doctor.model import Finding as Finding

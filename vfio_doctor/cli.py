@@ -15,10 +15,12 @@ import click
 
 from vfio_doctor import __version__
 from vfio_doctor.app.chosen import COMPLETE, PROGRAM
-from vfio_doctor.app.options import chosen_of, with_examples
+from vfio_doctor.app.options import MEANT, chosen_of, with_examples
 from vfio_doctor.app.settings import with_settings
 from vfio_doctor.app.shared_options import given, global_options, help_of
-from vfio_doctor.language import choose
+from vfio_doctor.language import choose_for
+from vfio_doctor.messages import in_order, say
+from vfio_doctor.model import Message
 
 # Each is vfio_doctor/commands/<name>.py with one click command called `command`.
 COMMANDS = (
@@ -41,14 +43,21 @@ COMMANDS = (
 )
 
 # Words that other tools have commands for.
+AGAIN = say(
+    "internal-error-again", "Run it again with --debug to see where, and report it."
+)
+ALONE = say("meant-alone", "Did you mean `vfio-doctor` alone?")
+FIX = say("meant-fix", "Did you mean `sudo vfio-doctor --fix`?")
 INSTEAD = {
-    "check": "`vfio-doctor` alone, or `vfio-doctor checks`",
-    "diagnose": "`vfio-doctor` alone",
-    "fix": "`sudo vfio-doctor --fix`",
-    "report": "`vfio-doctor bug-report`",
-    "repair": "`sudo vfio-doctor --fix`",
-    "status": "`vfio-doctor` alone",
-    "version": "`vfio-doctor --version`",
+    "check": say(
+        "meant-checks", "Did you mean `vfio-doctor` alone, or `vfio-doctor checks`?"
+    ),
+    "diagnose": ALONE,
+    "fix": FIX,
+    "report": say("meant-bug-report", "Did you mean `vfio-doctor bug-report`?"),
+    "repair": FIX,
+    "status": ALONE,
+    "version": say("meant-version", "Did you mean `vfio-doctor --version`?"),
 }
 
 
@@ -77,18 +86,19 @@ class LazyGroup(click.Group):
         """Find the command, or say which one may have been meant."""
         command = super().get_command(ctx, args[0]) or self.get_command(ctx, args[0])
         if command is None and not args[0].startswith("-"):
-            ctx.fail(f"No such command {args[0]!r}.{_meant(args[0])}")
+            ctx.fail(str(_no_such(args[0])))
         return super().resolve_command(ctx, args)
 
 
-def _meant(word: str) -> str:
-    """Return what may have been meant by a word that is no command."""
+def _no_such(word: str) -> Message:
+    """Return that a word is no command, and what may have been meant by it."""
+    none = say("usage-no-command", "No such command {word}.", word=repr(word))
     if word.lower() in INSTEAD:
-        return f" Did you mean {INSTEAD[word.lower()]}?"
+        return in_order(none, INSTEAD[word.lower()])
     from difflib import get_close_matches
 
     near = get_close_matches(word, COMMANDS, 1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return in_order(none, MEANT.filled(names=repr(near[0])) if near else None)
 
 
 def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -156,9 +166,7 @@ def status(arguments: list[str]) -> int:
 
     Interrupted by the person: 130, as shells expect, and not a word.
     """
-    unshown = choose(arguments, os.environ, sys.stdout)
-    if unshown:
-        click.echo(unshown, err=True)
+    choose_for(arguments)
     try:
         answer = cli.main(
             arguments,
@@ -219,5 +227,5 @@ def _broken(error: Exception, debug: bool) -> int:
     said = clean(f"{type(error).__name__}: {error}")
     click.echo(f"{PROGRAM}: internal error: {said}", err=True)
     if not debug:
-        click.echo("Run it again with --debug to see where, and report it.", err=True)
+        click.echo(str(AGAIN), err=True)
     return os.EX_SOFTWARE

@@ -8,12 +8,9 @@ Nothing of this is imported or read in English.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from functools import wraps
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import IO, ParamSpec, Protocol, TypeVar
 
     P = ParamSpec("P")
@@ -30,6 +27,8 @@ ENGLISH = "en"
 CHINESE = "zh_CN"
 LANGUAGES = (ENGLISH, CHINESE)
 DOMAIN = "vfio-doctor"
+# The first sign of Chinese and its punctuation.
+WIDE = "\u2e80"
 # The context of click's own words.
 CLICK = "click"
 # What people write for these, without encoding and modifier.
@@ -63,6 +62,11 @@ def spoken(name: str, template: str) -> str:
     return template if held is None else _looked_up(held, name, template)
 
 
+def tag() -> str:
+    """Return the language's name for HTML."""
+    return "en" if is_english() else "zh-CN"
+
+
 def is_english() -> bool:
     """Tell whether texts are as they stand in the source."""
     return _Spoken.catalogue is None
@@ -71,6 +75,27 @@ def is_english() -> bool:
 def _looked_up(catalogue: Catalogue, name: str, template: str) -> str:
     found = catalogue.pgettext(name, template)
     return found if fields(found) == fields(template) else template
+
+
+def listed(most: list[str], last: str) -> str:
+    """Return "a, b and c" as it is said; what the items hold is not read again."""
+    comma = spoken("list-comma", "{one}, {next}").removeprefix("{one}")
+    first, end = spoken("list-and", "{most} and {last}").split("{last}")
+    joined = comma.removesuffix("{next}").join(most)
+    return f"{joined}{first.removeprefix('{most}')}{last}{end}"
+
+
+def closed_up(before: str, text: str, after: str) -> tuple[str, str]:
+    """Return what stands before a value, and the value with what follows.
+
+    Chinese parts Latin words from its own by blanks, and its own words by nothing.
+    """
+    if _Spoken.catalogue is not None and text:
+        if before[-1:] == " " and before[-2:-1] >= WIDE and text[0] >= WIDE:
+            before = before[:-1]
+        if after[:1] == " " and after[1:2] >= WIDE and text[-1] >= WIDE:
+            after = after[1:]
+    return before, f"{text}{after}"
 
 
 def fields(template: str) -> frozenset[str]:
@@ -86,28 +111,43 @@ def speak(catalogue: Catalogue | None) -> None:
     _Spoken.catalogue = catalogue
 
 
-@contextmanager
-def english() -> Iterator[None]:
-    """Let all inside be English: what programs read, and what is compared."""
-    held = _Spoken.catalogue
-    _Spoken.catalogue = None
-    try:
-        yield
-    finally:
-        _Spoken.catalogue = held
+class english:  # noqa: N801
+    """Let all inside be English: what programs read, and what is compared.
+
+    contextlib is dear to import.
+    """
+
+    def __enter__(self) -> None:
+        """Keep the language for later."""
+        self._held = _Spoken.catalogue
+        _Spoken.catalogue = None
+
+    def __exit__(self, *_: object) -> None:
+        """Speak it again."""
+        _Spoken.catalogue = self._held
 
 
 def in_english(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function run in English: one that makes what programs read."""
 
-    @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         if _Spoken.catalogue is None:
             return function(*args, **kwargs)
         with english():
             return function(*args, **kwargs)
 
+    inside.__name__, inside.__doc__ = function.__name__, function.__doc__
     return inside
+
+
+def choose_for(arguments: Sequence[str]) -> None:
+    """Speak the language that was asked for, and say so if it cannot be shown."""
+    import os
+    import sys
+
+    unshown = choose(arguments, os.environ, sys.stdout)
+    if unshown and sys.stderr:
+        print(unshown, file=sys.stderr)
 
 
 def choose(

@@ -8,12 +8,18 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.language import spoken
+from vfio_doctor.language import closed_up, listed, spoken
+from vfio_doctor.shell_words import in_commands, shell_quoted
+from vfio_doctor.steps import CommandStep as CommandStep
+from vfio_doctor.steps import DomainStep as DomainStep
+from vfio_doctor.steps import FileStep as FileStep
+from vfio_doctor.steps import NodeStep as NodeStep
+from vfio_doctor.steps import ParameterStep as ParameterStep
+from vfio_doctor.steps import ProbeStep as ProbeStep
+from vfio_doctor.steps import Step as Step
 from vfio_doctor.value import NamedTuple, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vfio_doctor.places import Place
 
 
@@ -80,7 +86,7 @@ class Message(NamedTuple):
         if len(parts) == 1:
             return template
         values = dict(self.params)
-        commands = tuple(_in_commands(parts)) if "`" in template else ()
+        commands = tuple(in_commands(parts)) if "`" in template else ()
         for at, part in enumerate(parts[1:], 1):
             name, closed, rest = part.partition("}")
             if not closed or name not in values:
@@ -89,33 +95,8 @@ class Message(NamedTuple):
             text = shown(values[name])
             if commands and commands[at - 1]:
                 text = shell_quoted(text)
-            parts[at] = f"{text}{rest}"
+            parts[at - 1], parts[at] = closed_up(parts[at - 1], text, rest)
         return "".join(parts)
-
-
-# What a command between backticks starts with, if it is one for the shell.
-SHELL_WORDS = frozenset(
-    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
-    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
-)
-SAFE_SIGNS = frozenset("@%_-+=:,./")
-
-
-def _in_commands(parts: list[str]) -> Iterator[bool]:
-    """Yield of each field of a template whether it stands in a shell command."""
-    before = parts[0]
-    for part in parts[1:]:
-        span = before.rpartition("`")[2]
-        yield before.count("`") % 2 == 1 and span.partition(" ")[0] in SHELL_WORDS
-        before += part.partition("}")[2]
-
-
-def shell_quoted(text: str) -> str:
-    """Return a text of the host as one word, or a part of one, for the shell."""
-    bare = text.translate(dict.fromkeys(map(ord, SAFE_SIGNS)))
-    if text and text.isascii() and (bare.isalnum() or not bare):
-        return text
-    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 # A tuple is a list of things, shown as "a, b and c".
@@ -126,16 +107,8 @@ def shown(value: Value) -> str:
     """Return a value as text."""
     if isinstance(value, tuple) and not isinstance(value, Message):
         *most, last = [str(item) for item in value] or [""]
-        return _listed(most, last) if most else last
+        return listed(most, last) if most else last
     return str(value)
-
-
-def _listed(most: list[str], last: str) -> str:
-    """Return "a, b and c" as it is said; what the items hold is not read again."""
-    comma = spoken("list-comma", "{one}, {next}").removeprefix("{one}")
-    first, end = spoken("list-and", "{most} and {last}").split("{last}")
-    joined = comma.removesuffix("{next}").join(most)
-    return f"{joined}{first.removeprefix('{most}')}{last}{end}"
 
 
 class Evidence(NamedTuple):
@@ -290,6 +263,12 @@ class RestartService(Variant):
     unit: str
 
 
+class EnableUnit(Variant):
+    """Have systemd start a unit at boot, and start it now."""
+
+    unit: str
+
+
 class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
@@ -331,6 +310,7 @@ Change = (
     | RuntimeParameter
     | ProbeDriver
     | RestartService
+    | EnableUnit
     | FileContext
     | DropContext
     | DisablePolicy
@@ -349,70 +329,6 @@ class Terms(NamedTuple):
     applicability: Applicability | None = None
     may_be_lost: Message | None = None
     reboot: bool = False
-
-
-# --- Steps: what apply does, each with all that undo needs ---
-
-
-class FileStep(Variant):
-    """Make ``path`` hold ``after``; ``None`` stands for "no such file".
-
-    ``before`` is what the plan was made from; apply refuses where the file has
-    changed since. ``mode`` counts only where the file is new.
-    """
-
-    path: str
-    before: bytes | None
-    after: bytes | None
-    mode: int = 0o644
-
-
-class NodeStep(Variant):
-    """Remove the regular file that stands where a device node belongs."""
-
-    path: str
-    size: int
-
-
-class CommandStep(Variant):
-    """Run ``argv``; undo runs ``inverse`` (empty: nothing to undo).
-
-    ``accepted`` are exit statuses that mean success, ``waits_for`` names the
-    tool that must be idle first, ``brings_forward`` is true for a step that only
-    brings an effect forward: where it fails, the effect comes at the next boot.
-    What it prints must hold each text of ``shows``, or the step has failed.
-    """
-
-    argv: tuple[str, ...]
-    inverse: tuple[str, ...] = ()
-    accepted: tuple[int, ...] = (0,)
-    waits_for: str = ""
-    brings_forward: bool = False
-    why: Message | None = None
-    shows: tuple[str, ...] = ()
-
-
-class ParameterStep(Variant):
-    """Write ``after`` to a kernel parameter that now reads ``before``."""
-
-    path: str
-    before: str
-    after: str
-
-
-class ProbeStep(Variant):
-    """Have the kernel look for a driver of the function at ``path`` in sysfs."""
-
-    path: str
-    driver: str
-
-    @property
-    def address(self) -> str:
-        """Return the function's address."""
-        return self.path.rpartition("/")[2]
-
-
-Step = FileStep | NodeStep | CommandStep | ParameterStep | ProbeStep
 
 
 # --- The report: what every printer reads ---

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from vfio_doctor.api import (
+    APPLY_RULES,
     Actor,
     AppArmor,
     Check,
@@ -12,6 +15,7 @@ from vfio_doctor.api import (
     Facts,
     Finding,
     Iterator,
+    KvmfrRules,
     KvmfrVms,
     Message,
     MissingFact,
@@ -80,6 +84,12 @@ RELABEL = say(
     " the VM anew. Do not allow svirt_t to open device_t: that opens all devices"
     " without a type of their own to every VM.",
 )
+BY_RULE = say(
+    "kvmfr-selinux-by-rule",
+    "{place} gives it the type {type}, but the device has not had it since: {apply}"
+    " Then start the VM anew.",
+)
+SECLABEL = re.compile(r'SECLABEL\{selinux\}\s*\+?:?=\s*"([^"]*)"')
 NO_LABEL = say("kvmfr-selinux-no-label", "the label of {path} cannot be told")
 STORE = say(
     "kvmfr-selinux-store",
@@ -90,7 +100,10 @@ OWN_MODULE = say(
     "a policy module of your own ({path}) may allow it, and what it says is not read",
 )
 # Types that a device node gets if nothing names it, or that policy gives files.
-CLOSED = ("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t")
+CLOSED = (
+    *("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t"),
+    *("default_t", "memory_device_t", "fixed_disk_device_t", "user_home_t"),
+)
 
 
 def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
@@ -98,7 +111,12 @@ def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
     found = facts[KvmfrVms].demand(facts)
     if not facts[QemuConf].confines(driver):
         raise NotApplicable(DRIVER_OFF.filled(path=facts[QemuConf].path))
-    confined = (m.path for vm, m in found if not vm.shared.is_unconfined(driver))
+    unasked = facts[QemuConf].confines_unasked
+    confined = (
+        mapped.path
+        for vm, mapped in found
+        if not vm.shared.is_unconfined(driver) and (unasked or vm.shared.labelled)
+    )
     return tuple(sorted(set(confined)))
 
 
@@ -233,7 +251,7 @@ class KvmfrSelinuxLabel(Check):
                 doubt = None if records else _doubt(selinux)
                 unsure = unsure or doubt
                 if not doubt:
-                    yield _closed(selinux, path, stat, records)
+                    yield _closed(facts, path, stat, records)
             elif not type_:
                 unsure = unsure or MissingFact(NO_LABEL.filled(path=path))
         if unsure:
@@ -250,15 +268,29 @@ def _doubt(selinux: SeLinux) -> MissingFact | None:
     return None
 
 
+def _by_rule(facts: Facts, closed: str) -> Message | None:
+    """Return that a udev rule gives another type, and how it is applied."""
+    for mention in reversed(facts[KvmfrRules].mentions):
+        given = SECLABEL.search(mention.raw)
+        type_ = type_of(given[1]) if given else ""
+        if type_ and type_ != closed and type_ not in CLOSED:
+            place = f"{mention.path}:{mention.line}"
+            return BY_RULE.filled(place=place, type=type_, apply=APPLY_RULES)
+    return None
+
+
 def _closed(
-    selinux: SeLinux, path: str, stat: Stat, records: tuple[Denial, ...]
+    facts: Facts, path: str, stat: Stat, records: tuple[Denial, ...]
 ) -> Finding:
-    type_ = type_of(stat.label)
+    type_, selinux = type_of(stat.label), facts[SeLinux]
     message: Message = (DENIED_TYPE if records else LABEL).filled(path=path, type=type_)
     local = tuple(
         Evidence("file_contexts.local", line.strip(), A_TYPE)
         for line in selinux.contexts
     )
     rows = (Evidence(f"lstat {path}", stat.label, A_TYPE), *local, *_records(records))
+    by_rule = _by_rule(facts, type_)
+    if by_rule is not None:
+        return Finding(NodePlace(path), message, rows, None, by_rule)
     advice = RELABEL.filled(path=path)
     return Finding(NodePlace(path), message, rows, None, advice, Actor.TOOL)

@@ -28,8 +28,9 @@ from vfio_doctor.api import (
     Severity,
     in_order,
     is_too_late,
-    remark_reason,
+    remark_unsure,
     say,
+    what_udev_does,
 )
 
 TAKE_OUT = say("kvmfr-rule-remove-line", "Take the line out of {place}.")
@@ -243,7 +244,8 @@ def _wrong_owner(facts: Facts, name: str, owner: Assigned) -> Finding:
 
 
 def _remarked(facts: Facts, name: str, remark: Remark) -> Finding:
-    message = in_order(_what_udev_does(facts, remark), _locked_out(facts, name))
+    done = what_udev_does(facts[KvmfrRules].systemd, remark)
+    message = in_order(done, _locked_out(facts, name))
     rows: tuple[Evidence, ...] = ()
     if remark.kind is Oddity.DROPPED_OR_DEPRECATED:
         rows = tuple(_as_it_stands(facts, name))
@@ -257,47 +259,6 @@ def _as_it_stands(facts: Facts, name: str) -> Iterator[Evidence]:
     for node in facts[KvmfrAccess].now:
         if node.name == name and node.looks != ruled and node.looks == UNRULED:
             yield Evidence(f"lstat /dev/{name}", node.looks, ruled)
-
-
-def _what_udev_does(facts: Facts, remark: Remark) -> Message:
-    """Return what this udev makes of a line, and why."""
-    systemd, reason = facts[KvmfrRules].systemd, remark_reason(remark)
-    if remark.kind is Oddity.DEPRECATED:
-        return say(
-            "kvmfr-rule-deprecated",
-            "The udev rule gives the device to {name}. systemd {systemd} still does"
-            " that although {reason}; a coming version will not.",
-            name=remark.value,
-            systemd=str(systemd),
-            reason=reason,
-        )
-    if remark.kind is Oddity.DROPPED_OR_DEPRECATED:
-        return say(
-            "kvmfr-rule-dropped-or-deprecated",
-            "The udev rule gives the device to {name}, and {reason}. Early releases of"
-            " systemd {systemd} drop such a rule as a whole; later ones announce that"
-            " a coming version will. Which release this is cannot be told here.",
-            name=remark.value,
-            systemd=str(systemd),
-            reason=reason,
-        )
-    if not remark.dropped:
-        return say(
-            "kvmfr-rule-key-left-out",
-            "udev leaves {key} out of this rule: {reason}.",
-            key=remark.key,
-            reason=reason,
-        )
-    if systemd is None:
-        return say(
-            "kvmfr-rule-dropped", "udev drops the whole rule: {reason}.", reason=reason
-        )
-    return say(
-        "kvmfr-rule-dropped-by",
-        "udev (systemd {systemd}) drops the whole rule: {reason}.",
-        systemd=str(systemd),
-        reason=reason,
-    )
 
 
 def _leftover(facts: Facts) -> Iterator[Finding]:
@@ -350,23 +311,14 @@ def _undecided(facts: Facts, name: str, effects: Effects) -> Message | None:
     if facts[KvmfrAccess].rule(name).human is not None:
         # What is only information now may be a fault of a version not seen.
         hidden = facts[KvmfrRules].systemd is None and facts[KvmfrRules].hidden
-        return _unsure(unsure[0]) if unsure and hidden else None
+        return remark_unsure(unsure[0]) if unsure and hidden else None
     if unsure:
-        return _unsure(unsure[0])
+        return remark_unsure(unsure[0])
     return say(
         "kvmfr-rule-undecided",
         "it cannot be told whether the rules let {user} open /dev/{node}",
         user=facts[HumanUser].name,
         node=name,
-    )
-
-
-def _unsure(remark: Remark) -> Message:
-    return say(
-        "kvmfr-rule-unsure",
-        "{place}: {reason}; what this host's udev makes of it is not known",
-        place=f"{remark.path}:{remark.line}",
-        reason=remark_reason(remark),
     )
 
 
@@ -477,7 +429,7 @@ class KvmfrGroupUnknown(Check):
                 if remark.key != "GROUP" or "kvmfr" not in remark.raw:
                     continue
                 if not remark.certain:
-                    unsure = _unsure(remark)
+                    unsure = remark_unsure(remark)
                 elif (remark.path, remark.line) not in told:
                     told.add((remark.path, remark.line))
                     yield _remarked(facts, name, remark)

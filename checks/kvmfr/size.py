@@ -14,6 +14,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Generated,
     InitramfsModules,
     Iterator,
     KernelMessages,
@@ -310,7 +311,7 @@ def _no_device(facts: Facts) -> Finding:
             why=why,
         ),
         (Evidence("/sys/class/kvmfr", empty, "kvmfr0"), *rows, *_log(facts)),
-        advice=in_order(size_by_hand(facts), RELOAD),
+        advice=in_order(size_by_hand(facts), None if facts[Generated].yes else RELOAD),
         who_acts=Actor.TOOL,
     )
 

@@ -17,6 +17,8 @@ from vfio_doctor.api import (
     Mapping,
     Message,
     MissingFact,
+    QemuAccount,
+    QemuConf,
     Severity,
     Vm,
     in_order,
@@ -108,6 +110,11 @@ PROGRAMS = say("kvmfr-no-libvirt-programs", "libvirtd, virtqemud, virsh and QEMU
 NOT_FOUND = say("kvmfr-no-libvirt-not-found", "not installed")
 EMULATOR = say("kvmfr-no-libvirt-emulator", "emulator of the VM")
 ABSENT = say("kvmfr-no-libvirt-absent", "absent")
+ELSEWHERE = say(
+    "kvmfr-no-libvirt-elsewhere",
+    "{path} and the account {user} are here, and the programs of libvirt and QEMU are"
+    " in none of the usual folders",
+)
 INSTALL = say(
     "kvmfr-no-libvirt-install",
     "Install libvirt and QEMU. On an image-based system, rebase to an image that has"
@@ -302,7 +309,8 @@ class KvmfrNoLibvirt(Check):
 
     False alarms:
     Programs in a folder of their own, such as /opt, are not found, unless the VM's
-    definition names them.
+    definition names them. If qemu.conf and QEMU's account are there without any
+    program, nothing is judged.
     """
 
     id = "kvmfr-no-libvirt"
@@ -317,6 +325,7 @@ class KvmfrNoLibvirt(Check):
         programs = facts[LibvirtPrograms]
         names = {"vm": vm.name, "path": mapped.path}
         if not programs.found:
+            _refuse_if_elsewhere(facts)
             rows = (Evidence(PROGRAMS, NOT_FOUND),)
             message = NO_LIBVIRT.filled(**names)
             yield Finding(vm.place, message, rows, None, INSTALL, Actor.USER)
@@ -329,3 +338,14 @@ class KvmfrNoLibvirt(Check):
                 yield Finding(vm.place, message, gone, None, INSTALL, Actor.USER)
         if programs.unseen:
             known(programs.unseen)
+
+
+def _refuse_if_elsewhere(facts: Facts) -> None:
+    """Raise `MissingFact` if a package's other parts are there."""
+    conf = facts[QemuConf]
+    try:
+        account = facts[QemuAccount]
+    except MissingFact:
+        return
+    if account.user and account.user_exists and isinstance(conf.text, str):
+        raise MissingFact(ELSEWHERE.filled(path=conf.path, user=account.user))

@@ -96,7 +96,8 @@ class LibvirtDaemonOff(Check):
     to virtqemud, or on an image whose services were never enabled.
 
     How it is repaired:
-    By hand, with systemctl: which daemon it should be is a choice if both are there.
+    The daemon's socket is enabled and started. If both daemons are installed, or a
+    unit is masked, which one it should be is your choice: then by hand.
 
     See it yourself:
         systemctl is-enabled libvirtd.socket virtqemud.socket
@@ -126,7 +127,8 @@ class LibvirtDaemonOff(Check):
             advice = UNMASK.filled(units=" ".join(masked), unit=unit)
         runs = any(daemon.listens for daemon in found)
         how_bad = Severity.WARNING if runs else None
-        yield Finding(HostPlace(), message, _rows(found), how_bad, advice, Actor.USER)
+        who = Actor.USER if masked or len(found) > 1 else Actor.TOOL
+        yield Finding(HostPlace(), message, _rows(found), how_bad, advice, who)
 
 
 class LibvirtDaemonsDoubled(Check):

@@ -4,8 +4,8 @@
 # fmt: off
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ('vfio-acs-override-idle', 'pcie_acs_override does nothing on this kernel', 'WARNING', ()),
     ('vfio-amd-reset', 'An AMD card that works once does without vendor-reset', 'WARNING', ()),
-    ('vfio-bad-kernel', 'The kernel is known for a fault at passthrough', 'INFO', ()),
     ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
     ('vfio-cannot-reset', 'A device for a VM cannot be reset by itself', 'WARNING', ()),
     ('vfio-device-busy', 'The host uses a device that is to be given away', 'WARNING', ()),
@@ -18,8 +18,13 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-host-dma-refused', "The IOMMU has refused a device of the host's", 'INFO', ()),
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
+    ('vfio-ids-overridden', 'A list of ids for vfio-pci is overridden by a later one', 'WARNING', ()),
+    ('vfio-kernel-regression', 'The kernel is known for a fault at passthrough', 'INFO', ()),
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
+    ('vfio-memory-taken', 'The memory of a device for a VM is taken', 'WARNING', ()),
     ('vfio-module-blacklisted', 'The module vfio-pci is blacklisted', 'ERROR', ()),
+    ('vfio-no-group', 'A device for a VM has no IOMMU group', 'ERROR', ('iommu-off',)),
+    ('vfio-no-room', 'There is no room for the memory of a device for a VM', 'WARNING', ()),
     ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ('libvirt-account-missing',)),
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    WRITERS,
+    AskedCard,
+    AskedCards,
     BuiltinModules,
     Check,
     Claim,
@@ -26,13 +29,14 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     blocks,
+    have_effect,
     in_order,
+    is_infrastructure,
     members,
     module_of,
     same_card,
     say,
 )
-from vfio_doctor.checks.vfio.asked import asked
 
 VFIO_PCI = "vfio-pci"
 BRIDGE = "06"
@@ -88,6 +92,11 @@ NEEDED = say(
     "Do not give it away: {why}. Take it out of {source}; if its ids are those of"
     " another device too, bind that one by its address.",
 )
+OF_CHIPSET = say(
+    "vfio-not-bound-of-chipset",
+    "Do not give it away: it is a function of the chipset that the host needs. Take it"
+    " out of {source}.",
+)
 MAY_BE_NEEDED = say(
     "vfio-not-bound-may-be-needed",
     "First make sure that the host can do without: {why}.",
@@ -104,32 +113,12 @@ NOT_WRITTEN = say(
     "vfio-not-bound-not-written",
     "Nothing has written vfio-pci to its driver_override: {source} had no effect.",
 )
-# What makes it have one, by where it stands.
-HAVE_EFFECT = {
-    "/etc/driverctl.d/": say(
-        "vfio-not-bound-run-driverctl",
-        "Run `sudo driverctl set-override {bdf} vfio-pci`; if there is no such program,"
-        " install driverctl, which reads that file at boot.",
-    ),
-    "/etc/initramfs-tools/": say(
-        "vfio-not-bound-run-init-top",
-        "Make the script executable (`sudo chmod 755 {source}`), run `sudo"
-        " update-initramfs -u -k all`, and reboot.",
-    ),
-    "/etc/initcpio/": say(
-        "vfio-not-bound-run-hook",
-        "Name the hook among HOOKS in /etc/mkinitcpio.conf, run `sudo mkinitcpio -P`,"
-        " and reboot.",
-    ),
-    "/etc/udev/": say(
-        "vfio-not-bound-run-rule",
-        "See what the rule does: `sudo udevadm test /sys/bus/pci/devices/{bdf}`.",
-    ),
-    "/etc/sysfs.": say(
-        "vfio-not-bound-run-sysfsutils",
-        "Install sysfsutils, which reads that file at boot.",
-    ),
-}
+MANAGE = say(
+    "vfio-not-bound-manage",
+    "Let libvirt take it when the VM starts: set managed='yes' at its <hostdev>"
+    " (`virsh edit`). Or have vfio-pci take it at boot, with its ids in"
+    " `vfio-pci.ids=`.",
+)
 EMPTY = "(null)"
 SOFTDEP = say(
     "vfio-not-bound-softdep",
@@ -163,6 +152,52 @@ ADD = say(
     "vfio-not-bound-add-ids",
     "Give them to the VM as well: add {ids} to what names {main}, or let the VM's"
     " definition take them (libvirt: a <hostdev managed='yes'> for each).",
+)
+
+
+ADD_FIRST = say(
+    "vfio-not-bound-add-first",
+    "First make sure that the host can do without {needed}: {why}. Else leave the whole"
+    " card to the host.",
+)
+
+
+STAYS = say(
+    "vfio-asked-stays",
+    "{devices} cannot be given to a VM as things are: {reasons}.",
+)
+LOOK = say(
+    "vfio-asked-look",
+    "Make sure yourself that the host can do without: `findmnt`, `ip route` and `lsusb"
+    " -t` show what it uses.",
+)
+UNSURE = say(
+    "vfio-asked-unsure",
+    "Nobody can tell from here whether {devices} can be given to a VM: {reasons}.",
+)
+DOUBTS = frozenset(("bind-may-be-needed", "bind-shared-may-need"))
+FREE = say(
+    "vfio-asked-free",
+    "{devices} could be given to a VM: {driver} has {bdf} now, and nothing that was"
+    " seen binds it at boot.",
+)
+IDLE = say(
+    "vfio-asked-idle",
+    "{devices} could be given to a VM: {bdf} has no driver, and nothing that was seen"
+    " binds it at boot.",
+)
+ELSEWHERE = say(
+    "vfio-asked-elsewhere",
+    "`vfio-doctor devices` shows what is free.",
+)
+AT_BOOT = say(
+    "vfio-asked-at-boot",
+    "Have vfio-pci take the whole card at boot, before anybody opens it.",
+)
+MANAGED = say(
+    "vfio-asked-managed",
+    "Let libvirt take it when the VM starts (a <hostdev managed='yes'> for each"
+    " function), or have it bound at boot.",
 )
 
 
@@ -230,8 +265,8 @@ class VfioNotBound(Check):
             )
             told.update(other.bdf for other in left)
             if left and one.kinds != {ClaimKind.ASKED}:
-                yield _siblings(one, left)
-        yield from asked(facts)
+                yield _siblings(one, left, facts[HostNeeds])
+        yield from map(_asked, facts[AskedCards].cards)
         wanted.all_seen()
 
 
@@ -298,10 +333,8 @@ def _not_written(one: Wanted, facts: Facts) -> Message | None:
     path = _writer(one, facts)
     if not path:
         return None
-    cure = next(c for start, c in HAVE_EFFECT.items() if path.startswith(start))
-    named = {"bdf": one.device.bdf, "source": path}
-    named = {k: text for k, text in named.items() if f"{{{k}}}" in cure.template}
-    return in_order(NOT_WRITTEN.filled(source=path), cure.filled(**named))
+    cure = have_effect(path, one.device.bdf)
+    return in_order(NOT_WRITTEN.filled(source=path), cure)
 
 
 def _writer(one: Wanted, facts: Facts) -> str:
@@ -312,7 +345,7 @@ def _writer(one: Wanted, facts: Facts) -> str:
     if one.device.bdf not in facts[EmptyOverrides].addresses:
         return ""
     sources = (claim.source for claim in one.claims if claim.kind is ClaimKind.BOOT)
-    return next((s for s in sources if s.startswith(tuple(HAVE_EFFECT))), "")
+    return next((s for s in sources if s.startswith(WRITERS)), "")
 
 
 def _empty_row(one: Wanted, facts: Facts) -> tuple[Evidence, ...]:
@@ -359,6 +392,8 @@ def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
 
 def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
     device = one.device
+    if is_infrastructure(device):
+        return OF_CHIPSET.filled(source=claim.source)
     needs = facts[HostNeeds].of(device.bdf)
     for need in needs:
         if need.sure:
@@ -371,10 +406,16 @@ def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
 
 def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it before the driver that has it."""
+    if claim.kind is ClaimKind.UNMANAGED:
+        return MANAGE
+    # To be loaded first helps nothing that is not bound by ids.
+    written = None if claim.pattern else have_effect(claim.source, device.bdf)
+    if written is not None:
+        return written
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=device.ids)
     late = facts[LateImage].reason if claim.pattern is not None else None
-    if late is not None and device.driver in GRAPHICS:
+    if late is not None and (late.any_driver or device.driver in GRAPHICS):
         return late.cure
     module = module_of(device.driver)
     if _is_built_in(module, facts):
@@ -411,7 +452,7 @@ def _tool(facts: Facts) -> str:
     return next((tool for tool in tools if tool in source), "")
 
 
-def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
+def _siblings(one: Wanted, left: tuple[PciDevice, ...], needs: HostNeeds) -> Finding:
     main = one.device
     shown = tuple(f"{other.bdf} ({other.driver})" for other in left)
     text = SIBLING if len(left) == 1 else SIBLINGS
@@ -420,10 +461,36 @@ def _siblings(one: Wanted, left: tuple[PciDevice, ...]) -> Finding:
         for other in left
     )
     ids = tuple(dict.fromkeys(other.ids for other in left))
+    advice = ADD.filled(ids=ids, main=main.bdf)
+    needed = [need for other in left for need in needs.of(other.bdf)]
+    for need in sorted(needed, key=lambda need: not need.sure)[:1]:
+        first = ADD_FIRST.filled(needed=need.bdf, why=need.why)
+        advice = first if need.sure else in_order(first, advice)
     return Finding(
         DevicePlace(main.bdf),
         text.filled(others=shown, main=main.bdf),
         rows,
         None,
-        ADD.filled(ids=ids, main=main.bdf),
+        advice,
     )
+
+
+def _asked(card: AskedCard) -> Finding:
+    """Return what stands in the way of giving away what only --device names."""
+    device, addresses = card.device, card.addresses
+    path = f"/sys/bus/pci/devices/{device.bdf}/driver"
+    row = Evidence(path, device.driver or NONE, VFIO_PCI)
+    # A graphics driver often does not let go of a card while the host runs.
+    advice = AT_BOOT if device.is_display else MANAGED
+    text = IDLE.filled(devices=addresses, bdf=device.bdf)
+    if card.reasons:
+        sure = any(reason.id not in DOUBTS for reason in card.reasons)
+        said = STAYS if sure else UNSURE
+        text = said.filled(devices=addresses, reasons=card.reasons)
+        advice = ELSEWHERE if sure else LOOK
+    elif device.driver:
+        driver = device.driver
+        text = FREE.filled(devices=addresses, bdf=device.bdf, driver=driver)
+    # Who only asks about a device has not set anything up wrongly.
+    place = DevicePlace(device.bdf)
+    return Finding(place, text, (row,), Severity.INFO, advice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vfio_doctor.api import (
     Acs,
     Check,
+    DevicePlace,
     Evidence,
     Facts,
     Finding,
@@ -20,6 +21,7 @@ from vfio_doctor.api import (
     WantedDevices,
     blocks,
     in_order,
+    is_bridge,
     members,
     same_card,
     say,
@@ -195,3 +197,62 @@ def _elsewhere(inside: tuple[PciDevice, ...]) -> Message:
     """Return how to get into another group; what is on bus 0 cannot."""
     fixed = tuple(one.bdf for one in inside if ":00:" in one.bdf)
     return CHIPSET.filled(wanted=fixed) if len(fixed) == len(inside) else MOVE
+
+
+NO_GROUP = say(
+    "vfio-no-group",
+    "{bdf} is meant for a VM ({source}), but the kernel has put it into no IOMMU group:"
+    " no VM can get it.",
+)
+A_GROUP = say("vfio-no-group-wanted", "a group")
+NONE = say("vfio-no-group-none", "none")
+ANOTHER = say(
+    "vfio-no-group-another",
+    "Pass another device. What is behind a controller of its own (Intel VMD: 'RST' or"
+    " 'VMD' in the firmware setup) has no group: switch that off if the system does"
+    " without.",
+)
+
+
+class VfioNoGroup(Check):
+    """A device that is meant for a VM has no IOMMU group.
+
+    What it does:
+    If the IOMMU is on, it looks whether each device that is meant for a VM has a
+    group. Bridges are passed over.
+
+    Why is this bad?
+    A VM gets groups, not devices: "no iommu_group found", "vfio-pci: probe of ...
+    failed with error -22". The IOMMU that this device goes through is off or is not
+    described by the firmware, or another controller stands for the device.
+
+    How it is repaired:
+    By hand, in the firmware setup, or with another device.
+
+    See it yourself:
+        ls -l /sys/bus/pci/devices/0000:01:00.0/iommu_group
+        vfio-doctor devices
+
+    False alarms:
+    None are known.
+    """
+
+    id = "vfio-no-group"
+    severity = Severity.ERROR
+    title = "A device for a VM has no IOMMU group"
+    requires = ("iommu-off",)
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding a device."""
+        wanted = facts[WantedDevices]
+        wanted.demand()
+        for one in wanted.devices:
+            device = one.device
+            if device.group is None and not is_bridge(device):
+                source = one.claims[0].source
+                path = f"/sys/bus/pci/devices/{device.bdf}/iommu_group"
+                message = NO_GROUP.filled(bdf=device.bdf, source=source)
+                rows = (Evidence(path, NONE, A_GROUP),)
+                place = DevicePlace(device.bdf)
+                yield Finding(place, message, rows, None, ANOTHER)
+        wanted.all_seen()

@@ -11,6 +11,7 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    HostPlace,
     IdlePhysicals,
     Iterator,
     Message,
@@ -166,7 +167,15 @@ ADDRESSES_MOVE = say(
     " firmware setup.",
 )
 NO_ADDRESS = say("vfio-device-no-address", "no VM is given a device by its address")
+NOT_HERE_ASKED = say(
+    "vfio-device-gone-asked", "{option} stands for no device of this host."
+)
+LOOK = say(
+    "vfio-device-gone-look",
+    "Look which devices there are: `vfio-doctor devices`.",
+)
 VM_KINDS = (ClaimKind.VM, ClaimKind.UNMANAGED)
+ASKED = (ClaimKind.ASKED, ClaimKind.SETUP)
 
 
 class VfioDeviceGone(Check):
@@ -175,7 +184,8 @@ class VfioDeviceGone(Check):
     What it does:
     Looks up every PCI address in the definitions of VMs (libvirt's <hostdev>,
     Proxmox's hostpci), and reports those without a device. It says so if a network
-    card could make the virtual function that the VM may mean, and makes none.
+    card could make the virtual function that the VM may mean, and makes none. What you
+    name with --device is looked up as well.
 
     Why is this bad?
     The VM does not start ("Device ... not found"). And if another device has moved
@@ -203,11 +213,16 @@ class VfioDeviceGone(Check):
         wanted = facts[WantedDevices]
         wanted.demand()
         every = (*wanted.lost, *(c for one in wanted.devices for c in one.claims))
-        if not any(claim.kind in VM_KINDS for claim in every) and not wanted.unread:
+        judged = (*VM_KINDS, *ASKED)
+        if not any(claim.kind in judged for claim in every) and not wanted.unread:
             raise NotApplicable(NO_ADDRESS)
         for claim in wanted.lost:
             if claim.kind in VM_KINDS:
                 yield _gone(claim, facts)
+            elif claim.kind in ASKED:
+                message = NOT_HERE_ASKED.filled(option=claim.source)
+                rows = (Evidence(claim.source, claim.word, A_DEVICE),)
+                yield Finding(HostPlace(), message, rows, None, LOOK)
         wanted.all_seen()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    ArgumentPlace,
     Check,
     Conclusion,
     DevicePlace,
@@ -11,19 +12,20 @@ from vfio_doctor.api import (
     Finding,
     HostPlace,
     Iterator,
-    KernelMessages,
+    KernelCmdline,
     KernelRelease,
     Message,
     NotApplicable,
     PciDevices,
     Severity,
     WantedDevices,
+    captured_log,
     say,
 )
 
 Version = tuple[int, int, int]
 NO_RESET = say(
-    "vfio-bad-kernel-no-reset",
+    "vfio-kernel-regression-no-reset",
     "devices are left without any reset, so a VM's card works once and then hangs until"
     " the host is rebooted",
 )
@@ -38,24 +40,24 @@ KNOWN: tuple[tuple[Version, Version, Message], ...] = (
     ((6, 1, 134), (6, 1, 134), NO_RESET),
 )
 NO_POINT = say(
-    "vfio-bad-kernel-no-point",
+    "vfio-kernel-regression-no-point",
     "the kernel's release does not say which point release of Linux it is",
 )
 RELEASE = "/proc/sys/kernel/osrelease"
 BAD = say(
-    "vfio-bad-kernel",
+    "vfio-kernel-regression",
     "Linux {version} is known for a fault: {symptom}. Distributions may have mended it"
     " under the same number.",
 )
-OTHER = say("vfio-bad-kernel-other", "{version} or later")
+OTHER = say("vfio-kernel-regression-other", "{version} or later")
 UPDATE = say(
-    "vfio-bad-kernel-update",
+    "vfio-kernel-regression-update",
     "If that is what you see, boot another kernel: {version} or later, or the one that"
     " you had before.",
 )
 
 
-class VfioBadKernel(Check):
+class VfioKernelRegression(Check):
     """The running kernel is known to break passthrough.
 
     What it does:
@@ -81,7 +83,7 @@ class VfioBadKernel(Check):
     Proxmox) are not told apart.
     """
 
-    id = "vfio-bad-kernel"
+    id = "vfio-kernel-regression"
     severity = Severity.INFO
     title = "The kernel is known for a fault at passthrough"
 
@@ -169,7 +171,7 @@ class VfioHostDmaRefused(Check):
         wanted.demand()
         lines = {
             f"0000:{match.device}"[-12:]: match.line
-            for match in reversed(facts[KernelMessages].log.of(Conclusion.DMA_REFUSED))
+            for match in reversed(captured_log(facts).of(Conclusion.DMA_REFUSED))
         }
         for device in facts[PciDevices].devices:
             line = lines.get(device.bdf)
@@ -180,3 +182,59 @@ class VfioHostDmaRefused(Check):
             rows = (Evidence(LOG, line, NO_LINE),)
             advice = OR_GRAPHICS if intel else TRANSLATE_LESS
             yield Finding(DevicePlace(device.bdf), message, rows, None, advice)
+
+
+OVERRIDE = "pcie_acs_override"
+NOT_GIVEN = say("vfio-acs-override-not-given", "pcie_acs_override is not given")
+UNPATCHED = say(
+    "vfio-acs-override-unknown",
+    "{word} does nothing: this kernel does not have the patch that reads it, so the"
+    " groups stay as they are.",
+)
+TAKE_OUT = say(
+    "vfio-acs-override-take-out",
+    "Take the argument out. To split groups, another slot is better; kernels with the"
+    " patch (linux-zen, CachyOS, XanMod, Proxmox) split them without any protection"
+    " between the devices.",
+)
+
+
+class VfioAcsOverrideIdle(Check):
+    """The argument pcie_acs_override does nothing on this kernel.
+
+    What it does:
+    If the argument is among those of the running kernel, it looks in the kernel log
+    whether the kernel says that it does not know it. Kernels before 5.14 do not say
+    so, and are not judged.
+
+    Why is this bad?
+    Linux itself has no such argument: a patch brings it, which few distributions
+    carry. Without it the groups stay as they are, and the VM does not start.
+
+    How it is repaired:
+    By hand: take the argument out, and put the card into another slot.
+
+    See it yourself:
+        cat /proc/cmdline
+        sudo journalctl -k -b | grep 'Unknown kernel command line'
+
+    False alarms:
+    None are known: the kernel itself says that it passes the word on.
+    """
+
+    id = "vfio-acs-override-idle"
+    severity = Severity.WARNING
+    title = "pcie_acs_override does nothing on this kernel"
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding if the kernel says that it does not know the word."""
+        facts[WantedDevices].demand()
+        booted = facts[KernelCmdline]
+        words = [w for w in booted.line.words if w.partition("=")[0] == OVERRIDE]
+        if not words:
+            raise NotApplicable(NOT_GIVEN)
+        for match in captured_log(facts).of(Conclusion.ACS_OVERRIDE_UNKNOWN)[:1]:
+            rows = (Evidence(booted.source, words[0]), Evidence(LOG, match.line))
+            message = UNPATCHED.filled(word=words[0])
+            place = ArgumentPlace(words[0], booted.source)
+            yield Finding(place, message, rows, None, TAKE_OUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    Actor,
     AppArmor,
     Applicability,
     CannotFix,
@@ -76,6 +77,8 @@ class LabelKvmfr(Fix):
     summary = "Give kvmfr devices a type that SELinux opens to VMs"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
-        """Yield the file context."""
+        """Yield the file context; nothing if a udev rule gives the label already."""
+        if finding.who_acts is not Actor.TOOL:
+            return
         yield Terms(may_be_lost=LOST)
         yield FileContext(PATTERN, TYPE, _path(finding))

@@ -29,9 +29,9 @@ LAYERS = (
     ("host",),
     ("parse",),
     ("messages",),
-    ("model",),
+    ("model", "steps"),
     ("places",),
-    ("language",),
+    ("language", "shell_words"),
     ("value",),
     ("__init__",),
 )

@@ -8,7 +8,8 @@ import shlex
 import pytest
 
 from support.templates import FIELD, Said, all_said
-from vfio_doctor.model import SHELL_WORDS, Message
+from vfio_doctor.model import Message
+from vfio_doctor.shell_words import SHELL_WORDS
 
 EVIL = "x y'; rm -rf ~; `#$(id)"
 SPAN = re.compile(r"`([^`]*)`")

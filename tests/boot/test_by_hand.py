@@ -13,7 +13,6 @@ from vfio_doctor.host.reader import Missing
 
 Files = dict[str, str]
 LEFT = {"/etc/default/grub": "", "/boot/grub/grub.cfg": ""}
-ESPS = {"/etc/kernel/proxmox-boot-uuids": "A-B\n"}
 HOSTS: list[tuple[str, Files, str, str, str]] = [
     (
         "rEFInd",
@@ -35,20 +34,6 @@ HOSTS: list[tuple[str, Files, str, str, str]] = [
         "root=x initrd=\\initrd.img",
         by_hand.EFI_STUB_ADVICE.id,
         "--unicode 'root=x initrd=\\initrd.img new=1'",
-    ),
-    (
-        "Proxmox with systemd-boot",
-        {**ESPS, "/etc/kernel/cmdline": "root=x\n"},
-        "root=x",
-        by_hand.PROXMOX_ADD.id,
-        "/etc/kernel/cmdline: new=1 -- then run `sudo proxmox-boot-tool refresh`",
-    ),
-    (
-        "Proxmox with GRUB",
-        ESPS,
-        "BOOT_IMAGE=/vmlinuz root=x",
-        by_hand.PROXMOX_GRUB_ADD.id,
-        "/etc/default/grub: new=1 -- then run `sudo proxmox-boot-tool refresh`",
     ),
     (
         "syslinux",
@@ -74,20 +59,6 @@ def test_the_exact_line(files: Files, cmdline: str, id_: str, line: str) -> None
         backend.steps(host, ArgumentEdit(before, (*before, "new=1")))
     assert refusal.value.message.id == id_
     assert str(refusal.value).endswith(line)
-
-
-def test_proxmox_says_what_goes() -> None:
-    host = hosts.build(ESPS)
-    for start, id_ in (
-        ("a", by_hand.PROXMOX_LINE),
-        ("BOOT_IMAGE=x", by_hand.PROXMOX_GRUB_GO),
-    ):
-        edit = ArgumentEdit((start, "old"), (start,))
-        assert by_hand.Proxmox().advice(host, edit).id == id_.id
-    edit = ArgumentEdit(("BOOT_IMAGE=x", "old"), ("BOOT_IMAGE=x", "new"))
-    both = str(by_hand.Proxmox().advice(host, edit))
-    assert "take out: old" in both
-    assert "LINUX_DEFAULT: new" in both
 
 
 MENU = "timeout: 5\n/Unraid OS\n    protocol: linux\n    kernel_path: boot():/bzimage\n"

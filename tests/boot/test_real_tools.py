@@ -124,6 +124,48 @@ def test_grub_drop_ins_count_as_grub_mkconfig_reads_them(tmp_path: Path) -> None
     assert sorted(menu_words(tmp_path, files)) == sorted(edit.after)
 
 
+# What scripts print, and how grub-mkconfig ends: a menu that parses is good enough.
+LOST = {
+    "nothing": ("#!/bin/sh\n", 1),
+    "garbage": ("#!/bin/sh\nhead -c 64 /dev/urandom | od\n", 0),
+    "no entry": ("#!/bin/sh\necho set timeout=5\n", 0),
+    "no kernel": (
+        "#!/bin/sh\necho \"menuentry 'x' {\"; echo 'set root=x'; echo '}'\n",
+        0,
+    ),
+}
+
+
+@pytest.mark.needs_tool("unshare", "grub-mkconfig")
+@pytest.mark.runs("unshare")
+@pytest.mark.parametrize("case", list(LOST))
+def test_a_menu_that_grub_mkconfig_has_lost_cannot_be_read(
+    tmp_path: Path, case: str
+) -> None:
+    """Where it exits 0 with such a menu, `repair.session` goes back."""
+    settings, (script, status) = b'GRUB_CMDLINE_LINUX="quiet"\n', LOST[case]
+    assert "quiet" in menu_words(tmp_path, {"/etc/default/grub": settings})
+    (tmp_path / "grub.d/10_x").write_text(script)
+    covers = {
+        tmp_path / "default": "/etc/default",
+        tmp_path / "grub.d": "/etc/grub.d",
+        tmp_path / "boot": "/boot",
+        tmp_path / "grub-probe": "/usr/sbin/grub-probe",
+    }
+    told = covered(covers, "grub-mkconfig -o /boot/grub.cfg || echo ended with $?")
+    assert ("ended with 1" in told) == (status == 1)
+    old = (tmp_path / "boot/grub.cfg").read_text()
+    files: dict[str, str | bytes | Missing] = {
+        "/etc/default/grub": settings,
+        "/usr/sbin/update-grub": "",
+        "/boot/grub/grub.cfg": old,
+    }
+    host = hosts.build(files)
+    found = Grub().menu(host)
+    # A menu that does not parse is not put in the old one's place.
+    assert isinstance(found, Missing) == (status == 0)
+
+
 @pytest.mark.needs_tool("unshare", "kernel-install")
 @pytest.mark.runs("unshare")
 @pytest.mark.parametrize("line", ["root=x ro iommu=off\n", "iommu=off  root=x\tro"])

@@ -14,7 +14,13 @@ from vfio_doctor.checks.kvmfr.confinement import (
     KvmfrSelinuxLabel,
 )
 from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import Registry
+from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS
+from vfio_doctor.fixes.kvmfr.confinement import LabelKvmfr
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Message, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
@@ -40,6 +46,14 @@ def log(line: str) -> Parts:
     return Parts(commands={("dmesg",): hosts.ran(("dmesg",), f"{line}\n")})
 
 
+UNASKED = lv.conf(f"security_default_confined = 0\n{lv.OWN_LIST}", "libvirt-qemu")
+LABELLED = file(
+    lv.VM_FILE,
+    str(lv.vm(64).files[lv.VM_FILE]).replace(
+        "</domain>", "<seclabel type='dynamic' model='apparmor'/></domain>"
+    ),
+)
+OFF = Parts(stats={"/etc/apparmor.d/disable/usr.sbin.libvirtd": hosts.link("../x")})
 DENIED = 'audit: apparmor="DENIED" operation="open" profile="libvirt-1" name="{}"'
 AVC = (
     'avc: denied {{ open }} name="kvmfr0" scontext=u:r:svirt_t:s0'
@@ -71,6 +85,10 @@ AVC = (
         ),
         ((gone("/etc/apparmor.d"),), Status.NOT_APPLICABLE),
         ((NO_RULE, lv.conf('security_driver = "none"\n')), Status.NOT_APPLICABLE),
+        ((NO_RULE, UNASKED), Status.PASS),
+        ((NO_RULE, UNASKED, LABELLED), Status.FAIL),
+        ((NO_RULE, OFF), Status.NOT_APPLICABLE),
+        ((NO_RULE, OFF, file(LOADED, "libvirtd (enforce)\n")), Status.FAIL),
         ((NO_RULE, lv.conf('security_driver = ["selinux"]\n')), Status.NOT_APPLICABLE),
         ((NO_RULE, file(LOADED, "/usr/sbin/libvirtd (enforce)\n")), Status.FAIL),
         ((NO_RULE, file(LOADED, "virtqemud (complain)\n")), Status.FAIL),
@@ -116,6 +134,7 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
     [
         ((lv.selinux("device_t"),), Status.FAIL),
         ((lv.selinux("svirt_tmpfs_t"),), Status.FAIL),
+        ((lv.selinux("default_t"),), Status.FAIL),
         ((lv.selinux("kvmfr_device_t"),), Status.PASS),
         (
             (lv.selinux("kvmfr_device_t"), log(AVC.format("kvmfr_device_t"))),
@@ -153,6 +172,28 @@ def test_records_of_auditd_count_as_the_kernels_do() -> None:
     without = gone("/var/log/audit")
     assert labelled(label, audited(line), without).status is Status.PASS
     assert labelled(label, audited(AVC.format("device_t"))).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("label", "advice"),
+    [
+        ("svirt_image_t", "kvmfr-selinux-by-rule"),
+        ("device_t", "kvmfr-selinux-relabel"),
+    ],
+)
+def test_a_label_of_a_udev_rule_is_applied_not_set_again(
+    label: str, advice: str
+) -> None:
+    rule = f'SUBSYSTEM=="kvmfr", SECLABEL{{selinux}}="system_u:object_r:{label}:s0"\n'
+    own = file("/etc/udev/rules.d/70-kvmfr-label.rules", rule)
+    host = whole(*lv.MODULAR.parts, lv.selinux("device_t"), own)
+    registry = Registry((KvmfrSelinuxLabel,), (LabelKvmfr,), (), ())
+    shared = CapturedHost(redact(host.capture).capture)
+    for each in (host, shared):
+        (found,) = diagnose(Facts(each), registry)[0].diagnoses
+        assert found.finding.advice is not None
+        assert found.finding.advice.id == advice
+        assert (found.fix is None) is (label != "device_t")
 
 
 def test_the_policy_may_have_another_name() -> None:
@@ -201,7 +242,9 @@ def test_programs_that_are_gone() -> None:
     base, check = lv.MODULAR.parts, KvmfrNoLibvirt
     assert result(whole(*base), check).status is Status.PASS
     none = gone("/usr/bin/qemu-system-x86_64", "/usr/bin/virsh", "/usr/sbin/virtqemud")
-    found = result(whole(*base, none), check)
+    # The rest of the package is there: the programs may be elsewhere.
+    assert result(whole(*base, none), check).status is Status.UNKNOWN
+    found = result(whole(*base, none, gone(lv.CONF)), check)
     assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-libvirt"]
     found = result(whole(*base, gone("/usr/bin/qemu-system-x86_64")), check)
     assert [d.finding.message.id for d in found.diagnoses] == ["kvmfr-no-qemu"]

@@ -61,12 +61,21 @@ def finding(*parts: Parts) -> Finding:
         ((IDS, *dated(2000, 1000)), "softdep"),
         ((IDS, *dated(0, 0)), "softdep"),
         ((ARGUMENT, OSTREE), "rpm-ostree kargs"),
+        ((IDS, OSTREE), "--append-if-missing=vfio-pci.ids=10de:2482`"),
+        (
+            (
+                file(MODPROBE, "options vfio-pci ids=144d:a80a\n"),
+                function("0000:03:00.0", "144d:a80a", "010802", "nvme", 3),
+                OSTREE,
+            ),
+            "--append-if-missing=vfio-pci.ids=144d:a80a`",
+        ),
         ((IDS,), "softdep"),
     ],
     ids=[
         *("mkinitcpio's order", "good order", "initramfs-tools' order", "good list"),
         *("dracut adds", "dracut forces", "old image", "new image", "no times"),
-        *("image-based", "nothing tells"),
+        *("image-based", "ids in a file", "a drive", "nothing tells"),
     ],
 )
 def test_the_cure_follows_from_the_image(parts: tuple[Parts, ...], cure: str) -> None:

@@ -181,6 +181,12 @@ def test_what_the_distribution_enables_counts() -> None:
     assert judged(LibvirtDaemonOff, MODULAR.parts, OFF, link).status is Status.PASS
 
 
+def test_any_target_may_want_it() -> None:
+    wants = f"{lv.OWN_UNITS}/graphical.target.wants/virtqemud.service"
+    link = Parts(stats={wants: hosts.link("../virtqemud.service")})
+    assert judged(LibvirtDaemonOff, MODULAR.parts, OFF, link).status is Status.PASS
+
+
 def test_another_init_starts_it_in_its_own_way() -> None:
     units = gone("/usr/lib/systemd/system", lv.OWN_UNITS)
     for check in (LibvirtDaemonOff, LibvirtDaemonsDoubled):

@@ -6,10 +6,12 @@ import pytest
 
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes.passthrough import domain
 from support.machines import PCI, function, whole
 from support.with_cards import BASE, CARD, NVME, OWN, boot_vga, card, own
 from vfio_doctor.checks.boot.unnamed import VfioNothingNamed
 from vfio_doctor.checks.vfio.binding import VfioNotBound
+from vfio_doctor.checks.vfio.ids import VfioDeviceGone
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.diagnosis.report import assemble
@@ -72,6 +74,66 @@ def test_a_card_is_told_once() -> None:
     result = diagnose(facts, Registry((VfioNotBound,), (), (), ()))[0]
     (found,) = result.diagnoses
     assert "0000:01:00.0 and 0000:01:00.1 could be given" in str(found.finding.message)
+
+
+SMBUS = function("0000:00:1f.4", "8086:a123", "0c0500", "i801_smbus", 7)
+DISKS = function("0000:01:00.1", "1b21:1064", "010601", "ahci", 1)
+
+
+def advice_for(ids: str, *parts: Parts) -> str:
+    line = file("/proc/cmdline", f"quiet vfio-pci.ids={ids}\n")
+    facts = Facts(whole(*BASE, *SCREEN, *parts, line))
+    result = diagnose(facts, Registry((VfioNotBound,), (BindCard,), (), ()))[0]
+    return " ".join(str(d.finding.advice) for d in result.diagnoses)
+
+
+def test_what_the_chipset_needs_is_not_to_be_given_away() -> None:
+    said = advice_for("8086:a123", SMBUS)
+    assert "Do not give it away" in said
+    assert "softdep" not in said
+
+
+def test_a_sibling_that_the_host_may_need_is_not_simply_added() -> None:
+    said = advice_for("10de:2482", card("vfio-pci"), DISKS, file("/proc/mounts", ""))
+    assert said.startswith("First make sure that the host can do without 0000:01:00.1")
+
+
+def test_what_is_named_and_not_there_is_said() -> None:
+    for named in ("0b:00.0", "10de:9999"):
+        facts = Facts(whole(*BASE, card("vfio-pci")), Options(devices=(named,)))
+        result = diagnose(facts, Registry((VfioDeviceGone,), (), (), ()))[0]
+        assert [d.finding.message.id for d in result.diagnoses] == [
+            "vfio-device-gone-asked"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            file("/etc/driverctl.d/0000:01:00.0", "vfio-pci\n"),
+            "driverctl set-override 0000:01:00.0",
+        ),
+        (
+            file("/etc/libvirt/qemu/w.xml", domain("01:00.0").replace("'yes'", "'no'")),
+            "set managed='yes'",
+        ),
+        (
+            file("/boot/config/vfio-pci.cfg", "BIND=0000:01:00.0|10de:2482\n"),
+            "Unraid reads that file",
+        ),
+        (file("/proc/cmdline", "vfio-pci.ids=10de:2482\n"), "softdep nouveau pre"),
+    ],
+    ids=["driverctl", "not managed", "Unraid", "ids"],
+)
+def test_to_be_loaded_first_helps_only_what_is_bound_by_ids(
+    parts: Parts, said: str
+) -> None:
+    facts = Facts(whole(*BASE, *SCREEN, card("nouveau"), parts))
+    (found,) = diagnose(facts, Registry((VfioNotBound,), (), (), ()))[0].diagnoses
+    advice = str(found.finding.advice)
+    assert said in advice
+    assert ("softdep" in advice) is ("softdep" in said)
 
 
 def unnamed(*parts: Parts, line: str = "intel_iommu=on") -> CheckResult:

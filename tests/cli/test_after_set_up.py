@@ -14,7 +14,7 @@ from support.played_place import place
 from support.unbound_card import AUDIO, CARD, unbound
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.journal_notes import notes
-from vfio_doctor.commands.setup import passthrough
+from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.verify import look as verify
 from vfio_doctor.facts.pci.recorded_groups import RECORD
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import click
 import pytest
 
@@ -51,21 +48,22 @@ def found(name: str) -> click.Command:
     return command
 
 
-def cases() -> Iterator[Any]:
-    for name in COMMANDS:
-        for parameter in PARAMETERS:
-            for side in ("before", "after"):
-                at = f"{name}-{parameter.name}-{side}"
-                yield pytest.param(name, parameter, side, id=at)
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_goes_by_the_rule(name: str) -> None:
     assert isinstance(found(name), Command)
 
 
-@pytest.mark.parametrize(("name", "parameter", "side"), list(cases()))
-def test_an_option_is_honoured_or_refused(
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_honoured_or_refused(
+    name: str, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for parameter in PARAMETERS:
+        with monkeypatch.context() as patch:
+            is_honoured_or_refused(name, parameter, side, patch)
+
+
+def is_honoured_or_refused(
     name: str, parameter: click.Parameter, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     got: dict[str, object] = {}

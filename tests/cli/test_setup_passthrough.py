@@ -8,17 +8,24 @@ import click
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.fixture_hosts.hardware import kvm
 from support.fixture_hosts.parts import Parts
+from support.fixture_hosts.recipes.debian import with_arguments
+from support.machines import PCI
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
 from vfio_doctor.app.options import Failure
 from vfio_doctor.app.place import Place
+from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.cli import status
-from vfio_doctor.commands.setup import passthrough
 from vfio_doctor.host.capture_io import save
 
 Output = pytest.CaptureFixture[str]
+NO_HOSTS_CARD = (
+    ("07:00.0 1002:67df 030000 amdgpu ", "07:00.0 8086:1521 020000 igb    "),
+    ("07:00.1 1002:aaf0 040300 snd_hda_intel", "07:00.1 8086:1521 020000 igb"),
+)
 
 
 @pytest.fixture(name="host")
@@ -177,3 +184,56 @@ def test_where_nothing_comes_of_it(
     said = capsys.readouterr()
     assert said.out == ""
     assert why in said.err
+
+
+def test_a_server_without_a_screen_gives_its_only_card(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """Nothing is shown on it: whoever says so may have it."""
+    path = tmp_path / "host.host"
+    none = Parts(gone=("/sys/class/drm", f"{PCI}/{HOSTS_CARD}/drm"))
+    dark = Parts(
+        {
+            "/sys/class/drm/card1-HDMI-A-1/status": "disconnected\n",
+            "/sys/class/drm/card1-HDMI-A-1/enabled": "disabled\n",
+        },
+        folders=(f"{PCI}/{CARD}/drm/card1",),
+    )
+    save(unbound(none, dark, ids="", changes=NO_HOSTS_CARD), path)
+    assert set_up(str(path), "--device", CARD) == 1
+    assert "such as a server, add --headless" in capsys.readouterr().err
+    set_up(str(path), "--device", CARD, "--headless")
+    said = capsys.readouterr()
+    assert f"Bind {CARD} and {AUDIO}" in said.out, said
+
+
+def test_a_3d_controller_is_warned_of(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    save(unbound(ids="", changes=((" 030000 nouveau", " 030200 nouveau"),)), path)
+    set_up(str(path), "--device", CARD)
+    said = capsys.readouterr()
+    assert f"Bind {CARD} and {AUDIO}" in said.out
+    assert "is a 3D controller without a display output" in said.err
+
+
+def test_a_second_identical_card_stays(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    twin = (("07:00.0 1002:67df", "07:00.0 10de:2482"),)
+    save(unbound(ids="", changes=twin), path)
+    set_up(str(path), "--device", CARD)
+    assert "by address" in capsys.readouterr().out
+
+
+def test_kvm_ignores_msrs_if_it_is_asked_to(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    save(unbound(kvm("N", "Y"), *with_arguments("quiet"), ids=""), path)
+    set_up(str(path), "--device", CARD)
+    said = capsys.readouterr().out
+    assert "kvm.report_ignored_msrs=0" in said
+    assert "kvm.ignore_msrs=1" not in said
+    set_up(str(path), "--device", CARD, "--ignore-msrs")
+    said = capsys.readouterr().out
+    after = next(x for x in said.splitlines() if x.startswith("  after: "))
+    assert "kvm.ignore_msrs=1" in after
+    assert "kvm.report_ignored_msrs=0" in after
+    assert "vfio-pci.ids=" in after

@@ -12,7 +12,7 @@ from support.fixture_hosts.parts import Parts
 from support.played_place import place
 from support.unbound_card import AUDIO, CARD, unbound
 from vfio_doctor.app.chosen import Chosen
-from vfio_doctor.commands.setup import passthrough
+from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.teardown import Wanted, tear_down
 from vfio_doctor.commands.undo import take_back
 from vfio_doctor.commands.verify import look as verify

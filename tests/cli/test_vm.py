@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from jsonschema import Draft4Validator
 
@@ -20,6 +21,7 @@ from support.fixture_hosts import catalogue
 from support.hosts import changed
 from support.vm_hosts import facts
 from vfio_doctor.cli import cli
+from vfio_doctor.commands.vm import command
 from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
@@ -91,7 +93,39 @@ def test_a_name_that_no_vm_has() -> None:
     status, out, said = run(*PAGES, "win12")
     assert (status, out) == (2, "")
     assert "no VM of this host has that name" in said
-    assert "There are: win11." in said
+    assert "Did you mean win11? There are: win11." in said
+    assert "There are: win11." in run(*PAGES, "debian")[2]
+
+
+def test_the_corrected_definition_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vfio_doctor.app import open_host
+
+    sick_host = vm_hosts.host(files={"/etc/libvirt/qemu/win11.xml": SICK})
+    monkeypatch.setattr(open_host, "open_host", lambda _: sick_host)
+    path = tmp_path / "fixed.xml"
+    status, out, said = run("vm", "--fix", "--risky", "-o", str(path), "win11")
+    assert (status, out) == (0, "")
+    assert f"`virsh define {path}`" in " ".join(said.split())
+    fixed = path.read_text(encoding="utf-8")
+    assert fixed == SICK.replace("model='virtio'", "model='none'")
+    assert path.stat().st_mode & 0o777 == 0o600
+    status, out, said = run("vm", "--fix", "--risky", "--capture", HOST, "win11")
+    assert (status, out) == (2, "")
+    assert "leave out --capture" in said
+
+
+def test_names_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vfio_doctor.app import open_host
+
+    shown = vm_hosts.host(files={"/etc/libvirt/qemu/win11.xml": EXAMPLE})
+    monkeypatch.setattr(open_host, "open_host", lambda _: shown)
+    (argument,) = (p for p in command.params if p.name == "names")
+    context = click.Context(command)
+    for begun, names in (("w", ["win11", "w"]), ("x", ["x"])):
+        found = argument.shell_complete(context, begun)
+        assert [item.value for item in found] == names
 
 
 def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
@@ -134,6 +168,19 @@ def test_what_cannot_be_read(text: str, said: str) -> None:
     assert said in out
 
 
+def test_a_pipe_is_read_and_an_idle_one_is_no_wait(tmp_path: Path) -> None:
+    pipe = tmp_path / "win11.xml"
+    os.mkfifo(pipe)
+    status, out, _ = run("vm", "--no-host", str(pipe))
+    assert (status, "it is empty" in out) == (2, True)
+    read, write = os.pipe()
+    os.write(write, EXAMPLE.encode())
+    os.close(write)
+    status, out, _ = run("vm", "--no-host", f"/dev/fd/{read}")
+    os.close(read)
+    assert (status, out) == (0, "Found nothing wrong in win11.\n")
+
+
 def test_libvirts_status_files_hold_a_definition() -> None:
     text = f"<domstatus state='running'>\n{SICK}</domstatus>"
     status, out, _ = run("vm", "--no-host", "-", text=text)
@@ -171,6 +218,34 @@ def test_sarif_passes_the_schema(sick: str) -> None:
         )
         assert len(held["tool"]["driver"]["rules"]) == len(every())
         assert held["invocations"][0]["executionSuccessful"] == (words == (sick,))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        (
+            "a.xml",
+            SICK.replace("<memballoon", "<!-- größe 😀 --><memballoon"),
+            "model=",
+        ),
+        ("a.sh", "qemu-kvm -m 1 \\\n -device 'vfio-pci,host=01:00.0'\n", "'vfio-pci"),
+    ],
+)
+def test_sarif_regions_are_what_is_meant(
+    name: str, text: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text, encoding="utf-8")
+    _, out, _ = run("--capture", HOST, "vm", "--format", "sarif", name)
+    log = json.loads(out)
+    assert list(Draft4Validator(SCHEMA).iter_errors(log)) == []
+    parts = []
+    for result in log["runs"][0]["results"]:
+        region = result["locations"][0]["physicalLocation"]["region"]
+        line = text.splitlines()[region["startLine"] - 1]
+        parts.append(line[region["startColumn"] - 1 : region["endColumn"] - 1])
+    assert all(parts)
+    assert any(part.startswith(meant) for part in parts), parts
 
 
 def test_github_annotations(sick: str) -> None:
@@ -270,7 +345,9 @@ def test_the_diff_can_be_applied(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--fix",), "add --dry-run"),
+        (("--fix",), "Add --dry-run"),
+        (("--risky", "a"), "--risky goes with --fix"),
+        (("--fix", "--risky", "-y", "nowhere.xml"), "No such file"),
         (("--dry-run",), "--dry-run goes with --fix"),
         (("--fix", "--dry-run", "--format", "json"), "leave out --format"),
         (("--explain", "vm-membaloon"), "Did you mean vm-memballoon?"),

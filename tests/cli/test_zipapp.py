@@ -72,3 +72,12 @@ def test_it_carries_the_licences(file: Path) -> None:
     for package in ("click", "pyudev", "tabulate"):
         of_it = [n for n in names if n.startswith(f"{package}-")]
         assert any(Path(n).name.startswith(("LICENSE", "COPYING")) for n in of_it)
+
+
+def test_it_speaks_chinese_from_the_archive(file: Path) -> None:
+    done = run(str(file), words=("--capture", HOST, "--language", "zh_CN"))
+    assert "\u5185\u6838\u6ca1\u6709\u4f7f\u7528 IOMMU" in done.stdout
+    names = zipfile.ZipFile(file).namelist()
+    assert [name for name in names if "locale" in name] == [
+        "vfio_doctor/locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
+    ]

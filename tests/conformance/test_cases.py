@@ -26,6 +26,7 @@ KVMFR_RULES = (
     *("device-owner", "group-unknown", "module-missing", "module-not-loaded"),
     *("module-rejected", "no-device", "node-not-a-device", "not-loaded-at-boot"),
     *("rule-owner", "rule-too-late", "apparmor-denies", "no-libvirt"),
+    "client-elsewhere",
     *("not-in-device-list", "selinux-label", "vm-mapping", "vm-virtiofs"),
 )
 LIBVIRT_RULES = ("daemon-off", "daemons-doubled", "shared-memory-closed")
@@ -39,6 +40,8 @@ VFIO_RULES = (
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
     *("memory-limit", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
+    *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
+    *("ids-overridden", "memory-taken", "no-group", "no-room"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {
@@ -153,6 +156,7 @@ RIGHT: dict[str, list[str]] = {
     "read-intent-user": [
         *(f"? kvmfr-{name}" for name in KVMFR_RULES),
         *(f"? libvirt-{name}" for name in LIBVIRT_RULES),
+        "? vfio-nothing-named",
         *(f"? vfio-{name}" for name in VFIO_RULES),
         "? vm-definition-faulty",
     ],

@@ -135,3 +135,12 @@ def test_nothing_of_it_is_imported(options: tuple[str, ...], wanted: bool) -> No
     shared = ("intent", "limits", "names")
     rules -= {f"vfio_doctor.facts.kvmfr.{name}" for name in shared}
     assert bool(rules) is wanted, rules
+
+
+def test_what_nobody_asks_for_waits_for_nothing() -> None:
+    cpu = "vendor_id\t: AuthenticAMD\nflags\t\t: lm\n"
+    facts = Facts(hosts.build({"/proc/cpuinfo": cpu}))
+    found = {r.id: r for r in diagnose(facts, load())}
+    assert found["cpu-virtualization-off"].status is not Status.PASS
+    waiting = {i.partition("-")[0] for i, r in found.items() if r.blocked_by}
+    assert not waiting & set(DEMANDS)

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from support.session import session
+
 ROOT = Path(__file__).resolve().parents[2]
+SESSION = "<!-- tests/support/session.py -->"
 MARK = "<!-- tests/report/goldens/bluefin-dx-2121.txt -->"
 
 
-def shown(readme: str, report: str) -> str:
+def shown(readme: str, report: str, mark: str = MARK) -> str:
     """Return the README with that report in the place of the one it shows."""
     block = "".join(f"    {line}".rstrip() + "\n" for line in report.splitlines())
     # The indented block behind the mark, with the blank lines in it.
-    old = re.compile(rf"(?<={re.escape(MARK)}\n\n)(?: {{4}}.*\n|\n(?= {{4}}))+")
+    old = re.compile(rf"(?<={re.escape(mark)}\n\n)(?: {{4}}.*\n|\n(?= {{4}}))+")
     return old.sub(lambda _: block, readme)
 
 
@@ -26,6 +29,16 @@ def test_the_report_shown_is_a_real_one(request: pytest.FixtureRequest) -> None:
         path.write_text(wanted, encoding="utf-8")
     assert wanted == path.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
     assert "looked at this host" in wanted.partition(MARK)[2][:80]
+
+
+@pytest.mark.runs("python", "sh")
+def test_the_set_up_shown_is_a_real_one(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "README.md"
+    wanted = shown(path.read_text(encoding="utf-8"), session(), SESSION)
+    if request.config.getoption("--rewrite-goldens"):
+        path.write_text(wanted, encoding="utf-8")
+    assert wanted == path.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
+    assert "Which one" in wanted.partition(SESSION)[2]
 
 
 def test_the_block_is_replaced_whole() -> None:

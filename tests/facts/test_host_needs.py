@@ -32,6 +32,7 @@ BASE = (
     function(CARD, "10de:1b80", "030000", "nvidia", 1),
 )
 HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+ROUTE_TO = HEAD + "{}\t00000000\t0\t3\t0\t0\t0\t00000000\n"
 ROUTE = file("/proc/net/route", f"{HEAD}br0\t00000000\t0\t3\t0\t0\t0\t00000000\n")
 
 
@@ -241,6 +242,16 @@ def test_a_route_through_a_tunnel_goes_through_some_card() -> None:
     stats: Links = {f"{NET}/ppp0": hosts.link("../../devices/virtual/net/ppp0")}
     found = needs(route, Parts(stats=stats, folders=(f"{NET}/ppp0/statistics",)))
     assert found[NIC] == ("the host's network may go through it", False)
+
+
+def test_a_network_adapter_on_usb_if_the_route_is_not_known() -> None:
+    stats: Links = {
+        f"{NET}/usb0": hosts.link(f"{DEVICES}/{USB}/usb2/2-1/2-1:1.0/net/x")
+    }
+    found = needs(Parts(stats=stats))
+    assert found[USB] == ("the host's network may go through it", False)
+    line = file("/proc/net/route", ROUTE_TO.format("lan0"))
+    assert USB not in needs(line, Parts(stats=stats | LAN))
 
 
 def test_one_route_of_two_that_is_known() -> None:

@@ -33,12 +33,18 @@ from vfio_doctor.repair.values import Effect, Ending, Plan
 from vfio_doctor.repair.verify import verify
 
 REGISTRY = load()
-# What is wrong on them only the firmware can change, or a fix that has to be asked for.
-NOTHING_TO_DO = ("debian12-x2apic-opt-out", "bluefin-vm-device-t")
+# What is wrong on them only the firmware or a person can change, or a fix that has to
+# be asked for.
+NOTHING_TO_DO = (
+    *("debian12-x2apic-opt-out", "bluefin-vm-device-t"),
+    "bluefin-vm-daemon-masked",
+)
 # Kept by the stand-ins, the journal, or alive: not what a fix leaves behind.
 NOT_COMPARED = ("run/standin", "run/ostree", "proc/", "sys/", trees.OURS)
 # What boot tools make out of what was changed.
 MADE = ("boot/grub/grub.cfg", "boot/loader/entries/")
+# systemctl's links, which tell what starts a unit.
+LINKS = "etc/systemd/system/"
 
 
 def sick() -> list[str]:
@@ -139,7 +145,7 @@ def test_applied_the_finding_is_gone_and_undo_restores_all(
         s.step.path.lstrip("/") for s in plan.steps if isinstance(s.step, FileStep)
     }
     for path in changed_paths(before, compared(host.root)):
-        made = path.startswith(MADE) and plan.arguments
+        made = path.startswith(LINKS) or (path.startswith(MADE) and plan.arguments)
         folder = any(name.startswith(f"{path}/") for name in named)
         assert path in named or made or folder or is_leftover(path), path
 

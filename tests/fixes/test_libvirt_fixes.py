@@ -6,6 +6,7 @@ import pytest
 
 from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
+from support.hosts import link
 from support.machines import whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -13,6 +14,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.model import (
     Applicability,
     EditLine,
+    EnableUnit,
     FileContext,
     Finding,
     FixOffer,
@@ -108,6 +110,37 @@ def test_the_file_context_has_to_be_asked_for() -> None:
     assert fix.changes == (
         FileContext("/dev/kvmfr[0-9]+", "svirt_image_t", "/dev/kvmfr0"),
     )
+
+
+OFF = gone(f"{lv.OWN_UNITS}/sockets.target.wants")
+
+
+def test_the_only_daemon_is_enabled() -> None:
+    _, fix = offered("libvirt-daemon-off", lv.MODULAR.parts, OFF)
+    assert fix.changes == (EnableUnit("virtqemud.socket"),)
+    no_socket = gone("/usr/lib/systemd/system/virtqemud.socket")
+    _, fix = offered("libvirt-daemon-off", lv.MODULAR.parts, OFF, no_socket)
+    assert fix.changes == (EnableUnit("virtqemud.service"),)
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        (lv.programs("libvirtd"), "enable-libvirt-daemon-choice"),
+        (
+            Parts(stats={f"{lv.OWN_UNITS}/virtqemud.socket": link("/dev/null")}),
+            "enable-libvirt-daemon-masked",
+        ),
+        (
+            file("/etc/os-release", "ID=nixos\nNAME=NixOS\n"),
+            "nixos-generated",
+        ),
+    ],
+)
+def test_which_daemon_is_a_choice(part: Parts, why: str) -> None:
+    _, fix = offered("libvirt-daemon-off", lv.MODULAR.parts, OFF, part)
+    assert fix.cannot is not None
+    assert fix.cannot.id == why
 
 
 def test_the_line_of_tmpfiles_is_written() -> None:

@@ -71,6 +71,17 @@ HOSTS: dict[str, Callable[[], CapturedHost]] = {
         files={"/sys/bus/pci/devices/0000:01:00.0/boot_vga": "1\n"}
     ),
     "vm-shm-too-small": lambda: host(kvmfr={"/dev/kvmfr0": 16 << 20}),
+    "vm-kvmfr-two-autostart": lambda: host(
+        files={
+            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian"),
+            "/etc/libvirt/qemu/autostart/debian.xml": "",
+            "/etc/libvirt/qemu/autostart/win11.xml": "",
+        }
+    ),
+    "vm-hook-not-run": lambda: host(files={"/etc/libvirt/hooks/qemu": "#!/bin/sh\n"}),
+    "vm-saved-at-shutdown": lambda: host(
+        files={"/etc/sysconfig/libvirt-guests": "ON_SHUTDOWN=suspend\n"}
+    ),
     "vm-no-topoext": lambda: host(vendor="AuthenticAMD"),
 }
 

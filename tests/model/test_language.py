@@ -53,10 +53,10 @@ def toy() -> Iterator[None]:
 def test_a_message_is_spoken() -> None:
     reason = say("toy-reason", "nobody knows")
     said = say("toy", "{count} of {what}.", count=2, what=reason)
-    assert str(said) == "无人知晓 中的 2 个。"
+    assert str(said) == "无人知晓中的 2 个。"
     with english():
         assert str(said) == "2 of nobody knows."
-    assert str(said) == "无人知晓 中的 2 个。"
+    assert str(said) == "无人知晓中的 2 个。"
 
 
 @pytest.mark.parametrize(

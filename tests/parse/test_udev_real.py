@@ -1,21 +1,23 @@
-"""Our reader of udev rules against the real udev of this machine (systemd 252)."""
+"""Our reader of udev rules against real udev: this machine's, and the newest."""
 
 from __future__ import annotations
 
 import grp
 import os
 import pwd
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from support import udev_made
+from support import udev_made, udev_newest
 from support.udev_made import Told
 from vfio_doctor.parse.systemd_versions import read_version
 from vfio_doctor.parse.udev_effects import Assigned, Device, Effects, Names, effects
 from vfio_doctor.parse.udev_rules import parse_udev_rules
 
+NO_BUILTIN = re.compile(r'RUN\{builtin\}[^"]*""')
 NODE = "/sys/class/mem/null"
 pytestmark = [
     pytest.mark.needs_root,
@@ -32,6 +34,11 @@ def ours(text: str) -> Effects:
         {group.gr_name: group.gr_gid for group in grp.getgrall()},
         read_version(asked.stdout.decode()),
     )
+    return ours_as(text, names)
+
+
+def ours_as(text: str, names: Names) -> Effects:
+    """What we say an udev with these accounts and of this version does."""
     attributes = (*os.listdir(NODE), "power/control", "power/runtime_status")
     place = "/devices/virtual/mem/null"
     device = Device("null", "mem", "add", place, tuple(attributes))
@@ -79,6 +86,36 @@ def test_made_rules_do_what_we_say(seeds: range, tmp_path: Path) -> None:
         f"{seed}: {difference}\n{text}\n{told[seed].log}"
         for seed, text in files.items()
         for difference in differences(ours(text), told[seed])
+    ]
+    assert not wrong, f"{len(wrong)} of {len(files)}\n{wrong[0]}"
+
+
+@pytest.mark.runs("chroot")
+@pytest.mark.skipif(
+    not udev_newest.root(),
+    reason=f"{udev_newest.VARIABLE} names no root with another udev",
+)
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(20), id="a few"),
+        pytest.param(range(20, 2000), marks=pytest.mark.slow, id="thousands"),
+    ],
+)
+def test_the_newest_udev_does_what_we_say(seeds: range, tmp_path: Path) -> None:
+    made = {seed: udev_made.made(seed, takes_links_away=True) for seed in seeds}
+    # 252 takes a builtin without a name; 262 drops the line.
+    files = {s: t for s, t in made.items() if not NO_BUILTIN.search(t)}
+    told = udev_newest.tell(files, tmp_path)
+    names = Names(
+        udev_newest.accounts("passwd"),
+        udev_newest.accounts("group"),
+        read_version(udev_newest.version()),
+    )
+    wrong = [
+        f"{seed}: {difference}\n{text}\n{told[seed].log}"
+        for seed, text in files.items()
+        for difference in differences(ours_as(text, names), told[seed])
     ]
     assert not wrong, f"{len(wrong)} of {len(files)}\n{wrong[0]}"
 

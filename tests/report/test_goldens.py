@@ -37,6 +37,7 @@ RULES = (
     "kvm-reports-ignored-msrs",
     "kvm-unusable",
     "kvmfr-apparmor-denies",
+    "kvmfr-client-elsewhere",
     "kvmfr-device-owner",
     "kvmfr-group-unknown",
     "kvmfr-module-missing",

@@ -106,7 +106,7 @@ def compiled(made: Catalog) -> bytes:
 
 
 def faults(held: Catalog, texts: Iterable[Text]) -> Iterator[str]:
-    """Say what is stale, fuzzy or broken; what is only missing is counted apart."""
+    """Say what is stale or broken; what is missing or fuzzy is counted apart."""
     keys = {text.key for text in texts}
     for one in held:
         if not one.id:
@@ -114,9 +114,7 @@ def faults(held: Catalog, texts: Iterable[Text]) -> Iterator[str]:
         where = f"{one.context}: {str(one.id)[:40]!r}"
         if (one.context, one.id) not in keys:
             yield f"{where}: stale"
-        elif one.fuzzy:
-            yield f"{where}: fuzzy"
-        elif one.string:
+        elif one.string and not one.fuzzy:
             yield from (
                 f"{where}: {why}" for why in broken(str(one.id), str(one.string))
             )
@@ -139,8 +137,8 @@ def broken(english: str, said: str) -> Iterator[str]:
 
 
 def missing(held: Catalog) -> list[str]:
-    """The contexts of what has no translation yet."""
-    return [str(one.context) for one in held if one.id and not one.string]
+    """The contexts of what has no translation, or a fuzzy one, which is not used."""
+    return [str(m.context) for m in held if m.id and (m.fuzzy or not m.string)]
 
 
 def files(texts: list[Text]) -> Iterator[tuple[Path, bytes]]:
@@ -164,4 +162,5 @@ def wrong(
     yield from faults(held, texts)
     lacking = missing(held)
     if len(lacking) > allowed:
-        yield f"{len(lacking)} have no translation, such as {', '.join(lacking[:5])}"
+        some = ", ".join(lacking[:5])
+        yield f"{len(lacking)} are missing or fuzzy, {allowed} allowed: {some}"

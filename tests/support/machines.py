@@ -12,6 +12,7 @@ from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult
 
 PCI = "/sys/bus/pci/devices"
@@ -77,5 +78,21 @@ def _processor(record: dict[str, Any]) -> Parts:
 
 
 def result(host: CapturedHost, check: type) -> CheckResult:
-    """Judge one check as the engine does; fixes are left out."""
-    return judge(check, Facts(host), Registry((check,), ()))
+    """Judge one check as the engine does; fixes are left out.
+
+    What is left of the host in an attachment has to be judged the same.
+    """
+    found = judge(check, Facts(host), Registry((check,), ()))
+    left = CapturedHost(redact(host.capture).capture)
+    again = _said(judge(check, Facts(left), Registry((check,), ())))
+    assert again == _said(found), f"{_said(found)} in an attachment: {again}"
+    return found
+
+
+def _said(found: CheckResult) -> tuple[object, ...]:
+    """Return how a check ended, and by their ids which sentences it said."""
+    findings = [
+        (d.severity, d.finding.message.id, d.finding.advice and d.finding.advice.id)
+        for d in found.diagnoses
+    ]
+    return found.status, found.reason and found.reason.id, findings

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 
 from support.fixture_hosts import catalogue
 from support.hosts import changed, ran
+from support.planting_newer import MORE_FILES, MORE_LISTED, MORE_STATS
 from support.planting_templates import COMMANDS, FILES, LISTED, PROPERTIES, STATS
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, UdevDevice, Why
 
 VIRTUAL_MACHINES = ("virsh", "-c", "qemu:///system", "list", "--all", "--name")
+ALL_FILES = {**FILES, **{p: FILES.get(p, "") + text for p, text in MORE_FILES.items()}}
 # How a word may be written together with the one that stands there.
 FORMS = (
     *("{t}", "{w}{t}", "{t}{w}", "{w}-{t}", "{w}={t}", "{w}:{t}", "/{t}", "{w}/{t}"),
@@ -68,7 +70,7 @@ def planted(name: str, words: Words) -> Capture:
     """Return a fixture host with words in every format and every kind of record."""
     host = catalogue.host(name)
     files: dict[str, str | bytes | Missing] = {
-        words.fill(path): words.fill(text) for path, text in FILES.items()
+        words.fill(path): words.fill(text) for path, text in ALL_FILES.items()
     }
     for path in ("/etc/passwd", "/etc/group", "/proc/cmdline", "/etc/os-release"):
         files[path] = _text(host.capture.files.get(path)) + str(files.get(path, ""))
@@ -82,13 +84,13 @@ def planted(name: str, words: Words) -> Capture:
     found = changed(
         host,
         files,
-        stats={words.fill(path): _stat(words) for path in STATS},
+        stats={words.fill(path): _stat(words) for path in (*STATS, *MORE_STATS)},
         commands=commands,
         udev={"usb": _devices(words), "pci": _devices(words), "drm": _devices(words)},
         probes={("kvm", words.fill("/dev/{}")): _probe(words)},
     ).capture
     found.manifest["modelled_on"] = words.fill("the machine of {}")
-    for folder in LISTED:
+    for folder in (*LISTED, *MORE_LISTED):
         old = found.lists.get(folder, ())
         held = () if isinstance(old, Missing) else old
         found.lists[folder] = tuple(sorted({*held, words(), words.fill("10-{}.conf")}))

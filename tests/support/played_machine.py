@@ -9,6 +9,7 @@ systemd does is proven elsewhere (tests/parse, and the virtual machines).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -50,6 +51,13 @@ class PlayedHost:
                 where = root / path.lstrip("/")
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(content)
+        # Units, of which only that they are there was kept.
+        for path, stat in capture.stats.items():
+            where = root / path.lstrip("/")
+            is_file = isinstance(stat, Stat) and stat.kind is Kind.FILE
+            if is_file and path.startswith("/usr/lib/systemd/") and not where.exists():
+                where.parent.mkdir(parents=True, exist_ok=True)
+                where.touch()
         for path, names in capture.lists.items():
             if isinstance(names, tuple) and not isinstance(names, Missing):
                 (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -178,9 +186,26 @@ class PlayedRunner:
         if argv[:2] == ("udevadm", "trigger"):
             host.kernel.apply_rules(host.now)
             return CommandResult(argv, 0, "", "")
+        if argv[0] == "systemctl":
+            return systemctl(host.root, argv)
         if argv[0] == "udevadm":
             return CommandResult(argv, 0, "", "")
         return Missing(argv[0], Why.ABSENT, "not played")
+
+
+def systemctl(root: Path, argv: tuple[str, ...]) -> CommandResult:
+    """Enable and disable sockets and services; no daemon is played."""
+    verb, unit = argv[1], argv[-1]
+    target = "sockets" if unit.endswith(".socket") else "multi-user"
+    link = root / f"etc/systemd/system/{target}.target.wants" / unit
+    if verb == "enable":
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.touch()
+    if verb == "disable":
+        link.unlink()
+        with contextlib.suppress(OSError):
+            link.parent.rmdir()
+    return CommandResult(argv, 0, "", "")
 
 
 def standin(root: Path, argv: tuple[str, ...]) -> CommandResult:

@@ -7,7 +7,7 @@ from support import played_machine as played
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, options_of
 from vfio_doctor.app.place import Place
-from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
@@ -19,6 +19,8 @@ def place(host: played.PlayedHost) -> Place:
         facts = Facts(host, options_of(chosen))
         registry = load(facts, chosen.select)
         results = diagnose(facts, registry, chosen.select, chosen.skip)
+        if chosen.ahead:
+            results = ahead(facts, registry, results)
         info = RunInfo("2026-01-01T00:00:00Z", 0, "this host")
         return Diagnosed(host, facts, registry, assemble(host, facts, results, info))
 

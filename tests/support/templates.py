@@ -62,7 +62,8 @@ def all_said() -> list[Said]:
 
 def said_in(path: Path) -> Iterator[Said]:
     text = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(text)) if "say(" in text else ():
+    any_said = "say(" in text or "spoken(" in text
+    for node in ast.walk(ast.parse(text)) if any_said else ():
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
         spoken = node.func.id == "spoken" and all(map(_literal, node.args))

@@ -25,7 +25,6 @@ WORDS = (
     "Aborted!",
     "Argument {name!r} takes {nargs} values.",
     "Choose from:\n\t{choices}",
-    "Commands",
     "Did you mean {possibility}?",
     "(Did you mean one of: {possibilities}?)",
     "(Possible options: {possibilities})",
@@ -43,7 +42,6 @@ WORDS = (
     "No such option: {name}",
     "Option {name!r} does not take a value.",
     "Option {name!r} requires an argument.",
-    "Options",
     "Try '{command} {option}' for help.",
     "Usage:",
     "default: {default}",
@@ -105,6 +103,7 @@ def _of_lints() -> Iterator[Text]:
 
 
 def _of_commands() -> Iterator[Text]:
+    yield Text("option.--help", "Show this message and exit.", "commands")
     context = click.Context(cli, None, "vfio-doctor")
     inner = [cli.get_command(context, name) for name in cli.list_commands(context)]
     for command in (cli, *inner):
@@ -112,6 +111,6 @@ def _of_commands() -> Iterator[Text]:
         yield Text(*help_text(command), "commands")
         if command.epilog:
             yield Text(f"epilog.{command.name}", command.epilog, "commands")
-        for option in command.get_params(click.Context(command)):
+        for option in command.params:
             if isinstance(option, click.Option) and not option.hidden:
                 yield Text(*option_text(option), "commands")

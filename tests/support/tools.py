@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from pathlib import Path
 
 PACKAGES = {
     "chromium": "chromium",
@@ -14,23 +15,29 @@ PACKAGES = {
     "grub-mkconfig": "grub-common",
     "kernel-install": "systemd",
     "libglib-2.0.so.0": "libglib2.0-bin",
+    "libvirt.py": "python3-libvirt",
     "libvirt.so.0": "libvirt0",
     "man": "man-db",
     "modprobe": "kmod",
     "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
+    "systemd-analyze": "systemd",
     "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",
     "virsh": "libvirt-clients",
 }
+# Where Debian puts modules that are no part of Python.
+MODULES = Path("/usr/lib/python3/dist-packages")
 # An ordinary user's search path leaves these out.
 ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def found(tool: str) -> str:
     """Return a program's path, a library's name, or "" if it is not here."""
+    if tool.endswith(".py"):
+        return tool if (MODULES / tool).exists() else ""
     if ".so." in tool:
         return tool if _can_be_loaded(tool) else ""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ADMIN])

@@ -67,6 +67,7 @@ VALUES = {
     "SECLABEL": ["x"],
     "BOGUS": ["x"],
 }
+LINKS = ["one", "two", "two three", "four", "five"]
 LIKELY = [
     "SUBSYSTEM",
     "KERNEL",
@@ -113,10 +114,13 @@ class Told(NamedTuple):
     log: str
 
 
-def made(seed: int) -> str:
+def made(seed: int, takes_links_away: bool = False) -> str:
     """A rule file; most lines are sound, some are not."""
     random = Random(seed)
     lines = [_line(random) for _ in range(random.randint(1, 6))]
+    if takes_links_away and random.random() < 0.3:
+        at = random.randint(0, len(lines))
+        lines.insert(at, f'KERNEL=="null", SYMLINK-="{random.choice(LINKS)}"')
     return "\n".join(lines) + random.choice(["\n", "\n", "\n", ""])
 
 

@@ -57,6 +57,15 @@ FILES = {
     "/sys/class/drm/card0-HDMI-A-1/modes": "2560x1440\n",
     "/proc/mounts": "/dev/nvme0n1p1 / ext4 rw 0 0\n",
     "/proc/swaps": "Filename Type Size Used Priority\n",
+    "/etc/libvirt/qemu.conf": 'user = "root"\n',
+    "/sys/bus/usb/devices/1-1/idVendor": "1d6b\n",
+    "/sys/bus/usb/devices/1-1/idProduct": "0002\n",
+    **{
+        f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": (
+            f"{n & ~1},{n | 1}\n"
+        )
+        for n in range(16)
+    },
 }
 
 

@@ -44,3 +44,5 @@ class Chosen(NamedTuple):
     ignore_msrs: bool = False
     devices: tuple[str, ...] = ()
     bind: bool = False
+    ahead: bool = False
+    headless: bool = False

@@ -10,10 +10,11 @@ from vfio_doctor.app.clock import utc
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
 from vfio_doctor.app.output import emit, opened
-from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble, exit_status
 from vfio_doctor.facts.base import Facts, MissingFact, Options
+from vfio_doctor.messages import say
 from vfio_doctor.model import RunInfo, Severity
 from vfio_doctor.value import NamedTuple
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Report
+
+
+LOOKING = say("progress-looking", "Looking at the host ...")
+NONE_OF_SELECTED = say(
+    "usage-none-of-selected",
+    "Nothing is left to judge: --skip leaves out all of --select.",
+)
+NONE_LEFT = say(
+    "usage-none-left", "Nothing is left to judge: --skip leaves out every check."
+)
+NO_SUCH_NAME = say(
+    "usage-no-such-name", "{word}: no check and no area has this name. {more}"
+)
 
 
 class Diagnosed(NamedTuple):
@@ -62,7 +76,7 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
     host = open_host(chosen.capture)
     options = options_of(chosen)
     refuse_unknown_user(Facts(host, options))
-    with Progress("Looking at the host ..."):
+    with Progress(str(LOOKING)):
         if redacts(chosen):
             from vfio_doctor.app.sharing import shared
 
@@ -106,14 +120,12 @@ def judged(facts: Facts, chosen: Chosen) -> tuple[Registry, tuple[CheckResult, .
         import click
 
         raise click.UsageError(_with_suggestion(str(error), registry)) from error
+    if chosen.ahead:
+        results = ahead(facts, registry, results)
     if not results and (chosen.select or chosen.skip):
         import click
 
-        raise click.UsageError(
-            "Nothing is left to judge: --skip leaves out all of --select."
-            if chosen.select
-            else "Nothing is left to judge: --skip leaves out every check."
-        )
+        raise click.UsageError(str(NONE_OF_SELECTED if chosen.select else NONE_LEFT))
     return registry, results
 
 
@@ -163,6 +175,8 @@ def options_of(chosen: Chosen) -> Options:
         chosen.ignore_msrs,
         chosen.devices,
         chosen.bind,
+        chosen.ahead,
+        chosen.headless,
     )
 
 
@@ -224,10 +238,12 @@ class Progress:
 def _with_suggestion(message: str, registry: Registry) -> str:
     from difflib import get_close_matches
 
-    word = message.partition(":")[0]
+    word = message.rpartition(":")[0]
     near = get_close_matches(word, [check.id for check in registry.checks], 1)
-    more = f" Did you mean {near[0]!r}?" if near else " See `vfio-doctor checks`."
-    return f"{message}.{more}"
+    from vfio_doctor.app.options import MEANT, SEE_CHECKS
+
+    more = MEANT.filled(names=repr(near[0])) if near else SEE_CHECKS
+    return str(NO_SUCH_NAME.filled(word=word, more=more))
 
 
 def _show_traces(results: tuple[CheckResult, ...]) -> None:

@@ -8,14 +8,19 @@ import click
 
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.language import CLICK, spoken
-from vfio_doctor.report.wrap import columns, wrap
+from vfio_doctor.messages import say
+from vfio_doctor.report.wrap import columns, joined, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from vfio_doctor.model import Message
+
 # click marks a paragraph that is not to be wrapped with a backspace.
 AS_IT_IS = "\b\n"
 INDENT = "  "
+OPTIONS = say("help-options", "Options:")
+COMMANDS = say("help-commands", "Commands:")
 # Where the second column begins, at most.
 SECOND = 32
 
@@ -24,12 +29,12 @@ def page(command: click.Command, ctx: click.Context) -> str:
     """Return the page: usage, text, options, commands, exit statuses."""
     width = ctx.make_formatter().width
     pieces = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
-    usage = f"{spoken(CLICK, 'Usage:')} "
+    usage = spoken(CLICK, "Usage:")
     lines = wrap(pieces, width, usage, " " * columns(usage))
     for paragraph in paragraphs(command_help(command)):
         lines += ["", *_paragraph(paragraph, width)]
-    lines += _listed("Options", _options(command, ctx), width)
-    lines += _listed("Commands", _commands(command, ctx), width)
+    lines += _listed(OPTIONS, _options(command, ctx), width)
+    lines += _listed(COMMANDS, _commands(command, ctx), width)
     if command.epilog:
         said = spoken(f"epilog.{command.name}", command.epilog)
         lines += ["", *wrap(said, width)]
@@ -60,7 +65,7 @@ def paragraphs(text: str) -> list[list[str]]:
 def _paragraph(lines: list[str], width: int) -> list[str]:
     if any(line.startswith(INDENT) for line in lines):
         return [f"{INDENT}{line}" for line in lines]
-    return wrap(" ".join(lines), width, INDENT, INDENT)
+    return wrap(joined(lines), width, INDENT, INDENT)
 
 
 def _options(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, str]]:
@@ -83,17 +88,18 @@ def _commands(command: click.Command, ctx: click.Context) -> Iterator[tuple[str,
             yield name, paragraphs(command_help(one))[0][0]
 
 
-def _listed(heading: str, rows: Iterable[tuple[str, str]], width: int) -> list[str]:
+def _listed(heading: Message, rows: Iterable[tuple[str, str]], width: int) -> list[str]:
     held = list(rows)
     if not held:
         return []
     longest = max(columns(spelt) for spelt, _ in held) + 2 * len(INDENT)
     rest = " " * min(longest, SECOND)
-    lines = ["", f"{spoken(CLICK, heading)}:"]
+    lines = ["", str(heading)]
     for spelt, text in held:
-        first = f"{INDENT}{spelt}".ljust(len(rest))
-        if len(first) > len(rest) - len(INDENT) and first != first.rstrip() + INDENT:
+        first = f"{INDENT}{spelt}{INDENT}"
+        if len(first) > len(rest):
             lines.append(first)
-            first = rest
+            first = ""
+        first = first.ljust(len(rest))
         lines += wrap(text, width, first, rest)
     return lines

@@ -6,14 +6,28 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from vfio_doctor.app.chosen import Chosen
+# Also for those who look for it here.
+from vfio_doctor.app.chosen import Chosen as Chosen
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.app.repair_options import refuse_nonsense
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click.shell_completion import CompletionItem
+
+    from vfio_doctor.model import Message
+
+NO_IDS = say("usage-no-ids", "name a check or an area; see `vfio-doctor checks`.")
+CONTRADICT = say("usage-quiet-verbose", "--quiet and --verbose contradict each other.")
+NO_DEVICE = say(
+    "usage-no-device",
+    "{value} is neither an address such as 0000:01:00.0 nor a pair of ids such as "
+    "10de:1b80.",
+)
+SEE_CHECKS = say("usage-see-checks", "See `vfio-doctor checks`.")
+MEANT = say("usage-meant", "Did you mean {names}?")
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -21,7 +35,7 @@ F = TypeVar("F", bound="Callable[..., object]")
 class Failure(click.ClickException):
     """A message for the person, and the exit status that goes with it."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str | Message, status: int) -> None:
         """Take what to say, made safe to print, and an exit status."""
         from vfio_doctor.report.untrusted import clean
 
@@ -52,7 +66,7 @@ class CheckNames(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value
         words = [word.strip() for word in str(value).split(",")]
         if not any(words):
-            self.fail("name a check or an area; see `vfio-doctor checks`.", param, ctx)
+            self.fail(str(NO_IDS), param, ctx)
         return tuple(word for word in words if word)
 
     def shell_complete(
@@ -84,8 +98,7 @@ class DeviceName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         address = r"([0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
         if not re.fullmatch(rf"{address}|[0-9a-f]{{4}}:[0-9a-f]{{4}}", word):
             self.fail(
-                f"{value!r} is neither an address such as 0000:01:00.0 nor a pair of "
-                "ids such as 10de:1b80.",
+                str(NO_DEVICE.filled(value=repr(value))),
                 param,
                 ctx,
             )
@@ -110,7 +123,7 @@ def chosen_of(
     """
     quiet, verbose = options.get("quiet"), options.get("verbose", 0)
     if quiet and verbose:
-        raise click.UsageError("--quiet and --verbose contradict each other.")
+        raise click.UsageError(str(CONTRADICT))
     if "fix" in options:
         refuse_nonsense(options, given)
     known = {

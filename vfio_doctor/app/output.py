@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.report.style import Look, look_for
 
 if TYPE_CHECKING:
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.options import Failure
+    from vfio_doctor.model import Message
 
+CLOSED = say("output-closed", "cannot write the report: standard output is closed")
+NOT_PRINTED = say(
+    "output-not-printed", "cannot write the report to standard output: {why}"
+)
+NOT_WRITTEN = say("output-not-written", "{path}: cannot write: {why}")
 STDOUT = ("-", "/dev/stdout")
 # What is open already, whoever owns it: a shell's ``>(command)`` among them.
-DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
+DESCRIPTOR = r"/(?:dev|proc/self)/fd/([0-9]{1,4})"
 
 
 def look(
@@ -53,15 +60,14 @@ def emit(text: str, output: str | Output | None = None) -> None:
             file.write(text)
         return
     if sys.stdout is None:
-        raise _failure("cannot write the report: standard output is closed")
+        raise _failure(CLOSED)
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
         drop_stdout()
     except OSError as error:
         drop_stdout()
-        said = f"cannot write the report to standard output: {error.strerror}"
-        raise _failure(said) from error
+        raise _failure(NOT_PRINTED.filled(why=str(error.strerror))) from error
 
 
 def drop_stdout() -> None:
@@ -87,15 +93,15 @@ class Output:
     followed. A device (``/dev/null``) is written to.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int = 0o666) -> None:
         """Make room for the file; raises Failure with status 2."""
         from vfio_doctor.app.new_file import NewFile, write_device
 
         self.path = path
         self._file: NewFile | None = None
         try:
-            if not DESCRIPTOR.fullmatch(path) and not write_device(path, b""):
-                self._file = NewFile(path, replace=True)
+            if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
+                self._file = NewFile(path, True, mode)
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
 
@@ -107,7 +113,7 @@ class Output:
         try:
             if self._file is not None:
                 self._file.finish(data)
-            elif held := DESCRIPTOR.fullmatch(self.path):
+            elif held := re.fullmatch(DESCRIPTOR, self.path):
                 with open(os.dup(int(held[1])), "wb") as stream:
                     stream.write(data)
             else:
@@ -136,10 +142,10 @@ def opened(output: str | Output | None) -> Iterator[str | Output | None]:
 
 def _unwritable(path: str, error: OSError | ValueError) -> Failure:
     said = error.strerror if isinstance(error, OSError) else error
-    return _failure(f"{path}: cannot write: {said}")
+    return _failure(NOT_WRITTEN.filled(path=path, why=str(said)))
 
 
-def _failure(said: str) -> Failure:
+def _failure(said: Message) -> Failure:
     from vfio_doctor.app.options import Failure
 
     return Failure(said, 2)

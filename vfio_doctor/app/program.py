@@ -35,7 +35,9 @@ def called(chosen: Chosen | None = None) -> Called:
     devices = each("--device", chosen.devices)
     about = each("--with", chosen.areas) + devices
     about += ["--user", chosen.user] if chosen.user else []
-    rules = each("--select", chosen.select) + each("--skip", chosen.skip)
+    # Which rules a set-up repairs is no choice of the person's.
+    rules = [] if chosen.bind else each("--select", chosen.select)
+    rules += each("--skip", chosen.skip)
     made = made._replace(rules=shlex.join(rules))
     if chosen.capture is None:
         held = shlex.join(about)

@@ -11,6 +11,8 @@ from vfio_doctor.facts.system import Container
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
 
 IN_CONTAINER = say(
@@ -37,3 +39,11 @@ def refuse(facts: Facts) -> None:
     mark = facts[LiveMedium].mark
     if mark:
         raise Failure(str(ON_LIVE_MEDIUM.filled(mark=mark)), USAGE)
+
+
+def refuse_here(chosen: Chosen, place: Place) -> None:
+    """Do so for the host that is meant, before anything is judged."""
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.facts.base import Facts
+
+    refuse(Facts(open_host(chosen.capture) if chosen.capture else place.host()))

@@ -123,7 +123,7 @@ def _repair(
 
 
 def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
-    """Return the report without the findings that only wait for a reboot."""
+    """Return the report without what only waits for a reboot, or for such a check."""
     waiting = [v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT]
 
     def rest(result: CheckResult) -> CheckResult:
@@ -135,7 +135,9 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
         )
         return result._replace(diagnoses=kept)
 
-    return report._replace(checks=tuple(rest(result) for result in report.checks))
+    due = {served.check for served in waiting}
+    checks = (r for r in report.checks if not (r.blocked_by and due >= {*r.blocked_by}))
+    return report._replace(checks=tuple(map(rest, checks)))
 
 
 def interrupted(chosen: Chosen, place: Place) -> int | None:

@@ -58,7 +58,21 @@ def to_stderr(text: str | Message) -> None:
     from vfio_doctor.app.program import called
     from vfio_doctor.report.untrusted import clean
 
-    click.echo(clean(called().pasted(str(text))), err=True)
+    for line in on_stderr(clean(called().pasted(str(text)))):
+        click.echo(line, err=True)
+
+
+def on_stderr(text: str, first: str = "", rest: str = "") -> list[str]:
+    """Return prose as lines that fit a terminal; elsewhere, and a command, whole."""
+    if not sys.stderr.isatty() or text.startswith(" "):
+        return [f"{first}{text}"]
+    import os
+
+    from vfio_doctor.report.style import look_for
+    from vfio_doctor.report.wrap import wrap
+
+    width = look_for(sys.stderr, "never", 0, os.environ).width
+    return wrap(text, width, first, rest)
 
 
 def lines_of(outcome: Outcome) -> list[str]:

@@ -7,12 +7,29 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from vfio_doctor.facts.kvmfr.limits import LARGEST, SMALLEST, is_good_size
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
 
+NO_SIZE = say(
+    "usage-no-size",
+    "{value} is no size for kvmfr: it has to be a power of two from {smallest} to "
+    "{largest}, in MiB.",
+)
+NO_REDACTED_PLAN = say(
+    "usage-no-redacted-plan", "--redact is for reports; a plan needs the real names."
+)
+NEEDS = say("usage-needs", "{option} needs {other}.")
+NO_LINES = say(
+    "usage-no-plan-in-lines", "--format lines has no place for a plan: use text."
+)
+CAPTURED = say(
+    "usage-captured-repair",
+    "A captured host cannot be repaired; add --dry-run to see the plan.",
+)
 ACCESS = ("auto", "owner", "uaccess", "group")
 
 ONLY_WITH_FIX = {
@@ -32,8 +49,7 @@ def good_size(
     """Return the size; raise BadParameter for one that the checks would fault."""
     if value is not None and not is_good_size(value):
         raise click.BadParameter(
-            f"{value} is no size for kvmfr: it has to be a power of two from {SMALLEST}"
-            f" to {LARGEST}, in MiB.",
+            str(NO_SIZE.filled(value=value, smallest=SMALLEST, largest=LARGEST)),
             ctx,
             param,
         )
@@ -96,16 +112,16 @@ def repair_options(command: F) -> F:
 def refuse_nonsense(options: dict[str, object], given: frozenset[str]) -> None:
     """Raise UsageError where an option stands without the one it belongs to."""
     if options["fix"] and options["redact"]:
-        raise click.UsageError("--redact is for reports; a plan needs the real names.")
+        raise click.UsageError(str(NO_REDACTED_PLAN))
     if not options["fix"]:
         for name, spelt in ONLY_WITH_FIX.items():
             if name in given:
-                raise click.UsageError(f"{spelt} needs --fix.")
+                raise click.UsageError(str(NEEDS.filled(option=spelt, other="--fix")))
     elif options["format_"] == "lines":
-        raise click.UsageError("--format lines has no place for a plan: use text.")
+        raise click.UsageError(str(NO_LINES))
     elif options["capture"] and not options["dry_run"]:
-        raise click.UsageError(
-            "A captured host cannot be repaired; add --dry-run to see the plan."
-        )
+        raise click.UsageError(str(CAPTURED))
     if options["ignore_msrs"] and not options["risky"]:
-        raise click.UsageError("--ignore-msrs needs --risky.")
+        raise click.UsageError(
+            str(NEEDS.filled(option="--ignore-msrs", other="--risky"))
+        )

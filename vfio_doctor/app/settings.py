@@ -13,12 +13,17 @@ from errno import ELOOP, ENOTDIR
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.chosen import AREAS
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.options import Failure
+    from vfio_doctor.model import Message
 
+LEFT_OUT = say("settings-left-out", "Left out by the configuration file: {checks}")
+NO_LINK = say("settings-no-link", "{path}: not used: root follows no link here")
+NOT_USED = say("settings-not-used", "{path}: not used: {why}")
 SYSTEM = "/etc/vfio-doctor.toml"
 NAME = "vfio-doctor.toml"
 LARGEST = 1 << 16
@@ -52,7 +57,7 @@ def with_settings(chosen: Chosen, where: list[Source] | None = None) -> Chosen:
     skip = chosen.skip or tuple(_names(held.get("skip", [])))
     if skip and not chosen.skip:
         # What nobody sees left out would be taken for judged.
-        _tell(f"Left out by the configuration file: {', '.join(skip)}")
+        _tell(LEFT_OUT.filled(checks=", ".join(skip)))
     return chosen._replace(
         user=chosen.user or str(held.get("user", "")),
         skip=skip,
@@ -113,9 +118,9 @@ def _read(source: Source) -> bytes | None:
 def _tell_of_unread(source: Source, error: OSError) -> None:
     """Say that a file was left alone; a folder that is none needs no word."""
     if os.path.islink(source.folder) or os.path.islink(source.path):
-        _tell(f"{source.path}: not used: root follows no link here")
+        _tell(NO_LINK.filled(path=source.path))
     elif error.errno not in (ELOOP, ENOTDIR):
-        _tell(f"{source.path}: not used: {error.strerror}")
+        _tell(NOT_USED.filled(path=source.path, why=str(error.strerror)))
 
 
 def _opened_folder(path: str) -> int:
@@ -176,7 +181,7 @@ def _failure(said: str) -> Failure:
     return Failure(said, 2)
 
 
-def _tell(said: str) -> None:
+def _tell(said: Message) -> None:
     import click
 
-    click.echo(said, err=True)
+    click.echo(str(said), err=True)

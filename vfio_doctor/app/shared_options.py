@@ -15,6 +15,7 @@ from vfio_doctor.app.chosen import AREAS, COLOURS, FORMATS, SEVERITIES
 from vfio_doctor.app.options import CheckNames, DeviceName, chosen_of
 from vfio_doctor.app.repair_options import repair_options
 from vfio_doctor.language import LANGUAGES, is_english
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,9 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 # What `Chosen` carries to a command; the rest are parameters of its function.
 CARRIED = ("capture", "user", "areas", "devices", "color", "plugins", "redact", "debug")
+NOT_TAKEN = say(
+    "usage-not-taken", "`vfio-doctor {command}` does not take {option}: leave it out."
+)
 LANGUAGE = click.Choice(LANGUAGES)
 # As the person said it: not a default, not a configuration file.
 SAID = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
@@ -225,7 +229,7 @@ def _join(ctx: click.Context, command: click.Command) -> None:
         if name not in own:
             spelt = max(parameter.opts, key=len)
             raise click.UsageError(
-                f"`vfio-doctor {command.name}` does not take {spelt}: leave it out.",
+                str(NOT_TAKEN.filled(command=str(command.name), option=spelt)),
                 ctx,
             )
         if name not in after:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from vfio_doctor.app.options import Failure
+from vfio_doctor.app.output import CLOSED
 
 
 class ClosedOutput(io.TextIOBase):
@@ -17,7 +18,7 @@ class ClosedOutput(io.TextIOBase):
     def write(self, text: str) -> int:
         """Raise Failure with status 2, unless there is nothing to write."""
         if text:
-            raise Failure("cannot write the report: standard output is closed", 2)
+            raise Failure(CLOSED, 2)
         return 0
 
 

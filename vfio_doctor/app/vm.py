@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
-from vfio_doctor.facts.vms import Vms
+from vfio_doctor.facts.vms import SYSTEM, Vms
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import Judged, judge_all
@@ -29,6 +29,7 @@ NO_SUCH = say(
     "{name}: no VM of this host has that name, and there is no such file. {known}",
 )
 NAMES = say("vm-names", "There are: {names}.")
+NEAR = say("vm-names-near", "Did you mean {near}? There are: {names}.")
 NO_NAMES = say("vm-no-names", "No definition could be read.")
 DENIED = say("vm-names-denied", "Some could not be read: {why}")
 
@@ -48,6 +49,11 @@ def judged(
             else judge_all(data, path, facts, lints)
         )
     )
+
+
+def of_system(found: tuple[Judged, ...]) -> tuple[Judged, ...]:
+    """Return those that libvirt's system instance has."""
+    return tuple(one for one in found if one.path.startswith(f"{SYSTEM}/"))
 
 
 def lints_for(with_host: bool) -> tuple[type[Lint], ...]:
@@ -82,11 +88,16 @@ def _one(name: str, host: Reader, facts: Facts) -> tuple[str, bytes | Missing]:
     path = next((vm.path for vm in held.vms if name in (vm.name, vm.number)), None)
     if path is not None:
         return path, host.read_bytes(path, LARGEST + 1)
-    raise Failure(str(NO_SUCH.filled(name=name, known=_known(held))), 2)
+    raise Failure(str(NO_SUCH.filled(name=name, known=_known(name, held))), 2)
 
 
-def _known(held: Vms) -> Message:
+def _known(name: str, held: Vms) -> Message:
+    from difflib import get_close_matches
+
     names = tuple(vm.name for vm in held.vms)
+    near = get_close_matches(name, names, 1)
+    if near:
+        return NEAR.filled(near=near[0], names=names)
     if names:
         return NAMES.filled(names=names)
     for missing in held.unread:
@@ -98,10 +109,18 @@ def _file(path: str) -> bytes:
     from vfio_doctor.host.rights import as_caller
 
     try:
-        with as_caller(), open(path, "rb") as file:
+        with as_caller(), open(path, "rb", opener=_at_once) as file:
             return file.read(LARGEST + 1)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}", 2) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever may write to a named pipe."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    # `<(virsh dumpxml win11)` is a pipe too, whose writer is there already.
+    os.set_blocking(fd, True)
+    return fd
 
 
 def status(found: tuple[Judged, ...], fail_on: Severity) -> int:

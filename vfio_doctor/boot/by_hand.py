@@ -1,7 +1,7 @@
 """Boot loaders that are kept by hand: advice in the loader's own words.
 
 References: refind_linux.conf in rEFInd's manual, zfsbootmenu(7), efibootmgr(8),
-Proxmox's chapter on booting, SYSLINUX's configuration.
+SYSLINUX's configuration.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.sealed import running_words
-from vfio_doctor.boot.words import added, removed
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot.config import KERNEL_CMDLINE
 from vfio_doctor.facts.boot.stack import REFIND as REFIND_FILES
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -40,31 +38,10 @@ EFI_STUB_ADVICE = say(
     "with the same disk, partition and loader (`efibootmgr -v` shows them), and with "
     "this end of the efibootmgr command: --unicode {line}",
 )
-PROXMOX_ADD = say(
-    "proxmox-add",
-    "proxmox-boot-tool keeps the boot entries. Append to the one line in "
-    "/etc/kernel/cmdline: {new} -- then run `sudo proxmox-boot-tool refresh`",
-)
 PROXMOX_LINE = say(
     "proxmox-line",
     "proxmox-boot-tool keeps the boot entries. Have this one line in "
     "/etc/kernel/cmdline: {line} -- then run `sudo proxmox-boot-tool refresh`",
-)
-PROXMOX_GRUB_ADD = say(
-    "proxmox-grub-add",
-    "proxmox-boot-tool keeps GRUB's menu. Append to GRUB_CMDLINE_LINUX_DEFAULT in "
-    "/etc/default/grub: {new} -- then run `sudo proxmox-boot-tool refresh`",
-)
-PROXMOX_GRUB_GO = say(
-    "proxmox-grub-remove",
-    "proxmox-boot-tool keeps GRUB's menu. Take out of /etc/default/grub: {gone} -- "
-    "then run `sudo proxmox-boot-tool refresh`",
-)
-PROXMOX_GRUB_BOTH = say(
-    "proxmox-grub-add-and-remove",
-    "proxmox-boot-tool keeps GRUB's menu. In /etc/default/grub take out: {gone} -- and "
-    "append to GRUB_CMDLINE_LINUX_DEFAULT: {new} -- then run "
-    "`sudo proxmox-boot-tool refresh`",
 )
 SYSLINUX_ADVICE = say(
     "syslinux-advice",
@@ -129,26 +106,6 @@ class EfiStub(ByHand):
         return EFI_STUB_ADVICE.filled(line=shlex.quote(_line(edit, ())))
 
 
-class Proxmox(ByHand):
-    """Proxmox VE: proxmox-boot-tool copies kernels and makes their entries."""
-
-    name = "proxmox-boot-tool"
-
-    def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
-        """Return the edit of the file that this machine's loader is made from."""
-        new, gone = " ".join(added(edit)), " ".join(removed(edit))
-        by_grub = any(argument(word).key == "BOOT_IMAGE" for word in edit.before)
-        if not by_grub and not gone and _is_there(host, KERNEL_CMDLINE):
-            return PROXMOX_ADD.filled(new=new)
-        if not by_grub:
-            return PROXMOX_LINE.filled(line=_line(edit, BY_LOADER))
-        if new and gone:
-            return PROXMOX_GRUB_BOTH.filled(new=new, gone=gone)
-        if new:
-            return PROXMOX_GRUB_ADD.filled(new=new)
-        return PROXMOX_GRUB_GO.filled(gone=gone)
-
-
 class Syslinux(ByHand):
     """syslinux and extlinux: the ``append`` line of a label."""
 
@@ -164,6 +121,11 @@ def _line(edit: ArgumentEdit, left_out: tuple[str, ...]) -> str:
     return " ".join(kept)
 
 
+def proxmox_line(edit: ArgumentEdit) -> Message:
+    """Return what to write if Proxmox's file of arguments is not there."""
+    return PROXMOX_LINE.filled(line=_line(edit, BY_LOADER))
+
+
 def _dataset(words: tuple[str, ...]) -> str:
     """Return the file system that was booted, as the root argument spells it."""
     for word in words:
@@ -171,7 +133,3 @@ def _dataset(words: tuple[str, ...]) -> str:
         if key == "zfs" or (key == "root" and value[:4].lower() in ("zfs:", "zfs=")):
             return shlex.quote(value if key == "zfs" else value[4:])
     return "POOL/ROOT/NAME"
-
-
-def _is_there(host: Reader, path: str) -> bool:
-    return not isinstance(host.lstat(path), Missing)

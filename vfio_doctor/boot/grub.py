@@ -85,7 +85,7 @@ class Grub(BootBackend, MenuMaker):
         refuse_init_part(edit, self.name)
         for place, why, _ in Facts(host)[GrubFile].faults:
             raise CannotFix(BROKEN.filled(place=str(place), why=why))
-        edits = _edits(host, edit)
+        edits = grub_edits(host, edit)
         make_menu = _menu_maker(host)
         return (
             CommandStep((), make_menu, why=OLD_MENU),
@@ -94,7 +94,7 @@ class Grub(BootBackend, MenuMaker):
         )
 
 
-def _edits(host: Reader, edit: ArgumentEdit) -> tuple[FileStep, ...]:
+def grub_edits(host: Reader, edit: ArgumentEdit) -> tuple[FileStep, ...]:
     """Return the edits of the files; they are read again before they are believed."""
     texts = {path: content(host, path) for path in grub_files(host)}
     before = tuple((p, _text(data)) for p, data in texts.items() if data is not None)

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
-from vfio_doctor.boot.bootc import Bootc, usable
-from vfio_doctor.boot.by_hand import (
-    ByHand,
-    EfiStub,
-    Proxmox,
-    Refind,
-    Syslinux,
-    ZfsBootMenu,
-)
-from vfio_doctor.boot.grub import Grub
-from vfio_doctor.boot.grubby import Grubby
-from vfio_doctor.boot.kernelstub import Kernelstub
-from vfio_doctor.boot.limine import Limine
-from vfio_doctor.boot.manual import NixOs
-from vfio_doctor.boot.rpm_ostree import RpmOstree
-from vfio_doctor.boot.sealed import SealedImage
-from vfio_doctor.boot.systemd_boot import SystemdBoot
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.messages import say
@@ -31,21 +15,22 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-BACKENDS: dict[BootKind, type[BootBackend]] = {
-    BootKind.RPM_OSTREE: RpmOstree,
-    BootKind.BOOTC: Bootc,
-    BootKind.GRUBBY: Grubby,
-    BootKind.GRUB: Grub,
-    BootKind.SYSTEMD_BOOT: SystemdBoot,
-    BootKind.KERNELSTUB: Kernelstub,
-    BootKind.LIMINE: Limine,
-    BootKind.UKI: SealedImage,
-    BootKind.NIXOS: NixOs,
-    BootKind.REFIND: Refind,
-    BootKind.ZFSBOOTMENU: ZfsBootMenu,
-    BootKind.EFI_STUB: EfiStub,
-    BootKind.PROXMOX: Proxmox,
-    BootKind.SYSLINUX: Syslinux,
+# The module beside this one, and the class: a host needs one of them.
+BACKENDS: dict[BootKind, tuple[str, str]] = {
+    BootKind.RPM_OSTREE: ("rpm_ostree", "RpmOstree"),
+    BootKind.BOOTC: ("bootc", "Bootc"),
+    BootKind.GRUBBY: ("grubby", "Grubby"),
+    BootKind.GRUB: ("grub", "Grub"),
+    BootKind.SYSTEMD_BOOT: ("systemd_boot", "SystemdBoot"),
+    BootKind.KERNELSTUB: ("kernelstub", "Kernelstub"),
+    BootKind.LIMINE: ("limine", "Limine"),
+    BootKind.UKI: ("sealed", "SealedImage"),
+    BootKind.NIXOS: ("manual", "NixOs"),
+    BootKind.REFIND: ("by_hand", "Refind"),
+    BootKind.ZFSBOOTMENU: ("by_hand", "ZfsBootMenu"),
+    BootKind.EFI_STUB: ("by_hand", "EfiStub"),
+    BootKind.PROXMOX: ("proxmox", "Proxmox"),
+    BootKind.SYSLINUX: ("by_hand", "Syslinux"),
 }
 
 OLD_BOOTC = say(
@@ -62,7 +47,19 @@ NO_STACK = say(
 
 def named(name: str) -> BootBackend:
     """Return the back end of that name; one that knows nothing if there is none."""
-    return next((b() for b in BACKENDS.values() if b.name == name), BootBackend())
+    return next((b() for b in every() if b.name == name), BootBackend())
+
+
+def every() -> list[type[BootBackend]]:
+    """Return the back ends of all boot tools."""
+    return [_imported(*at) for at in BACKENDS.values()]
+
+
+def _imported(module: str, name: str) -> type[BootBackend]:
+    found: type[BootBackend] = getattr(
+        import_module(f"vfio_doctor.boot.{module}"), name
+    )
+    return found
 
 
 def chosen(host: Reader, facts: Facts) -> BootBackend | Message:
@@ -80,11 +77,15 @@ def choose(host: Reader, facts: Facts) -> BootBackend:
     bootc is too old to keep arguments of our own and rpm-ostree is not there.
     """
     stack = facts[BootStack]
-    if stack.kind is BootKind.BOOTC and not usable(host):
-        raise CannotFix(OLD_BOOTC)
-    backend = BACKENDS.get(stack.kind)
-    if backend is not None:
-        return backend()
+    if stack.kind is BootKind.BOOTC:
+        from vfio_doctor.boot.bootc import usable
+
+        if not usable(host):
+            raise CannotFix(OLD_BOOTC)
+    if stack.kind in BACKENDS:
+        return _imported(*BACKENDS[stack.kind])()
     if stack.tool and not any("LoaderInfo" in mark for mark in stack.evidence):
         raise CannotFix(NO_STACK.filled(stack=stack.tool))
+    from vfio_doctor.boot.by_hand import ByHand
+
     return ByHand()

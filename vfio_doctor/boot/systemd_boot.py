@@ -15,7 +15,7 @@ from vfio_doctor.boot.kernel_cmdline import (
 from vfio_doctor.boot.sealed import running_words, sealed_advice
 from vfio_doctor.boot.words import added, removed, take
 from vfio_doctor.facts.base import CannotFix
-from vfio_doctor.facts.boot.systemd_menu import default_entry
+from vfio_doctor.facts.boot.systemd_menu import IS_IMAGE, default_entry
 from vfio_doctor.host.reader import CONFIG_BYTES, Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import FileStep, Step
@@ -56,6 +56,8 @@ class SystemdBoot(BootBackend):
         """Return the edit of the entry, and of the line for kernels to come."""
         path = default_entry(host)
         if isinstance(path, Missing):
+            if path.detail == IS_IMAGE:
+                raise CannotFix(sealed_advice(host, edit))
             raise CannotFix(NO_DEFAULT.filled(why=path.message), path.why)
         before = content(host, path)
         text = (before or b"").decode("utf-8", "surrogateescape")

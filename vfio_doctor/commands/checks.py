@@ -9,11 +9,21 @@ import click
 from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.output import emit, look
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.language import spoken
+from vfio_doctor.messages import say
 from vfio_doctor.model import Applicability
 
 if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
 
+HEADS = (
+    say("checks-check", "Check"),
+    say("checks-severity", "Severity"),
+    say("checks-title", "Title"),
+    say("checks-repair", "Repair"),
+)
+BY_HAND = say("checks-by-hand", "by hand")
+READ_MORE = say("checks-read-more", "Read more: vfio-doctor explain ID")
 SCHEMA = "vfio-doctor/checks/1"
 
 
@@ -53,14 +63,14 @@ def as_text(registry: Registry) -> str:
         (
             check.id,
             check.severity.word,
-            check.title,
+            spoken(f"{check.id}.title", check.title),
             _repair(registry, check.id),
         )
         for check in registry.checks
     ]
     width = look("never", 0, None).width
-    lines = table(("Check", "Severity", "Title", "Repair"), rows, width)
-    return "\n".join([*lines, "", "Read more: vfio-doctor explain ID", ""])
+    lines = table(tuple(map(str, HEADS)), rows, width)
+    return "\n".join([*lines, "", str(READ_MORE), ""])
 
 
 def _repair(registry: Registry, check_id: str) -> str:
@@ -68,7 +78,7 @@ def _repair(registry: Registry, check_id: str) -> str:
     kinds = {fix.applicability for fix in registry.fixes_for(check_id)}
     offered = (Applicability.SAFE, Applicability.RISKY)
     said = [str(kind.value) for kind in offered if kind in kinds]
-    return " or ".join(said) or "by hand"
+    return " or ".join(said) or str(BY_HAND)
 
 
 def as_json(registry: Registry) -> str:

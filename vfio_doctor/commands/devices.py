@@ -56,7 +56,9 @@ def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> Non
     from vfio_doctor.facts.pci.table import DeviceTable
 
     if tree and format_ != "text":
-        raise click.UsageError("--tree is text: leave --format out.")
+        raise click.UsageError(
+            str(say("usage-tree-is-text", "--tree is text: leave --format out."))
+        )
     try:
         held = Facts(_host(chosen))[DeviceTable]
     except MissingFact as missing:

@@ -10,12 +10,25 @@ import click
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.language import in_english
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.report.compare import Difference, Snapshot
 
+NO_REPORT = say("diff-no-report", "{path}: {why}; give a capture or a report")
 SCHEMA = "vfio-doctor/diff/1"
+OLD, NEW = say("diff-old", "Old"), say("diff-new", "New")
+SECTIONS = {
+    "system": say("diff-system", "System"),
+    "image": say("diff-image", "Image"),
+    "devices": say("diff-devices", "Devices"),
+    "verdicts": say("diff-verdicts", "Verdicts"),
+    "arguments now": say("diff-arguments-now", "Arguments now"),
+    "arguments at the next boot": say(
+        "diff-arguments-next", "Arguments at the next boot"
+    ),
+}
 REPORT_BYTES = 8 << 20
 
 
@@ -61,7 +74,7 @@ def snapshot(path: str, chosen: Chosen) -> Snapshot:
             return compare.of_document(_document(path))
         except (ValueError, OSError, RecursionError) as error:
             said = error.strerror if isinstance(error, OSError) else error
-            raise Failure(f"{path}: {said}; give a capture or a report", 2) from error
+            raise Failure(NO_REPORT.filled(path=path, why=str(said)), 2) from error
     from vfio_doctor.app.diagnosis import diagnosed
 
     done = diagnosed(chosen._replace(capture=path, select=(), skip=()))
@@ -92,12 +105,12 @@ def _as_text(found: list[Difference]) -> str:
     from vfio_doctor.report.table import table
 
     if not found:
-        return "Nothing differs.\n"
+        return f"{say('diff-nothing', 'Nothing differs.')}\n"
     width = look("never", 0, None).width
     lines: list[str] = []
     for section in dict.fromkeys(one.section for one in found):
         rows = [(one.name, one.old, one.new) for one in found if one.section == section]
-        heads = (section.capitalize(), "Old", "New")
+        heads = (str(SECTIONS[section]), str(OLD), str(NEW))
         lines += ["", *table(heads, rows, width)]
     return "\n".join(lines[1:]) + "\n"
 

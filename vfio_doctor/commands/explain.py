@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.options import MEANT, SEE_CHECKS, with_examples
 from vfio_doctor.app.output import emit
 from vfio_doctor.app.shared_options import Command, said_to, takes
+from vfio_doctor.language import spoken
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Check
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.diagnosis.registry import Registry
+
+NEED_HERE = say(
+    "explain-need-here",
+    "--capture, --user, --with, --device, --color and --redact need --here: add it.",
+)
+NO_SUCH_CHECK = say("explain-no-such-check", "{name}: no check has this id. {more}")
+READ_MORE = say("explain-read-more", "Read more: `vfio-doctor explain ID`")
 
 
 def complete(
@@ -57,10 +66,7 @@ def command(chosen: Chosen, name: str, here: bool) -> None:
     from vfio_doctor.diagnosis.registry import load
 
     if not here and said_to(click.get_current_context()):
-        raise click.UsageError(
-            "--capture, --user, --with, --device, --color and --redact need --here: "
-            "add it."
-        )
+        raise click.UsageError(str(NEED_HERE))
     name = name.lower()
     registry = load()
     text = page(name, registry)
@@ -89,8 +95,8 @@ def page(name: str, registry: Registry) -> str:
 
     names = [c.id for c in registry.checks] + [f.id for f in registry.fixes]
     near = get_close_matches(name, names, 3, 0.5)
-    more = f"Did you mean {' or '.join(near)}?" if near else "See `vfio-doctor checks`."
-    raise click.UsageError(f"{name}: no check has this id. {more}")
+    more = MEANT.filled(names=" / ".join(near)) if near else SEE_CHECKS
+    raise click.UsageError(str(NO_SUCH_CHECK.filled(name=name, more=more)))
 
 
 def _lint(name: str) -> str | None:
@@ -103,8 +109,12 @@ def _lint(name: str) -> str | None:
 
 def _area(name: str, checks: list[type[Check]]) -> str:
     """Return the rules of an area, each with its title."""
-    lines = [f"Checks of {name}:", *(f"  {c.id}: {c.title}" for c in checks)]
-    return "\n".join([*lines, "", "Read more: `vfio-doctor explain ID`", ""])
+    head = say("explain-area", "Checks of {name}:", name=name)
+    lines = [
+        str(head),
+        *(f"  {c.id}: {spoken(f'{c.id}.title', c.title)}" for c in checks),
+    ]
+    return "\n".join([*lines, "", str(READ_MORE), ""])
 
 
 def _here(chosen: Chosen, name: str) -> str:

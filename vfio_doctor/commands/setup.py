@@ -10,76 +10,50 @@ import click
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.repair_options import ACCESS
+from vfio_doctor.app.setup_passthrough import UNKNOWN
 from vfio_doctor.app.shared_options import Command, given, takes
 from vfio_doctor.messages import say
-from vfio_doctor.model import Status
-from vfio_doctor.places import DevicePlace
-from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.pci.table import DeviceRow
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.facts.set_up_files import SetUpFiles
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
+FORMS = ("bootc", "nixos")
 # Which options are for which of the two.
 ONLY_FOR = {
     "modes": ("--resolution", LOOKING_GLASS),
     "hdr": ("--hdr", LOOKING_GLASS),
     "access": ("--access", LOOKING_GLASS),
+    "vm": ("--vm", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
+    "headless": ("--headless", PASSTHROUGH),
+    "ignore_msrs": ("--ignore-msrs", PASSTHROUGH),
 }
 TOO_BIG = say(
     "setup-too-big",
     "a {width}x{height} picture needs {need} MiB of shared memory; {largest} MiB is "
     "the most that kvmfr and QEMU take together",
 )
-NOT_BOUND = "vfio-not-bound"
-# What a set-up repairs: other faults of the host are not its business.
-CONCERNED = (
-    "iommu-disabled-by-argument",
-    "iommu-off",
-    "kvm-reports-ignored-msrs",
-    NOT_BOUND,
-)
-CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
-CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
-KEPT = say("setup-kept", "What has to stay with the host:")
-KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
-NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
-NAME_ONE = say(
-    "setup-name-one",
-    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
-    "what may be given away.",
-)
-NO_GROUPS = say(
-    "setup-no-groups",
-    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
-    "what to do; reboot, then run this again.",
-)
-STAYS = say(
-    "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
-)
-NOT_YET = say(
-    "setup-not-yet",
-    "Not bound yet: {devices}. After the reboot, run {command} again.",
-)
-A_BRIDGE = say(
-    "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
-)
-NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
-BOUND = say(
-    "setup-bound",
-    "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
-)
-UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
+CAPTURED = say("setup-captured", "A captured host cannot be set up; add --dry-run.")
+IS_FOR = say("setup-is-for", "{option} is for `setup {owner}`.")
 NO_MODULE = "kvmfr-module-missing"
 NO_LINES_YET = say(
     "setup-no-lines-yet",
     "Once the module is there, run this again: it prints the lines for the VM then.",
+)
+CHANGE = say(
+    "setup-change-vm",
+    "Then give the VM {vm} the device: run `virsh edit {vm}` and make this change:",
+)
+NO_VM = say("setup-no-such-vm", "no VM of libvirt's system instance is called {vm}")
+NO_PLACE = say(
+    "setup-vm-no-place",
+    "{path} names a device of Looking Glass already, or has no place for one: "
+    "`vfio-doctor vm {vm}` says what is wrong with it, if anything is.",
 )
 PASTE = say(
     "setup-paste",
@@ -88,17 +62,6 @@ PASTE = say(
     "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' in the tag <domain> "
     "itself:",
 )
-# The JSON form: libvirt from 7.9 on makes its own devices so, and QEMU makes those
-# first (vfio-kvmfr a.6; looking-glass.io, "IVSHMEM with the KVMFR module").
-BLOCK = """\
-  <qemu:commandline>
-    <qemu:arg value='-device'/>
-    <qemu:arg value="{{'driver':'ivshmem-plain','id':'shmem0',\
-'memdev':'looking-glass'}}"/>
-    <qemu:arg value='-object'/>
-    <qemu:arg value="{{'qom-type':'memory-backend-file','id':'looking-glass',\
-'mem-path':'/dev/kvmfr0','size':{size},'share':true}}"/>
-  </qemu:commandline>"""
 
 
 class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -114,7 +77,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value[0], value[1]
         found = re.fullmatch(r"([1-9]\d{2,4})[x×]([1-9]\d{2,4})", str(value).lower())
         if found is None:
-            self.fail(f"{value!r} is no resolution such as 2560x1440.", param, ctx)
+            said = say(
+                "usage-no-resolution",
+                "{value} is no resolution such as 2560x1440.",
+                value=repr(value),
+            )
+            self.fail(str(said), param, ctx)
         return int(found[1]), int(found[2])
 
 
@@ -129,13 +97,40 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     help="For Looking Glass: what the VM will show; give each if there are several. By "
     "default: the largest mode of a monitor here.",
 )
+@click.option(
+    "--headless",
+    is_flag=True,
+    help="For passthrough: this host needs no screen; its only graphics card may go, "
+    "unless a display is in use on it.",
+)
+@click.option(
+    "--ignore-msrs",
+    is_flag=True,
+    help="For passthrough: also set kvm.ignore_msrs=1, for a guest that stops with a "
+    "blue screen without it.",
+)
 @click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
+@click.option(
+    "--vm",
+    metavar="NAME",
+    default="",
+    help="For Looking Glass: show the change to this VM's definition.",
+)
 @click.option(
     "--access",
     type=click.Choice(ACCESS),
     default="auto",
     show_default=True,
     help="For Looking Glass: how you get access to the kvmfr device.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", *FORMS)),
+    default="text",
+    show_default=True,
+    help="Instead of changing this host, print what such a set-up is made of: lines "
+    "for the Containerfile of a bootc image, or a module of NixOS.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan. Needs no root.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -147,7 +142,11 @@ def command(
     what: str,
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
+    headless: bool,
+    ignore_msrs: bool,
+    vm: str,
     access: str,
+    form: str,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -157,23 +156,32 @@ def command(
     images that takes, unless the host needs the card. looking-glass gives the kvmfr
     module enough memory, has it loaded at boot, and lets you and QEMU open
     /dev/kvmfr0; then it prints the lines for the VM.
-    What is there already stays. `vfio-doctor undo` takes it back.
+    What is there already stays. `vfio-doctor undo` takes it back; `vfio-doctor
+    teardown` takes all of it back, whenever that is.
+    Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
+    2 wrong usage, or not possible here; 3 it could not be told; 4 a step failed.
 
     Examples:
       sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+      vfio-doctor setup passthrough --device 0000:01:00.0 --format bootc
     """
     from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
+    chosen = chosen._replace(headless=headless, ignore_msrs=ignore_msrs)
+    if form != "text":
+        made = _files(chosen, what, modes, hdr)
+        raise click.exceptions.Exit(_printed(made, form))
     if chosen.capture is not None and not dry_run:
-        raise click.UsageError("A captured host cannot be set up; add --dry-run.")
+        raise click.UsageError(str(CAPTURED))
     chosen = chosen._replace(fix=True, dry_run=dry_run, yes=yes, access=access)
     if what == PASSTHROUGH:
         raise click.exceptions.Exit(passthrough(chosen, Place()))
     chosen = chosen._replace(areas=("kvmfr",))
-    raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place()))
+    raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place(), vm))
 
 
 def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> None:
@@ -181,141 +189,71 @@ def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> Non
     said = given(ctx) | ({"devices"} if devices else set())
     for name, (option, owner) in ONLY_FOR.items():
         if name in said and owner != what:
-            raise click.UsageError(f"{option} is for `setup {owner}`.")
+            raise click.UsageError(str(IS_FOR.filled(option=option, owner=owner)))
 
 
-def passthrough(chosen: Chosen, place: Place) -> int:
-    """Let a device be chosen, plan, ask, bind; return the exit status."""
-    from vfio_doctor.app import repair
-    from vfio_doctor.app.program import each
-    from vfio_doctor.app.refused_here import refuse
-    from vfio_doctor.app.repair_machine import to_stderr
+def _files(
+    chosen: Chosen, what: str, modes: tuple[tuple[int, int], ...], hdr: bool
+) -> SetUpFiles:
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_passthrough import as_files
+
+    if what == PASSTHROUGH:
+        return as_files(chosen, Place())
+    return _looking_glass_files(chosen._replace(areas=("kvmfr",)), modes, hdr, Place())
+
+
+def _printed(made: SetUpFiles, form: str) -> int:
+    """Print the set-up in that form; nothing is changed."""
+    from vfio_doctor.app.output import emit
+    from vfio_doctor.report.set_up_files import containerfile, nixos_module
+
+    emit(containerfile(made) if form == "bootc" else nixos_module(made))
+    return 0
+
+
+def _looking_glass_files(
+    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+) -> SetUpFiles:
     from vfio_doctor.facts.base import MissingFact
+    from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+    from vfio_doctor.facts.kvmfr.size import KvmfrSize
+    from vfio_doctor.facts.set_up_files import of_looking_glass
 
+    facts = place.look(chosen).facts
     try:
-        refuse(_facts(chosen, place))
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
-        chosen = chosen._replace(
-            devices=devices, bind=True, risky=True, select=CONCERNED
-        )
-        done = place.look(chosen)
-        _tell_if_bound(done.facts)
+        needed = _needed(modes, hdr)
+        size = max(_set_already(facts), needed) or facts[KvmfrSize].mib
+        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    result = next(r for r in done.report.checks if r.id == NOT_BOUND)
-    _refuse(done, result)
-    status = repair.run(chosen, place)
-    if result.status is Status.BLOCKED:
-        again = f"vfio-doctor setup {PASSTHROUGH} {' '.join(each('--device', devices))}"
-        to_stderr(NOT_YET.filled(devices=devices, command=f"`sudo {again}`"))
-    return status
-
-
-def _facts(chosen: Chosen, place: Place) -> Facts:
-    """Return the host's facts, to be asked before anything is judged."""
-    from vfio_doctor.app.open_host import open_host
-    from vfio_doctor.facts.base import Facts
-
-    return Facts(open_host(chosen.capture) if chosen.capture else place.host())
-
-
-def _refuse(done: Diagnosed, result: CheckResult) -> None:
-    """Raise Failure, before anything is planned, if a named card is not bound."""
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    for diagnosis in result.diagnoses:
-        place, fix = diagnosis.finding.place, diagnosis.fix
-        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
-            continue
-        one = done.facts[WantedDevices].of(place.address)
-        if one is not None and ClaimKind.SETUP in one.kinds:
-            raise Failure(str(STAYS.filled(device=place.address, why=fix.cannot)), 1)
-
-
-def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
-    """Show what may be given away and what not, and ask. Raises UsageError."""
-    from vfio_doctor.app.place import answered
-
-    if not place.is_terminal():
-        raise click.UsageError(str(NAME_ONE))
-    cards = _cards(facts)
-    if all(row.device.group is None for rows in cards for row in rows):
-        raise Failure(str(NO_GROUPS), 1)
-    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
-    click.echo(str(CHOICES), err=True)
-    for number, rows in enumerate(free, 1):
-        what, verdict = rows[0].name or rows[0].kind, rows[0].verdict.words
-        line = CHOICE.filled(devices=_named(rows), what=what, verdict=verdict)
-        click.echo(f"{number:>3}. {clean(line)}", err=True)
-    click.echo(str(KEPT), err=True)
-    for rows in cards:
-        if rows not in free:
-            held = next(r for r in rows if r.verdict.free is False)
-            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
-            click.echo(f"     {clean(line)}", err=True)
-    if not free:
-        raise Failure(str(NONE_FREE), 1)
-    with answered():
-        number = click.prompt(WHICH, type=click.IntRange(1, len(free)), err=True)
-    return tuple(row.device.bdf for row in free[number - 1])
-
-
-def _cards(facts: Facts) -> list[list[DeviceRow]]:
-    """Return the functions that a person would give away, a list for each card."""
-    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
-    from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.parse.pci import slot
-
-    cards: dict[str, list[DeviceRow]] = {}
-    for row in facts[DeviceTable].rows:
-        if not (is_bridge(row.device) or is_infrastructure(row.device)):
-            cards.setdefault(slot(row.device.bdf), []).append(row)
-    return list(cards.values())
-
-
-def _named(rows: list[DeviceRow]) -> str:
-    return " + ".join(row.device.bdf for row in rows)
-
-
-def _tell_if_bound(facts: Facts) -> None:
-    """Say that a named device is bound already; raise Failure if there is none."""
-    from vfio_doctor.facts.pci.chipset import is_bridge
-    from vfio_doctor.facts.pci.claims import ClaimKind
-    from vfio_doctor.facts.pci.wanted import WantedDevices
-
-    wanted = facts[WantedDevices]
-    for claim in wanted.lost:
-        if claim.kind is ClaimKind.SETUP:
-            raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
-    for one in wanted.devices:
-        if ClaimKind.SETUP in one.kinds and is_bridge(one.device):
-            raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
-        others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
-        if ClaimKind.SETUP in one.kinds and one.held and others:
-            click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
 
 
 def looking_glass(
-    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+    chosen: Chosen,
+    modes: tuple[tuple[int, int], ...],
+    hdr: bool,
+    place: Place,
+    vm: str = "",
 ) -> int:
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.output import emit, look
-    from vfio_doctor.app.refused_here import refuse
+    from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
     from vfio_doctor.report.wrap import wrap
 
     try:
-        refuse(_facts(chosen, place))
+        refuse_here(chosen, place)
         needed = _needed(modes, hdr)
         done = place.look(chosen)
         facts = done.facts
         set_already = _set_already(facts)
         size = max(set_already, needed)
         size = size or facts[KvmfrSize].mib
+        path = _definition(facts, vm) if vm else ""
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     no_module = any(r.id == NO_MODULE and r.diagnoses for r in done.report.checks)
@@ -325,9 +263,35 @@ def looking_glass(
         to_stderr(NO_LINES_YET)
     elif status in (0, 1, 3):
         seen = look(chosen.color, chosen.verbosity, None, chosen)
-        told = "\n".join(wrap(str(PASTE), seen.width, "", ""))
-        emit(f"\n{told}\n\n{BLOCK.format(size=size << 20)}\n")
+        said, lines = _for_vm(done.host, vm, path, size << 20)
+        told = "\n".join(wrap(str(said), seen.width, "", ""))
+        emit("\n".join(["", told, "", *lines]) + "\n")
     return status
+
+
+def _definition(facts: Facts, vm: str) -> str:
+    """Return the path of a VM's definition; raise Failure if there is none."""
+    from vfio_doctor.facts.vms import Vms
+
+    found = [one.path for one in facts[Vms].vms if one.of_system and one.name == vm]
+    if not found:
+        raise Failure(str(NO_VM.filled(vm=vm)), 2)
+    return found[0]
+
+
+def _for_vm(host: Reader, vm: str, path: str, size: int) -> tuple[Message, list[str]]:
+    """Return what to do with a VM's definition, and the lines for that."""
+    from vfio_doctor.host.reader import Missing, read_text
+    from vfio_doctor.parse.looking_glass_vm import BLOCK, with_device
+    from vfio_doctor.report.plan import difference
+
+    if not vm:
+        return PASTE, BLOCK.format(size=size).splitlines()
+    text = read_text(host, path)
+    changed = None if isinstance(text, Missing) else with_device(text, size)
+    if isinstance(text, Missing) or changed is None:
+        return NO_PLACE.filled(path=path, vm=vm), []
+    return CHANGE.filled(vm=vm), list(difference(text, changed, path))
 
 
 def _needed(modes: tuple[tuple[int, int], ...], hdr: bool) -> int:

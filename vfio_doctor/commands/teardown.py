@@ -48,6 +48,10 @@ NOT_ASKED = say(
 ASK_OTHERS = say(
     "ask-leftovers", "Take out what recipes, other tools or guides left, too?"
 )
+IOMMU_IS_FOR = say("teardown-is-for", "--iommu is for `teardown {owner}`.")
+CAPTURED = say(
+    "teardown-captured", "A captured host cannot be torn down; add --dry-run."
+)
 ASK = say("ask-teardown", "Do this?")
 STILL = say("teardown-still-there", "Still there: {what}")
 GONE = say("teardown-gone", "Nothing of it is set for the next boot any more.")
@@ -107,9 +111,9 @@ def command(
     from vfio_doctor.app.place import Place
 
     if iommu and what != PASSTHROUGH:
-        raise click.UsageError(f"--iommu is for `teardown {PASSTHROUGH}`.")
+        raise click.UsageError(str(IOMMU_IS_FOR.filled(owner=PASSTHROUGH)))
     if chosen.capture is not None and not dry_run:
-        raise click.UsageError("A captured host cannot be torn down; add --dry-run.")
+        raise click.UsageError(str(CAPTURED))
     wanted = Wanted(what == PASSTHROUGH, leftovers, iommu, dry_run, yes)
     raise click.exceptions.Exit(tear_down(wanted, chosen, Place()))
 

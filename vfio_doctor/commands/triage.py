@@ -13,6 +13,7 @@ from vfio_doctor.app.options import Failure, with_examples
 from vfio_doctor.app.output import Output, emit, look, opened
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.language import speak
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,9 @@ ARCHIVES = (".tar.gz", ".tgz", ".host")
 # Few enough that the last process does not work long while the others wait.
 AT_ONCE = 4
 JOBS_AT_MOST = 64
+JUDGING = say("progress-judging", "Judging")
+JOBS_WANTED = say("usage-jobs", "a number from 1 to {most}, please")
+NO_CAPTURES = say("triage-no-captures", "{paths}: no captures there")
 UNBROKEN = 1 << 16
 
 
@@ -37,9 +41,7 @@ def _good_number(
     ctx: click.Context, param: click.Parameter, value: int | None
 ) -> int | None:
     if value is not None and not 1 <= value <= JOBS_AT_MOST:
-        raise click.BadParameter(
-            f"a number from 1 to {JOBS_AT_MOST}, please", ctx, param
-        )
+        raise click.BadParameter(str(JOBS_WANTED.filled(most=JOBS_AT_MOST)), ctx, param)
     return value
 
 
@@ -88,7 +90,7 @@ def command(
     with as_caller():
         found = [path for given in paths for path in captures(given)]
     if not found:
-        raise Failure(f"{', '.join(paths)}: no captures there", 2)
+        raise Failure(NO_CAPTURES.filled(paths=", ".join(paths)), 2)
     if format_ == "jsonl":
         # Programs read the rows, which are made in other processes too.
         speak(None)
@@ -169,7 +171,7 @@ def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[R
     """Show a progress bar on stderr while rows are taken, on a terminal only."""
     if not sys.stderr.isatty():
         return nullcontext(rows)
-    return click.progressbar(rows, length, label="Judging", file=sys.stderr)
+    return click.progressbar(rows, length, label=str(JUDGING), file=sys.stderr)
 
 
 def _written(

@@ -6,18 +6,47 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.options import MEANT, with_examples
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.lints.judge import Judged
 
+SHOW_OR_DO = say(
+    "vm-show-or-do",
+    "Add --dry-run to print what would be put right as a diff, or --risky to have "
+    "libvirt define the VM anew.",
+)
+WITH_FIX = say("vm-with-fix", "{option} goes with --fix.")
+IS_DIFF = say("vm-is-diff", "--fix prints a diff: leave out --format.")
+SEE_LINTS = say("vm-see-lints", "See `vfio-doctor vm --list`.")
+NO_SUCH_LINT = say("vm-no-such-lint", "{name}: no lint has this id. {more}")
 FORMATS = ("text", "json", "sarif", "github")
 
 
+def _complete(
+    context: click.Context, _: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Offer the VMs whose definitions can be read, and files."""
+    from click.shell_completion import CompletionItem
+
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.vms import Vms
+
+    known = Facts(open_host(None))[Vms].vms
+    names = (vm.name for vm in known if vm.name.startswith(begun))
+    return [*map(CompletionItem, names), CompletionItem(begun, type="file")]
+
+
 @click.command("vm", cls=Command)
-@click.argument("names", metavar="[NAME|FILE.xml|-]...", nargs=-1)
+@click.argument(
+    "names", metavar="[NAME|FILE.xml|-]...", nargs=-1, shell_complete=_complete
+)
 @click.option(
     "--format",
     "format_",
@@ -36,9 +65,17 @@ FORMATS = ("text", "json", "sarif", "github")
     "--fix",
     is_flag=True,
     help="With --dry-run: print what would be put right, as a diff. Everything else of "
-    "the text stays as it is, byte for byte.",
+    "the text stays as it is, byte for byte. With --risky: have libvirt define the VM "
+    "anew, if it is off; 'vfio-doctor undo' takes it back.",
 )
 @click.option("--dry-run", is_flag=True, help="With --fix: change nothing.")
+@click.option(
+    "--risky",
+    is_flag=True,
+    help="With --fix: change definitions of libvirt's. The plan is shown first; -o "
+    "writes the corrected definition to a file instead.",
+)
+@click.option("-y", "--yes", is_flag=True, help="With --risky: do not ask.")
 @click.option("--explain", metavar="LINT", help="Print the page of one lint.")
 @click.option("--list", "list_", is_flag=True, help="List all lints.")
 @takes("capture", "user", "output", "fail_on", "quiet", "color")
@@ -51,6 +88,8 @@ def command(
     no_host: bool,
     fix: bool,
     dry_run: bool,
+    risky: bool,
+    yes: bool,
     explain: str | None,
     list_: bool,
     output: str | None,
@@ -62,7 +101,8 @@ def command(
     NAME is a VM of libvirt's or Proxmox VE's; - reads standard input, such as from
     'virsh dumpxml'. A file may also be a script that starts QEMU, or a configuration of
     Proxmox VE's or quickemu's. Without a name every VM is judged whose definition can
-    be read. The definition is never changed: --fix --dry-run prints a diff.
+    be read. --fix --dry-run prints what can be put right as a diff; --fix --risky has
+    libvirt take it over, for a VM that is off.
 
     Examples:
       vfio-doctor vm win11.xml
@@ -71,6 +111,7 @@ def command(
       vfio-doctor --capture bug.tar.gz vm win11.xml
       vfio-doctor vm start-win11.sh /etc/pve/qemu-server/100.conf
       vfio-doctor vm --fix --dry-run win11.xml
+      sudo vfio-doctor vm --fix --risky win11
       vfio-doctor vm --no-host --format sarif *.xml > vm.sarif
     """
     from vfio_doctor.app.output import emit
@@ -78,30 +119,38 @@ def command(
     if explain is not None or list_:
         emit(_explained(explain) if explain is not None else _listed(), output)
         return
-    _refuse(fix, dry_run, format_)
+    _refuse(fix, dry_run, risky, yes, format_)
+    leave = click.get_current_context().exit
+    if risky and not dry_run:
+        chosen = chosen._replace(yes=yes, output=output)
+        leave(_redefined(chosen, names, not no_host))
     found = _found(chosen, names, not no_host)
-    if fix:
-        from vfio_doctor.app.vm_diff import diffs
+    shown = _diffs(found) if fix else _rendered(found, format_, chosen, output, quiet)
+    emit(shown, output)
+    leave(_status(found, fail_on))
 
-        emit("".join(diffs(found)), output)
-    else:
-        emit(_rendered(found, format_, chosen, output, quiet), output)
+
+def _diffs(found: tuple[Judged, ...]) -> str:
+    from vfio_doctor.app.vm_diff import diffs
+
+    return "".join(diffs(found))
+
+
+def _status(found: tuple[Judged, ...], fail_on: str) -> int:
     from vfio_doctor.app.vm import status
     from vfio_doctor.model import Severity
 
-    click.get_current_context().exit(status(found, Severity[fail_on.upper()]))
+    return status(found, Severity[fail_on.upper()])
 
 
-def _refuse(fix: bool, dry_run: bool, format_: str) -> None:
-    if fix and not dry_run:
-        raise click.UsageError(
-            "A definition is never changed here: add --dry-run to print a diff, and "
-            "change it with `virsh edit`."
-        )
-    if dry_run and not fix:
-        raise click.UsageError("--dry-run goes with --fix.")
+def _refuse(fix: bool, dry_run: bool, risky: bool, yes: bool, format_: str) -> None:
+    if fix and not (dry_run or risky):
+        raise click.UsageError(str(SHOW_OR_DO))
+    for name, given in (("--dry-run", dry_run), ("--risky", risky), ("--yes", yes)):
+        if given and not fix:
+            raise click.UsageError(str(WITH_FIX.filled(option=name)))
     if fix and format_ != "text":
-        raise click.UsageError("--fix prints a diff: leave out --format.")
+        raise click.UsageError(str(IS_DIFF))
 
 
 def _found(
@@ -116,6 +165,20 @@ def _found(
     facts = Facts(host, Options(user=chosen.user))
     refuse_unknown_user(facts)
     return judged(host, facts, names, with_host)
+
+
+def _redefined(chosen: Chosen, names: tuple[str, ...], with_host: bool) -> int:
+    from vfio_doctor.app.open_host import open_host
+    from vfio_doctor.app.vm import judged, of_system
+    from vfio_doctor.app.vm_redefine import run
+    from vfio_doctor.facts.base import Facts, Options
+
+    if chosen.capture is not None:
+        raise click.UsageError("--risky changes this host: leave out --capture.")
+    host = open_host(None)
+    facts = Facts(host, Options(user=chosen.user))
+    found = judged(host, facts, names, with_host)
+    return run(chosen, host, facts, found if names else of_system(found))
 
 
 def _rendered(
@@ -149,13 +212,14 @@ def _explained(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, [lint.id for lint in every()], 1)
-    more = f"Did you mean {near[0]}?" if near else "See `vfio-doctor vm --list`."
-    raise click.UsageError(f"{name}: no lint has this id. {more}")
+    more = MEANT.filled(names=near[0]) if near else SEE_LINTS
+    raise click.UsageError(str(NO_SUCH_LINT.filled(name=name, more=more)))
 
 
 def _listed() -> str:
     from vfio_doctor.lints import every
+    from vfio_doctor.report.vm_page import title_of
 
     return "".join(
-        f"{lint.id:<26} {lint.severity.word:<8} {lint.title}\n" for lint in every()
+        f"{lint.id:<26} {lint.severity.word:<8} {title_of(lint)}\n" for lint in every()
     )

@@ -63,17 +63,20 @@ DEMANDS: dict[str, Demand] = {
 def unwanted(facts: Facts, select: Iterable[str]) -> tuple[str, ...]:
     """Return the areas that neither the host nor the command line asks for."""
     named = {word.partition("-")[0] for word in select}
-    return tuple(a for a in DEMANDS if a not in named and _is_unwanted(a, facts))
+    return tuple(a for a in DEMANDS if a not in named and unasked(a, facts))
 
 
-def _is_unwanted(area: str, facts: Facts) -> bool:
+def unasked(area: str, facts: Facts) -> NotApplicable | None:
+    """Return why nothing on the host asks for an area, None if something may."""
+    if area not in DEMANDS:
+        return None
     try:
         DEMANDS[area](facts)
-    except NotApplicable:
-        return True
+    except NotApplicable as why:
+        return why
     except Exception:
-        return False
-    return False
+        return None
+    return None
 
 
 def stand_ins(area: str) -> Iterator[type[Check]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.areas import unasked
 from vfio_doctor.diagnosis.offer import offer
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable
 from vfio_doctor.language import in_english
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # A person reads the first few; each has its own repair, which costs time to make.
 FINDINGS_AT_MOST = 100
+# What a set-up repairs along with the arguments that switch the IOMMU on.
+NOT_BOUND = "vfio-not-bound"
 MANY = say(
     "findings-many",
     "this check was ended after {count} findings; there may be more",
@@ -93,13 +96,34 @@ def _judge_in_order(
             blockers.append(required_id)
         elif result.status is Status.BLOCKED:
             blockers.extend(result.blocked_by)
-    if blockers:
-        roots = tuple(sorted(set(blockers)))
-        result = _result(check, Status.BLOCKED, blocked_by=roots)
-    else:
-        result = judge(check, facts, registry)
-    results[check.id] = result
+    results[check.id] = result = (
+        _blocked(check, facts, blockers) if blockers else judge(check, facts, registry)
+    )
     return result
+
+
+def _blocked(check: type[Check], facts: Facts, blockers: list[str]) -> CheckResult:
+    """Return that a check waits; one that nobody asks for waits for nothing."""
+    why = unasked(check.id.partition("-")[0], facts)
+    if why is not None:
+        return _result(check, Status.NOT_APPLICABLE, why.message)
+    return _result(check, Status.BLOCKED, blocked_by=tuple(sorted(set(blockers))))
+
+
+def ahead(
+    facts: Facts, registry: Registry, results: tuple[CheckResult, ...]
+) -> tuple[CheckResult, ...]:
+    """Return the results; what waits for the IOMMU to be on is judged all the same.
+
+    A set-up plans its repair along with the arguments that switch the IOMMU on.
+    """
+
+    def judged(result: CheckResult) -> CheckResult:
+        check = registry.check(result.id) if result.id == NOT_BOUND else None
+        waits = result.status is Status.BLOCKED and check is not None
+        return judge(check, facts, registry) if waits and check else result
+
+    return tuple(judged(result) for result in results)
 
 
 def _is_wrong(result: CheckResult) -> bool:
@@ -115,7 +139,7 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
     try:
         # One by one, so that a later `MissingFact` loses none.
         for finding in check().judge(facts):
-            findings.append(finding)
+            findings.append(_in_words_of_the_system(finding, facts))
             if len(findings) == FINDINGS_AT_MOST:
                 return _result(check, Status.FAIL, MANY, findings, facts, registry)
     except NotApplicable as reason:
@@ -132,6 +156,17 @@ def judge(check: type[Check], facts: Facts, registry: Registry) -> CheckResult:
         return result._replace(trace=traceback.format_exc())
     status = Status.FAIL if findings else Status.PASS
     return _result(check, status, None, findings, facts, registry)
+
+
+def _in_words_of_the_system(finding: Finding, facts: Facts) -> Finding:
+    """Return a finding whose advice fits a system that makes its files (NixOS)."""
+    from vfio_doctor.facts.nixos import Generated
+
+    if finding.advice is None or not facts[Generated].yes:
+        return finding
+    from vfio_doctor.diagnosis.nixos_words import on_nixos
+
+    return finding._replace(advice=on_nixos(finding.advice))
 
 
 @in_english

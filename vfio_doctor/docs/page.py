@@ -5,22 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.docstring import dedented, trimmed
+from vfio_doctor.language import is_english, spoken
+from vfio_doctor.messages import say
+from vfio_doctor.report.wrap import columns, wrap
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vfio_doctor.api import Check, Fix
     from vfio_doctor.diagnosis.registry import Registry
 
-SECTIONS = (
-    "What it does:",
-    "Why is this bad?",
-    "How it is repaired:",
-    "See it yourself:",
-    "False alarms:",
-)
+HEADINGS = {
+    "What it does:": say("page-what-it-does", "What it does"),
+    "Why is this bad?": say("page-why-bad", "Why is this bad?"),
+    "How it is repaired:": say("page-repaired", "How it is repaired"),
+    "See it yourself:": say("page-see-yourself", "See it yourself"),
+    "False alarms:": say("page-false-alarms", "False alarms"),
+}
+SECTIONS = tuple(HEADINGS)
+FACT = say("page-fact", "{name}: {value}")
+LABELS = {
+    "severity": say("page-severity", "severity: {value}"),
+    "since": say("page-since", "since: {value}"),
+    "fix": say("page-fix", "fix: {value}"),
+    "reboot": say("page-reboot", "reboot: {value}"),
+    "judged only if these pass": say(
+        "page-requires", "judged only if these pass: {value}"
+    ),
+    "applicability": say("page-applicability", "applicability: {value}"),
+    "solves": say("page-solves", "solves: {value}"),
+}
+WORDS = {
+    "yes": say("page-yes", "yes"),
+    "no": say("page-no", "no"),
+    "none, see below": say("page-no-fix", "none, see below"),
+    "error": say("page-error", "error"),
+    "warning": say("page-warning", "warning"),
+    "info": say("page-info", "info"),
+    "safe": say("page-safe", "safe"),
+    "risky": say("page-risky", "risky"),
+    "manual": say("page-manual", "manual"),
+}
+SUMMARY = say("page-summary", "{summary}.")
 CODE = "    "
+# As docstrings are wrapped.
+WIDTH = 76
 
 
 class Page(NamedTuple):
@@ -58,21 +88,52 @@ def sections(docstring: str | None) -> Iterator[str]:
 
 def check_text(check: type[Check], registry: Registry) -> str:
     """Return a check's page for a terminal."""
-    page = read(check.__doc__)
-    lines = [check.title, "=" * len(check.title), ""]
+    page, title = read(check.__doc__), spoken(f"{check.id}.title", check.title)
+    lines = [title, "=" * columns(title), ""]
     if page.summary.rstrip(".") != check.title:
-        lines += [page.summary, ""]
-    lines += [f"{name}: {value}" for name, value in facts(check, registry)]
+        lines += [*_body(check.id, (page.summary,)), ""]
+    lines += _facts(facts(check, registry))
     for heading, body in page.sections:
-        lines += ["", heading.rstrip(":"), *(f"  {line}".rstrip() for line in body)]
+        said = str(HEADINGS[heading])
+        inside = _body(check.id, body)
+        lines += ["", said, *(f"  {line}".rstrip() for line in inside)]
     return "\n".join([*lines, ""])
 
 
 def fix_text(fix: type[Fix]) -> str:
     """Return a fix's page for a terminal."""
-    lines = [fix.id, "=" * len(fix.id), "", f"{fix.summary.rstrip('.')}.", ""]
-    lines += [f"{name}: {value}" for name, value in fix_facts(fix)]
-    return "\n".join([*lines, "", *dedented(fix.__doc__), ""])
+    summary = spoken(f"{fix.id}.summary", fix.summary)
+    lines = [fix.id, "=" * len(fix.id), "", str(SUMMARY.filled(summary=summary)), ""]
+    lines += _facts(fix_facts(fix))
+    told = dedented(fix.__doc__)
+    if not is_english():
+        told = [
+            line for part in sections(fix.__doc__) for line in _body(fix.id, (part,))
+        ]
+    return "\n".join([*lines, "", *told, ""])
+
+
+def _facts(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the head of a page, its names as they are spoken."""
+    made = []
+    for name, value in rows:
+        said = LABELS.get(name, FACT.filled(name=name))
+        shown = WORDS.get(value)
+        made.append(str(said.filled(value=str(shown or value), name=name)))
+    return made
+
+
+def _body(name: str, lines: tuple[str, ...]) -> list[str]:
+    """Return a part of a page as it is spoken; other languages are wrapped anew."""
+    text = "\n".join(lines)
+    said = spoken(f"{name}.page", text)
+    if said == text:
+        return list(lines)
+    return [
+        line
+        for part in said.split("\n")
+        for line in ([part] if part.startswith(CODE) else wrap(part, WIDTH))
+    ]
 
 
 def facts(check: type[Check], registry: Registry) -> Iterator[tuple[str, str]]:

@@ -62,7 +62,9 @@ class Options(NamedTuple):
     is 0 where the doctor is to choose; ``access`` is ``auto``, ``owner``,
     ``uaccess`` or ``group``; ``passthrough_mode`` asks for ``iommu=pt``;
     ``ignore_msrs`` asks for ``kvm.ignore_msrs=1``; ``devices`` are PCI addresses,
-    or pairs of ids, that are meant for a VM, ``bind`` asks to bind them at boot.
+    or pairs of ids, that are meant for a VM, ``bind`` asks to bind them at boot,
+    ``ahead`` to do so along with what switches the IOMMU on. ``headless``: the host
+    needs no screen.
     """
 
     user: str = ""
@@ -73,6 +75,8 @@ class Options(NamedTuple):
     ignore_msrs: bool = False
     devices: tuple[str, ...] = ()
     bind: bool = False
+    ahead: bool = False
+    headless: bool = False
 
 
 class Collected(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Missing, Why, text_or_noted
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
 from vfio_doctor.value import NamedTuple
@@ -75,18 +75,8 @@ class InitramfsModules(NamedTuple):
         return path, next(call for name, call in COMMANDS.items() if name in path)
 
 
-def config_text(host: Reader, path: str, unread: list[Missing]) -> str:
-    """Return a file's text, "" if it has none; note it if it cannot be read."""
-    text = read_text(host, path)
-    if isinstance(text, str):
-        return text
-    if text.why is not Why.ABSENT:
-        unread.append(text)
-    return ""
-
-
 def _from_tools(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:
-    text = config_text(host, TOOLS_LIST, unread)
+    text = text_or_noted(host, TOOLS_LIST, unread)
     for name in parse_initramfs_tools(text).modules:
         yield name, TOOLS_LIST
 
@@ -104,7 +94,7 @@ def _from_shell(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]
         files = (f"{folder}/{name}" for name in drop_ins if _is_read(name))
         texts: dict[str, str] = {}
         for path in (main, *files):
-            texts[path] = config_text(host, path, unread)
+            texts[path] = text_or_noted(host, path, unread)
         for name in parse_shell_list("\n".join(texts.values()), variable):
             yield name, _home(name, texts, variable)
 

@@ -10,9 +10,8 @@ from vfio_doctor.facts.initramfs import (
     COMMANDS,
     SHELL_LISTS,
     TOOLS_LIST,
-    config_text,
 )
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import Missing, Why, text_or_noted
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
 from vfio_doctor.value import NamedTuple
@@ -116,7 +115,7 @@ def _list(said: str, variable: str) -> tuple[str, ...]:
 
 def _tools(host: Reader) -> InitramfsOrder:
     unread: list[Missing] = []
-    text = config_text(host, TOOLS_LIST, unread)
+    text = text_or_noted(host, TOOLS_LIST, unread)
     if unread:
         raise missing_fact(unread[0])
     modules = tuple(map(module_name, parse_initramfs_tools(text).modules))
@@ -130,7 +129,7 @@ def _texts(host: Reader, main: str, folder: str) -> dict[str, str]:
     drop_ins = () if isinstance(names, Missing) else names
     paths = (main, *(f"{folder}/{n}" for n in drop_ins if n.endswith(".conf")))
     unread: list[Missing] = []
-    texts = {path: config_text(host, path, unread) for path in paths}
+    texts = {path: text_or_noted(host, path, unread) for path in paths}
     if unread:
         raise missing_fact(unread[0])
     return {path: text for path, text in texts.items() if text}
@@ -155,7 +154,7 @@ def _copied(host: Reader, tool: ImageKind) -> Iterator[str]:
         return
     unread: list[Missing] = []
     for path in paths:
-        for line in config_text(host, path, unread).splitlines():
+        for line in text_or_noted(host, path, unread).splitlines():
             if not line.lstrip().startswith("#"):
                 yield from (word.strip("\"';") for word in line.split())
     if unread:

@@ -14,6 +14,7 @@ from vfio_doctor.facts.initramfs import (
 from vfio_doctor.facts.initramfs_order import GRAPHICS, VFIO_PCI, InitramfsOrder
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.pci.claims import VfioIds
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.modprobe import module_name
@@ -70,13 +71,26 @@ BUILD = say(
 )
 
 
+ADD_WITH_IDS = say(
+    "late-image-add-argument-and-ids",
+    "The initramfs of an image-based system does not see /etc/modprobe.d. Have vfio-pci"
+    " loaded first there, with its ids: `sudo rpm-ostree kargs"
+    " --append-if-missing=rd.driver.pre=vfio-pci"
+    " --append-if-missing=vfio-pci.ids={ids}`, and reboot.",
+)
+
+
 class LateReason(NamedTuple):
-    """What is wrong: where it stands, what is there and should be, and the cure."""
+    """What is wrong: where it stands, what is there and should be, and the cure.
+
+    ``any_driver``: not only a graphics driver comes first.
+    """
 
     source: str
     observed: str | Message
     expected: Message
     cure: Message
+    any_driver: bool = False
 
 
 class LateImage(NamedTuple):
@@ -151,6 +165,14 @@ class StaleImage(NamedTuple):
         return cls(None)
 
 
+def _add_argument(facts: Facts) -> Message:
+    """Return the argument to add, and the ids if only a file has them."""
+    entries = facts[VfioIds].entries
+    ids = ",".join(entry.text for entry in entries if entry.pattern)
+    in_file = any("modprobe.d" in entry.source for entry in entries)
+    return ADD_WITH_IDS.filled(ids=ids) if ids and in_file else ADD_ARGUMENT
+
+
 def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
     try:
         forced = any(
@@ -162,7 +184,8 @@ def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
     if not isinstance(host.lstat(OSTREE), Missing):
         if not forced:
             cmdline = facts[KernelCmdline].source
-            yield LateReason(cmdline, NO_ARGUMENT, ARGUMENT, ADD_ARGUMENT)
+            cure = _add_argument(facts)
+            yield LateReason(cmdline, NO_ARGUMENT, ARGUMENT, cure, any_driver=True)
         return
     yield from _mkinitcpio(facts)
     yield from _tools(host)

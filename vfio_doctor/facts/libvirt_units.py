@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import UNSAID, Missing, text_or_noted
 from vfio_doctor.parse.systemd_unit import (
     Setting,
     has_capability,
@@ -66,7 +66,7 @@ def _unit(host: Reader, name: str, unread: list[Missing]) -> DaemonUnit:
     found = [
         (f"{path}:{setting.line}", setting)
         for path in (*_main(host, name), *_drop_ins(host, name))
-        for setting in settings(_text(host, path, unread))
+        for setting in settings(text_or_noted(host, path, unread, UNSAID))
     ]
     return DaemonUnit(name, tuple(found))
 
@@ -87,12 +87,3 @@ def _drop_ins(host: Reader, name: str) -> Iterator[str]:
             if each.endswith(".conf"):
                 chosen.setdefault(each, f"{folder}/{name}.service.d/{each}")
     yield from (chosen[each] for each in sorted(chosen))
-
-
-def _text(host: Reader, path: str, unread: list[Missing]) -> str:
-    text = read_text(host, path)
-    if isinstance(text, str):
-        return text
-    if text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
-        unread.append(text)
-    return ""

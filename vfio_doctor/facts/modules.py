@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import ROOT_SEES_IT, MissingFact, known
+from vfio_doctor.facts.base import ROOT_SEES_IT, MissingFact, NotApplicable, known
 from vfio_doctor.facts.boot.next_kernel import NextKernel
 from vfio_doctor.facts.kernel import KernelRelease
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
@@ -45,6 +45,7 @@ PLACES = (
 _INDEX_LIMIT = 8 << 20
 EXIT_STATUS = say("exit-status", "exit status {status}")
 KERNEL_LOG = say("kernel-log", "kernel log")
+NO_LOG = say("kernel-log-not-captured", "the kernel log is not in the capture")
 NO_KVMFR_FILE = say("kvmfr-no-file", "no kvmfr.ko")
 NOT_SEEN = say("next-modules-not-seen", "the next kernel's modules cannot be seen")
 NO_MODE = say("lockdown-no-mode", "no mode is marked")
@@ -202,6 +203,16 @@ class KernelMessages(NamedTuple):
             said = ROOT_SEES_IT.filled(why=refused.message)
             raise MissingFact(said, Why.DENIED) from None
         return cls(kernel_log.parse(text), _denials(text))
+
+
+def captured_log(facts: Facts) -> kernel_log.KernelLog:
+    """Return the kernel log; raise `NotApplicable` if a capture does not hold it."""
+    try:
+        return facts[KernelMessages].log
+    except MissingFact as missing:
+        if missing.why in (Why.NOT_CAPTURED, Why.ABSENT):
+            raise NotApplicable(NO_LOG) from missing
+        raise
 
 
 def _denials(text: str) -> tuple[Denial, ...]:

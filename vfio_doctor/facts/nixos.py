@@ -29,8 +29,8 @@ NIXOS_RULE = say(
 NIXOS_SIZE = say(
     "nixos-module-option",
     "In configuration.nix, set `boot.extraModprobeConfig ="
-    ' "options kvmfr static_size_mb={mib}";`, then run `sudo nixos-rebuild boot` and'
-    " reboot.",
+    ' "options kvmfr static_size_mb={mib}";` and keep "kvmfr" in `boot.kernelModules`,'
+    " then run `sudo nixos-rebuild boot` and reboot.",
 )
 INITRD = say(
     "nixos-initrd",

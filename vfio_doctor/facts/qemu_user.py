@@ -58,12 +58,7 @@ class QemuUser(NamedTuple):
         """
         accounts = facts[Accounts]
         path, text, settings = facts[QemuConf]
-        name = settings.text("user") or shown_account(settings)
-        # NixOS starts QEMU as root unless its module is told otherwise.
-        if not name and facts[Generated].yes:
-            if isinstance(text, Missing) and text.why is not Why.ABSENT:
-                raise missing_fact(text)
-            name = "root"
+        name = said_account(facts)
         assumed = not name
         name = name or _usual(accounts)
         name, uid, primary = _account(accounts, name, path)
@@ -82,6 +77,18 @@ class QemuUser(NamedTuple):
         except MissingFact as missing:
             if missing.why not in (None, Why.ABSENT):
                 raise
+
+
+def said_account(facts: Facts) -> str:
+    """Return the account that qemu.conf says or shows, "" for the usual one."""
+    _, text, settings = facts[QemuConf]
+    name = settings.text("user") or shown_account(settings)
+    # NixOS starts QEMU as root unless its module is told otherwise.
+    if not name and facts[Generated].yes:
+        if isinstance(text, Missing) and text.why is not Why.ABSENT:
+            raise missing_fact(text)
+        return "root"
+    return name
 
 
 def shown_account(conf: LibvirtConf) -> str:

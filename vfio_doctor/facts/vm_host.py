@@ -23,6 +23,8 @@ AMD_WIDTH = say("vm-host-amd-width", "only Intel's IOMMU tells its width in sysf
 NO_TOTAL = say("vm-host-no-total", "/proc/meminfo does not tell the memory")
 NO_COUNT = say("vm-host-no-count", "/proc/cpuinfo does not tell the processors")
 _LINKS = 8
+AUTOSTART = "/etc/libvirt/qemu/autostart"
+GUESTS = ("/etc/default/libvirt-guests", "/etc/sysconfig/libvirt-guests")
 
 
 class HostFiles(NamedTuple):
@@ -37,15 +39,20 @@ class HostFiles(NamedTuple):
 
     def stat(self, path: str) -> Stat | None:
         """Return what a path is, links followed; None if there is nothing."""
+        held = self.host.lstat(self.resolved(path))
+        if isinstance(held, Missing) and held.why is Why.ABSENT:
+            return None
+        found = known(held)
+        return None if found.kind is Kind.LINK else found
+
+    def resolved(self, path: str) -> str:
+        """Return where links lead to, as far as there is something."""
         for _ in range(_LINKS):
             held = self.host.lstat(path)
-            if isinstance(held, Missing) and held.why is Why.ABSENT:
-                return None
-            found = known(held)
-            if found.kind is not Kind.LINK:
-                return found
-            path = _joined(path, found.target)
-        return None
+            if isinstance(held, Missing) or held.kind is not Kind.LINK:
+                return path
+            path = _joined(path, held.target)
+        return path
 
     def head(self, path: str, length: int = 2) -> bytes:
         """Return a file's first bytes."""
@@ -148,3 +155,130 @@ def _count(host: Reader) -> int | MissingFact:
     if not count or (told and count < max(told)):
         return MissingFact(NO_COUNT)
     return count
+
+
+class UsbDevices(NamedTuple):
+    """The USB devices that are connected, as ``vendor:product``."""
+
+    ids: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> UsbDevices:
+        """Read the ids that the kernel shows."""
+        paths = known(host.glob("/sys/bus/usb/devices/*/idVendor"))
+        found = []
+        for path in paths:
+            vendor = known(read_text(host, path, 64)).strip()
+            product = path.replace("idVendor", "idProduct")
+            found.append(f"{vendor}:{known(read_text(host, product, 64)).strip()}")
+        return cls(tuple(found))
+
+
+class Autostart(NamedTuple):
+    """The VMs that libvirt's system instance starts with the host."""
+
+    names: tuple[str, ...] | Missing
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Autostart:
+        """List the folder of libvirt's links."""
+        listed = host.list(AUTOSTART)
+        if isinstance(listed, Missing):
+            return cls(() if listed.why is Why.ABSENT else listed)
+        return cls(tuple(name.removesuffix(".xml") for name in listed))
+
+
+class ShutdownOfVms(NamedTuple):
+    """What libvirt-guests does with VMs when the host shuts down, if it is written."""
+
+    path: str = ""
+    action: str = ""
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ShutdownOfVms:
+        """Read Debian's file or Fedora's; the last assignment counts."""
+        for path in GUESTS:
+            text = read_text(host, path, 1 << 16)
+            if isinstance(text, Missing):
+                if text.why in (Why.ABSENT, Why.NOT_CAPTURED):
+                    continue
+                raise missing_fact(text)
+            said = re.findall(r"^\s*ON_SHUTDOWN=[\"']?(\w+)", text, re.MULTILINE)
+            if said:
+                return cls(path, said[-1])
+        return cls()
+
+
+class HostDisks(NamedTuple):
+    """What the host uses block devices for; see `use`."""
+
+    host: Reader
+    mounts: tuple[tuple[str, str], ...]
+    swaps: tuple[str, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> HostDisks:
+        """Read the mounts and the swap spaces."""
+        mounts = [
+            (words[0].rpartition("/")[2], words[1])
+            for line in known(read_text(host, "/proc/mounts")).splitlines()
+            if line.startswith("/dev/") and len(words := line.split()) > 1
+        ]
+        swaps = [
+            line.split()[0].rpartition("/")[2]
+            for line in known(read_text(host, "/proc/swaps")).splitlines()
+            if line.startswith("/dev/")
+        ]
+        return cls(host, tuple(mounts), tuple(swaps))
+
+    def use(self, name: str) -> tuple[str, str] | None:
+        """Return what a device or one of its partitions is used for.
+
+        The kinds are ``mount``, ``swap`` and ``holder``, each with its name.
+        """
+        for device, where in self.mounts:
+            if _is_part(device, name):
+                return "mount", where
+        for device in self.swaps:
+            if _is_part(device, name):
+                return "swap", device
+        holders = self.host.glob(f"/sys/class/block/{name}*/holders/*")
+        for path in () if isinstance(holders, Missing) else holders:
+            part, _, holder = path.removeprefix("/sys/class/block/").split("/")
+            if _is_part(part, name):
+                return "holder", holder
+        return None
+
+
+def _is_part(device: str, name: str) -> bool:
+    """Tell whether a device is another, or a partition of it."""
+    rest = device.removeprefix(name)
+    return device.startswith(name) and (
+        not rest or re.fullmatch(r"p?\d{1,3}", rest) is not None
+    )
+
+
+class Siblings(NamedTuple):
+    """Which processors of the host are threads of one core."""
+
+    host: Reader
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Siblings:
+        """Read nothing yet."""
+        return cls(host)
+
+    def of(self, number: str) -> tuple[str, ...]:
+        """Return the threads of a processor's core; () if there is none of it."""
+        path = f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list"
+        text = read_text(self.host, path, 256)
+        if isinstance(text, Missing) and text.why is Why.ABSENT:
+            return ()
+        found: list[str] = []
+        for part in known(text).strip().split(","):
+            low, dash, high = part.partition("-")
+            if not low.isdecimal() or (dash and not high.isdecimal()):
+                return ()
+            last = min(int(high) if dash else int(low), int(low) + 16)
+            found += [str(n) for n in range(int(low), last + 1)]
+        return tuple(found)

@@ -119,6 +119,25 @@ def demand_vms(facts: Facts) -> None:
     raise NotApplicable(NO_VMS)
 
 
+class MappedBy(NamedTuple):
+    """Which VMs of libvirt's system instance map a file; see `of`."""
+
+    names: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> MappedBy:
+        """Take them from the definitions."""
+        found: dict[str, dict[str, None]] = {}
+        for vm in facts[Vms].vms:
+            for mapped in vm.shared.mapped if vm.of_system else ():
+                found.setdefault(mapped.path, {})[vm.name] = None
+        return cls({path: tuple(names) for path, names in found.items()})
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """Return the names of those that map a file."""
+        return self.names.get(path, ())
+
+
 class LibvirtHooks(NamedTuple):
     """Scripts that libvirt runs before a VM starts and after it has ended."""
 

@@ -225,6 +225,26 @@ class Reader(Protocol):
 CONFIG_BYTES = 1 << 17
 
 
+# Captures of older versions do not hold what is asked for since then. A claim, or a
+# setting of a daemon, then stays unsaid; where a list has to be whole, it is unread.
+UNSAID = (Why.ABSENT, Why.NOT_CAPTURED)
+
+
+def text_or_noted(
+    host: Reader,
+    path: str,
+    unread: list[Missing],
+    unsaid: tuple[Why, ...] = (Why.ABSENT,),
+) -> str:
+    """Return a file's text, "" if it has none; note it if that may hide something."""
+    text = read_text(host, path)
+    if isinstance(text, str):
+        return text
+    if text.why not in unsaid:
+        unread.append(text)
+    return ""
+
+
 def read_text(host: Reader, path: str, limit: int = 1 << 20) -> str | Missing:
     """Return a file as text; bytes that are not UTF-8 become U+FFFD."""
     data = host.read_bytes(path, limit)

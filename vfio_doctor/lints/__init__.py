@@ -22,6 +22,9 @@ MODULES = (
     "processor",
     "hypervisor",
     "address_width",
+    "host_inputs",
+    "around",
+    "pinning",
 )
 
 

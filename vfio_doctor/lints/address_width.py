@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.cpu import Cpu
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from vfio_doctor.lints.definition import Definition
     from vfio_doctor.parse.xml_tree import Element
 
+# QEMU's own machine types; those of distributions have numbers of their own.
+_VERSIONED = re.compile(r"pc-q35-(\d{1,2})\.(\d{1,2})")
+DEFAULT_WIDTH = 48
 BALLOON = "<memballoon model='none'/>"
 WIDTH = "<maxphysaddr mode='passthrough' limit='39'/>"
 
@@ -51,6 +55,11 @@ class GuestIommuWidth(Lint):
         "vm-iommu-wide",
         "aw_bits is {wanted}, and the host's IOMMU has {held} bits.",
     )
+    BY_DEFAULT = say(
+        "vm-iommu-by-default",
+        "{machine} gives the virtual IOMMU 48 bits if nothing is said, and the host's"
+        " IOMMU has {held}.",
+    )
     NARROW = say("vm-iommu-narrow", "Write aw_bits='{held}'.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
@@ -58,6 +67,7 @@ class GuestIommuWidth(Lint):
         for driver in vm.domain.all("devices/iommu/driver") if vm.passes else ():
             wanted = _number(driver, "aw_bits")
             if not wanted:
+                yield from self._by_default(vm, driver, facts)
                 continue
             held = facts[IommuWidth].bits
             if wanted > held:
@@ -65,6 +75,25 @@ class GuestIommuWidth(Lint):
                 cure = (set_attribute(driver, "aw_bits", str(held)),)
                 advice = self.NARROW.filled(held=held)
                 yield Found(driver, message, advice, "aw_bits", cure=cure)
+
+    def _by_default(
+        self, vm: Definition, driver: Element, facts: Facts
+    ) -> Iterator[Found]:
+        """Judge machine types of QEMU's from 9.2 on (hw/i386/intel_iommu.c)."""
+        kind = vm.domain.first("os/type")
+        machine = kind.get("machine") if kind else ""
+        found = _VERSIONED.fullmatch(machine)
+        model = driver.parent.get("model") if driver.parent else ""
+        if model != "intel" or not found:
+            return
+        if (int(found[1]), int(found[2])) < (9, 2):
+            return
+        held = facts[IommuWidth].bits
+        if held < DEFAULT_WIDTH:
+            message = self.BY_DEFAULT.filled(machine=machine, held=held)
+            cure = (set_attribute(driver, "aw_bits", str(held)),)
+            advice, bad = self.NARROW.filled(held=held), Severity.WARNING
+            yield Found(driver, message, advice, severity=bad, cure=cure)
 
 
 class PhysicalBits(Lint):

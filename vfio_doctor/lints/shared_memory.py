@@ -342,6 +342,7 @@ class JsonTooNew(Lint):
     title = "This QEMU does not read devices as JSON"
     right = ""
     wrong = ""
+    context = (("pc-q35-9.0", "pc-q35-6.1"),)
     reads_host = True
     vm_only = True
 

@@ -28,12 +28,14 @@ class SharedMemory(NamedTuple):
 
     ``shmem`` are names of ``<shmem>`` devices, whose file lies in ``/dev/shm``.
     ``unconfined`` are the security drivers that the VM is taken out of; "" is all.
+    ``labelled``: it asks to be confined, whatever the default is.
     """
 
     mapped: tuple[Mapping, ...] = ()
     shmem: tuple[str, ...] = ()
     virtiofs: bool = False
     unconfined: tuple[str, ...] = ()
+    labelled: bool = False
 
     def is_unconfined(self, driver: str) -> bool:
         """Tell whether the VM runs without what this security driver does."""
@@ -56,6 +58,7 @@ def shared_memory(domain: Element) -> SharedMemory:
             for label in domain.all("seclabel")
             if label.get("type") == "none"
         ),
+        any(label.get("type") != "none" for label in domain.all("seclabel")),
     )
 
 

@@ -30,11 +30,14 @@ class Conclusion(Enum):
     MEDIATED_ONLY = "only a mediated device was put into a group"
     BOOT_FRAMEBUFFER = "the boot framebuffer (simpledrm) holds the GPU's memory"
     MEMORY_TAKEN = "something holds the device's memory"
+    NO_ROOM = "there is no room for the device's memory"
+    ROOM_FOUND = "room was found for the device's memory"
     NO_GROUP = "the device has no IOMMU group: the IOMMU is off or not supported"
     PROBE_FAILED = "vfio-pci could not take the device: it has no IOMMU group"
     DMA_REFUSED = "the IOMMU has refused what a device asked for"
     INVALIDATION = "a device stopped answering the IOMMU's invalidations"
     IN_USE = "the device is still in use by a VM"
+    ACS_OVERRIDE_UNKNOWN = "the kernel does not know the argument pcie_acs_override"
     UNKNOWN_PARAMETER = "a module was given a parameter that it does not have"
     BAD_PARAMETER = "a module was given a value that it does not take"
     MODULE_REFUSED = "the kernel refused a module for its signature"
@@ -97,7 +100,8 @@ class KernelLog(NamedTuple):
 
 # A log may be one long line of a stranger's. So no pattern tries again what begins
 # inside of what it has tried: quantifiers are possessive or bounded.
-_STAMP = re.compile(r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?")
+# Compiled when it is used (re keeps it).
+_STAMP = r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?"
 _BDF = r"(?<![0-9a-f])(?P<device>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
 # A thread of libvirt's, as the kernel names it, and its number.
 LIBVIRT_TASK = (
@@ -159,6 +163,11 @@ _PATTERNS = (
     (Conclusion.MEDIATED_ONLY, "vfio_mdev ", "(?>.*?%s).*MDEV: group_id"),
     (Conclusion.MEMORY_TAKEN, ": can't reserve", rf"vfio-pci {_BDF}: BAR \d+%s"),
     (Conclusion.BOOT_FRAMEBUFFER, "Initialized simpledrm", ""),
+    # drivers/pci/setup-res.c, of several releases.
+    (Conclusion.NO_ROOM, ": no space for ", rf"{_BDF}: BAR \d{{1,2}}%s"),
+    (Conclusion.NO_ROOM, ": can't assign; no ", rf"{_BDF}: BAR \d{{1,2}} .{{1,60}}?%s"),
+    (Conclusion.NO_ROOM, ": failed to assign", rf"{_BDF}: BAR \d{{1,2}}.{{0,60}}?%s"),
+    (Conclusion.ROOM_FOUND, ": assigned", rf"{_BDF}: BAR \d{{1,2}}.{{0,60}}?%s"),
     (Conclusion.NO_GROUP, ": no iommu_group found", rf"vfio {_BDF}%s"),
     (
         Conclusion.PROBE_FAILED,
@@ -248,6 +257,12 @@ _PATTERNS = (
     ),
     # drivers/vfio/vfio_iommu_type1.c.
     (Conclusion.LOCKED_MEMORY, ": RLIMIT_MEMLOCK (", r"vfio_pin_page\w{1,30}%s"),
+    # init/main.c, print_unknown_bootoptions, since Linux 5.14.
+    (
+        Conclusion.ACS_OVERRIDE_UNKNOWN,
+        "Unknown kernel command line parameters ",
+        "(?>.*?%s).*pcie_acs_override",
+    ),
     (Conclusion.UNKNOWN_PARAMETER, ": unknown parameter '", rf"{_MODULE}%s"),
     (
         Conclusion.BAD_PARAMETER,
@@ -338,7 +353,7 @@ def _line(text: str, start: int) -> str:
     """Return the line that starts there, without its time stamp."""
     end = text.find("\n", start)
     whole = text[start : end if end >= 0 else None].removesuffix("\r")
-    stamp = _STAMP.match(whole)
+    stamp = re.compile(_STAMP).match(whole)
     return whole[stamp.end() :] if stamp else whole
 
 

@@ -64,7 +64,7 @@ def make(step: Step, machine: Machine, run: str, old: Held | None) -> None:
         write_parameter(machine, step.path, step.before, step.after)
     elif isinstance(step, ProbeStep):
         probe(step, machine)
-    elif step.argv:
+    elif isinstance(step, CommandStep) and step.argv:
         command(step.argv, step, machine)
 
 

@@ -80,6 +80,10 @@ class Journal:
         """Say that a step begins, and what takes it back."""
         self._add({"is": "act", "n": number, "old": pack_held(old), "folders": folders})
 
+    def made(self, number: int, digest: str) -> None:
+        """Say what another program made of a step, in its own spelling."""
+        self._add({"is": "made", "n": number, "digest": digest})
+
     def back(self, number: int) -> None:
         """Say that a step begins to be taken back."""
         self._add({"is": "back", "n": number})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CommandStep,
+    DomainStep,
     FileStep,
     Message,
     NodeStep,
@@ -42,6 +43,7 @@ KINDS: dict[str, type[Step]] = {
     "command": CommandStep,
     "parameter": ParameterStep,
     "probe": ProbeStep,
+    "domain": DomainStep,
 }
 
 
@@ -85,7 +87,10 @@ class Beginning(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One step's story. ``begun``: its act or its undoing began and did not end."""
+    """One step's story. ``begun``: its act or its undoing began and did not end.
+
+    ``made`` is the digest of what another program made of it, "" if none did.
+    """
 
     step: PlannedStep
     state: StepState = StepState.WAITING
@@ -93,6 +98,7 @@ class Entry(NamedTuple):
     old: Held | None = None
     folders: tuple[str, ...] = ()
     begun: bool = False
+    made: str = ""
 
 
 class Unreadable(NamedTuple):
@@ -226,6 +232,8 @@ def _after(entry: Entry, value: dict[str, Any]) -> Entry:
     if what == "act":
         old, folders = unpack_held(value["old"]), tuple(value["folders"])
         return entry._replace(old=old, folders=folders, begun=True)
+    if what == "made":
+        return entry._replace(made=_str(value["digest"]))
     if what == "back":
         return entry._replace(begun=True)
     why = unpack_message(value.get("why"))
@@ -357,7 +365,7 @@ def unpack_step(value: dict[str, Any]) -> Step:
     """Return the step that `pack_step` made plain."""
     kind = KINDS[value["kind"]]
     fields = {n: v for n, v in value.items() if n in kind._fields}
-    if kind is FileStep:
+    if kind in (FileStep, DomainStep):
         for name in ("before", "after"):
             fields[name] = _bytes(fields[name])
     if kind is CommandStep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit
@@ -17,6 +18,7 @@ from vfio_doctor.model import (
     DeleteFile,
     DisablePolicy,
     DropContext,
+    EnableUnit,
     FileContext,
     FileStep,
     KernelArguments,
@@ -53,7 +55,8 @@ from vfio_doctor.repair.values import (
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.facts.base import Facts
@@ -65,7 +68,10 @@ IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What SELinux keeps in a store of its own.
 POLICY = (FileContext, DropContext, DisablePolicy)
 # What brings effects forward, in the order in which it is done.
-FORWARD = (UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter, RestartService)
+FORWARD = (
+    *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),
+    *(RestartService, EnableUnit),
+)
 
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
@@ -429,9 +435,19 @@ def digest(data: bytes | None) -> str:
     """Return the SHA-256 of a content, ``absent`` for none."""
     if data is None:
         return ABSENT
+    return str(_sha256()(data).hexdigest())
+
+
+def _sha256() -> Callable[[bytes], Any]:
+    """Return Python's own: hashlib loads OpenSSL, a fifth of a start of Python."""
+    for module in ("_sha2", "_sha256"):
+        try:
+            return import_module(module).sha256  # type: ignore[no-any-return, unused-ignore]
+        except ImportError:
+            continue
     from hashlib import sha256
 
-    return sha256(data).hexdigest()
+    return sha256
 
 
 def _is_image_based(facts: Facts) -> bool:

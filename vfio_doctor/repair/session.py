@@ -15,7 +15,14 @@ from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
+from vfio_doctor.model import (
+    CommandStep,
+    DomainStep,
+    FileStep,
+    NodeStep,
+    ParameterStep,
+    ProbeStep,
+)
 from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import NotStarted, brings_forward, make
@@ -274,7 +281,10 @@ class Session:
             return
         self._begin(number)
         try:
-            make(step, self.machine, self.beginning.run, self.entries[number].old)
+            if isinstance(step, DomainStep):
+                self._define(number, step)
+            else:
+                make(step, self.machine, self.beginning.run, self.entries[number].old)
         except (OSError, StepFailed) as error:
             if not brings_forward(step):
                 never = isinstance(error, NotStarted)
@@ -300,6 +310,14 @@ class Session:
         self.journal.act(number, entry.old, entry.folders)
         self.entries[number] = entry._replace(begun=True)
 
+    def _define(self, number: int, step: DomainStep) -> None:
+        """Define a VM anew, and write down what libvirt made of it."""
+        from vfio_doctor.repair.domain_step import define
+
+        made = define(step)
+        self.journal.made(number, made)
+        self.entries[number] = self.entries[number]._replace(made=made)
+
     def _is_made(self, number: int) -> bool:
         """Tell whether a step that was cut short has done its work all the same."""
         step, machine = self.entries[number].step.step, self.machine
@@ -310,6 +328,8 @@ class Session:
             return isinstance(machine.host.lstat(step.path), Missing)
         if isinstance(step, ProbeStep):
             return driver_of(step, machine) == step.driver
+        if isinstance(step, DomainStep):
+            return bool(self.entries[number].made)
         if isinstance(step, ParameterStep):
             text = read_text(machine.host, step.path)
             return isinstance(text, str) and text.strip() == step.after

@@ -13,6 +13,7 @@ from vfio_doctor.model import (
     CommandStep,
     DisablePolicy,
     DropContext,
+    EnableUnit,
     FileContext,
     LoadModule,
     ParameterStep,
@@ -43,6 +44,8 @@ UNLOAD = say("do-unload-module", "unload the module {module}")
 RESTART = say("do-restart-unit", "restart {unit}")
 DROP_CONTEXT = say("do-drop-context", "take the SELinux file context out")
 POLICY_OFF = say("do-policy-off", "switch the SELinux policy module {name} off")
+ENABLE = say("do-enable-unit", "have {unit} started at boot")
+START = say("do-start-unit", "start {unit}")
 SET_CONTEXT = say("do-set-context", "set the SELinux file context")
 RELABEL = say("do-relabel", "relabel the files")
 RELABEL_BACK = say("do-relabel-back", "relabel the files as before")
@@ -85,6 +88,8 @@ def translate(change: Change, host: Reader) -> Translated:
         return _probe(change)
     if isinstance(change, RestartService):
         return _service(change)
+    if isinstance(change, EnableUnit):
+        return _enabled(change)
     if isinstance(change, FileContext):
         return _context(change, host)
     if isinstance(change, DropContext):
@@ -158,6 +163,16 @@ def _service(change: RestartService) -> Translated:
     undo = CommandStep((), argv, brings_forward=True, why=why)
     step = CommandStep(argv, brings_forward=True, why=why)
     return Translated((undo,), (step,), (NoVm(),))
+
+
+def _enabled(change: EnableUnit) -> Translated:
+    """Enable it for good; that it starts now may fail, or wait for a VM's end."""
+    unit, call = _name(change.unit), "systemctl"
+    on, off = (call, "enable", unit), (call, "disable", unit)
+    start, stop = (call, "start", unit), (call, "stop", unit)
+    enable = CommandStep(on, off, why=ENABLE.filled(unit=unit))
+    now = CommandStep(start, stop, (0,), "", True, START.filled(unit=unit))
+    return Translated((), (enable, now))
 
 
 def _context(change: FileContext, host: Reader) -> Translated:

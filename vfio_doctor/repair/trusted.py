@@ -12,9 +12,16 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.selection import MAKERS
-from vfio_doctor.boot.selection import BACKENDS
+from vfio_doctor.boot.selection import every
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
+from vfio_doctor.model import (
+    CommandStep,
+    DomainStep,
+    FileStep,
+    NodeStep,
+    ParameterStep,
+    ProbeStep,
+)
 from vfio_doctor.repair.syscalls import StepFailed
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 NAME = r"[0-9A-Za-z_][0-9A-Za-z_.@:-]{0,127}"
 PATH = r"/[^\x00-\x1f\x7f]{1,4095}"
+# Another unit would be a way to have root start something.
+DAEMON = r"(?:libvirtd|virtqemud)\.(?:socket|service)"
 # Of the changes that bring an effect forward (`repair.translate`); the boot tools'
 # stand in their back ends.
 COMMANDS = (
@@ -35,6 +44,7 @@ COMMANDS = (
     ("modprobe", NAME),
     ("modprobe", "-r", NAME),
     ("systemctl", "try-restart", NAME),
+    ("systemctl", "enable|disable|start|stop", DAEMON),
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
     ("semodule", "-[de]", NAME),
@@ -44,6 +54,7 @@ FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 NODES = ("/dev/",)
 PARAMETER = r"/sys/module/[0-9A-Za-z_]+/parameters/[0-9A-Za-z_]+"
 FUNCTION = r"/sys/bus/pci/devices/[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+DOMAIN = r"/etc/libvirt/qemu/[^/\x00-\x1f\x7f]{1,200}\.xml"
 DRIVER = r"[a-z0-9_-]{0,40}vfio[_-]pci"
 XATTRS = ("user.", "security.", "system.", "trusted.")
 LARGEST_ID = (1 << 32) - 2
@@ -79,12 +90,16 @@ def why_not(
     return None
 
 
-def _inside(step: FileStep | NodeStep | ParameterStep | ProbeStep) -> bool:
+def _inside(
+    step: FileStep | NodeStep | ParameterStep | ProbeStep | DomainStep,
+) -> bool:
     path = step.path
     if not re.fullmatch(PATH, path) or os.path.normpath(path) != path:
         return False
     if isinstance(step, ParameterStep):
         return bool(re.fullmatch(PARAMETER, path))
+    if isinstance(step, DomainStep):
+        return bool(re.fullmatch(DOMAIN, path))
     if isinstance(step, ProbeStep):
         known = re.fullmatch(FUNCTION, path) and re.fullmatch(DRIVER, step.driver)
         return bool(known)
@@ -94,7 +109,7 @@ def _inside(step: FileStep | NodeStep | ParameterStep | ProbeStep) -> bool:
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
     own = (type(backend),) if backend else ()
-    tools = (*BACKENDS.values(), *MAKERS.values(), *own)
+    tools = (*every(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))
     return any(_fits(form, argv) for form in forms)
 

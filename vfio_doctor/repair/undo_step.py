@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
+from vfio_doctor.model import (
+    CommandStep,
+    DomainStep,
+    FileStep,
+    NodeStep,
+    ParameterStep,
+    ProbeStep,
+)
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
 from vfio_doctor.repair.guards import broken
@@ -62,6 +69,8 @@ def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
             return _probed(step, machine, beginning)
         if isinstance(step, NodeStep):
             return Taken(StepState.UNDONE, LEFTOVER)
+        if isinstance(step, DomainStep):
+            return _domain(step, entry)
         return _command(step, entry, machine, beginning)
     except (OSError, StepFailed) as error:
         if isinstance(step, CommandStep) and step.brings_forward:
@@ -119,6 +128,17 @@ def _probed(step: ProbeStep, machine: Machine, beginning: Beginning) -> Taken:
         return Taken(StepState.UNDONE)
     why = let_go(step, machine)
     return Taken(StepState.KEPT, why, failed=True) if why else Taken(StepState.UNDONE)
+
+
+def _domain(step: DomainStep, entry: Entry) -> Taken:
+    from vfio_doctor.repair.domain_step import restore
+
+    if entry.state is StepState.FAILED and not entry.made:
+        # libvirt has taken a definition whole, or not at all.
+        return _never_made(entry)
+    if restore(step, entry.made):
+        return Taken(StepState.UNDONE)
+    return Taken(StepState.KEPT, CHANGED.filled(path=step.name))
 
 
 def _command(

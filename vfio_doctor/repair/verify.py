@@ -65,7 +65,17 @@ def _again(
     results = _judged_again(facts, registry, sorted({f.check for f in waits}))
     for finding in sorted(waits, key=lambda f: (f.check, f.subject)):
         result = results.get(finding.check)
-        yield _verdict(finding, result, waits[finding]), result
+        verdict = _verdict(finding, result, waits[finding])
+        if result is not None and _comes_along(result, waits, waits[finding]):
+            verdict = Verdict(finding, Effect.AFTER_REBOOT)
+        yield verdict, result
+
+
+def _comes_along(result: CheckResult, waits: dict[Served, bool], reboot: bool) -> bool:
+    """Tell whether a check waits for nothing but what was repaired along with it."""
+    repaired = {finding.check for finding in waits}
+    blocked = result.status is Status.BLOCKED
+    return reboot and blocked and repaired.issuperset(result.blocked_by)
 
 
 def _judged_again(

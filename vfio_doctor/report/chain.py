@@ -27,7 +27,7 @@ WAITS = say("chain-waits", "waits")
 UNSEEN = say("chain-unseen", "could not be seen")
 APART = say("chain-apart", "does not apply")
 NOT_LOOKED_AT = say("chain-not-looked-at", "not looked at")
-CLIENT = say("chain-client", "the client, and the guest")
+CLIENT = say("chain-client", "the guest")
 CLIENT_WHY = say("chain-client-why", "only the guest knows what it draws")
 LINKS = (
     (
@@ -65,6 +65,7 @@ LINKS = (
         ("kvmfr-vm-mapping", "kvmfr-vm-virtiofs"),
     ),
     (say("chain-programs", "libvirt and QEMU"), ("kvmfr-no-libvirt",)),
+    (say("chain-settings", "the client's settings"), ("kvmfr-client-elsewhere",)),
 )
 # What a link's checks say together: the first of these that one of them says.
 FIRST = (Status.FAIL, Status.ERROR, Status.UNKNOWN, Status.BLOCKED, Status.PASS)

@@ -14,7 +14,7 @@ from vfio_doctor.model import Message, shown
 from vfio_doctor.places import as_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from vfio_doctor.model import (
         BootInfo,
@@ -45,7 +45,9 @@ def text(value: object) -> str:
 
     Raises TypeError for what JSON does not know.
     """
-    return "".join(_written(value, "\n")) + "\n"
+    out: list[str] = []
+    _write(value, "\n", out)
+    return "".join(out) + "\n"
 
 
 @in_english
@@ -183,38 +185,38 @@ def plain(value: object) -> object:
     return value
 
 
-def _written(value: object, line: str) -> Iterator[str]:
-    """Yield JSON; ``line`` is a line end with the indentation reached so far."""
-    if value is None or isinstance(value, bool):
-        yield {None: "null", True: "true", False: "false"}[value]
-    elif isinstance(value, str):
-        yield quoted(value)
+def _write(value: object, line: str, out: list[str]) -> None:
+    """Add JSON; ``line`` is a line end with the indentation reached so far."""
+    if isinstance(value, str):
+        out.append(quoted(value))
+    elif value is None or isinstance(value, bool):
+        out.append({None: "null", True: "true", False: "false"}[value])
     elif isinstance(value, int):
-        yield str(value)
+        out.append(str(value))
     elif isinstance(value, dict):
-        pairs = ((f"{quoted(key)}: ", item) for key, item in value.items())
-        yield from _inside("{}", pairs, line)
+        _write_all("{}", value.items(), line, out)
     elif isinstance(value, list):
-        yield from _inside("[]", (("", item) for item in value), line)
+        _write_all("[]", ((None, item) for item in value), line, out)
     else:
         raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def _inside(
-    brackets: str, items: Iterator[tuple[str, object]], line: str
-) -> Iterator[str]:
+def _write_all(
+    brackets: str, items: Iterable[tuple[str | None, object]], line: str, out: list[str]
+) -> None:
     inner = f"{line} "
     before = f"{brackets[0]}{inner}"
     for name, item in items:
-        yield f"{before}{name}"
-        yield from _written(item, inner)
+        out.append(before if name is None else f"{before}{quoted(name)}: ")
+        _write(item, inner, out)
         before = f",{inner}"
-    yield f"{line}{brackets[1]}" if before[0] == "," else brackets
+    out.append(f"{line}{brackets[1]}" if before[0] == "," else brackets)
 
 
 def quoted(value: str) -> str:
     r"""Return a JSON string; all but printable ASCII is ``\uXXXX`` (RFC 8259, 7)."""
-    if value.isascii() and value.isprintable() and not set('"\\') & set(value):
+    plain = value.isascii() and value.isprintable()
+    if plain and '"' not in value and "\\" not in value:
         return f'"{value}"'
     return f'"{"".join(map(_character, value))}"'
 

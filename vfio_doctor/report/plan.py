@@ -10,6 +10,7 @@ from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
     Applicability,
     CommandStep,
+    DomainStep,
     FileStep,
     Message,
     NodeStep,
@@ -46,7 +47,7 @@ FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
 )
-LATE = say("plan-fix-late", "takes effect at the next reboot")
+LATE = say("plan-fix-at-reboot", "{summary} (takes effect at the next reboot)")
 ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
 BEFORE = say("plan-arguments-before", "before: {line}")
 AFTER = say("plan-arguments-after", "after:  {line}")
@@ -163,7 +164,9 @@ def _repairs(plan: Plan, page: Page, dry: bool) -> None:
     would = say("plan-would", "This is what would be done:")
     page.heading(would if dry else say("plan-does", "This is what will be done:"))
     for fix in in_order_made(plan):
-        page.say(f"{fix.summary}{f' ({LATE})' if fix.reboot else ''}", "  - ")
+        page.say(
+            LATE.filled(summary=fix.summary) if fix.reboot else fix.summary, "  - "
+        )
         if page.look.verbosity > 0:
             places = tuple(f"{f.check} ({f.subject})" for f in fix.findings)
             served = say("plan-fix-serves", "{fix}, for {places}")
@@ -243,6 +246,9 @@ def headline_message(step: Step) -> Message:
     if isinstance(step, ProbeStep):
         ask = say("step-probe", "Have the kernel give {address} to {driver}, now")
         return ask.filled(address=step.address, driver=step.driver)
+    if isinstance(step, DomainStep):
+        again = say("step-domain", "Define the VM {vm} anew, through libvirt")
+        return again.filled(vm=step.name)
     if isinstance(step, ParameterStep):
         set_ = say("step-set", "Set {path} from {before} to {after}, now")
         return set_.filled(**step._asdict())
@@ -262,8 +268,18 @@ def detail(step: Step) -> Iterator[str]:
         yield from difference(text_of(step.before), text_of(step.after), step.path)
         if step.before is None:
             yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
+    elif isinstance(step, DomainStep):
+        before, after = _public(step.before), _public(step.after)
+        yield from difference(before, after, step.path)
     elif isinstance(step, CommandStep) and step.why:
         yield clean(_purpose(step.brings_forward, step.why))
+
+
+def _public(definition: bytes) -> str:
+    """Return a VM's definition without its passwords."""
+    import re
+
+    return re.sub(r"(\bpasswd=)('[^']*'|\"[^\"]*\")", r"\1'...'", text_of(definition))
 
 
 def _purpose(brings_forward: bool, why: Message) -> Message:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.language import in_english
-from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
+from vfio_doctor.model import (
+    CommandStep,
+    DomainStep,
+    FileStep,
+    NodeStep,
+    ParameterStep,
+    ProbeStep,
+)
 from vfio_doctor.repair.values import OldPlace
 from vfio_doctor.report.json import location, message, plain, said
 from vfio_doctor.report.plan import detail, headline, headline_message
@@ -91,10 +98,15 @@ def step_document(step: Step) -> dict[str, object]:
         NodeStep: "node",
         ParameterStep: "parameter",
         ProbeStep: "probe",
+        DomainStep: "domain",
     }
     fields = plain(step)
     assert isinstance(fields, dict)
-    lines = list(detail(step)) if isinstance(step, FileStep) else []
+    has_diff = isinstance(step, FileStep | DomainStep)
+    lines = list(detail(step)) if has_diff else []
+    if isinstance(step, DomainStep):
+        # A definition holds passwords; the diff is what matters of it.
+        del fields["before"], fields["after"]
     messages = {"what": message(headline_message(step))}
     if isinstance(step, CommandStep):
         fields["why"] = said(step.why)

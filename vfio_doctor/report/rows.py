@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.model import Status
+from vfio_doctor.report.steps import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def host_rows(report: Report) -> Iterator[tuple[Message, Told]]:
     """Yield what is known of the host: a name, and what was read."""
     host, boot = report.host, report.boot
     rows = (
-        (say("row-read", "read"), report.run.source),
+        (say("row-read", "read"), source(report)),
         (say("row-system", "system"), host.os),
         (say("row-image", "image"), host.image),
         (say("row-kernel", "kernel"), host.kernel),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OURS = say("teardown-head-ours", "What vfio-doctor has set up here:")
 LIKE_OURS = say(
     "teardown-head-like-ours",
-    "What vfio-doctor sets up, told by its look, since the journal has no such run:",
+    "What vfio-doctor sets up, told by its look (not in its journal):",
 )
 OTHERS = say("teardown-head-others", "What recipes, other tools or guides left here:")
 STAYS = say("teardown-head-stays", "What is left as it is:")

@@ -12,6 +12,7 @@ from vfio_doctor.report.steps import (
     THIS_HOST,
     next_command,
     next_steps,
+    source,
     waits_for_reboot,
 )
 
@@ -70,6 +71,11 @@ ALSO = say("also-affects", "Also affects: {checks}")
 ALSO_MORE = say("also-affects-more", "Also affects: {checks} and {count} more")
 # So many are named without -v.
 NAMED = 3
+MARKS = {
+    Severity.ERROR: say("mark-error", "ERROR"),
+    Severity.WARNING: say("mark-warning", "WARNING"),
+    Severity.INFO: say("mark-info", "INFO"),
+}
 # What the ids of rules begin with, and what these rules look at.
 AREAS = (
     (("cpu-", "kvm-"), say("area-kvm", "KVM")),
@@ -142,7 +148,7 @@ def render(report: Report, look: Look) -> str:
 def render_one(report: Report, look: Look) -> str:
     """Return how the only check of a report ended, with its evidence."""
     page = Page(look)
-    page.heading(str(say("one-heading", "On {source}", source=report.run.source)))
+    page.heading(say("one-heading", "On {source}").filled(source=source(report)))
     for result in report.checks:
         if result.status is Status.FAIL:
             _failure(result, report, page)
@@ -184,7 +190,7 @@ def _head(report: Report, page: Page) -> None:
     host, boot = report.host, report.boot
     looked = say("head", "{tool} {version} looked at {source}")
     tool, version = report.tool.name, report.tool.version
-    page.say(looked.filled(tool=tool, version=version, source=report.run.source))
+    page.say(looked.filled(tool=tool, version=version, source=source(report)))
     rows = [
         (say("head-system", "System: {value}"), host.os),
         (say("head-image", "Image: {value}"), host.image),
@@ -358,7 +364,7 @@ def failed(report: Report) -> list[CheckResult]:
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:
     severity = worst(result)
-    page.mark(severity.word.upper(), severity, f"{result.heading}  [{result.id}]")
+    page.mark(str(MARKS[severity]), severity, f"{result.heading}  [{result.id}]")
     for diagnosis in result.diagnoses:
         page.say(diagnosis.finding.message, "  ")
         for line in cure(diagnosis):
@@ -437,7 +443,12 @@ def reasons_of(report: Report, status: Status) -> dict[Message | None, list[str]
 
 
 def _unwanted(report: Report, page: Page) -> None:
-    """Say once that no device is meant for a VM: its checks then say nothing."""
+    """Say once that no device is meant for a VM: its checks then say nothing.
+
+    Where one of them says something all the same, somebody does mean one.
+    """
+    if any(r.id.startswith("vfio-") and r.diagnoses for r in report.checks):
+        return
     for result in report.checks:
         if result.reason is not None and result.reason.id == NO_DEVICE:
             page.gap()
@@ -451,11 +462,11 @@ def _quiet_ends(report: Report, page: Page) -> None:
     if passed:
         page.heading(str(say("heading-passed", "Passed")))
         page.say(", ".join(passed), "  ")
-    skipped = [r for r in report.checks if r.status is Status.NOT_APPLICABLE]
+    skipped = reasons_of(report, Status.NOT_APPLICABLE)
     if skipped:
         page.heading(str(say("heading-not-applicable", "Does not apply")))
-    for result in skipped:
-        page.say(f"{result.id}: {result.reason}", "  ", "    ")
+    for reason, ids in skipped.items():
+        page.say(f"{', '.join(ids)}: {reason}", "  ", "    ")
 
 
 def _steps(report: Report, page: Page) -> None:
@@ -474,7 +485,7 @@ def _closing(report: Report, page: Page) -> None:
     # One more takes as much room as saying so.
     shown = found if len(found) <= WORST + 1 else found[:WORST]
     for result in shown:
-        page.mark(worst(result).word.upper(), worst(result), result.heading, "  ")
+        page.mark(str(MARKS[worst(result)]), worst(result), result.heading, "  ")
     left = len(found) - len(shown)
     if left:
         page.say(AND_MORE.filled(count=left), "  ")

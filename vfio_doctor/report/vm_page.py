@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import spoken
 from vfio_doctor.lints.example import as_it_should_be, with_fault
+from vfio_doctor.messages import say
+from vfio_doctor.report.style import USUAL
+from vfio_doctor.report.wrap import columns, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.lints.lint import Lint
 
+WRONG, RIGHT = say("vm-page-wrong", "Wrong:"), say("vm-page-right", "Right:")
+WITHOUT = say("vm-page-without", "(without these lines)")
+NO_EXAMPLE = say(
+    "vm-page-no-example",
+    "No example: the same definition is right on one host, wrong on another.",
+)
 CURE, FALSE = "How to put it right:", "False alarms:"
 
 
@@ -21,10 +31,18 @@ def paragraphs(lint: type[Lint]) -> tuple[str, ...]:
     return tuple(part for part in found if part)
 
 
+def title_of(lint: type[Lint]) -> str:
+    """Return the title as it is spoken."""
+    return spoken(f"{lint.id}.title", lint.title)
+
+
 def text(lint: type[Lint]) -> str:
     """Return the page for a terminal."""
-    lines = [lint.title, "=" * len(lint.title), "", *_facts(lint), ""]
-    lines += [f"{part}\n" for part in paragraphs(lint)]
+    title = title_of(lint)
+    lines = [title, "=" * columns(title), "", *_facts(lint), ""]
+    for part in paragraphs(lint):
+        said = spoken(f"{lint.id}.page", part)
+        lines += [said if said == part else "\n".join(wrap(said, USUAL)), ""]
     return "\n".join([*lines, *_examples(lint)]).rstrip() + "\n"
 
 
@@ -39,14 +57,14 @@ def _facts(lint: type[Lint]) -> Iterator[str]:
 
 def _examples(lint: type[Lint]) -> Iterator[str]:
     if not lint.right:
-        yield "No example: the same definition is right on one host, wrong on another."
+        yield str(NO_EXAMPLE)
         return
-    yield "Wrong:"
+    yield str(WRONG)
     yield from (f"  {line}" for line in lines(with_fault(lint), as_it_should_be(lint)))
     yield ""
-    yield "Right:"
+    yield str(RIGHT)
     right = lines(as_it_should_be(lint), with_fault(lint))
-    yield from (f"  {line}" for line in right or ["(without these lines)"])
+    yield from (f"  {line}" for line in right or [str(WITHOUT)])
 
 
 def lines(one: str, other: str) -> list[str]:

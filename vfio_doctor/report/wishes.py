@@ -9,6 +9,7 @@ from vfio_doctor.model import (
     DisablePolicy,
     DropContext,
     EditLine,
+    EnableUnit,
     FileContext,
     KernelArguments,
     LoadModule,
@@ -40,7 +41,7 @@ def wish(change: Change) -> Message:
             return say("wish-delete", "delete {path}: {why}", path=path, why=why)
         case RuntimeParameter(path, value):
             return say("wish-set", "set {path} to {value}", path=path, value=value)
-        case UdevTrigger() | LoadModule() | RestartService():
+        case UdevTrigger() | LoadModule() | RestartService() | EnableUnit():
             return _now(change)
         case ProbeDriver(address):
             return say(
@@ -80,7 +81,7 @@ def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
             )
 
 
-def _now(change: UdevTrigger | LoadModule | RestartService) -> Message:
+def _now(change: UdevTrigger | LoadModule | RestartService | EnableUnit) -> Message:
     if isinstance(change, UdevTrigger):
         return say(
             "wish-trigger",
@@ -89,6 +90,8 @@ def _now(change: UdevTrigger | LoadModule | RestartService) -> Message:
         )
     if isinstance(change, RestartService):
         return say("wish-restart", "restart {unit}", unit=change.unit)
+    if isinstance(change, EnableUnit):
+        return say("wish-enable", "have systemd start {unit}", unit=change.unit)
     if change.reload:
         return say("wish-reload", "load the module {name} again", name=change.name)
     return say("wish-load", "load the module {name}", name=change.name)

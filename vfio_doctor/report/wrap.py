@@ -81,6 +81,15 @@ def _may_end(before: str, after: str) -> bool:
     return _is_wide(before) or _is_wide(after)
 
 
+def joined(lines: list[str]) -> str:
+    """Return the lines as one: a line end between Chinese signs is no blank."""
+    text = ""
+    for line in lines:
+        close = text and line and _is_wide(text[-1]) and _is_wide(line[0])
+        text += line if close or not text else f" {line}"
+    return text
+
+
 def _words(text: str) -> Iterator[str]:
     """Split at spaces, but not between backticks that belong together."""
     word = ""

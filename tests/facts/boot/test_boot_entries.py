@@ -8,6 +8,7 @@ from vfio_doctor.facts.boot import systemd_menu
 from vfio_doctor.facts.boot.entries import Entry
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.model import Message
 
 Files = Mapping[str, str | bytes | Missing]
 GUID = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
@@ -109,6 +110,37 @@ def test_default_that_is_not_known(files: Files, why: Why) -> None:
     found = systemd_menu.default_entry(hosts.build(files))
     assert isinstance(found, Missing)
     assert found.why is why
+
+
+UKI = {"/boot/EFI/Linux/arch-linux+3.efi": b"MZ"}
+PLAIN = {f"{FOLDER}/arch.conf": "title a\noptions a\n"}
+KEYED = {f"{FOLDER}/m.conf": "sort-key fedora\nversion 6\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "boots"),
+    [
+        ({**PLAIN, **UKI}, systemd_menu.IS_IMAGE.id),
+        ({**UKI}, systemd_menu.IS_IMAGE.id),
+        ({**PLAIN, **UKI, LOADER: "default arch.conf\n"}, "arch.conf"),
+        ({**PLAIN, **UKI, LOADER: "default arch-linux.efi\n"}, "boot-default-image"),
+        ({**PLAIN, **UKI, LOADER: "default arch*\n"}, "boot-default-image"),
+        ({**KEYED, **UKI}, systemd_menu.WHICH_FIRST.id),
+        ({**KEYED, **UKI, **variable("LoaderEntrySelected", "m.conf")}, "m.conf"),
+        (
+            {**KEYED, **UKI, **variable("LoaderEntrySelected", "arch-linux.efi")},
+            systemd_menu.IS_IMAGE.id,
+        ),
+    ],
+)
+def test_unified_images_are_in_the_same_menu(files: Files, boots: str) -> None:
+    """An image always has a sort key, and comes before entries without one."""
+    found = systemd_menu.default_entry(hosts.build(files))
+    if isinstance(found, str):
+        assert found.endswith(f"/{boots}")
+    else:
+        assert isinstance(found.detail, Message)
+        assert found.detail.id == boots
 
 
 def closed(folder: str, files: Files) -> CapturedHost:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 
 import pytest
 
 from support.fixture_hosts import catalogue
-from support.planting import Words, in_each_place, planted
+from support.planting import ALL_FILES, Words, in_each_place, planted
 from vfio_doctor.app.attachment import build
 from vfio_doctor.app.sharing import shared
 from vfio_doctor.diagnosis.judge import diagnose
@@ -48,6 +49,19 @@ def test_no_byte_of_an_archive_tells(name: str, seed: int) -> None:
         f"{member}\n{data.decode('utf-8', 'replace')}" for member, data in held.items()
     )
     assert left(words, whole + whole.replace("\0", "")) == []
+
+
+def test_every_format_is_planted_in() -> None:
+    """Who adds a format plants in it, too: `support.planting_newer`."""
+    full = [Words(0).fill(path) for path in ALL_FILES]
+    # Of binary files only numbers are read; boards are known by their names.
+    rows = (r for r in formats.ROWS if r.binary is None and KEPT not in r.paths[0])
+    bare = [r.paths for r in rows if not any(_has(p, full) for p in r.paths)]
+    assert bare == []
+
+
+def _has(pattern: str, full: list[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for path in full)
 
 
 @pytest.mark.parametrize("name", HOSTS)

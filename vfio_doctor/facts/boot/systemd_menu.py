@@ -21,6 +21,15 @@ LAST = "LoaderEntryLastBooted"
 SAVED = "@saved"
 # Older versions compare the name of an entry without its suffix.
 WHOLE_NAME_SINCE = 246
+SELECTED = "LoaderEntrySelected"
+# Unified kernel images, which the loader finds by itself.
+IMAGES = "EFI/Linux/*.efi"
+_TRIES = r"\+\d{1,9}(?:-\d{1,9})?(?=\.efi$)"
+IS_IMAGE = say("boot-default-image", "the loader boots this unified kernel image")
+WHICH_FIRST = say(
+    "boot-default-image-or-entry",
+    "whether the menu has it before the entry {entry} is not known",
+)
 NO_ENTRY_FILE = say("boot-default-no-file", "the loader boots it; it is no entry file")
 
 
@@ -49,15 +58,43 @@ def default_entry(host: Reader) -> str | Missing:
     wanted = _wanted(host)
     if isinstance(wanted, Missing):
         return wanted
-    whole = _compares_whole_names(host)
+    whole, images = _compares_whole_names(host), _images(host)
     for name in wanted:
         pattern = name.lower()
-        for item in menu:
-            if _matches(pattern, item.name if whole else item.name[: -len(".conf")]):
-                return item.path
+        items = [m for m in menu if _matches(pattern, m.name, whole, ".conf")]
+        unified = [i for i in images if _matches(pattern, i, whole, ".efi")]
+        if items or unified:
+            return _first(host, items, unified)
         if pattern.endswith(".efi") or pattern.startswith("auto-"):
             return Missing(name, Why.FAILED, NO_ENTRY_FILE)
-    return menu[0].path if menu else Missing(ENTRIES, Why.ABSENT)
+    return _first(host, menu, images)
+
+
+def _first(host: Reader, items: list[MenuItem], images: list[str]) -> str | Missing:
+    """Return the first entry file, unless an image comes before it in the menu.
+
+    An image always has a sort key, its system's id, and comes before what has none.
+    Of two that have one, the images' keys not being read, what was booted tells.
+    """
+    if not images:
+        return items[0].path if items else Missing(ENTRIES, Why.ABSENT)
+    booted = efi_variable(host, SELECTED).lower()
+    if not items or not items[0].sort_key or booted in images:
+        return Missing(images[0], Why.FAILED, IS_IMAGE)
+    if booted == items[0].name:
+        return items[0].path
+    why = WHICH_FIRST.filled(entry=items[0].name)
+    return Missing(images[0], Why.FAILED, why)
+
+
+def _images(host: Reader) -> list[str]:
+    """Return the names of unified kernel images as the loader compares them."""
+    import re
+
+    found = (host.glob(f"{root}/{IMAGES}") for root in ROOTS)
+    paths = (p for held in found if not isinstance(held, Missing) for p in held)
+    names = (path.rpartition("/")[2].lower() for path in paths)
+    return sorted({re.sub(_TRIES, "", name) for name in names})
 
 
 def _menu(host: Reader) -> list[MenuItem] | Missing:
@@ -108,10 +145,10 @@ def _group(item: MenuItem) -> tuple[bool, bool, str, str]:
     return item.bad, not item.sort_key, item.sort_key, machine
 
 
-def _matches(pattern: str, name: str) -> bool:
+def _matches(pattern: str, name: str, whole: bool, ending: str) -> bool:
     from fnmatch import fnmatchcase
 
-    return fnmatchcase(name, pattern)
+    return fnmatchcase(name if whole else name.removesuffix(ending), pattern)
 
 
 def _compares_whole_names(host: Reader) -> bool:

@@ -12,11 +12,12 @@ from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
+from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE, KvmfrLine, kvmfr_lines
+from vfio_doctor.facts.kvmfr.rule_words import MODE, plain_name, qemu_group, rule_of
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.kvmfr.trial import opens_to_all, serves
 from vfio_doctor.facts.nixos import NIXOS_RULE, Generated
 from vfio_doctor.facts.qemu_user import QemuUser
-from vfio_doctor.facts.udev import ADMIN_FOLDER, UdevRules
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import is_system, is_too_late
 from vfio_doctor.parse.udev_rules import has_assignment, replace_value
@@ -27,18 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.udev import UdevFile
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
-    from vfio_doctor.parse.udev_rules import Rule
-
-RULE_FILE = f"{ADMIN_FOLDER}/70-kvmfr.rules"
-MODE = "0660"
-ACCESS = frozenset({"OWNER", "GROUP", "MODE"})
-NAME_SIGNS = frozenset("_.@-")
-# LOGIN_NAME_MAX of Linux, without the byte behind the name.
-LONGEST_NAME = 255
-
 
 # A person has a few; each costs a look at all of them.
 LINES_AT_MOST = 100
@@ -83,37 +74,6 @@ class Way(Enum):
     UACCESS = "uaccess"
     GROUP = "group"
     KEPT = "kept"
-
-
-class KvmfrLine(NamedTuple):
-    """A rule that names kvmfr, and the file that it stands in."""
-
-    file: UdevFile
-    rule: Rule
-
-    @property
-    def place(self) -> FilePlace:
-        """Return the place that findings about this rule have."""
-        return FilePlace(self.file.path, self.rule.last)
-
-    @property
-    def names_owner_in_etc(self) -> bool:
-        """Tell whether the user of this line can be replaced in place."""
-        return self.is_ours and has_assignment(self.rule.raw, "OWNER")
-
-    @property
-    def is_ours(self) -> bool:
-        """Tell whether the administrator may edit the file."""
-        return self.file.path.startswith(f"{ADMIN_FOLDER}/")
-
-    @property
-    def gives_access(self) -> bool:
-        """Tell whether it says who may open the node, or cannot be read."""
-        return bool(self.rule.problem) or any(
-            term.key in ACCESS or (term.key, term.value) == ("TAG", "uaccess")
-            for term in self.rule.terms
-            if not term.is_match
-        )
 
 
 class GoodKvmfrRule(NamedTuple):
@@ -190,16 +150,6 @@ class GoodKvmfrRule(NamedTuple):
             old = place.path
             return MOVE.filled(old=old, rule=rule, new=RULE_FILE, commands=COMMANDS)
         return WRITE.filled(rule=rule, new=RULE_FILE, commands=COMMANDS)
-
-
-def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
-    """Return every rule in force whose text names kvmfr."""
-    return tuple(
-        KvmfrLine(file, rule)
-        for file in facts[UdevRules].files
-        for rule in file.rules.lines
-        if KVMFR in rule.raw
-    )
 
 
 def _best_way(facts: Facts, lines: tuple[KvmfrLine, ...]) -> Way:
@@ -302,7 +252,7 @@ def _kept(
 
 def _group_or_none(facts: Facts) -> str:
     try:
-        return _qemu_group(facts)
+        return qemu_group(facts)
     except (MissingFact, CannotFix):
         return ""
 
@@ -330,7 +280,7 @@ def _late(facts: Facts) -> bool:
 
 def _by_owner(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
     """Replace the user inside the rules that name one."""
-    person, systemd = _plain(facts[HumanUser].name), facts[KvmfrRules].systemd
+    person, systemd = plain_name(facts[HumanUser].name), facts[KvmfrRules].systemd
     if systemd is not None and systemd.drops_people:
         raise CannotFix(
             say(
@@ -344,7 +294,7 @@ def _by_owner(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
         raise CannotFix(OWNER_UNSURE.filled(version=str(systemd)))
     owned = _owned(facts, lines)
     if not owned:
-        text = _rule(f'OWNER="{person}"', f'GROUP="{_qemu_group(facts)}"')
+        text = rule_of(f'OWNER="{person}"', f'GROUP="{qemu_group(facts)}"')
         return GoodKvmfrRule(Way.OWNER, text)
     edited = [(line, _with_owner(facts, line.rule.raw, person)) for line in owned]
     if _needs_group(facts):
@@ -363,7 +313,7 @@ def _with_group(
 ) -> list[tuple[KvmfrLine, str]]:
     """Return the other lines that decide about group and mode, corrected."""
     texts: dict[FilePlace, str] = {}
-    for key, value in (("GROUP", _qemu_group(facts)), ("MODE", MODE)):
+    for key, value in (("GROUP", qemu_group(facts)), ("MODE", MODE)):
         for line in _deciding(facts, lines, key):
             raw = texts.get(line.place, line.rule.raw)
             texts[line.place] = replace_value(raw, key, value)
@@ -376,7 +326,7 @@ def _with_owner(facts: Facts, raw: str, person: str) -> str:
     raw = replace_value(raw, "OWNER", person)
     if not _needs_group(facts):
         return raw
-    group = _qemu_group(facts)
+    group = qemu_group(facts)
     if has_assignment(raw, "GROUP"):
         raw = replace_value(raw, "GROUP", group)
     else:
@@ -387,7 +337,7 @@ def _with_owner(facts: Facts, raw: str, person: str) -> str:
 
 
 def _by_uaccess(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
-    group = _qemu_group(facts)
+    group = qemu_group(facts)
     good = [line for line in lines if _is_good(facts, line)]
     text = good[0].rule.raw if good else _by_tag(facts, group)
     return GoodKvmfrRule(Way.UACCESS, text)
@@ -410,7 +360,7 @@ def _is_good(facts: Facts, line: KvmfrLine) -> bool:
 
 
 def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
-    group = _qemu_group(facts)
+    group = qemu_group(facts)
     person = facts[HumanUser]
     known = facts[Accounts].group(group)
     if known is None or known.gid not in person.gids:
@@ -419,11 +369,11 @@ def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
                 "kvmfr-rule-join-group",
                 "{person} is not in the group {group}: run `sudo usermod -aG {group}"
                 " {person}`, log in again, then run --fix",
-                person=_plain(person.name),
+                person=plain_name(person.name),
                 group=group,
             )
         )
-    return GoodKvmfrRule(Way.GROUP, _rule(f'GROUP="{group}"'))
+    return GoodKvmfrRule(Way.GROUP, rule_of(f'GROUP="{group}"'))
 
 
 _MADE = {Way.OWNER: _by_owner, Way.UACCESS: _by_uaccess, Way.GROUP: _by_group}
@@ -435,65 +385,10 @@ def _by_tag(facts: Facts, group: str) -> str:
     others = facts[KvmfrAccess].others
     mine = [n for n, _ in facts[KvmfrRules].devices if n not in others]
     which = [f'KERNEL=="{"|".join(mine)}"'] if others else []
-    return _rule(*which, f'GROUP="{group}"') + ', TAG+="uaccess"'
+    return rule_of(*which, f'GROUP="{group}"') + ', TAG+="uaccess"'
 
 
 def _for_all(facts: Facts) -> str:
     """Return a rule for every kvmfr device, "" if none can be made."""
     group = _group_or_none(facts)
     return _by_tag(facts, group) if group else ""
-
-
-def _rule(*terms: str) -> str:
-    return ", ".join([f'SUBSYSTEM=="{KVMFR}"', *terms, f'MODE="{MODE}"'])
-
-
-def _plain(name: str) -> str:
-    """Return a name that means itself in a rule; refuse others.
-
-    udev puts values in for ``%`` and ``$``, a quote would end the value, and
-    digits alone are a uid, whatever account has them for a name.
-    """
-    means_more = name.isdigit() or len(name) > LONGEST_NAME
-    signs = frozenset(name) - NAME_SIGNS
-    plain = name.isascii() and signs and all(sign.isalnum() for sign in signs)
-    if means_more or not plain:
-        raise CannotFix(
-            say(
-                "kvmfr-rule-name-not-plain",
-                "'{name}' is not a name that may stand in a udev rule",
-                name=name,
-            )
-        )
-    return name
-
-
-def _qemu_group(facts: Facts) -> str:
-    """Return a group that lets QEMU in and that this systemd accepts.
-
-    Raises `CannotFix` if there is none; `MissingFact` without libvirt.
-    """
-    name = facts[KvmfrAccess].group or facts[QemuUser].group
-    accounts, systemd = facts[Accounts], facts[KvmfrRules].systemd
-    group = accounts.group(name)
-    if group is None:
-        raise CannotFix(
-            say(
-                "kvmfr-rule-qemu-group-unknown",
-                "QEMU's group '{group}' is in no account file of this host",
-                group=name,
-            )
-        )
-    if is_system(group.gid) or (systemd is not None and systemd.means_people_well):
-        return _plain(name)
-    kvm = accounts.group("kvm")
-    if facts[QemuUser].uid == facts[HumanUser].uid and kvm is not None:
-        return "kvm"
-    raise CannotFix(
-        say(
-            "kvmfr-rule-qemu-group-not-system",
-            "QEMU's group {group} is not a system group, and systemd does not take"
-            " such a group; add QEMU's account to the group kvm",
-            group=name,
-        )
-    )

@@ -10,6 +10,7 @@ from vfio_doctor.parse.udev_rules import Fault, FaultKind
 
 if TYPE_CHECKING:
     from vfio_doctor.model import Message
+    from vfio_doctor.parse.systemd_versions import Systemd
     from vfio_doctor.parse.udev_effects import Remark
 
 _OF_NAMES = {
@@ -71,6 +72,57 @@ def remark_reason(remark: Remark) -> Message:
     unknown = remark.kind is Oddity.UNKNOWN_NAME
     kind = Oddity.UNKNOWN_NAME if unknown else Oddity.NOT_SYSTEM
     return _OF_NAMES[kind, remark.key].filled(name=remark.value)
+
+
+def what_udev_does(systemd: Systemd | None, remark: Remark) -> Message:
+    """Return what this udev makes of a line, and why."""
+    reason = remark_reason(remark)
+    if remark.kind is Oddity.DEPRECATED:
+        return say(
+            "kvmfr-rule-deprecated",
+            "The udev rule gives the device to {name}. systemd {systemd} still does"
+            " that although {reason}; a coming version will not.",
+            name=remark.value,
+            systemd=str(systemd),
+            reason=reason,
+        )
+    if remark.kind is Oddity.DROPPED_OR_DEPRECATED:
+        return say(
+            "kvmfr-rule-dropped-or-deprecated",
+            "The udev rule gives the device to {name}, and {reason}. Early releases of"
+            " systemd {systemd} drop such a rule as a whole; later ones announce that"
+            " a coming version will. Which release this is cannot be told here.",
+            name=remark.value,
+            systemd=str(systemd),
+            reason=reason,
+        )
+    if not remark.dropped:
+        return say(
+            "kvmfr-rule-key-left-out",
+            "udev leaves {key} out of this rule: {reason}.",
+            key=remark.key,
+            reason=reason,
+        )
+    if systemd is None:
+        return say(
+            "kvmfr-rule-dropped", "udev drops the whole rule: {reason}.", reason=reason
+        )
+    return say(
+        "kvmfr-rule-dropped-by",
+        "udev (systemd {systemd}) drops the whole rule: {reason}.",
+        systemd=str(systemd),
+        reason=reason,
+    )
+
+
+def remark_unsure(remark: Remark) -> Message:
+    """Return that it is not known what udev makes of a line, as a clause."""
+    return say(
+        "kvmfr-rule-unsure",
+        "{place}: {reason}; what this host's udev makes of it is not known",
+        place=f"{remark.path}:{remark.line}",
+        reason=remark_reason(remark),
+    )
 
 
 def _of_syntax(fault: Fault) -> Message:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.kvmfr.good_rule import RULE_FILE
+from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
 from vfio_doctor.facts.libvirt.conf import DEVICE_LIST, QemuConf
 from vfio_doctor.facts.libvirt.daemons import LibvirtDaemons

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.accounts import Accounts, is_plain_name
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.libvirt.conf import QemuConf
-from vfio_doctor.facts.nixos import Generated
-from vfio_doctor.facts.qemu_user import USUAL, shown_account
+from vfio_doctor.facts.qemu_user import USUAL, said_account
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.value import NamedTuple
 
@@ -38,9 +37,7 @@ class QemuAccount(NamedTuple):
         file, accounts = facts[QemuConf], facts[Accounts]
         conf = file.conf
         known(file.text)
-        user = conf.text("user") or shown_account(conf)
-        if not user and facts[Generated].yes:
-            user = "root"
+        user = said_account(facts)
         group = conf.text("group")
         setting = conf.setting("user") or conf.setting("group")
         there = (

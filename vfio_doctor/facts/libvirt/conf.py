@@ -80,6 +80,11 @@ class QemuConf(NamedTuple):
         chosen = value if isinstance(value, tuple) else (str(value or ""),)
         return not any(chosen) or driver in chosen
 
+    @property
+    def confines_unasked(self) -> bool:
+        """Tell whether VMs are confined that do not ask for it."""
+        return self.conf.values.get("security_default_confined") not in (0, "0")
+
 
 class DeviceList(NamedTuple):
     """The device nodes that a VM of the system instance may have.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.kvmfr.names import KVMFR
+from vfio_doctor.facts.libvirt.daemons import DAEMONS
 from vfio_doctor.facts.modules import KernelMessages
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
@@ -139,12 +140,13 @@ class AppArmor(NamedTuple):
 def _confines(host: Reader) -> bool:
     """Tell whether libvirt confines VMs: only if its daemon has a profile itself.
 
-    (security_apparmor.c, use_apparmor). Only root sees which ones are loaded; who
-    does not is taken to have one.
+    (security_apparmor.c, use_apparmor). Only root sees which ones are loaded; where
+    that is not seen, it is taken to have one unless that was switched off.
     """
     loaded = read_text(host, LOADED, 1 << 20)
     if isinstance(loaded, Missing):
-        return True
+        off = (host.lstat(f"{FOLDER}/disable/usr.sbin.{name}") for name in DAEMONS)
+        return all(isinstance(link, Missing) for link in off)
     return any(DAEMON_PROFILE.match(line) for line in loaded.splitlines())
 
 

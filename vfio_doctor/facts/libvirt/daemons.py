@@ -169,7 +169,14 @@ def _is_enabled(host: Reader, unit: str) -> bool:
         for folder in (*UNITS, OLD_UNITS)
         for target in TARGETS
     ]
-    return _any_there(links)
+    return _any_there(links) or any(_wanted_by(host, unit))
+
+
+def _wanted_by(host: Reader, unit: str) -> Iterator[bool]:
+    """Yield whether another target or unit starts it, as graphical.target may."""
+    for kind in ("wants", "requires"):
+        found = host.glob(f"{ADMIN_UNITS}/*.{kind}/{unit}")
+        yield not isinstance(found, Missing) and bool(found)
 
 
 def _any_there(stats: list[Stat | Missing]) -> bool:

@@ -130,7 +130,7 @@ def binding(bdf: str, facts: Facts) -> Binding:
         raise CannotFix(why)
     _refuse_built_in(card, facts)
     made = _by_ids(card, facts)
-    twins = tuple(_twins(card, facts, made.arguments))
+    twins = tuple(twins_of(card, facts, made.arguments))
     if twins:
         made = _by_address(card, twins, facts)
     elif made.early:
@@ -164,7 +164,7 @@ def _by_ids(card: Card, facts: Facts) -> Binding:
         if not facts[ImageTool].ships_vfio:
             raise CannotFix(NOT_IN_IMAGE.filled(ids=words))
         return Binding(card, (*arguments, EARLY), (), False)
-    return Binding(card, arguments, _softdeps(card), True)
+    return Binding(card, arguments, softdeps(card), True)
 
 
 def _refuse_own_command(facts: Facts) -> None:
@@ -179,7 +179,8 @@ def _refuse_own_command(facts: Facts) -> None:
             raise CannotFix(said)
 
 
-def _softdeps(card: Card) -> tuple[str, ...]:
+def softdeps(card: Card) -> tuple[str, ...]:
+    """Return the lines that have vfio-pci come before the card's drivers."""
     drivers = [one.driver for one in card.functions if one.driver and not held(one)]
     modules = dict.fromkeys(map(module_of, drivers))
     return tuple(f"softdep {module} pre: vfio-pci" for module in modules)
@@ -208,7 +209,7 @@ def _following(facts: Facts) -> CommandLine:
     return facts[KernelCmdline].line if isinstance(line, Missing) else line
 
 
-def _twins(
+def twins_of(
     card: Card, facts: Facts, arguments: Pairs
 ) -> Iterator[tuple[PciDevice, str]]:
     """Yield the devices of the host's that these ids take too, and the ids.
@@ -263,7 +264,7 @@ def _by_address(
     items = dict.fromkeys(item for _, item in twins if item in given)
     gone = tuple((IDS, item) for item in items)
     arguments = tuple((BIND, bdf) for bdf in card.addresses)
-    return Binding(card, arguments, (INSTALL, *_softdeps(card)), True, gone)
+    return Binding(card, arguments, (INSTALL, *softdeps(card)), True, gone)
 
 
 def _refuse_if_set(made: Binding, facts: Facts) -> None:

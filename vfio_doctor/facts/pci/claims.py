@@ -11,7 +11,7 @@ from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Kind, Missing, Why, read_text
+from vfio_doctor.host.reader import UNSAID, Kind, Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.pci import is_address, is_vfio_driver, overridden
@@ -227,7 +227,7 @@ class Said:
         """Return an answer; note it if it may hide something."""
         if not isinstance(answer, Missing):
             return answer
-        if answer.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+        if answer.why not in UNSAID:
             self.unread.append(answer)
         return nothing
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.keyboards import keyboards
-from vfio_doctor.facts.pci.nets import route_cards
+from vfio_doctor.facts.pci.nets import route_cards, usb_cards
 from vfio_doctor.facts.pci.screens import screens
 from vfio_doctor.facts.pci.storage import mounted
 from vfio_doctor.host.reader import Missing
@@ -62,7 +62,7 @@ class HostNeeds(NamedTuple):
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
         disks = mounted(host)
         found = (
-            *_displays(host, own),
+            *_displays(host, own, facts.options.headless),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
             *_controllers(host, own),
@@ -74,18 +74,18 @@ class HostNeeds(NamedTuple):
         return tuple(need for need in self.needs if need.bdf == bdf)
 
 
-def _displays(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
+def _displays(host: Reader, own: list[PciDevice], headless: bool) -> Iterator[Need]:
     cards = [device for device in own if device.is_display]
     driven = [card for card in cards if card.driver]
     seen = screens(host, [card.bdf for card in cards])
     for card in cards:
-        if card.boot_vga is True:
+        if card.boot_vga is True and not headless:
             yield Need(card.bdf, BOOT_SCREEN)
         elif card.bdf in seen.lit:
             yield Need(card.bdf, SCREEN)
         elif card.driver and card.bdf in seen.may_be_lit:
             yield Need(card.bdf, MAY_SHOW, sure=False)
-        elif driven == [card]:
+        elif driven == [card] and not headless:
             yield Need(card.bdf, LAST, sure=False)
 
 
@@ -105,6 +105,7 @@ def _is_storage(device: PciDevice) -> bool:
 
 def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
     found = route_cards(host)
+    by_usb = frozenset() if found.told else usb_cards(host)
     for device in own:
         if device.bdf in found.cards:
             yield Need(device.bdf, ROUTE)
@@ -113,6 +114,8 @@ def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
                 yield Need(device.bdf, MAY_CARRY, sure=False)
             if not found.told:
                 yield Need(device.bdf, MAY_ROUTE, sure=False)
+        elif device.bdf in by_usb:
+            yield Need(device.bdf, MAY_ROUTE, sure=False)
 
 
 def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:

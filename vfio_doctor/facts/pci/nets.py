@@ -43,6 +43,17 @@ def route_cards(host: Reader) -> RouteCards:
     )
 
 
+def usb_cards(host: Reader) -> frozenset[str]:
+    """Return the USB controllers that a network adapter hangs on."""
+    names = host.list(NETS)
+    links = (
+        host.readlink(f"{NETS}/{name}")
+        for name in (() if isinstance(names, Missing) else names)
+    )
+    found = (x for x in links if isinstance(x, str) and "/usb" in x)
+    return frozenset(filter(None, map(last_address, found)))
+
+
 def _defaults(text: str) -> Iterator[str]:
     for line in text.splitlines()[1:]:
         words = line.split()

@@ -8,14 +8,49 @@ from vfio_doctor.facts.pci.claims import ClaimKind
 from vfio_doctor.facts.pci.devices import DEVICES
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 # What the kernel shows if no driver is named.
 NOTHING = ("", "(null)")
+
+# What makes a writer of driver_override run, by where it stands.
+HAVE_EFFECT = {
+    "/etc/driverctl.d/": say(
+        "vfio-not-bound-run-driverctl",
+        "Run `sudo driverctl set-override {bdf} vfio-pci`; if there is no such program,"
+        " install driverctl, which reads that file at boot.",
+    ),
+    "/etc/initramfs-tools/": say(
+        "vfio-not-bound-run-init-top",
+        "Make the script executable (`sudo chmod 755 {source}`), run `sudo"
+        " update-initramfs -u -k all`, and reboot.",
+    ),
+    "/etc/initcpio/": say(
+        "vfio-not-bound-run-hook",
+        "Name the hook among HOOKS in /etc/mkinitcpio.conf, run `sudo mkinitcpio -P`,"
+        " and reboot.",
+    ),
+    "/etc/udev/": say(
+        "vfio-not-bound-run-rule",
+        "See what the rule does: `sudo udevadm test /sys/bus/pci/devices/{bdf}`.",
+    ),
+    "/etc/sysfs.": say(
+        "vfio-not-bound-run-sysfsutils",
+        "Install sysfsutils, which reads that file at boot.",
+    ),
+    "/boot/config/": say(
+        "vfio-not-bound-run-unraid",
+        "Unraid reads that file when it boots: reboot. If that does not bind it, look"
+        " at the log of Tools > System Devices (/var/log/vfio-pci).",
+    ),
+}
+WRITERS = tuple(HAVE_EFFECT)
 
 
 class EmptyOverrides(NamedTuple):
@@ -37,3 +72,15 @@ class EmptyOverrides(NamedTuple):
 def _is_empty(host: Reader, bdf: str) -> bool:
     text = read_text(host, f"{DEVICES}/{bdf}/driver_override")
     return not isinstance(text, Missing) and text.strip() in NOTHING
+
+
+def have_effect(path: str, bdf: str) -> Message | None:
+    """Return what makes the writer of driver_override run, None for another file."""
+    for start, cure in HAVE_EFFECT.items():
+        if path.startswith(start):
+            named = {"bdf": bdf, "source": path}
+            named = {
+                k: text for k, text in named.items() if f"{{{k}}}" in cure.template
+            }
+            return cure.filled(**named)
+    return None

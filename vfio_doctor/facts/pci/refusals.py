@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.iommu import Iommu
+from vfio_doctor.facts.pci.ahead import not_ahead
 from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
 from vfio_doctor.facts.pci.claims import ClaimKind
 from vfio_doctor.facts.pci.devices import PciDevices, members
@@ -84,14 +85,17 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     """Yield every reason, the worst first; raise `MissingFact` for what is unknown."""
     first = card.functions[0].bdf
     yield from _board(card)
-    if not facts[Iommu].on:
+    on = facts[Iommu].on
+    if not on and not facts.options.ahead:
         yield NO_IOMMU.filled(device=first)
         return
     yield from _virtual(card, facts)
     yield from _displays(card, facts)
     yield from _needs(card, facts[HostNeeds])
+    if not on:
+        yield from not_ahead(card, facts)
     for one in card.functions:
-        if one.group is None:
+        if one.group is None and on:
             yield NO_GROUP.filled(device=one.bdf)
     yield from _groups(card, facts)
     yield from _regions(card, facts)
@@ -117,7 +121,7 @@ def _displays(card: Card, facts: Facts) -> Iterator[Message]:
         and (facts[HostNeeds].of(one.bdf) or not _goes(one, wanted))
     ]
     for one in own:
-        if not left:
+        if not left and not facts.options.headless:
             yield ONLY_DISPLAY.filled(device=one.bdf)
         if isinstance(one.boot_vga, Missing):
             raise missing_fact(one.boot_vga)

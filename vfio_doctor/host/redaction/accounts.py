@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
 
 FIRST_PERSON = 1000
+# Debian gives its own accounts numbers from here on (libvirt-qemu: 64055).
+OF_SYSTEM = range(61184, 65536)
 FILES = ("/etc/passwd", "/usr/lib/passwd")
 SEATS = "/run/systemd/seats/"
 RULE_ENDINGS = (".rules", ".rule", ".conf")
@@ -54,7 +56,9 @@ def people(capture: Capture) -> frozenset[str]:
     return frozenset(
         line.name
         for line in found
-        if line.uid >= FIRST_PERSON and line.name != "nobody"
+        if line.uid >= FIRST_PERSON
+        and line.uid not in OF_SYSTEM
+        and line.name != "nobody"
     )
 
 

@@ -100,6 +100,7 @@ _ITEM_WORDS = listed(
     """
 )
 _SEPARATED = re.compile(r"[^,:;=@/+.()|]+|[,:;=@/+.()|]")
+_IDS = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}")
 _DISK_HEADS = ("UUID", "PARTUUID", "LABEL", "PARTLABEL", "ID", "ZFS", "luks")
 # How kstrtobool reads a value: by its first letters only.
 _BOOLEAN = re.compile(r"(?i)on|of|[ytnf10]")
@@ -162,12 +163,21 @@ def bare(text: str, names: Names) -> str:
     plain = cmdline.plain(text)
     if text in FLAGS or plain in FLAGS or is_parameter(text):
         return text
+    # The rest of a list of ids that a blank has cut off.
+    if all(_IDS.fullmatch(item) for item in text.split(",") if item):
+        return text
     return names.hidden(text)
 
 
 def key(text: str, names: Names) -> str:
     """Return a parameter's name: known, or hidden."""
-    return text if text in FLAGS or is_parameter(text) else names.hidden(text)
+    if text in FLAGS or is_parameter(text):
+        return text
+    # Whose parameter it is may be told, if the module is one of this field's.
+    module, dot, rest = text.partition(".")
+    if dot and module.replace("-", "_") in FIELD:
+        return f"{module}.{names.hidden(rest)}"
+    return names.hidden(text)
 
 
 def is_parameter(text: str) -> bool:

@@ -157,7 +157,8 @@ def _other(line: str, parts: tuple[str, ...], opens: bool) -> str:
         return "} {" if opens else "}"
     if opens:
         return "function {"
-    known = [name for name in ("next_entry", "saved_entry") if name in line]
+    told = ("next_entry", "saved_entry", "blscfg")
+    known = [name for name in told if name in line]
     return " ".join((GONE, *known))
 
 

@@ -19,9 +19,10 @@ _APPARMOR = listed(
 _LOADED = re.compile(
     r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \((?:enforce|complain|kill|unconfined)\)"
 )
-_RECORDS = listed(
+RECORDS = listed(
     "open mknod getattr file_mmap file_perm read write map ioctl create"
     " svirt_t svirt_tcg_t virtd_t virtqemud_t device_t svirt_image_t svirt_tmpfs_t"
+    " default_t memory_device_t fixed_disk_device_t user_home_t"
     " kvmfr_device_t vfio_device_t kvm_device_t tmpfs_t unlabeled_t user_tmp_t"
 )
 
@@ -48,7 +49,7 @@ def _apparmor_line(line: str, names: Names) -> str:
 
 def record(found: Denial, names: Names) -> str:
     """Return a record written anew from what was read in it."""
-    what = " ".join(scrub.word(word, names, _RECORDS) for word in found.what.split())
+    what = " ".join(scrub.word(word, names, RECORDS) for word in found.what.split())
     if found.driver == "apparmor":
         prefix, dash, rest = found.subject.partition("-")
         profile = f"{scrub.word(prefix, names)}{dash}{scrub.word(rest, names)}"
@@ -57,7 +58,7 @@ def record(found: Denial, names: Names) -> str:
             f' name="{found.path}"'
         )
     source, target = (
-        scrub.word(type_, names, _RECORDS) for type_ in (found.subject, found.target)
+        scrub.word(type_, names, RECORDS) for type_ in (found.subject, found.target)
     )
     place = ' dev="tmpfs"' if found.in_private else ""
     return (

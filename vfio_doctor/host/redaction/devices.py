@@ -11,6 +11,7 @@ from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.host.redaction.programs import missing
 from vfio_doctor.host.redaction.public import is_module
+from vfio_doctor.parse.pci import is_vfio_driver
 from vfio_doctor.parse.pci_config import skeleton
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _in_parts(text: str, names: Names) -> str:
 
 
 def _driver(text: str, names: Names) -> str:
+    if is_vfio_driver(text) and not is_module(text):
+        return "vfio-pci"
     return text if is_module(text) else names.name("module", text)
 
 

@@ -176,10 +176,10 @@ ROWS = (
             "/sys/class/drm/*/modes",
             "/sys/kernel/iommu_groups/*",
             "/sys/kernel/mm/hugepages/*",
-            "/sys/class/iommu/*/intel-iommu/*",
         ),
         systems.words,
     ),
+    Row(("/sys/class/iommu/*/intel-iommu/*",), kernel_files.capability),
     Row(
         ("/sys/class/drm/*/status", "/sys/class/drm/*/enabled"),
         passthrough.connector,
@@ -256,7 +256,16 @@ ROWS = (
     ),
     Row(
         (
+            "/etc/initramfs-tools/hooks/*",
+            "/etc/initcpio/install/*",
+            "/usr/lib/dracut/modules.d/*/module-setup.sh",
+        ),
+        passthrough.image_hook,
+    ),
+    Row(
+        (
             "/etc/initramfs-tools/scripts/*",
+            "/etc/libvirt/hooks/*",
             "/etc/initcpio/hooks/*",
             "/usr/*bin/*vfio*",
             "/*bin/*vfio*",
@@ -284,6 +293,8 @@ ROWS = (
     Row(("/etc/apparmor.d/*",), confinement.apparmor),
     Row(("/sys/kernel/security/apparmor/profiles",), confinement.profiles),
 )
+# What modprobe.d runs in place of loading a module, wherever that lies.
+_SCRIPT = Row((), passthrough.script)
 _ACCOUNTS = {
     "/etc/passwd": accounts.passwd,
     "/usr/lib/passwd": accounts.passwd,
@@ -302,6 +313,8 @@ def file(path: str, data: bytes, names: Names, need: Needed) -> bytes | None:
     if path in _ACCOUNTS:
         return _coded(data, lambda text: _ACCOUNTS[path](text, names, need))
     row = next((row for pattern, row in _COMPILED if pattern.match(path)), None)
+    if row is None and path in names.scripts:
+        row = _SCRIPT
     if row is None:
         return None
     if row.binary is not None:

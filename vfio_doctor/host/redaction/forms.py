@@ -70,6 +70,9 @@ def part(text: str, names: Names, kind: str = "name") -> str:
     """Return one run of letters and digits, hidden unless it is known."""
     if public.is_word(text) or _PLAIN.fullmatch(text) or _DEVICE.fullmatch(text):
         return text
+    number, word = text[:2], text[2:]
+    if number.isdigit() and word.isalpha() and public.is_word(word):
+        return text
     return names.name(kind, text)
 
 

@@ -193,3 +193,9 @@ def firmware_variable(data: bytes, names: Names) -> bytes:
 def switch(data: bytes, names: Names) -> bytes:
     """Return a variable of one byte behind its attributes."""
     return data if len(data) <= 5 else data[:5] + bytes(1)
+
+
+def capability(text: str, names: Names) -> str:
+    """Return a register of an IOMMU unit: what the chipset can do."""
+    known = re.fullmatch(r"\s*(?:0x)?[0-9a-f]{1,16}\s*|\d{1,3}:\d{1,3}\s*", text)
+    return text if known else forms.in_parts(text, names)

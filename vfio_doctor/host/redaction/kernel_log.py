@@ -20,6 +20,14 @@ _WANTED = re.compile(
     r"|hugepages|mdev|version magic|unknown symbol|disagrees|parameter|nvidia|nvrm"
     r"|nouveau|static_size_mb"
 )
+# Of these more than words counts: signs, and the number behind them.
+_WHOLE = (
+    ": unknown header type 7f",
+    ": vfio_bar_restore: reset recovery",
+    "PCIe Bus Error: severity=Uncorrect",
+    ": RLIMIT_MEMLOCK (",
+)
+_ENDING = re.compile(r"(?:ed|able) \(Fatal\)|\d{1,15}\) exceeded")
 _COMMAND_LINE = "ommand line: "
 OWN = re.compile(r"# vfio-doctor: (?:truncated, )?\d{1,9} (?:bytes|lines) left out.*")
 
@@ -51,6 +59,18 @@ def _line(text: str, names: Names) -> str:
     if denied:
         return confinement.record(denied, names)
     head, found, rest = text.partition(_COMMAND_LINE)
-    if not found:
-        return scrub.log_line(text, names)
-    return scrub.log_line(head + found, names) + arguments.line(rest, names)
+    if found:
+        return scrub.log_line(head + found, names) + arguments.line(rest, names)
+    return _around(text, names)
+
+
+def _around(text: str, names: Names) -> str:
+    """Return a line with what a conclusion is drawn from as the kernel wrote it."""
+    for told in _TELLING:
+        head, found, rest = text.partition(told)
+        if found and told in _WHOLE:
+            ending = _ENDING.match(rest)
+            end = ending.group() if ending else ""
+            tail = scrub.words(rest[len(end) :], names)
+            return scrub.log_line(head, names) + told + end + tail
+    return scrub.log_line(text, names)

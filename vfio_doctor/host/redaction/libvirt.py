@@ -302,14 +302,14 @@ def _element_text(element: str, body: str, names: Names) -> str:
 
 _QEMU_KEYS = listed(
     "id mem-path size share memdev driver host bus addr x-vga multifunction bar"
-    " qom-type prealloc romfile rombar guest-reset"
+    " qom-type prealloc romfile rombar guest-reset evdev"
 )
 _SIZE = re.compile(r"\d{1,12}[bkmgtBKMGT]?")
 _QEMU_WORDS = listed(
     "-object -device -cpu -machine -global -set memory-backend-file ivshmem-plain"
     " ivshmem-doorbell vfio-pci host on off looking-glass pcie.0 yes no true false"
     " ivshmem shmmem-shmem0 shmem0 memory-backend-memfd -hv-evmcs invtsc=on"
-    " pcie-root-port"
+    " pcie-root-port input-linux"
 )
 
 
@@ -365,7 +365,7 @@ def _qemu_item(item: str, names: Names) -> str:
     shown = key if key in _QEMU_KEYS else names.hidden(key)
     if value in _QEMU_WORDS or _is_size(key, value) or re.fullmatch(forms.BDF, value):
         return f"{shown}={value}"
-    if key == "mem-path" and value.startswith("/"):
+    if key in ("mem-path", "evdev") and value.startswith("/"):
         return f"{shown}={path(value, names)}"
     return f"{shown}={names.hidden(value)}"
 
@@ -376,7 +376,8 @@ def client_configuration(text: str, names: Names) -> str:
 
 
 _CLIENT_KEYS = listed(
-    "shmFile shmfile renderer allowDMA framePollInterval cursorPollInterval fullScreen"
+    "shmFile shmfile shmDevice shmdevice renderer allowDMA framePollInterval"
+    " cursorPollInterval fullScreen"
     " size width height maximize borderless vsync enable noScreensaver"
 )
 
@@ -385,8 +386,10 @@ def _client_line(line: str, names: Names) -> str:
     body = line.strip()
     if not body or body[0] in "#;":
         return forms.comment(body, body[0]) if body else ""
-    if re.fullmatch(r"\[(?:app|win|input|spice|audio|wayland|egl|opengl)\]", body):
+    if re.fullmatch(r"\[(?:app|lgmp|win|input|spice|audio|wayland|egl|opengl)\]", body):
         return body
+    if body.startswith("["):
+        return "[]"  # it ends the section before
     key, equals, value = (part.strip() for part in body.partition("="))
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import arguments, forms, scrub
 from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.host.redaction.public_modules import FIELD, PARAMETERS
 from vfio_doctor.parse.modprobe import module_name
@@ -21,6 +22,7 @@ _PROGRAMS = listed(
     "/bin/true /bin/false /usr/bin/true /usr/bin/false true false : /sbin/modprobe"
     " modprobe /usr/sbin/modprobe /sbin/rmmod rmmod"
 )
+_SWITCHES = ("-i", "--ignore-install", "-r", "-q", "-a", "{", "}", "")
 _LISTS = frozenset(("pre:", "post:"))
 _RUN = re.compile(r"[ \t]+|(?:[^\s\"]|\"[^\"\n]*(?:\"|(?=\n)|$))+|.", re.DOTALL)
 
@@ -74,14 +76,26 @@ def _word(text: str, place: int, first: str, subject: str, names: Names) -> str:
         return option(module_name(subject), text, names)
     if first in ("softdep", "weakdep") and text in _LISTS:
         return text
-    if first in ("install", "remove") and (text in _PROGRAMS or scrub.is_script(text)):
-        return text
+    if first in ("install", "remove"):
+        return _command(text, names)
     return module(text, names)
+
+
+def _command(text: str, names: Names) -> str:
+    """Return a word of a command: a program, the script of the host's own, a module."""
+    plain = text.rstrip(";&|")
+    if plain != text:
+        return (_command(plain, names) if plain else "") + text[len(plain) :]
+    if text in _PROGRAMS or text in _SWITCHES or scrub.is_script(text):
+        return text
+    return path(text, names) if text.startswith("/") else module(text, names)
 
 
 def _subject(text: str, first: str, names: Names) -> str:
     if first == "alias" and not is_module(text):
         return _alias(text, names)
+    if first == "options" and "=" in text:
+        return _free(text, names)
     return module(text, names) if first in _DIRECTIVES else _free(text, names)
 
 
@@ -160,8 +174,6 @@ def index(text: str, names: Names) -> str:
 
 
 def _indexed(line: str, names: Names) -> str:
-    from vfio_doctor.host.redaction.paths import path
-
     head, colon, rest = line.partition(":")
     needs = " ".join(path(word, names) for word in rest.split())
     return f"{path(head, names)}{colon}{' ' if needs else ''}{needs}"
@@ -177,7 +189,9 @@ def _loaded(line: str, names: Names) -> str:
     if not line.strip():
         return line
     users = ",".join(_user(name, names) for name in words[3].split(",") if name)
-    return f"{module(words[0], names)} 0 0 {users or '-'} Live 0x0"
+    # Whether anybody uses it, not how many.
+    used = int(words[2].strip("0") != "" and words[2].isdigit())
+    return f"{module(words[0], names)} 0 {used} {users or '-'} Live 0x0"
 
 
 def _user(text: str, names: Names) -> str:

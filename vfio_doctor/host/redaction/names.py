@@ -58,6 +58,7 @@ class Names:
         self._left_out: dict[str, int] = {}
         self.redacted_before = text is not None
         self.files: dict[str, str] = {}
+        self.scripts: frozenset[str] = frozenset()
         self.people: frozenset[str] = frozenset()
         self._start(text or "")
 

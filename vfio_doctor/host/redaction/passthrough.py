@@ -33,6 +33,8 @@ _CAPABILITIES = listed(
     SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
     """
 )
+# What reserves huge pages is told by its name, wherever it stands.
+_RESERVES = "nr_hugepages"
 # Settings of a VM of Proxmox VE's, and what they may say.
 _PVE = {
     "memory": re.compile(r"(?:current=)?\d{1,8}"),
@@ -95,8 +97,24 @@ def script(text: str, names: Names) -> str:
     ]
     if loads_itself(text):
         kept.append("modprobe -i vfio-pci")
+    live = [line for line in lines if not line.lstrip().startswith(("#", ";"))]
+    if any(_RESERVES in line for line in live):
+        kept.append(f"echo {_RESERVES}")
     names.leave_out("line of a script", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *kept))
+
+
+def image_hook(text: str, names: Names) -> str:
+    """Return what puts files into an initramfs: which scripts, and which modules."""
+    return "".join(f"{_hook_line(line, names)}\n" for line in text.splitlines())
+
+
+def _hook_line(line: str, names: Names) -> str:
+    if line.lstrip().startswith("#"):
+        return "#"
+    words = (word.strip("\"';") for word in line.split())
+    known = (word for word in words if is_module(word) or word in names.scripts)
+    return " ".join(scrub.word(word, names) for word in known)
 
 
 def connector(text: str, names: Names) -> str:

@@ -80,6 +80,9 @@ d0 d1 d2 d3hot specific af flr cxl append sriov totalvfs numvfs bak orig rpmsave
 snapshot ttys userfaultfd vcs vcsa vcsu vda arbiter ports fbdev fuse uhid uinput uvc
 vhci udmabuf ntsync select pop reuse logind resolved kb by-id by-path by-uuid by-label
 driverctl sysfs overcommit nr free libvirtd sock socket sockets service virtqemud wants
+initcpio audit noiommu uuids template targeted mls minimum cil hll pp pm cxl setup.sh
+swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl
+fabrics ata controllers nvme-subsystem
 swaps leds capslock numlock scrolllock slaves subsystem bond lan wan lower ctl fabrics
 ata controllers nvme-subsystem doctor
 """

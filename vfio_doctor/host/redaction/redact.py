@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Missing, Stat, Why
-from vfio_doctor.host.redaction import accounts, devices, formats, paths, programs
+from vfio_doctor.host.redaction import (
+    accounts,
+    devices,
+    formats,
+    paths,
+    programs,
+    selinux,
+)
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.value import NamedTuple
 
@@ -41,12 +48,23 @@ def redact(capture: Capture) -> Redaction:
     names = Names("\n".join(_texts(capture)) if before else None)
     need = accounts.needed(capture)
     names.people = accounts.people(capture)
+    names.scripts = frozenset(_scripts(capture))
     for text in _passwd(capture):
         accounts.passwd(text, names, need)
     paths.order_files(_paths(capture), names)
     names.forget_counts()
     made = _redacted(capture, names, need)
     return Redaction(made, names.counts(), names.left_out())
+
+
+def _scripts(capture: Capture) -> Iterator[str]:
+    """Yield the programs that modprobe.d runs in place of loading vfio-pci."""
+    for path, data in capture.files.items():
+        if "/modprobe.d/" in path and isinstance(data, bytes) and b"install" in data:
+            for line in data.decode("utf-8", "surrogateescape").splitlines():
+                words = line.split()
+                if words[:1] == ["install"] and "vfio" in "".join(words[1:2]):
+                    yield "".join(words[2:3]).rstrip(";")
 
 
 def _passwd(capture: Capture) -> Iterator[str]:
@@ -158,23 +176,9 @@ def _stat(
         user=names.account(value.user),
         group=names.group(value.group),
         target=paths.path(value.target, names),
-        label=_label(value.label, names),
+        label=selinux.label(value.label, names),
         mtime=ranks[value.mtime],
     )
-
-
-def _label(text: str, names: Names) -> str:
-    """Return an SELinux label: what a policy names, levels and all."""
-    return ":".join(_label_part(part, names) for part in text.split(":"))
-
-
-def _label_part(text: str, names: Names) -> str:
-    from vfio_doctor.host.redaction.scrub import is_known
-
-    stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
-    plain = stem.replace("_", "-")
-    known = is_known(plain) or text in ("s0", "s0-s0", "c0.c1023", "unconfined_u")
-    return text if known else names.hidden(text)
 
 
 def _list(

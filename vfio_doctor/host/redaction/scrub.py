@@ -31,6 +31,8 @@ _SCRIPT = re.compile(
     r"/(?:usr/)?(?:local/)?s?bin/"
     r"(?=[^/]{0,40}vfio)(?:vfio|pci|override|bind|driver|gpu|script|sh|[-_.]){1,9}"
 )
+# Of the kernel's drivers/vfio/vfio_iommu_type1.c.
+_FUNCTIONS = ("vfio_pin_pages_remote", "vfio_pin_page_external", "vfio_pin_pages")
 _TIME = re.compile(r"(?:<\d{1,3}>)?\s*\[\s*\d{1,9}\.\d{6}\]")
 
 
@@ -62,6 +64,8 @@ def _plain(text: str, names: Names) -> str:
 def is_known(text: str) -> bool:
     """Tell whether a word is on a list, a module, a number or an address."""
     plain = text.lower()
+    if plain in _FUNCTIONS:
+        return True
     if is_script(text):
         return True
     if is_word(text) or plain in _OF_LOGS or is_module(text) or _KNOWN.fullmatch(text):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import arguments, forms, scrub
 from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.host.redaction.public_modules import PARAMETERS
 from vfio_doctor.parse import shell_assignment as shell
@@ -51,8 +52,8 @@ _VALUES = listed(
     auto text base udev systemd autodetect microcode modconf kms keyboard keymap
     sd-vconsole consolefont block filesystems fsck encrypt lvm2 resume zstd gzip lz4
     xz part_gpt part_msdos luks cryptodisk lvm enforcing permissive disabled
-    targeted mls minimum vfio kvmfr plymouth crypt dm rootfs-block ostree 1024x768
-    1920x1080 /etc/modprobe.d/kvmfr.conf /etc/modprobe.d/vfio.conf
+    targeted mls minimum default strict vfio kvmfr plymouth crypt dm rootfs-block
+    ostree 1024x768 1920x1080 /etc/modprobe.d/kvmfr.conf /etc/modprobe.d/vfio.conf
     """
 )
 _WORD = re.compile(r"""[^\s"'`;|&()<>{}$=\\#,+]+""")
@@ -155,6 +156,8 @@ def _word(text: str, known: bool, parameter: bool, names: Names) -> str:
     plain = text.rstrip("+")
     if plain in _KEYWORDS or plain in _VARIABLES or plain in ARGUMENTS:
         return text
+    if plain in names.scripts:
+        return path(text, names)
     if (
         plain in PARAMETERS
         or is_module(plain)

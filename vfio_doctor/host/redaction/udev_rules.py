@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import forms, paths, scrub
+from vfio_doctor.host.redaction import forms, paths, scrub, selinux
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import WORDS, is_module
 from vfio_doctor.parse.udev_effects import value_matches
@@ -44,7 +44,7 @@ _ATTRIBUTES = listed(
     SYSTEMD_ALIAS SEQNUM vendor device class subsystem_vendor subsystem_device
     driver_override power/control power/runtime_status dev uevent boot_vga
     reset_method file program builtin db cmdline parent arch virt enable idVendor
-    idProduct removable
+    idProduct removable selinux smack
     """
 )
 _PIECES = re.compile(
@@ -140,6 +140,8 @@ def _value(term: Term, names: Names) -> str:
         return names.account(text) if key == "OWNER" else names.group(text)
     if key == "MODE":
         return text if _MODE.fullmatch(text) else _substituted(text, names)
+    if key.removesuffix("{}") == "SECLABEL":
+        return selinux.label(text, names)
     if key in ("LABEL", "GOTO"):
         return names.name("label", text)
     if key in ("TAG", "TAGS") and _is_public(text):

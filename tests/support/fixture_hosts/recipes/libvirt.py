@@ -168,8 +168,14 @@ PASSED = debian.AMD.but(
     conf("", "libvirt-qemu"),
     Parts(stats={"/dev/vfio/vfio": hosts.CHAR_NODE}),
 )
+CLIENT = "/home/alice/.config/looking-glass/client.ini"
 HOSTS = (
     MODULAR,
+    MODULAR.but(
+        "bluefin-vm-client-elsewhere",
+        "F86: the client still opens the memory of before kvmfr",
+        file(CLIENT, "[app]\nshmFile=/dev/shm/looking-glass\n"),
+    ),
     MONOLITHIC,
     OWN_MEMORY,
     MODULAR.but(

@@ -269,10 +269,30 @@ def recorded(bdf: str, ids: str, group: int) -> Parts:
     return file(RECORD, f"{held.line}\n")
 
 
+def log(line: str) -> Parts:
+    """Return a kernel log of one line."""
+    text = f"[    3.112233] {line}\n"
+    return Parts(commands={("dmesg",): CommandResult(("dmesg",), 0, text, "")})
+
+
+GUEST = "0000:08:00.0"
 REFUSED = (
-    "[    3.112233] igc 0000:06:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT"
-    " domain=0x0010 address=0xfff00000 flags=0x0020]\n"
+    "igc 0000:06:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0010"
+    " address=0xfff00000 flags=0x0020]"
 )
+TAKEN = f"vfio-pci {GUEST}: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]"
+NO_ROOM = f"pci {GUEST}: BAR 1: failed to assign [mem size 0x400000000 64bit pref]"
+UNKNOWN = (
+    'Unknown kernel command line parameters "pcie_acs_override=downstream", will be'
+    " passed to user space."
+)
+VMD_DRIVE = """
+0d:00.0 144d:a80a 010802 nvme         -
+"""
+SECOND_DRIVE = """
+0d:00.0 144d:a80a 010802 nvme         42
+"""
+ACS = "quiet vfio-pci.ids=10de:2482,10de:228b pcie_acs_override=downstream"
 HOSTS = (
     *RESETS,
     AMD.but(
@@ -300,7 +320,27 @@ HOSTS = (
     AMD.but(
         "vfio-network-card-refused",
         "N10: the network card fails since the IOMMU is on",
-        Parts(commands={("dmesg",): CommandResult(("dmesg",), 0, REFUSED, "")}),
+        log(REFUSED),
+    ),
+    AMD.but(
+        "vfio-drive-without-group",
+        "F11: a drive that has no group of its own",
+        pci(VMD_DRIVE, True, ""),
+        vm("0d:00.0"),
+    ),
+    AMD.but("vfio-memory-taken", "F23: the boot framebuffer holds it", log(TAKEN)),
+    AMD.but("vfio-no-room", "F15: no decoding above 4 GiB", log(NO_ROOM)),
+    AMD.but(
+        "vfio-acs-override-unknown",
+        "F09: a guide for a patched kernel, on Debian's",
+        *with_arguments(f"{ACS} {MSRS}"),
+        log(UNKNOWN),
+    ),
+    AMD.but(
+        "vfio-acs-override-patched",
+        "F09: the same on a kernel with the patch",
+        *with_arguments(f"{ACS} {MSRS}"),
+        log("Warning: PCIe ACS overrides enabled"),
     ),
     AMD.but(
         "vfio-vm-with-huge-pages",
@@ -322,6 +362,18 @@ HOSTS = (
         "vfio-ids-good",
         "the card's ids on the command line",
         *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),
+    ),
+    AMD.but(
+        "vfio-ids-twice",
+        "K6: a second list for a network card, which leaves the drive to the host",
+        *with_arguments(f"quiet vfio-pci.ids=144d:a80a vfio-pci.ids=10de:2482 {MSRS}"),
+        pci(SECOND_DRIVE, True, ""),
+    ),
+    AMD.but(
+        "vfio-ids-twice-the-same",
+        "an argument that says what the file says, and more",
+        *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),
+        file("/etc/modprobe.d/v.conf", "options vfio-pci ids=10de:2482\n"),
     ),
     AMD.but(
         "vfio-ids-bus-address",

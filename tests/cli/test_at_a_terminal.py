@@ -1,0 +1,102 @@
+"""setup and teardown at a real terminal: safe defaults, and Ctrl-C changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support import engine_trees as trees
+from support import played_images
+from support.at_terminal import SETUP, TEARDOWN, host
+from support.terminal import CTRL_C, ENTER, started
+from support.unbound_card import CARD
+
+pytestmark = pytest.mark.runs("python", "sh")
+WHICH, DO_IT, OTHERS = "Which one", "Do this? [y/N]:", "guides left, too? [y/N]:"
+Keys = tuple[tuple[str, bytes], ...]
+Things = dict[str, trees.Thing]
+
+
+def things(root: Path) -> Things:
+    found = trees.snapshot(root).items()
+    left_out = (*played_images.NOT_COMPARED, "run", "var")
+    return {path: thing for path, thing in found if not path.startswith(left_out)}
+
+
+def typed(what: str, folder: Path, keys: Keys) -> tuple[int, str, list[str]]:
+    """Answer each prompt; return the status, what was shown, and too wide lines."""
+    words = ("support.at_terminal", what, str(folder))
+    with started(*words) as (terminal, program):
+        for prompt, answer in keys:
+            terminal.until(prompt)
+            terminal.type(answer)
+        terminal.rest()
+        return program.wait(), terminal.shown, terminal.wide
+
+
+@pytest.fixture(name="before", scope="module")
+def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
+    found = {}
+    for what in (SETUP, TEARDOWN):
+        root = tmp_path_factory.mktemp(what)
+        host(what, root)
+        found[what] = things(root)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("what", "keys", "status"),
+    [
+        (SETUP, ((WHICH, CTRL_C),), 130),
+        (SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_C)), 130),
+        (SETUP, ((WHICH, b"1\n"), (DO_IT, ENTER)), None),
+        # No number is taken for one.
+        (
+            SETUP,
+            ((WHICH, ENTER), (WHICH, b"99\n"), (WHICH, b"y\n"), (WHICH, CTRL_C)),
+            130,
+        ),
+        (TEARDOWN, ((OTHERS, CTRL_C),), 130),
+        (TEARDOWN, ((OTHERS, ENTER), (DO_IT, CTRL_C)), 130),
+        (TEARDOWN, ((OTHERS, ENTER), (DO_IT, ENTER)), 0),
+        (TEARDOWN, ((OTHERS, b"y\n"), (DO_IT, ENTER)), 0),
+    ],
+)
+def test_who_does_not_say_yes_changes_nothing(
+    tmp_path: Path,
+    before: dict[str, Things],
+    what: str,
+    keys: Keys,
+    status: int | None,
+) -> None:
+    ended, shown, wide = typed(what, tmp_path, keys)
+    assert things(tmp_path) == before[what]
+    assert "Nothing was changed." in shown
+    assert wide == []
+    assert status in (None, ended)
+    assert "Traceback" not in shown
+
+
+def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
+    keys = ((WHICH, b"2\n"), (DO_IT, b"y\n"))
+    ended, shown, wide = typed(SETUP, tmp_path, keys)
+    assert ended == 0
+    assert wide == []
+    rows = [line for line in shown.splitlines() if line.startswith("  2. ")]
+    assert rows[0].startswith(f"  2. {CARD} + ")
+    assert "resolved after reboot" in shown
+    grub = (tmp_path / "etc/default/grub").read_text()
+    assert "vfio-pci.ids=10de:2482,10de:228b" in grub
+
+
+@pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])
+def test_what_others_left_is_asked_for_apart(
+    tmp_path: Path, answer: bytes, theirs: bool
+) -> None:
+    keys = ((OTHERS, answer), (DO_IT, b"y\n"))
+    ended, shown, wide = typed(TEARDOWN, tmp_path, keys)
+    assert ended == 0, shown
+    assert wide == []
+    assert not (tmp_path / "etc/modprobe.d/vfio-doctor.conf").exists()
+    assert (tmp_path / "etc/modprobe.d/vfio.conf").exists() is theirs

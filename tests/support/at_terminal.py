@@ -1,0 +1,62 @@
+"""Run setup or teardown on a played machine, at the terminal that is stdin.
+
+    python -m support.at_terminal setup|teardown FOLDER
+
+The terminal becomes the controlling one, so that Ctrl-C reaches the program.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import termios
+from pathlib import Path
+
+import click
+
+from support import played_images
+from support import played_machine as played
+from support.fixture_hosts.parts import Parts
+from support.fixture_hosts.recipes.leftovers import QUICKPASSTHROUGH
+from support.played_place import place
+from support.unbound_card import unbound
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.place import Place
+from vfio_doctor.app.setup_passthrough import passthrough
+from vfio_doctor.commands.teardown import Wanted, tear_down
+from vfio_doctor.facts.pci.binding import BINDING_FILE
+
+SETUP, TEARDOWN = "setup", "teardown"
+OURS = Parts({BINDING_FILE: "softdep nouveau pre: vfio-pci\n"})
+
+
+def host(what: str, root: Path) -> played.PlayedHost:
+    """Return the machine: bare, or set up by us and by quickpassthrough."""
+    if what == SETUP:
+        made = played_images.host_in(root, unbound(ids=""))
+    else:
+        text = QUICKPASSTHROUGH.files["/etc/modprobe.d/vfio.conf"]
+        theirs = Parts({"/etc/modprobe.d/vfio.conf": text})
+        made = played_images.host_in(root, unbound(OURS, theirs))
+    played.update_grub(root, ("update-grub",))
+    made.moved()
+    return made
+
+
+def main(what: str, root: Path) -> int:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    seen = place(host(what, root))
+    real = Place()
+    there = seen._replace(is_terminal=real.is_terminal, ask=real.ask)
+    try:
+        if what == SETUP:
+            return passthrough(Chosen(fix=True), there)
+        return tear_down(Wanted(passthrough=True), Chosen(), there)
+    except click.exceptions.Exit as left:
+        return left.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,97 @@
+"""Another udev than this machine's as oracle, in a root of its own.
+
+``VFIO_DOCTOR_UDEV_ROOT`` names the root, as made by
+``mmdebstrap --variant=minbase --include=udev sid FOLDER``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from support.udev_made import Told
+
+VARIABLE = "VFIO_DOCTOR_UDEV_ROOT"
+# In a mount namespace of its own: what the rules do stays in there.
+SCRIPT = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -t proc none "$1/proc"
+mount --rbind /sys "$1/sys"
+for folder in dev run tmp usr/lib/udev/rules.d; do
+    mount -t tmpfs none "$1/$folder"
+done
+mkdir -p "$1/run/udev" "$1/etc/udev/rules.d"
+mount -t tmpfs none "$1/etc/udev/rules.d"
+cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
+for file in "$2"/made/*; do
+    cp "$file" "$1/etc/udev/rules.d/10-made.rules"
+    rm -rf "$1/run/udev/data"
+    chown 0:0 "$1/dev/null"
+    chmod 666 "$1/dev/null"
+    chroot "$1" udevadm test --action=add /sys/class/mem/null \\
+        >"$2/told/${file##*/}" 2>&1 || :
+done
+"""
+
+
+def root() -> str:
+    """The root with another udev, "" if this machine has none."""
+    named = os.environ.get(VARIABLE, "")
+    return named if Path(named, "usr/bin/udevadm").exists() and named else ""
+
+
+def version() -> str:
+    """What that udev says of itself."""
+    argv = ["chroot", root(), "udevadm", "--version"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout
+
+
+def accounts(name: str) -> dict[str, int]:
+    """Names and numbers of the root's ``passwd`` or ``group``."""
+    lines = Path(root(), "etc", name).read_text().splitlines()
+    parts = (line.split(":") for line in lines)
+    return {part[0]: int(part[2]) for part in parts}
+
+
+def tell(files: dict[int, str], where: Path) -> dict[int, Told]:
+    """Have that udev apply each file alone; return what it did."""
+    for folder in ("made", "told"):
+        (where / folder).mkdir()
+    for seed, text in files.items():
+        (where / "made" / str(seed)).write_text(text)
+    argv = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", root(), str(where)]
+    environment = {
+        "SYSTEMD_LOG_LEVEL": "info",
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    subprocess.run(argv, check=True, env=environment)  # noqa: S603
+    return {seed: _told((where / "told" / str(seed)).read_text()) for seed in files}
+
+
+def _told(log: str) -> Told:
+    tail = log.partition("Device path:\n")[2]
+    mode = _number(r"Device node permission:\n  (\d+)\n", tail, 0o666, 8) & 0o777
+    return Told(
+        _number(r"owner user:\n  .*\(uid=(\d+)\)", tail, 0),
+        _number(r"owner group:\n  .*\(gid=(\d+)\)", tail, 0),
+        mode,
+        _words(r"(?m)^  CURRENT_TAGS=(.*)$", tail, ":"),
+        _words(r"(?m)^  DEVLINKS=(.*)$", tail),
+        log,
+    )
+
+
+def _number(pattern: str, text: str, otherwise: int, base: int = 10) -> int:
+    found = re.search(pattern, text)
+    return int(found[1], base) if found else otherwise
+
+
+def _words(pattern: str, text: str, between: str | None = None) -> frozenset[str]:
+    found = re.search(pattern, text)
+    words = found[1].split(between) if found else []
+    return frozenset(word.removeprefix("/dev/") for word in words if word)

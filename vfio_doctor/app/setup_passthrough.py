@@ -1,0 +1,329 @@
+"""``vfio-doctor setup passthrough``: a card is chosen, and bound in one plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vfio_doctor.app.options import Failure
+from vfio_doctor.diagnosis.judge import NOT_BOUND
+from vfio_doctor.messages import say
+from vfio_doctor.model import Message, Status
+from vfio_doctor.places import DevicePlace
+from vfio_doctor.report.untrusted import clean
+
+if TYPE_CHECKING:
+    from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.diagnosis import Diagnosed
+    from vfio_doctor.app.place import Place
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.table import DeviceRow
+    from vfio_doctor.facts.set_up_files import SetUpFiles
+    from vfio_doctor.model import CheckResult
+
+IN_FIRMWARE = "iommu-firmware-off"
+MSRS = "kvm-msrs-not-ignored"
+SWITCHES = ("iommu-disabled-by-argument", "iommu-off")
+UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
+# What a set-up repairs: other faults of the host are not its business.
+CONCERNED = (
+    IN_FIRMWARE,
+    "iommu-disabled-by-argument",
+    "iommu-off",
+    "kvm-reports-ignored-msrs",
+    NOT_BOUND,
+)
+CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
+CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
+WHICH = say(
+    "setup-which", "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
+)
+KEPT = say("setup-kept", "What has to stay with the host:")
+KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
+NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
+NAME_ONE = say(
+    "setup-name-one",
+    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
+    "what may be given away.",
+)
+NO_GROUPS = say(
+    "setup-no-groups",
+    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
+    "what to do; or name the device (--device), which is bound along with it if that "
+    "is safe.",
+)
+STAYS = say(
+    "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
+)
+NOT_YET = say(
+    "setup-not-yet",
+    "Not bound yet: {devices}. After the reboot, run {command} again.",
+)
+NOT_YET_SINCE = say(
+    "setup-not-yet-since",
+    "Not bound yet: {devices}, since {why}. After the reboot, run {command} again.",
+)
+AHEAD = say(
+    "setup-ahead",
+    "The IOMMU is off until the reboot, so whether {devices} has a group that a VM can "
+    "get is not known yet: `sudo vfio-doctor verify` and `vfio-doctor` say so then.",
+)
+FIRMWARE = say(
+    "setup-firmware", "Nothing was changed: {what} {advice} Then run this again."
+)
+HEADLESS = say(
+    "setup-headless",
+    "If this is a host that needs no screen, such as a server, add --headless.",
+)
+THREE_D = say(
+    "setup-3d-controller",
+    "{device} is a 3D controller without a display output of its own: the VM shows its "
+    "picture by Looking Glass with a virtual display, or over the network.",
+)
+# Reasons that are none on a host without a screen.
+SCREENS = ("bind-only-display", "need-boot-screen", "need-screen-last")
+# Reasons that no IOMMU changes: the first run says them, and plans nothing.
+FOR_GOOD = (
+    "bind-bridge",
+    "bind-infrastructure",
+    "bind-is-virtual",
+    "bind-makes-virtual",
+    "bind-needed",
+    "bind-only-display",
+)
+A_BRIDGE = say(
+    "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
+)
+NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
+BOUND = say(
+    "setup-bound",
+    "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
+)
+
+
+def passthrough(chosen: Chosen, place: Place) -> int:
+    """Let a device be chosen, plan, ask, bind; return the exit status."""
+    from vfio_doctor.app import repair
+    from vfio_doctor.app.refused_here import refuse_here
+    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.facts.base import MissingFact
+
+    try:
+        refuse_here(chosen, place)
+        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        chosen = chosen._replace(
+            devices=devices, bind=True, risky=True, select=_concerned(chosen)
+        )
+        done = place.look(chosen)
+        _tell_if_bound(done.facts)
+        _stop_for_firmware(done)
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
+    result = _of(done, NOT_BOUND)
+    told = _refuse(done, result)
+    if told is not None:
+        raise Failure(str(told), 1)
+    after = None
+    if result.status is Status.BLOCKED:
+        chosen, after = _with_iommu(chosen, place, done)
+    _warn(done.facts)
+    status = repair.run(chosen, place)
+    if after is not None:
+        to_stderr(after)
+    return status
+
+
+def _concerned(chosen: Chosen) -> tuple[str, ...]:
+    """Return what is repaired; that KVM ignores MSRs only if it is asked for."""
+    return (*CONCERNED, MSRS) if chosen.ignore_msrs else CONCERNED
+
+
+def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
+    """Return the set-up as files of an image; raise Failure if a card stays."""
+    from vfio_doctor.app.refused_here import refuse_here
+    from vfio_doctor.facts.base import CannotFix, MissingFact
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+    from vfio_doctor.facts.set_up_files import of_passthrough
+
+    try:
+        refuse_here(chosen, place)
+        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        chosen = chosen._replace(devices=devices, bind=True, ahead=True)
+        facts = place.look(chosen._replace(select=(NOT_BOUND,))).facts
+        _tell_if_bound(facts)
+        found = facts[WantedDevices].devices
+        asked = [one.device.bdf for one in found if ClaimKind.SETUP in one.kinds]
+        return of_passthrough(tuple(asked), facts)
+    except CannotFix as why:
+        told = STAYS.filled(device=" ".join(chosen.devices), why=why.message)
+        raise Failure(_hinted(told, why.message), 1) from why
+    except MissingFact as missing:
+        raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
+
+
+def _of(done: Diagnosed, check: str) -> CheckResult:
+    return next(r for r in done.report.checks if r.id == check)
+
+
+def _stop_for_firmware(done: Diagnosed) -> None:
+    """Raise Failure with the board's menu if the firmware keeps the IOMMU off."""
+    for diagnosis in _of(done, IN_FIRMWARE).diagnoses:
+        found = diagnosis.finding
+        said = FIRMWARE.filled(what=found.message, advice=found.advice or "")
+        raise Failure(str(said), 1)
+
+
+def _with_iommu(
+    chosen: Chosen, place: Place, done: Diagnosed
+) -> tuple[Chosen, Message]:
+    """Return how to go on while the IOMMU is off, and what to say at the end.
+
+    The card is bound along with what switches the IOMMU on, unless only groups can
+    tell whether that is right: then binding takes a second run.
+    """
+    switched = any(
+        d.fix is not None and d.fix.cannot is None
+        for check in SWITCHES
+        for d in _of(done, check).diagnoses
+    )
+    if not switched:
+        return chosen, _again(chosen)
+    ahead = chosen._replace(ahead=True)
+    result = _of(place.look(ahead), NOT_BOUND)
+    offers = [d.fix for d in result.diagnoses if d.fix is not None]
+    reasons = [fix.cannot for fix in offers if fix.cannot is not None]
+    for why in reasons:
+        if why.id in FOR_GOOD:
+            told = STAYS.filled(device=" ".join(chosen.devices), why=why)
+            raise Failure(_hinted(told, why), 1)
+    if reasons or not offers:
+        return chosen, _again(chosen, next(iter(reasons), None))
+    return ahead, AHEAD.filled(devices=chosen.devices)
+
+
+def _again(chosen: Chosen, why: Message | None = None) -> Message:
+    """Return that a second run is needed, and which."""
+    from vfio_doctor.app.program import each
+
+    words = " ".join(each("--device", chosen.devices))
+    command = f"`sudo vfio-doctor setup passthrough {words}`"
+    if why is None:
+        return NOT_YET.filled(devices=chosen.devices, command=command)
+    return NOT_YET_SINCE.filled(devices=chosen.devices, command=command, why=why)
+
+
+def _hinted(told: Message, why: Message) -> str:
+    """Return a refusal; of a screen, with the option for hosts that need none."""
+    whys = (why, *(value for _, value in why.params if isinstance(value, Message)))
+    shows = any(each.id in SCREENS for each in whys)
+    return f"{told}. {HEADLESS}" if shows else str(told)
+
+
+def _warn(facts: Facts) -> None:
+    """Say of a 3D controller that it has no display output."""
+    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    for one in facts[WantedDevices].devices:
+        if ClaimKind.SETUP in one.kinds and one.device.class_.startswith("0302"):
+            to_stderr(THREE_D.filled(device=one.device.bdf))
+
+
+def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
+    """Return why a named card is not bound, before anything is planned."""
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    for diagnosis in result.diagnoses:
+        place, fix = diagnosis.finding.place, diagnosis.fix
+        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
+            continue
+        one = done.facts[WantedDevices].of(place.address)
+        if one is not None and ClaimKind.SETUP in one.kinds:
+            told = STAYS.filled(device=place.address, why=fix.cannot)
+            return _hinted(told, fix.cannot)
+    return None
+
+
+def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
+    """Show what may be given away and what not, and ask. Raises UsageError."""
+    from vfio_doctor.app.place import answered
+
+    if not place.is_terminal():
+        raise click.UsageError(str(NAME_ONE))
+    cards = _cards(facts)
+    if all(row.device.group is None for rows in cards for row in rows):
+        raise Failure(str(NO_GROUPS), 1)
+    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
+    click.echo(str(CHOICES), err=True)
+    for number, rows in enumerate(free, 1):
+        what = rows[0].name or rows[0].kind
+        line = CHOICE.filled(devices=_named(rows), what=what, verdict=_free(rows))
+        _tell(clean(line), f"{number:>3}. ")
+    click.echo(str(KEPT), err=True)
+    for rows in cards:
+        if rows not in free:
+            held = next(r for r in rows if r.verdict.free is False)
+            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
+            _tell(clean(line), " " * 5)
+    if not free:
+        raise Failure(str(NONE_FREE), 1)
+    with answered():
+        number = click.prompt(str(WHICH), type=click.IntRange(1, len(free)), err=True)
+    return tuple(row.device.bdf for row in free[number - 1])
+
+
+def _free(rows: list[DeviceRow]) -> Message:
+    """Return why a card is free; its own functions go with it anyway."""
+    from vfio_doctor.facts.pci.verdict import FREE, TOGETHER
+
+    words, own = rows[0].verdict.words, {row.device.bdf for row in rows}
+    others = dict(words.params).get("others", ())
+    alone = isinstance(others, tuple) and own.issuperset(map(str, others))
+    return FREE if words.id == TOGETHER.id and alone else words
+
+
+def _tell(line: str, first: str) -> None:
+    """Show one of the cards; what does not fit is indented below it."""
+    from vfio_doctor.app.repair_machine import on_stderr
+
+    for each in on_stderr(line, first, " " * 7):
+        click.echo(each, err=True)
+
+
+def _cards(facts: Facts) -> list[list[DeviceRow]]:
+    """Return the functions that a person would give away, a list for each card."""
+    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
+    from vfio_doctor.facts.pci.table import DeviceTable
+    from vfio_doctor.parse.pci import slot
+
+    cards: dict[str, list[DeviceRow]] = {}
+    for row in facts[DeviceTable].rows:
+        if not (is_bridge(row.device) or is_infrastructure(row.device)):
+            cards.setdefault(slot(row.device.bdf), []).append(row)
+    return list(cards.values())
+
+
+def _named(rows: list[DeviceRow]) -> str:
+    return " + ".join(row.device.bdf for row in rows)
+
+
+def _tell_if_bound(facts: Facts) -> None:
+    """Say that a named device is bound already; raise Failure if there is none."""
+    from vfio_doctor.facts.pci.chipset import is_bridge
+    from vfio_doctor.facts.pci.claims import ClaimKind
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    wanted = facts[WantedDevices]
+    for claim in wanted.lost:
+        if claim.kind is ClaimKind.SETUP:
+            raise Failure(str(NO_SUCH.filled(device=claim.word)), 2)
+    for one in wanted.devices:
+        if ClaimKind.SETUP in one.kinds and is_bridge(one.device):
+            raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
+        others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
+        if ClaimKind.SETUP in one.kinds and one.held and others:
+            click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)

@@ -1,0 +1,77 @@
+"""Which shared memory Looking Glass's client opens, as its settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.kvmfr.intent import CLIENT_CONFIG, OWN_CLIENT_CONFIGS
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.host.reader import Reader
+
+# Newer clients have the second, and take the first as well.
+OPTIONS = (("app", "shmfile"), ("lgmp", "shmdevice"))
+LARGEST = 1 << 16
+
+
+class ClientSetting(NamedTuple):
+    """A line that says which memory the client opens."""
+
+    path: str
+    line: int
+    raw: str
+    device: str
+
+
+class ClientSettings(NamedTuple):
+    """The setting that counts, None if no file has one.
+
+    ``unread`` are files that may have one that counts instead.
+    """
+
+    setting: ClientSetting | None
+    unread: tuple[Missing, ...] = ()
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ClientSettings:
+        """Read the system's file and the person's; the last one that says it counts."""
+        setting, unread = None, []
+        for path in _files(facts):
+            text = read_text(host, path, LARGEST)
+            if isinstance(text, str):
+                setting = next(reversed(settings(path, text)), setting)
+            elif text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+                unread.append(text)
+        return cls(setting, tuple(unread))
+
+
+def _files(facts: Facts) -> Iterator[str]:
+    yield CLIENT_CONFIG
+    try:
+        user = facts[Accounts].user(facts[HumanUser].name)
+    except MissingFact:
+        return
+    if user is not None and user.home.startswith("/"):
+        # The client reads the folder of settings last.
+        for name in reversed(OWN_CLIENT_CONFIGS):
+            yield f"{user.home.rstrip('/')}/{name}"
+
+
+def settings(path: str, text: str) -> list[ClientSetting]:
+    """Return the lines of an INI file that name the memory."""
+    section, found = "", []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1].strip().lower()
+        key, equals, value = line.partition("=")
+        if equals and (section, key.strip().lower()) in OPTIONS and value.strip():
+            found.append(ClientSetting(path, number, line, value.strip()))
+    return found
