@@ -18,6 +18,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-host-dma-refused', "The IOMMU has refused a device of the host's", 'INFO', ()),
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
+    ('vfio-ids-overridden', 'A list of ids for vfio-pci is overridden by a later one', 'WARNING', ()),
     ('vfio-kernel-regression', 'The kernel is known for a fault at passthrough', 'INFO', ()),
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
     ('vfio-memory-taken', 'The memory of a device for a VM is taken', 'WARNING', ()),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import SYSFS, function, result, whole
+from vfio_doctor.checks.vfio.lists import VfioIdsOverridden
 from vfio_doctor.checks.vfio.module import (
     VfioModuleBlacklisted,
     VfioSettingUnread,
@@ -107,3 +109,42 @@ def test_a_file_that_nothing_reads_asks_for_the_rules() -> None:
     stray = host(file("/etc/modprobe.d/vfio.txt", IDS))
     assert "vfio" not in unwanted(Facts(stray), ())
     assert "vfio" in unwanted(Facts(host()), ())
+
+
+NVME = function("0000:09:00.0", "144d:a80a", "010802", "nvme", 2)
+MOUNTED = file("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n")
+SDA = {"/sys/class/block/sda1": hosts.link("../../devices/pci0000:00/0000:00:17.0/x")}
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "advice"),
+    [
+        ("vfio-pci.ids=144d:a80a vfio-pci.ids=10de:2482", "", "10de:2482,144d:a80a"),
+        ("vfio-pci.ids=10de:2482", "options vfio-pci ids=144d:a80a\n", "one list"),
+        ("vfio-pci.ids=10de:2482,144d:a80a", "options vfio-pci ids=144d:a80a\n", ""),
+        ("vfio-pci.ids=1234:5678 vfio-pci.ids=10de:2482", "", ""),
+        ("vfio-pci.ids=10de:2482", "", ""),
+    ],
+    ids=["two arguments", "a file", "in both", "no such device", "one list"],
+)
+def test_the_last_list_counts(words: str, text: str, advice: str) -> None:
+    conf = (file("/etc/modprobe.d/v.conf", text),) if text else ()
+    line = file("/proc/cmdline", f"quiet {words}\n")
+    drive = Parts(stats=dict(SDA))
+    found = result(host(NVME, MOUNTED, drive, line, *conf), VfioIdsOverridden)
+    said = [str(d.finding.advice) for d in found.diagnoses]
+    assert len(said) == bool(advice)
+    assert all(advice in each for each in said)
+
+
+def test_what_the_host_needs_is_not_to_be_joined() -> None:
+    line = "quiet vfio-pci.ids=144d:a80a vfio-pci.ids=10de:2482\n"
+    root = file("/proc/mounts", "/dev/nvme0n1p1 / ext4 rw 0 0\n")
+    drive = "../../devices/pci0000:00/0000:09:00.0/nvme/nvme0/nvme0n1/nvme0n1p1"
+    link = Parts(stats={"/sys/class/block/nvme0n1p1": hosts.link(drive)})
+    found = result(
+        host(NVME, root, link, file("/proc/cmdline", line)), VfioIdsOverridden
+    )
+    (one,) = found.diagnoses
+    assert "the host may need 0000:09:00.0" in str(one.finding.advice)
+    assert "one list" not in str(one.finding.advice)

@@ -41,7 +41,7 @@ VFIO_RULES = (
     *("memory-limit", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
     *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
-    *("memory-taken", "no-group", "no-room"),
+    *("ids-overridden", "memory-taken", "no-group", "no-room"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"
 RIGHT: dict[str, list[str]] = {

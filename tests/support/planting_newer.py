@@ -111,6 +111,10 @@ MORE_FILES: dict[str, str] = {
     "/{}/swapfile file 1 0 -2\n/dev/{} partition {} 0 -2\n",
     "/proc/net/route": _ROUTES,
     "/etc/pve/qemu-server/100.conf": _PROXMOX,
+    "/var/lib/vfio-doctor/groups": (
+        "0000:01:00.0 10de:2482 7 0000:01:00.0,{}\n0000:01:00.1 {} 7 -\n"
+        "{} 10de:2482 {} -\n"
+    ),
     "/boot/config/vfio-pci.cfg": "BIND={}|{} 0000:01:00.0|{}\n{}={}\n",
     "/etc/systemd/system/libvirtd.service.d/{}.conf": _UNIT,
     "/etc/systemd/system/{}.service": _UNIT,
@@ -139,12 +143,12 @@ MORE_FILES: dict[str, str] = {
     "/sys/class/drm/card0-DP-1/status": "{}\n",
     "/sys/kernel/iommu_groups/7/type": "{}\n",
     "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "{}\n",
-    "/sys/class/iommu/dmar0/intel-iommu/ecap": "{}\n",
+    # A plain number is the register's.
+    "/sys/class/iommu/dmar0/intel-iommu/ecap": "{} of {}\n",
     "/sys/class/kvmfr/kvmfr0/dev": "{}\n",
     "/lib/modules/6.1.0/pkgbase": "{}\n",
     "/lib/modules/6.1.0/modules.builtin": "kernel/{}/kvm.ko\nkernel/{}.ko\n",
     "/etc/hostname": "{}\n",
-    "/var/lib/vfio-doctor/groups.json": '{"{}": ["{}", "{}"]}\n',
 }
 MORE_STATS = (
     *("/sys/class/block/{}", "/sys/class/net/{}", "/sys/class/leds/{}::capslock"),

@@ -22,6 +22,7 @@ PACKAGES = {
     "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
+    "systemd-analyze": "systemd",
     "udevadm": "udev",
     "umockdev-run": "umockdev",
     "unshare": "util-linux",

@@ -16,16 +16,30 @@ REBOOT = "reboot-pending"
 # What the live reader calls itself.
 THIS_HOST = "this host"
 HERE = say("source-this-host", "this host")
-NEXT_FIX = say(
-    "closing-next-fix",
-    "Next: `sudo vfio-doctor --fix` shows what it would do, and asks before it changes "
-    "anything.",
-)
-NEXT_THERE = say(
-    "closing-next-fix-there",
-    "Next, on the captured host: `sudo vfio-doctor --fix` shows what it would do, and "
-    "asks before it changes anything.",
-)
+NEXT_FIX = {
+    Applicability.SAFE: say(
+        "closing-next-fix",
+        "Next: `sudo vfio-doctor --fix` shows what it would do, and asks before it "
+        "changes anything.",
+    ),
+    Applicability.RISKY: say(
+        "closing-next-fix-risky",
+        "Next: `sudo vfio-doctor --fix --risky` shows what it would do and what may be "
+        "lost, and asks before it changes anything.",
+    ),
+}
+NEXT_THERE = {
+    Applicability.SAFE: say(
+        "closing-next-fix-there",
+        "Next, on the captured host: `sudo vfio-doctor --fix` shows what it would do, "
+        "and asks before it changes anything.",
+    ),
+    Applicability.RISKY: say(
+        "closing-next-fix-risky-there",
+        "Next, on the captured host: `sudo vfio-doctor --fix --risky` shows what it "
+        "would do and what may be lost, and asks before it changes anything.",
+    ),
+}
 # Why a repair cannot be made: it was made, or somebody else did it.
 SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already", "bind-set-already")
 # The advice of `reboot-pending` that names the command of this host.
@@ -111,11 +125,21 @@ def next_command(report: Report) -> Message | None:
     steps = [s for s in next_steps(report) if s.id not in (EXPLAIN.id, AGAIN.id)]
     # What the firmware withholds comes first.
     firmware = bool(steps) and steps[0].id == FIRMWARE.id
-    if not firmware and any(
-        _made(diagnosis, Applicability.SAFE) for diagnosis in found
-    ):
-        return NEXT_THERE if there else NEXT_FIX
-    return say("closing-next", "Next: {step}", step=steps[0]) if steps else None
+    worst = max((d.severity for d in found), default=Severity.INFO)
+    kind = _first_repair([d for d in found if d.severity is worst])
+    # Repairs are said before what is by hand, which may be all that matters.
+    others = [s for s in steps if not s.id.startswith("next-fix")]
+    if kind is None and not (others and worst > Severity.INFO):
+        kind = _first_repair(found)
+    if kind is not None and not firmware:
+        return (NEXT_THERE if there else NEXT_FIX)[kind]
+    return say("closing-next", "Next: {step}", step=others[0]) if others else None
+
+
+def _first_repair(found: list[Diagnosis]) -> Applicability | None:
+    """Return which repair to name first; None if none of these is repaired here."""
+    kinds = (Applicability.SAFE, Applicability.RISKY)
+    return next((kind for kind in kinds if any(_made(d, kind) for d in found)), None)
 
 
 def next_steps(report: Report) -> list[Message]:

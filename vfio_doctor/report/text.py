@@ -443,7 +443,12 @@ def reasons_of(report: Report, status: Status) -> dict[Message | None, list[str]
 
 
 def _unwanted(report: Report, page: Page) -> None:
-    """Say once that no device is meant for a VM: its checks then say nothing."""
+    """Say once that no device is meant for a VM: its checks then say nothing.
+
+    Where one of them says something all the same, somebody does mean one.
+    """
+    if any(r.id.startswith("vfio-") and r.diagnoses for r in report.checks):
+        return
     for result in report.checks:
         if result.reason is not None and result.reason.id == NO_DEVICE:
             page.gap()

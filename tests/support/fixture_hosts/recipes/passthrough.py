@@ -289,6 +289,9 @@ UNKNOWN = (
 VMD_DRIVE = """
 0d:00.0 144d:a80a 010802 nvme         -
 """
+SECOND_DRIVE = """
+0d:00.0 144d:a80a 010802 nvme         42
+"""
 ACS = "quiet vfio-pci.ids=10de:2482,10de:228b pcie_acs_override=downstream"
 HOSTS = (
     *RESETS,
@@ -359,6 +362,18 @@ HOSTS = (
         "vfio-ids-good",
         "the card's ids on the command line",
         *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),
+    ),
+    AMD.but(
+        "vfio-ids-twice",
+        "K6: a second list for a network card, which leaves the drive to the host",
+        *with_arguments(f"quiet vfio-pci.ids=144d:a80a vfio-pci.ids=10de:2482 {MSRS}"),
+        pci(SECOND_DRIVE, True, ""),
+    ),
+    AMD.but(
+        "vfio-ids-twice-the-same",
+        "an argument that says what the file says, and more",
+        *with_arguments(f"quiet vfio-pci.ids=10de:2482,10de:228b {MSRS}"),
+        file("/etc/modprobe.d/v.conf", "options vfio-pci ids=10de:2482\n"),
     ),
     AMD.but(
         "vfio-ids-bus-address",

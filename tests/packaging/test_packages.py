@@ -1,0 +1,118 @@
+"""Packages name one version, the files that are there, and options that exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import click
+import pytest
+
+from vfio_doctor.app.chosen import FORMATS
+from vfio_doctor.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGING = ROOT / "packaging"
+UBLUE = PACKAGING / "ublue"
+JUST = Path(sys.executable).parent / "just"
+
+
+def settings() -> ConfigParser:
+    held = ConfigParser()
+    held.read(ROOT / "setup.cfg")
+    return held
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [
+        ("debian/changelog", r"^vfio-doctor \(([\d.]+)\)"),
+        ("rpm/vfio-doctor.spec", r"^Version:\s+(\S+)$"),
+        ("rpm/vfio-doctor.spec", r"> - ([\d.]+)-1$"),
+        ("arch/PKGBUILD", r"^pkgver=(\S+)$"),
+    ],
+)
+def test_one_version(file: str, pattern: str) -> None:
+    found = re.search(pattern, (PACKAGING / file).read_text(), re.MULTILINE)
+    assert found
+    assert found[1] == settings()["metadata"]["version"]
+
+
+@pytest.mark.parametrize("file", ["debian/control", "rpm/vfio-doctor.spec"])
+def test_the_packages_that_setup_asks_for(file: str) -> None:
+    text = (PACKAGING / file).read_text()
+    for line in settings()["options"]["install_requires"].split():
+        name, _, least = line.partition(">=")
+        assert re.search(rf"{name}\W.*>= {re.escape(least)}", text), line
+
+
+@pytest.mark.parametrize(
+    "file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"]
+)
+def test_files_that_are_named_are_there(file: str) -> None:
+    text = (PACKAGING / file).read_text()
+    for path in re.findall(r"\b(?:docs|tests)/[\w./-]+\.(?:md|host)\b", text):
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.runs("bash")
+@pytest.mark.parametrize(
+    "file", ["arch/PKGBUILD", "ublue/greenboot-vfio-doctor.sh", "../scripts/packages"]
+)
+def test_shell_that_can_be_read(file: str) -> None:
+    subprocess.run(["bash", "-n", str(PACKAGING / file)], check=True)
+
+
+@pytest.mark.runs("just")
+def test_recipes_are_formatted() -> None:
+    words = ["--unstable", "--fmt", "--check", "--justfile", "75-vfio-doctor.just"]
+    subprocess.run([str(JUST), *words], cwd=UBLUE, check=True)
+
+
+@pytest.mark.runs("just")
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (("doctor-vfio",), "vfio-doctor || true"),
+        (("setup-vfio",), "sudo vfio-doctor setup passthrough"),
+        (
+            ("configure-vfio", "2560x1440"),
+            "sudo vfio-doctor setup looking-glass --resolution 2560x1440",
+        ),
+        (("report-vfio",), "vfio-doctor bug-report"),
+    ],
+)
+def test_what_a_recipe_runs(words: tuple[str, ...], right: str) -> None:
+    call = [str(JUST), "--dry-run", "--justfile", "75-vfio-doctor.just", *words]
+    done = subprocess.run(call, cwd=UBLUE, check=True, capture_output=True, text=True)
+    assert done.stderr.strip() == right
+
+
+def test_commands_in_the_files_are_ours() -> None:
+    ours = cli.list_commands(click.Context(cli))
+    for path in UBLUE.glob("[!R]*"):
+        text = re.sub(r"^(#|Description=).*$", "", path.read_text(), flags=re.MULTILINE)
+        for command in re.findall(r"vfio-doctor ([a-z][a-z-]+)\b", text):
+            assert command in ours, (path.name, command)
+    unit = (UBLUE / "vfio-doctor-metrics.service").read_text()
+    assert re.findall(r"--format (\w+)", unit) == ["prometheus"]
+    assert "prometheus" in FORMATS
+
+
+@pytest.mark.runs("systemd-analyze")
+@pytest.mark.needs_tool("systemd-analyze")
+def test_units_can_be_read(tmp_path: Path) -> None:
+    for name in ("vfio-doctor-metrics.service", "vfio-doctor-metrics.timer"):
+        text = (UBLUE / name).read_text()
+        # Neither the program nor its manual is installed here.
+        text = text.replace("ExecStart=vfio-doctor", "ExecStart=/bin/true")
+        text = re.sub("^Documentation=.*\n", "", text, flags=re.MULTILINE)
+        (tmp_path / name).write_text(text)
+    call = ["systemd-analyze", "verify", *map(str, tmp_path.iterdir())]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    told = [line for line in done.stderr.splitlines() if "vfio-doctor" in line]
+    assert told == []
+    assert done.returncode == 0
