@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.pci.consoles import of_bmc
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
@@ -36,6 +37,7 @@ MAY_CARRY = say(
     "need-network-disk-may", "a disk that the host uses may come through it"
 )
 BOOT_SCREEN = say("need-boot-screen", "the firmware and the console draw on it")
+CONSOLE = say("need-console", "the console of the server's BMC is drawn on it ({chip})")
 SCREEN = say("need-screen", "a connected display is in use on it")
 MAY_SHOW = say("need-screen-may", "a connected display may be in use on it")
 LAST = say("need-screen-last", "no other graphics card has a driver of the host's")
@@ -79,7 +81,11 @@ def _displays(host: Reader, own: list[PciDevice], headless: bool) -> Iterator[Ne
     driven = [card for card in cards if card.driver]
     seen = screens(host, [card.bdf for card in cards])
     for card in cards:
-        if card.boot_vga is True and not headless:
+        chip = of_bmc(card)
+        if chip:
+            # The way in when nothing else works, even if the host needs no screen.
+            yield Need(card.bdf, CONSOLE.filled(chip=chip))
+        elif card.boot_vga is True and not headless:
             yield Need(card.bdf, BOOT_SCREEN)
         elif card.bdf in seen.lit:
             yield Need(card.bdf, SCREEN)
