@@ -100,3 +100,20 @@ def test_what_somebody_changed_since_is_kept(tmp_path: Path, capsys: Output) -> 
     assert tear_down(ALL, Chosen(), place(host)) == 0
     assert own.read_text() == "options snd_hda_intel power_save=1\n"
     assert AUDIO not in cmdline(tmp_path)
+
+
+@pytest.mark.parametrize("words", ["ids=1234:5678", "\\\nids=1234:5678"])
+def test_what_still_binds_is_not_called_gone(
+    tmp_path: Path, capsys: Output, words: str
+) -> None:
+    # What others have left and nobody asked for, and what only a person can take out.
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    other = tmp_path / "etc/modprobe.d/mine.conf"
+    other.write_text(f"options vfio-pci {words}\n")
+    host.moved()
+    assert tear_down(ALL, Chosen(), place(host)) == 0
+    said = capsys.readouterr().out
+    assert "Nothing of it is set for the next boot" not in said
+    assert "what stays, and is named above, is left" in said
+    assert other.exists()

@@ -30,6 +30,10 @@ NOTHING_SEEN = say(
     "teardown-nothing-seen",
     "Nothing of such a set-up was found in what could be looked into.",
 )
+NOTHING_TO_TAKE = say(
+    "teardown-nothing-to-take",
+    "There is nothing here that can be taken out without you, see above.",
+)
 BY_LOOK = say(
     "teardown-by-look",
     "Only root may read the journal, so what is set up here is told by its look.",
@@ -55,6 +59,9 @@ CAPTURED = say(
 ASK = say("ask-teardown", "Do this?")
 STILL = say("teardown-still-there", "Still there: {what}")
 GONE = say("teardown-gone", "Nothing of it is set for the next boot any more.")
+GONE_BUT = say(
+    "teardown-gone-but", "All of this is done; what stays, and is named above, is left."
+)
 REBOOT = say("teardown-reboot", "Reboot: until then, what is in force now stays so.")
 
 
@@ -171,7 +178,9 @@ def _torn_down(
     lines = remains_lines(found, seen)
     theirs = found.of(Whose.OTHERS)
     if not found.has_ours and not theirs:
-        lines += [str(NOTHING_SEEN if found.unread else NOTHING)]
+        by_hand = any(one.by_hand for one in found.staying)
+        over = NOTHING_TO_TAKE if by_hand else NOTHING
+        lines += [str(NOTHING_SEEN if found.unread else over)]
     emit("\n".join(lines) + "\n")
     if not found.has_ours and not theirs:
         return UNTOLD if found.unread else 0
@@ -249,9 +258,19 @@ def _act(made: Plan, found: Remains, wanted: Wanted, place: Place, host: Reader)
         return FAILED
     others = any(fix.id == OTHERS_FIX for fix in made.fixes)
     left = _left(wanted, others, place)
-    lines += [str(STILL.filled(what=what)) for what in left] or [str(GONE)]
+    over = GONE_BUT if _leaves_some(found, others) else GONE
+    lines += [str(STILL.filled(what=what)) for what in left] or [str(over)]
     emit("\n".join([*lines, str(REBOOT)]) + "\n")
     return FAILED if left else 0
+
+
+def _leaves_some(found: Remains, others: bool) -> bool:
+    """Tell whether something of the set-up was not to go, or could not be seen."""
+    from vfio_doctor.facts.leftovers.leftover import Whose
+
+    theirs = found.of(Whose.OTHERS) and not others
+    by_hand = any(one.by_hand for one in found.staying)
+    return bool(found.unread or theirs or by_hand)
 
 
 def _left(wanted: Wanted, others: bool, place: Place) -> tuple[Message, ...]:
