@@ -62,6 +62,11 @@ def spoken(name: str, template: str) -> str:
     return template if held is None else _looked_up(held, name, template)
 
 
+def tag() -> str:
+    """Return the language's name for HTML."""
+    return "en" if is_english() else "zh-CN"
+
+
 def is_english() -> bool:
     """Tell whether texts are as they stand in the source."""
     return _Spoken.catalogue is None

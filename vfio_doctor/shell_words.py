@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 # What a command between backticks starts with, if it is one for the shell.
 SHELL_WORDS = frozenset(
-    ("sudo", "echo", "cat", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
-    + ("rpm-ostree", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
+    ("cat", "chmod", "echo", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
+    + ("rpm-ostree", "sudo", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
 )
 SAFE_SIGNS = frozenset("@%_-+=:,./")
 

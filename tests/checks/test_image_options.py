@@ -15,13 +15,17 @@ from support.fixture_hosts.recipes.old_image import (
     SYSFS,
     dated,
 )
+from vfio_doctor.boot.images.dracut import Dracut
+from vfio_doctor.boot.images.initramfs_tools import InitramfsTools
+from vfio_doctor.boot.images.maker import ImageMaker
+from vfio_doctor.boot.images.mkinitcpio import Mkinitcpio
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.image_options import is_same
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
-from vfio_doctor.model import CheckResult, RebuildImages, Status
+from vfio_doctor.model import CheckResult, CommandStep, FileStep, RebuildImages, Status
 
 REGISTRY = load()
 OLD = HOSTS[0]
@@ -87,3 +91,29 @@ def test_values_are_compared_as_the_kernel_reads_them(
     given: str | None, running: str, same: bool
 ) -> None:
     assert is_same(given, running) is same
+
+
+@pytest.mark.parametrize(
+    ("maker", "files", "image"),
+    [
+        (InitramfsTools, {LIST: "vfio_pci\n", IMAGE: ""}, IMAGE),
+        (Dracut, {"/boot/initramfs-6.1.img": ""}, "/boot/initramfs-6.1.img"),
+        (
+            Mkinitcpio,
+            {
+                "/etc/mkinitcpio.conf": "MODULES=(i915 vfio)\nHOOKS=(base modconf)\n",
+                "/etc/mkinitcpio.d/linux.preset": "PRESETS=('default')\n"
+                'default_image="/boot/initramfs-linux.img"\n',
+            },
+            "/boot/initramfs-linux.img",
+        ),
+    ],
+    ids=["initramfs-tools", "dracut", "mkinitcpio"],
+)
+def test_no_module_is_moved_by_it(
+    maker: type[ImageMaker], files: dict[str, str | bytes | Missing], image: str
+) -> None:
+    before, after = maker().steps(hosts.build(files), RebuildImages((), (OPTIONS,)))
+    assert not any(isinstance(step, FileStep) for step in (*before, *after))
+    (read,) = [s for s in after if isinstance(s, CommandStep) and image in s.argv]
+    assert read.shows == (OPTIONS.lstrip("/"),)

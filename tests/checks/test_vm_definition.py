@@ -69,3 +69,17 @@ def test_a_folder_that_is_closed_is_unknown() -> None:
 
 def test_a_definition_that_cannot_be_read_is_unknown() -> None:
     assert result(with_vm("<domain>")).status is Status.UNKNOWN
+
+
+def test_a_vm_of_proxmox_is_changed_in_its_file() -> None:
+    path = "/etc/pve/qemu-server/101.conf"
+    text = "name: win\nmachine: q35\ncpu: host\nhostpci0: 0000:01:00\n"
+    assert result(host(files={path: text})).status is Status.PASS
+    sick = result(host(files={path: f"{text}hostpci1: 0000:04:00.0\n"}))
+    (diagnosis,) = sick.diagnoses
+    finding = diagnosis.finding
+    assert finding.place == VmPlace("win", path)
+    assert f"`vfio-doctor vm 101` for each line, and change it in {path}" in str(
+        finding.advice
+    )
+    assert [row.source for row in finding.evidence] == [f"{path}:5:1"]

@@ -9,6 +9,7 @@ import pytest
 from support.fixture_hosts import catalogue
 from vfio_doctor.cli import status
 from vfio_doctor.facts.kvmfr.size import mib_for
+from vfio_doctor.host.capture_io import save
 
 Output = pytest.CaptureFixture[str]
 
@@ -110,3 +111,43 @@ def test_the_lines_are_what_a_parser_takes(capsys: Output, tmp_path: Path) -> No
         "shmem0",
         "looking-glass",
     ]
+
+
+def of_vm(tmp_path: Path, name: str, text: str) -> int:
+    host = catalogue.capture("healthy-bazzite")
+    host.files["/etc/libvirt/qemu/win11.xml"] = text.encode()
+    host.lists["/etc/libvirt/qemu"] = ("win11.xml",)
+    path = tmp_path / "host.host"
+    save(host, path)
+    words = ["looking-glass", "--capture", str(path), "--dry-run", "--vm", name]
+    return status(["setup", *words])
+
+
+VM = "<domain type='kvm'>\n  <name>win11</name>\n  <devices/>\n</domain>\n"
+
+
+def test_the_change_to_a_vm_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_vm(tmp_path, "win11", VM)
+    said = capsys.readouterr().out
+    assert "`virsh edit win11`" in said
+    assert "-<domain type='kvm'>\n+<domain type='kvm' xmlns:qemu=" in said
+    assert "'mem-path':'/dev/kvmfr0','size':134217728,'share':true" in said
+
+
+def test_a_vm_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert of_vm(tmp_path, "win10", VM) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "is called win10" in said.err
+
+
+def test_a_vm_that_has_it_already(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has = VM.replace("<devices/>", "<devices><shmem name='looking-glass'/></devices>")
+    of_vm(tmp_path, "win11", has)
+    assert "`vfio-doctor vm win11`" in capsys.readouterr().out

@@ -8,7 +8,9 @@ import click
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.fixture_hosts.hardware import kvm
 from support.fixture_hosts.parts import Parts
+from support.fixture_hosts.recipes.debian import with_arguments
 from support.machines import PCI
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.app.chosen import Chosen
@@ -220,3 +222,18 @@ def test_a_second_identical_card_stays(tmp_path: Path, capsys: Output) -> None:
     save(unbound(ids="", changes=twin), path)
     set_up(str(path), "--device", CARD)
     assert "by address" in capsys.readouterr().out
+
+
+def test_kvm_ignores_msrs_if_it_is_asked_to(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "host.host"
+    save(unbound(kvm("N", "Y"), *with_arguments("quiet"), ids=""), path)
+    set_up(str(path), "--device", CARD)
+    said = capsys.readouterr().out
+    assert "kvm.report_ignored_msrs=0" in said
+    assert "kvm.ignore_msrs=1" not in said
+    set_up(str(path), "--device", CARD, "--ignore-msrs")
+    said = capsys.readouterr().out
+    after = next(x for x in said.splitlines() if x.startswith("  after: "))
+    assert "kvm.ignore_msrs=1" in after
+    assert "kvm.report_ignored_msrs=0" in after
+    assert "vfio-pci.ids=" in after

@@ -97,6 +97,25 @@ def test_a_name_that_no_vm_has() -> None:
     assert "There are: win11." in run(*PAGES, "debian")[2]
 
 
+def test_the_corrected_definition_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vfio_doctor.app import open_host
+
+    sick_host = vm_hosts.host(files={"/etc/libvirt/qemu/win11.xml": SICK})
+    monkeypatch.setattr(open_host, "open_host", lambda _: sick_host)
+    path = tmp_path / "fixed.xml"
+    status, out, said = run("vm", "--fix", "--risky", "-o", str(path), "win11")
+    assert (status, out) == (0, "")
+    assert f"`virsh define {path}`" in " ".join(said.split())
+    fixed = path.read_text(encoding="utf-8")
+    assert fixed == SICK.replace("model='virtio'", "model='none'")
+    assert path.stat().st_mode & 0o777 == 0o600
+    status, out, said = run("vm", "--fix", "--risky", "--capture", HOST, "win11")
+    assert (status, out) == (2, "")
+    assert "leave out --capture" in said
+
+
 def test_names_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     from vfio_doctor.app import open_host
 
@@ -149,6 +168,19 @@ def test_what_cannot_be_read(text: str, said: str) -> None:
     assert said in out
 
 
+def test_a_pipe_is_read_and_an_idle_one_is_no_wait(tmp_path: Path) -> None:
+    pipe = tmp_path / "win11.xml"
+    os.mkfifo(pipe)
+    status, out, _ = run("vm", "--no-host", str(pipe))
+    assert (status, "it is empty" in out) == (2, True)
+    read, write = os.pipe()
+    os.write(write, EXAMPLE.encode())
+    os.close(write)
+    status, out, _ = run("vm", "--no-host", f"/dev/fd/{read}")
+    os.close(read)
+    assert (status, out) == (0, "Found nothing wrong in win11.\n")
+
+
 def test_libvirts_status_files_hold_a_definition() -> None:
     text = f"<domstatus state='running'>\n{SICK}</domstatus>"
     status, out, _ = run("vm", "--no-host", "-", text=text)
@@ -186,6 +218,34 @@ def test_sarif_passes_the_schema(sick: str) -> None:
         )
         assert len(held["tool"]["driver"]["rules"]) == len(every())
         assert held["invocations"][0]["executionSuccessful"] == (words == (sick,))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        (
+            "a.xml",
+            SICK.replace("<memballoon", "<!-- größe 😀 --><memballoon"),
+            "model=",
+        ),
+        ("a.sh", "qemu-kvm -m 1 \\\n -device 'vfio-pci,host=01:00.0'\n", "'vfio-pci"),
+    ],
+)
+def test_sarif_regions_are_what_is_meant(
+    name: str, text: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text, encoding="utf-8")
+    _, out, _ = run("--capture", HOST, "vm", "--format", "sarif", name)
+    log = json.loads(out)
+    assert list(Draft4Validator(SCHEMA).iter_errors(log)) == []
+    parts = []
+    for result in log["runs"][0]["results"]:
+        region = result["locations"][0]["physicalLocation"]["region"]
+        line = text.splitlines()[region["startLine"] - 1]
+        parts.append(line[region["startColumn"] - 1 : region["endColumn"] - 1])
+    assert all(parts)
+    assert any(part.startswith(meant) for part in parts), parts
 
 
 def test_github_annotations(sick: str) -> None:

@@ -52,11 +52,13 @@ def test_it_judges_as_the_checkout_does(file: Path) -> None:
     "words",
     [
         ("--version",),
-        ("checks",),
-        ("explain", "iommu-off"),
-        ("--capture", HOST, "bug-report", "--print"),
+        pytest.param(("checks",), marks=pytest.mark.slow),
+        pytest.param(("explain", "iommu-off"), marks=pytest.mark.slow),
+        pytest.param(
+            ("--capture", HOST, "bug-report", "--print"), marks=pytest.mark.slow
+        ),
         ("--capture", HOST, "--fix", "--dry-run"),
-        ("triage", HOST),
+        pytest.param(("triage", HOST), marks=pytest.mark.slow),
     ],
     ids=lambda words: words[-1].rpartition("/")[2],
 )
@@ -72,3 +74,12 @@ def test_it_carries_the_licences(file: Path) -> None:
     for package in ("click", "pyudev", "tabulate"):
         of_it = [n for n in names if n.startswith(f"{package}-")]
         assert any(Path(n).name.startswith(("LICENSE", "COPYING")) for n in of_it)
+
+
+def test_it_speaks_chinese_from_the_archive(file: Path) -> None:
+    done = run(str(file), words=("--capture", HOST, "--language", "zh_CN"))
+    assert "\u5185\u6838\u6ca1\u6709\u4f7f\u7528 IOMMU" in done.stdout
+    names = zipfile.ZipFile(file).namelist()
+    assert [name for name in names if "locale" in name] == [
+        "vfio_doctor/locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
+    ]

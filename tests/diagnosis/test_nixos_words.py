@@ -14,10 +14,10 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.messages import in_order, say
 
-# Edits of files, and tools that NixOS does not have.
+# Edits of files, and tools that NixOS does not have. A VM's definition is libvirt's.
 EDITS = re.compile(
-    r"/etc/(?!pki)|update-(?:grub|initramfs)|dracut --|mkinitcpio -|rpm-ostree|grubby"
-    r"|systemctl (?:enable|disable|unmask)|boot tool|usermod"
+    r"/etc/(?!pki|libvirt/qemu/)|update-(?:grub|initramfs)|dracut --|mkinitcpio -"
+    r"|rpm-ostree|grubby|systemctl (?:enable|disable|unmask)|boot tool|usermod"
 )
 # The host has the files of another system, which a NixOS host has not.
 NOT_ON_NIXOS = ("module-options-not-in-image", "arguments-for-another-loader")

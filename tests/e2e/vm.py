@@ -261,7 +261,7 @@ class Machine:
             "zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2]);"
             "compileall.compile_dir(sys.argv[2], quiet=2)"
         )
-        self.run("python3", "-c", unpack, "/var/lib/e2e/site.zip", SITE)
+        self.run("python3", "-c", unpack, "/var/lib/e2e/site.zip", SITE, limit=900)
         module, _, function = entry.partition(":")
         text = LAUNCHER.format(site=SITE, module=module, function=function)
         self.put(PROGRAM, text, 0o755)

@@ -177,6 +177,22 @@ def test_a_process_and_libvirts_log() -> None:
     assert [one[1] for one in said(judged(text))] == [8, 8, 8]
 
 
+def test_options_that_a_script_collects() -> None:
+    text = (
+        "#!/bin/sh\n# größe\nOPTS=''\nOPTS=\"$OPTS -cpu host -M q35\"\n"
+        'OPTS="${OPTS} -device vfio-pci,host=0000:07:00.0"\n'
+        'OPTS="$OPTS -m 8192"\nqemu-system-x86_64 $OPTS\n'
+    )
+    assert said(judged(text)) == [
+        ("vm-hostdev-missing", 5, "vfio-pci,host=0000:07:00.0")
+    ]
+
+
+def test_variables_of_the_firmware_may_be_made_by_the_script() -> None:
+    text = f"cp a /tmp/vars.fd\n{SCRIPT.rstrip()} -drive if=pflash,file=/tmp/vars.fd"
+    assert said(judged(text)) == []
+
+
 def test_a_script_with_two_vms() -> None:
     text = f"{SCRIPT}\nqemu-system-x86_64 -name b -device vfio-pci,host=04:00.0\n"
     found = judge_all(text.encode(), "vms.sh", Facts(host()))

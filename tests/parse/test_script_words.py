@@ -87,6 +87,13 @@ def work(text: str) -> int:
     return found
 
 
-@pytest.mark.parametrize("piece", ['{" ', "'", '"', "$(", "a=(", "${a ", "`", "x=$x\n"])
+def test_a_long_list_that_is_put_in_often_costs_no_product() -> None:
+    text = "a=(" + "-S " * 4000 + ")\n" + 'q "${a[@]}" ; ' * 4000
+    assert sum(len(command) for command in read(text).commands) < 200_000
+
+
+@pytest.mark.parametrize(
+    "piece", ['{" ', "'", '"', "$(", "a=(", "${a ", "`", "x=$x\n", "a+=(b c)\n"]
+)
 def test_work_grows_with_the_text(piece: str) -> None:
     assert work(piece * 4000) < work(piece * 1000) * 5 + 100

@@ -22,6 +22,8 @@ from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import CLOSING, OPENING, columns, wrap
 
 GOLDENS = Path(__file__).resolve().parent / "goldens_zh"
+README = Path(__file__).resolve().parents[2] / "README.zh_CN.md"
+SHOWN = "tests/report/goldens_zh/bluefin-dx-2121.plain"
 HOSTS = ("bluefin-dx-2121", "debian12-grub-unprivileged")
 PROSE = (
     "请在所有虚拟机关闭时运行 `sudo modprobe -r kvmfr` 和 `sudo modprobe kvmfr`，"
@@ -42,6 +44,8 @@ def rendered(name: str, kind: str) -> str:
     report = of_fixture(name, golden_registry())
     if kind == "md":
         return markdown.render(report)
+    if kind == "plain":
+        return text.render(report, Look())
     if kind == "narrow":
         return text.render(report, Look(width=40))
     return text.render(report, Look(verbosity=1))
@@ -60,7 +64,8 @@ def helped(words: list[str]) -> str:
 
 
 CASES = [(name, kind) for name in HOSTS for kind in ("txt", "narrow")]
-CASES += [("bluefin-dx-2121", "md"), ("--help", "help"), ("setup --help", "help")]
+CASES += [("bluefin-dx-2121", "md"), ("bluefin-dx-2121", "plain")]
+CASES += [("--help", "help"), ("setup --help", "help")]
 
 
 @pytest.mark.runs("python")
@@ -111,6 +116,20 @@ def test_columns_of_tables_stand_below_each_other() -> None:
         "属主    root 与 alice",
         "owner   坐在屏幕前的人",
     ]
+
+
+def test_the_readme_shows_the_golden(request: pytest.FixtureRequest) -> None:
+    made = "".join(
+        f"    {line}".rstrip() + "\n"
+        for line in rendered("bluefin-dx-2121", "plain").splitlines()
+    )
+    held = README.read_text(encoding="utf-8")
+    head, _, rest = held.partition(f"<!-- {SHOWN} -->\n")
+    _, end, tail = rest.partition("<!-- end -->")
+    if request.config.getoption("--rewrite-goldens"):
+        held = f"{head}<!-- {SHOWN} -->\n\n{made}\n{end}{tail}"
+        README.write_text(held, encoding="utf-8")
+    assert f"<!-- {SHOWN} -->\n\n{made}\n<!-- end -->" in held
 
 
 def test_a_capture_is_rendered_again_in_another_language() -> None:

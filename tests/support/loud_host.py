@@ -141,4 +141,5 @@ def place(
         lambda: terminal,
         lambda _: yes,
         lambda _: choice,
+        lambda *_: registry,
     )

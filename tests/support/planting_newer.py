@@ -143,12 +143,12 @@ MORE_FILES: dict[str, str] = {
     "/sys/class/drm/card0-DP-1/status": "{}\n",
     "/sys/kernel/iommu_groups/7/type": "{}\n",
     "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "{}\n",
-    "/sys/class/iommu/dmar0/intel-iommu/ecap": "{}\n",
+    # A plain number is the register's.
+    "/sys/class/iommu/dmar0/intel-iommu/ecap": "{} of {}\n",
     "/sys/class/kvmfr/kvmfr0/dev": "{}\n",
     "/lib/modules/6.1.0/pkgbase": "{}\n",
     "/lib/modules/6.1.0/modules.builtin": "kernel/{}/kvm.ko\nkernel/{}.ko\n",
     "/etc/hostname": "{}\n",
-    "/var/lib/vfio-doctor/groups.json": '{"{}": ["{}", "{}"]}\n',
 }
 MORE_STATS = (
     *("/sys/class/block/{}", "/sys/class/net/{}", "/sys/class/leds/{}::capslock"),

@@ -51,11 +51,11 @@ class PlayedHost:
                 where = root / path.lstrip("/")
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(content)
-        # Programs and units, of which only that they are there was kept.
+        # Units, of which only that they are there was kept.
         for path, stat in capture.stats.items():
             where = root / path.lstrip("/")
             is_file = isinstance(stat, Stat) and stat.kind is Kind.FILE
-            if is_file and path.startswith("/usr/") and not where.exists():
+            if is_file and path.startswith("/usr/lib/systemd/") and not where.exists():
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.touch()
         for path, names in capture.lists.items():

@@ -26,7 +26,7 @@ NOT_PRINTED = say(
 NOT_WRITTEN = say("output-not-written", "{path}: cannot write: {why}")
 STDOUT = ("-", "/dev/stdout")
 # What is open already, whoever owns it: a shell's ``>(command)`` among them.
-DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
+DESCRIPTOR = r"/(?:dev|proc/self)/fd/([0-9]{1,4})"
 
 
 def look(
@@ -93,15 +93,15 @@ class Output:
     followed. A device (``/dev/null``) is written to.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int = 0o666) -> None:
         """Make room for the file; raises Failure with status 2."""
         from vfio_doctor.app.new_file import NewFile, write_device
 
         self.path = path
         self._file: NewFile | None = None
         try:
-            if not DESCRIPTOR.fullmatch(path) and not write_device(path, b""):
-                self._file = NewFile(path, replace=True)
+            if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
+                self._file = NewFile(path, True, mode)
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
 
@@ -113,7 +113,7 @@ class Output:
         try:
             if self._file is not None:
                 self._file.finish(data)
-            elif held := DESCRIPTOR.fullmatch(self.path):
+            elif held := re.fullmatch(DESCRIPTOR, self.path):
                 with open(os.dup(int(held[1])), "wb") as stream:
                     stream.write(data)
             else:

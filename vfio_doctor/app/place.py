@@ -12,6 +12,7 @@ import click
 
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
 from vfio_doctor.app.repair_machine import NOTHING_CHANGED, live_machine, to_stderr
+from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.diagnosis.registry import Registry
+    from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
@@ -43,6 +46,7 @@ class Place(NamedTuple):
     choose: Callable[[str], str] = lambda text: str(
         click.prompt(text, type=click.Choice(("finish", "undo", "leave")), err=True)
     )
+    rules: Callable[[Facts, tuple[str, ...]], Registry] = load
 
     def consents(self, question: Message) -> bool:
         """Ask; Ctrl-C is answered, and leaves with 130 as shells expect."""

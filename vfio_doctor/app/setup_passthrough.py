@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import CheckResult
 
 IN_FIRMWARE = "iommu-firmware-off"
+MSRS = "kvm-msrs-not-ignored"
 SWITCHES = ("iommu-disabled-by-argument", "iommu-off")
 UNKNOWN = say("setup-unknown", "what is set up here cannot be told: {why}")
 # What a set-up repairs: other faults of the host are not its business.
@@ -112,7 +113,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         refuse_here(chosen, place)
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(
-            devices=devices, bind=True, risky=True, select=CONCERNED
+            devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
         done = place.look(chosen)
         _tell_if_bound(done.facts)
@@ -131,6 +132,11 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     if after is not None:
         to_stderr(after)
     return status
+
+
+def _concerned(chosen: Chosen) -> tuple[str, ...]:
+    """Return what is repaired; that KVM ignores MSRs only if it is asked for."""
+    return (*CONCERNED, MSRS) if chosen.ignore_msrs else CONCERNED
 
 
 def as_files(chosen: Chosen, place: Place) -> SetUpFiles:

@@ -109,10 +109,18 @@ def _file(path: str) -> bytes:
     from vfio_doctor.host.rights import as_caller
 
     try:
-        with as_caller(), open(path, "rb") as file:
+        with as_caller(), open(path, "rb", opener=_at_once) as file:
             return file.read(LARGEST + 1)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}", 2) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever may write to a named pipe."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    # `<(virsh dumpxml win11)` is a pipe too, whose writer is there already.
+    os.set_blocking(fd, True)
+    return fd
 
 
 def status(found: tuple[Judged, ...], fail_on: Severity) -> int:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.output import emit, look
+from vfio_doctor.app.output import Output, emit, look
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -172,6 +172,7 @@ def _written(found: tuple[Judged, ...], output: str) -> int:
     assert one.document is not None
     edits = (edit for fault in one.faults for edit in fault.cure)
     text = applied(one.document.source.data, edits)
-    emit(text.decode("utf-8"), output)
+    # A definition may hold the passwords of its screens.
+    emit(text.decode("utf-8"), Output(output, 0o600))
     to_stderr(WRITTEN.filled(path=output, vm=one.name))
     return 0

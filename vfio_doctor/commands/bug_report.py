@@ -12,12 +12,38 @@ import click
 
 from vfio_doctor.app.clock import utc
 from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.output import NOT_WRITTEN
 from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.attachment import Attachment
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.new_file import NewFile
+    from vfio_doctor.model import Message
+
+GOES_IN = say("bug-report-goes-in", "What goes in")
+SIZE, COUNT = say("bug-report-size", "Size"), say("bug-report-count", "Count")
+HIDDEN, VALUES = say("bug-report-hidden", "Hidden"), say("bug-report-values", "Values")
+LEFT_OUT = say("bug-report-left-out", "Left out")
+DENIED = say("bug-report-denied", "Could not be read: {count} (sudo would help):")
+OTHERWISE = say(
+    "bug-report-otherwise",
+    "With the private values hidden, these checks end in another way: {checks}",
+)
+WRITTEN = say("bug-report-written", "Written: {path} ({size})")
+LOOK_FIRST = say(
+    "bug-report-look-first",
+    "Look into it first: `vfio-doctor bug-report --show`. Attach it to the issue. The "
+    "text to paste: tar -xzOf {path} --wildcards '*report.md'",
+)
+NO_ARCHIVE_HERE = say(
+    "bug-report-no-archive-here",
+    "-o - writes an archive: send it to a file or a program",
+)
+EXISTS = say("bug-report-exists", "{path} exists already; choose another name with -o")
+NOT_TO_STDOUT = say("bug-report-not-to-stdout", "cannot write to stdout: {why}")
+NOTHING = say("bug-report-nothing", "nothing was written: {why}")
 
 
 @click.command("bug-report", cls=Command)
@@ -83,22 +109,20 @@ def command(
         click.echo(_told(made, only_print), err=True, nl=False)
         file.finish(made.data)
     except OSError as error:
-        raise Failure(f"{path}: cannot write: {error.strerror}", 2) from error
+        raise Failure(
+            NOT_WRITTEN.filled(path=path, why=str(error.strerror)), 2
+        ) from error
     finally:
         file.discard()
-    click.echo(f"\nWritten: {_clean(path)} ({_size(len(made.data))})", err=True)
-    click.echo(
-        "Look into it first: `vfio-doctor bug-report --show`. Attach it to the issue. "
-        f"The text to paste: tar -xzOf {shlex.quote(_clean(path))} --wildcards "
-        "'*report.md'",
-        err=True,
-    )
+    size = _size(len(made.data))
+    click.echo(f"\n{WRITTEN.filled(path=_clean(path), size=size)}", err=True)
+    click.echo(str(LOOK_FIRST.filled(path=shlex.quote(_clean(path)))), err=True)
 
 
 def _to_stdout(chosen: Chosen, no_redact: bool, show: bool) -> None:
     """Write the archive to a pipe or a file that the shell opened."""
     if sys.stdout is None or sys.stdout.isatty():
-        raise Failure("-o - writes an archive: send it to a file or a program", 2)
+        raise Failure(NO_ARCHIVE_HERE, 2)
     made = _made(chosen, no_redact, show)
     click.echo(_told(made, False), err=True, nl=False)
     try:
@@ -108,7 +132,7 @@ def _to_stdout(chosen: Chosen, no_redact: bool, show: bool) -> None:
         from vfio_doctor.app.output import drop_stdout
 
         drop_stdout()
-        raise Failure(f"cannot write to stdout: {error.strerror}", 2) from error
+        raise Failure(NOT_TO_STDOUT.filled(why=str(error.strerror)), 2) from error
 
 
 def _place(path: str) -> NewFile:
@@ -118,11 +142,10 @@ def _place(path: str) -> NewFile:
     try:
         return NewFile(path, replace=False, mode=0o600)
     except FileExistsError as error:
-        said = f"{path} exists already; choose another name with -o"
-        raise Failure(said, 2) from error
+        raise Failure(EXISTS.filled(path=path), 2) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise Failure(f"{path}: cannot write: {why}", 2) from error
+        raise Failure(NOT_WRITTEN.filled(path=path, why=str(why)), 2) from error
 
 
 def _made(chosen: Chosen, no_redact: bool, show: bool) -> Attachment:
@@ -136,7 +159,7 @@ def _made(chosen: Chosen, no_redact: bool, show: bool) -> Attachment:
 
 def _built(chosen: Chosen, redacted: bool) -> Attachment:
     from vfio_doctor.app.attachment import build
-    from vfio_doctor.app.diagnosis import Progress, refuse_unknown_user
+    from vfio_doctor.app.diagnosis import LOOKING, Progress, refuse_unknown_user
     from vfio_doctor.app.open_host import open_host
     from vfio_doctor.app.sharing import SOURCE
     from vfio_doctor.diagnosis.registry import load
@@ -149,10 +172,10 @@ def _built(chosen: Chosen, redacted: bool) -> Attachment:
     refuse_unknown_user(Facts(host, options))
     run = RunInfo(time.strftime("%Y-%m-%dT%H:%M:%SZ", utc()), 0, SOURCE)
     try:
-        with Progress("Looking at the host ..."):
+        with Progress(str(LOOKING)):
             return build(host, load(trusted=chosen.plugins), options, run, redacted)
     except CaptureError as error:
-        raise Failure(f"nothing was written: {error}", 3) from error
+        raise Failure(NOTHING.filled(why=str(error)), 3) from error
 
 
 def _told(made: Attachment, everything: bool) -> str:
@@ -166,20 +189,23 @@ def _told(made: Attachment, everything: bool) -> str:
     width = look_for(stream, "never", 0, os.environ).width
     rows = made.members if everything else _folders(made.members)
     shown = [(name, _size(size)) for name, size in rows]
-    lines = table(("What goes in", "Size"), shown, width)
+    lines = table(_heads(GOES_IN, SIZE), shown, width)
     if made.hidden:
-        lines += ["", *table(("Hidden", "Values"), totals(made.hidden), width)]
+        lines += ["", *table(_heads(HIDDEN, VALUES), totals(made.hidden), width)]
     if made.left_out:
         counts = [(what, str(count)) for what, count in made.left_out]
-        lines += ["", *table(("Left out", "Count"), counts, width)]
+        lines += ["", *table(_heads(LEFT_OUT, COUNT), counts, width)]
     if made.denied:
-        lines += ["", f"Could not be read: {len(made.denied)} (sudo would help):"]
+        lines += ["", str(DENIED.filled(count=len(made.denied)))]
         lines += [f"  {_clean(path)}" for path in made.denied[:10]]
     if made.changed:
-        told = "With the private values hidden, these checks end in another way: "
-        told += ", ".join(made.changed)
-        lines += ["", *wrap(told, width, "", "  ")]
+        told = OTHERWISE.filled(checks=", ".join(made.changed))
+        lines += ["", *wrap(str(told), width, "", "  ")]
     return "\n".join(lines) + "\n"
+
+
+def _heads(*heads: Message) -> tuple[str, ...]:
+    return tuple(map(str, heads))
 
 
 def _folders(members: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:

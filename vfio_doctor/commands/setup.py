@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.set_up_files import SetUpFiles
+    from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
 FORMS = ("bootc", "nixos")
@@ -26,8 +28,10 @@ ONLY_FOR = {
     "modes": ("--resolution", LOOKING_GLASS),
     "hdr": ("--hdr", LOOKING_GLASS),
     "access": ("--access", LOOKING_GLASS),
+    "vm": ("--vm", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
     "headless": ("--headless", PASSTHROUGH),
+    "ignore_msrs": ("--ignore-msrs", PASSTHROUGH),
 }
 TOO_BIG = say(
     "setup-too-big",
@@ -41,6 +45,16 @@ NO_LINES_YET = say(
     "setup-no-lines-yet",
     "Once the module is there, run this again: it prints the lines for the VM then.",
 )
+CHANGE = say(
+    "setup-change-vm",
+    "Then give the VM {vm} the device: run `virsh edit {vm}` and make this change:",
+)
+NO_VM = say("setup-no-such-vm", "no VM of libvirt's system instance is called {vm}")
+NO_PLACE = say(
+    "setup-vm-no-place",
+    "{path} names a device of Looking Glass already, or has no place for one: "
+    "`vfio-doctor vm {vm}` says what is wrong with it, if anything is.",
+)
 PASTE = say(
     "setup-paste",
     "Then give the VM the device: put this into its definition "
@@ -48,17 +62,6 @@ PASTE = say(
     "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' in the tag <domain> "
     "itself:",
 )
-# The JSON form: libvirt from 7.9 on makes its own devices so, and QEMU makes those
-# first (vfio-kvmfr a.6; looking-glass.io, "IVSHMEM with the KVMFR module").
-BLOCK = """\
-  <qemu:commandline>
-    <qemu:arg value='-device'/>
-    <qemu:arg value="{{'driver':'ivshmem-plain','id':'shmem0',\
-'memdev':'looking-glass'}}"/>
-    <qemu:arg value='-object'/>
-    <qemu:arg value="{{'qom-type':'memory-backend-file','id':'looking-glass',\
-'mem-path':'/dev/kvmfr0','size':{size},'share':true}}"/>
-  </qemu:commandline>"""
 
 
 class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -100,7 +103,19 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     help="For passthrough: this host needs no screen; its only graphics card may go, "
     "unless a display is in use on it.",
 )
+@click.option(
+    "--ignore-msrs",
+    is_flag=True,
+    help="For passthrough: also set kvm.ignore_msrs=1, for a guest that stops with a "
+    "blue screen without it.",
+)
 @click.option("--hdr", is_flag=True, help="For Looking Glass: the picture is HDR.")
+@click.option(
+    "--vm",
+    metavar="NAME",
+    default="",
+    help="For Looking Glass: show the change to this VM's definition.",
+)
 @click.option(
     "--access",
     type=click.Choice(ACCESS),
@@ -128,6 +143,8 @@ def command(
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
     headless: bool,
+    ignore_msrs: bool,
+    vm: str,
     access: str,
     form: str,
     dry_run: bool,
@@ -154,7 +171,7 @@ def command(
     from vfio_doctor.app.setup_passthrough import passthrough
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
-    chosen = chosen._replace(headless=headless)
+    chosen = chosen._replace(headless=headless, ignore_msrs=ignore_msrs)
     if form != "text":
         made = _files(chosen, what, modes, hdr)
         raise click.exceptions.Exit(_printed(made, form))
@@ -164,7 +181,7 @@ def command(
     if what == PASSTHROUGH:
         raise click.exceptions.Exit(passthrough(chosen, Place()))
     chosen = chosen._replace(areas=("kvmfr",))
-    raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place()))
+    raise click.exceptions.Exit(looking_glass(chosen, modes, hdr, Place(), vm))
 
 
 def refuse_mixed(ctx: click.Context, what: str, devices: tuple[str, ...]) -> None:
@@ -213,7 +230,11 @@ def _looking_glass_files(
 
 
 def looking_glass(
-    chosen: Chosen, modes: tuple[tuple[int, int], ...], hdr: bool, place: Place
+    chosen: Chosen,
+    modes: tuple[tuple[int, int], ...],
+    hdr: bool,
+    place: Place,
+    vm: str = "",
 ) -> int:
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
@@ -232,6 +253,7 @@ def looking_glass(
         set_already = _set_already(facts)
         size = max(set_already, needed)
         size = size or facts[KvmfrSize].mib
+        path = _definition(facts, vm) if vm else ""
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     no_module = any(r.id == NO_MODULE and r.diagnoses for r in done.report.checks)
@@ -241,9 +263,35 @@ def looking_glass(
         to_stderr(NO_LINES_YET)
     elif status in (0, 1, 3):
         seen = look(chosen.color, chosen.verbosity, None, chosen)
-        told = "\n".join(wrap(str(PASTE), seen.width, "", ""))
-        emit(f"\n{told}\n\n{BLOCK.format(size=size << 20)}\n")
+        said, lines = _for_vm(done.host, vm, path, size << 20)
+        told = "\n".join(wrap(str(said), seen.width, "", ""))
+        emit("\n".join(["", told, "", *lines]) + "\n")
     return status
+
+
+def _definition(facts: Facts, vm: str) -> str:
+    """Return the path of a VM's definition; raise Failure if there is none."""
+    from vfio_doctor.facts.vms import Vms
+
+    found = [one.path for one in facts[Vms].vms if one.of_system and one.name == vm]
+    if not found:
+        raise Failure(str(NO_VM.filled(vm=vm)), 2)
+    return found[0]
+
+
+def _for_vm(host: Reader, vm: str, path: str, size: int) -> tuple[Message, list[str]]:
+    """Return what to do with a VM's definition, and the lines for that."""
+    from vfio_doctor.host.reader import Missing, read_text
+    from vfio_doctor.parse.looking_glass_vm import BLOCK, with_device
+    from vfio_doctor.report.plan import difference
+
+    if not vm:
+        return PASTE, BLOCK.format(size=size).splitlines()
+    text = read_text(host, path)
+    changed = None if isinstance(text, Missing) else with_device(text, size)
+    if isinstance(text, Missing) or changed is None:
+        return NO_PLACE.filled(path=path, vm=vm), []
+    return CHANGE.filled(vm=vm), list(difference(text, changed, path))
 
 
 def _needed(modes: tuple[tuple[int, int], ...], hdr: bool) -> int:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command
 from vfio_doctor.messages import say
@@ -16,7 +15,6 @@ from vfio_doctor.repair.values import Effect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
@@ -84,6 +82,7 @@ def look(place: Place, quiet: bool) -> int:
 
 
 def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:
+    from vfio_doctor.facts.base import Facts
     from vfio_doctor.repair.journal_lines import RunState, standing
     from vfio_doctor.repair.verify import still_so
 
@@ -94,15 +93,19 @@ def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]
     if not any(fix.findings for run in left for fix in run.beginning.fixes):
         yield 0, NOTHING
         return
-    done = _looked(place, left)
-    verdicts = still_so(done.host, done.facts, done.registry, left)
+    host = place.host()
+    facts = Facts(host)
+    served = (f for run in left for fix in run.beginning.fixes for f in fix.findings)
+    # What was repaired is judged, and no more: this is to be quick.
+    rules = place.rules(facts, tuple(sorted({found.check for found in served})))
+    verdicts = still_so(host, facts, rules, left)
     for verdict in verdicts:
         check, subject = verdict.finding.check, verdict.finding.subject
         if verdict.effect is Effect.FAILING:
             yield 1, BACK.filled(subject=subject, check=check)
         elif verdict.effect is Effect.UNKNOWN:
             yield 3, UNTOLD.filled(check=check, subject=subject, why=verdict.why or "?")
-    yield from _cards(done.host, left)
+    yield from _cards(host, left)
     yield from _sum(verdicts)
 
 
@@ -119,16 +122,6 @@ def _cards(host: Reader, left: tuple[Run, ...]) -> Iterator[tuple[int, Message]]
             yield 1, LOST.filled(what=one.what, why=one.why or "?")
         else:
             yield 0, HOLDS.filled(what=one.what)
-
-
-def _looked(place: Place, left: tuple[Run, ...]) -> Diagnosed:
-    """Judge what was repaired, and no more; all, if a rule is not there any more."""
-    served = (f for run in left for fix in run.beginning.fixes for f in fix.findings)
-    ids = tuple(sorted({found.check for found in served}))
-    try:
-        return place.look(Chosen(select=ids))
-    except (click.UsageError, ValueError):
-        return place.look(Chosen())
 
 
 def _sum(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[int, Message]]:

@@ -8,6 +8,7 @@ import click
 
 from vfio_doctor.app.chosen import PROGRAM
 from vfio_doctor.app.docstring import dedented
+from vfio_doctor.language import in_english
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class CommandPage(NamedTuple):
     help: str
 
 
+@in_english
 def command_pages(group: click.Group) -> tuple[CommandPage, ...]:
     """Return ``vfio-doctor`` itself and then its commands, by name."""
     # click keeps the help option it makes first: it has to have all its names.

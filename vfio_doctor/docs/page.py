@@ -11,7 +11,7 @@ from vfio_doctor.report.wrap import columns, wrap
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vfio_doctor.api import Check, Fix
     from vfio_doctor.diagnosis.registry import Registry
@@ -24,6 +24,29 @@ HEADINGS = {
     "False alarms:": say("page-false-alarms", "False alarms"),
 }
 SECTIONS = tuple(HEADINGS)
+FACT = say("page-fact", "{name}: {value}")
+LABELS = {
+    "severity": say("page-severity", "severity: {value}"),
+    "since": say("page-since", "since: {value}"),
+    "fix": say("page-fix", "fix: {value}"),
+    "reboot": say("page-reboot", "reboot: {value}"),
+    "judged only if these pass": say(
+        "page-requires", "judged only if these pass: {value}"
+    ),
+    "applicability": say("page-applicability", "applicability: {value}"),
+    "solves": say("page-solves", "solves: {value}"),
+}
+WORDS = {
+    "yes": say("page-yes", "yes"),
+    "no": say("page-no", "no"),
+    "none, see below": say("page-no-fix", "none, see below"),
+    "error": say("page-error", "error"),
+    "warning": say("page-warning", "warning"),
+    "info": say("page-info", "info"),
+    "safe": say("page-safe", "safe"),
+    "risky": say("page-risky", "risky"),
+    "manual": say("page-manual", "manual"),
+}
 SUMMARY = say("page-summary", "{summary}.")
 CODE = "    "
 # As docstrings are wrapped.
@@ -69,7 +92,7 @@ def check_text(check: type[Check], registry: Registry) -> str:
     lines = [title, "=" * columns(title), ""]
     if page.summary.rstrip(".") != check.title:
         lines += [*_body(check.id, (page.summary,)), ""]
-    lines += [f"{name}: {value}" for name, value in facts(check, registry)]
+    lines += _facts(facts(check, registry))
     for heading, body in page.sections:
         said = str(HEADINGS[heading])
         inside = _body(check.id, body)
@@ -81,13 +104,23 @@ def fix_text(fix: type[Fix]) -> str:
     """Return a fix's page for a terminal."""
     summary = spoken(f"{fix.id}.summary", fix.summary)
     lines = [fix.id, "=" * len(fix.id), "", str(SUMMARY.filled(summary=summary)), ""]
-    lines += [f"{name}: {value}" for name, value in fix_facts(fix)]
+    lines += _facts(fix_facts(fix))
     told = dedented(fix.__doc__)
     if not is_english():
         told = [
             line for part in sections(fix.__doc__) for line in _body(fix.id, (part,))
         ]
     return "\n".join([*lines, "", *told, ""])
+
+
+def _facts(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the head of a page, its names as they are spoken."""
+    made = []
+    for name, value in rows:
+        said = LABELS.get(name, FACT.filled(name=name))
+        shown = WORDS.get(value)
+        made.append(str(said.filled(value=str(shown or value), name=name)))
+    return made
 
 
 def _body(name: str, lines: tuple[str, ...]) -> list[str]:

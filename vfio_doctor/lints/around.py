@@ -102,7 +102,8 @@ class HookNotRun(Lint):
     )
     OPEN = say(
         "vm-hook-make-executable",
-        "Run `chmod +x {path}`, and restart libvirt's daemon; or delete the script.",
+        "Run `sudo chmod +x {path}`, and restart libvirt's daemon; or delete the"
+        " script.",
     )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:

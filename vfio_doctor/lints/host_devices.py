@@ -235,7 +235,9 @@ class OldChipset(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the machine type if a display is passed."""
         kind = vm.domain.first("os/type")
-        machine = kind.get("machine") if kind else ""
+        # Without one libvirt takes QEMU's own first choice.
+        default = "pc" if kind and kind.get("arch", "x86_64") == "x86_64" else ""
+        machine = (kind.get("machine") or default) if kind else ""
         if kind is None or not (machine == "pc" or machine.startswith("pc-i440fx")):
             return
         cards = [d.bdf for _, d in present(vm, facts) if d.is_display]

@@ -100,7 +100,8 @@ class KernelLog(NamedTuple):
 
 # A log may be one long line of a stranger's. So no pattern tries again what begins
 # inside of what it has tried: quantifiers are possessive or bounded.
-_STAMP = re.compile(r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?")
+# Compiled when it is used (re keeps it).
+_STAMP = r"\s*+(?:<\d+>)?\s*+\[[\s\d.]++\]\s*+(?:\[\s*+[TC]\d++\]\s*+)?"
 _BDF = r"(?<![0-9a-f])(?P<device>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
 # A thread of libvirt's, as the kernel names it, and its number.
 LIBVIRT_TASK = (
@@ -352,7 +353,7 @@ def _line(text: str, start: int) -> str:
     """Return the line that starts there, without its time stamp."""
     end = text.find("\n", start)
     whole = text[start : end if end >= 0 else None].removesuffix("\r")
-    stamp = _STAMP.match(whole)
+    stamp = re.compile(_STAMP).match(whole)
     return whole[stamp.end() :] if stamp else whole
 
 

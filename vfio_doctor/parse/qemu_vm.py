@@ -79,15 +79,8 @@ def _quickemu_words(script: Script) -> dict[str, list[Word]]:
     for key, option in _RENAMED.items():
         for word in script.variables.get(key, ())[:1]:
             found[key] = [word._replace(value=option), word]
-    for word in script.variables.get("extra_args", ()):
-        found.setdefault("extra_args", []).extend(_in_text(word))
+    found["extra_args"] = list(script.variables.get("extra_args", ()))
     return found
-
-
-def _in_text(word: Word) -> Iterator[Word]:
-    for found in re.finditer(r"\S+", word.value):
-        at = word.start + found.start()
-        yield Word(found[0], at, at + len(found[0]), True)
 
 
 def _vm(text: str, words: list[Word], form: Form) -> Document:
@@ -203,7 +196,9 @@ class _Options:
 
     def _flash(self, word: Word) -> None:
         said = self._fields("drive", word)
-        if said.get("if") == "pflash" and said.get("file"):
+        # One that is written to may be made by the script itself.
+        constant = said.get("readonly", "off") != "off"
+        if said.get("if") == "pflash" and said.get("file") and constant:
             told = {"type": "pflash"}
             self._add("os/loader", word, told, said["file"])
 

@@ -10,10 +10,11 @@ from vfio_doctor.value import NamedTuple
 # Longer commands stand in no such file; each costs no more to look at than this.
 NEAR = 512
 # Kernel arguments on a continued line look like assignments, but not in capitals.
-NEXT = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*\+?=")
-ASSIGNED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)=")
+# Compiled when they are used (re keeps them): few hosts have such a file.
+NEXT = r"(?m)^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*\+?="
+ASSIGNED = r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)="
 
-SPACED = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]+\+?=")
+SPACED = r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]+\+?="
 
 
 class ShellFaultKind(Enum):
@@ -46,7 +47,7 @@ def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
     at, number = 0, 1
     while at < len(text):
         line_end = _line_end(text, at)
-        match = ASSIGNED.match(text, at, line_end)
+        match = re.compile(ASSIGNED).match(text, at, line_end)
         end = line_end
         if match:
             stop, closed = _value_end(text, match.end())
@@ -54,7 +55,7 @@ def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
                 return (*found, ShellFault(number, ShellFaultKind.OPEN_QUOTE, match[1]))
             end = _line_end(text, stop)
             found += _on_line(text[stop:end], number, match, knows_plus)
-        elif spaced := SPACED.match(text, at, line_end):
+        elif spaced := re.compile(SPACED).match(text, at, line_end):
             found.append(ShellFault(number, ShellFaultKind.BLANK, spaced[1]))
         if unix and _ends_as_in_windows(text[at:end]):
             found.append(ShellFault(number, ShellFaultKind.LINE_END))
@@ -77,7 +78,7 @@ def _on_line(
         return [ShellFault(number, ShellFaultKind.PLUS, match[1])]
     if rest[:1] not in (" ", "\t") or word[:1] in ("#", ";", "&", "|", "\\", ""):
         return []
-    if ASSIGNED.match(word):
+    if re.compile(ASSIGNED).match(word):
         return []
     return [ShellFault(number, ShellFaultKind.COMMAND, match[1], word)]
 
@@ -94,7 +95,7 @@ def _value_end(text: str, at: int) -> tuple[int, bool]:
             at += 2
         elif char in "\"'":
             close = _closing(text, at + 1, char)
-            if close < 0 or NEXT.search(text[at:close].partition("\n")[2]):
+            if close < 0 or re.compile(NEXT).search(text[at:close].partition("\n")[2]):
                 return at, False
             at = close + 1
         else:

@@ -33,9 +33,11 @@ _ASSIGNED = re.compile(r"(?:export\s+|local\s+)?([A-Za-z_]\w*)(\+?)=", re.DOTALL
 _JSON = '{"'
 _JSON_END = re.compile(r"\}(?=\s|\Z)|\n|\Z")
 _EXPANDED = re.compile(f"{MARK}([^{MARK}]*){MARK}")
-# A script that sets a variable to twice itself, over and over, grows no further.
-MOST_WORDS = 5000
-LONGEST = 1 << 16
+# A script that sets a variable to twice itself, over and over, grows no further; nor
+# do commands that put in the same long list again and again.
+MOST_WORDS = 2000
+MOST_EXPANDED = 100_000
+LONGEST = 1 << 14
 
 
 class Word(NamedTuple):
@@ -142,7 +144,7 @@ def read(text: str) -> Script:
     variables: dict[str, tuple[Word, ...]] = {}
     commands: list[tuple[Word, ...]] = []
     command: list[Word] = []
-    opened = ""
+    opened, left, assigned = "", MOST_EXPANDED, MOST_EXPANDED
     for word in words(text):
         if word.opens:
             commands += _done(command)
@@ -153,10 +155,15 @@ def read(text: str) -> Script:
         elif word.ends:
             commands += _done(command)
             command = []
-        elif not opened and not command and _set(variables, word):
-            continue
+        elif not opened and not command and _ASSIGNED.match(word.value):
+            if not word.quoted:
+                assigned -= _set(variables, word, text, assigned < 0)
+            else:
+                command.append(word)
         elif len(command) < MOST_WORDS:
-            command += _expanded(word, variables)
+            found = [word] if word.is_known or left < 0 else _expanded(word, variables)
+            left -= 0 if word.is_known else len(found)
+            command += found
     return Script(variables, (*commands, *_done(command)))
 
 
@@ -164,18 +171,29 @@ def _done(command: list[Word]) -> list[tuple[Word, ...]]:
     return [tuple(command)] if command else []
 
 
-def _set(variables: dict[str, tuple[Word, ...]], word: Word) -> bool:
-    """Take an assignment before a command; tell whether it is one."""
+def _set(
+    variables: dict[str, tuple[Word, ...]], word: Word, text: str, tired: bool
+) -> int:
+    """Take an assignment before a command; return how many words were put in.
+
+    ``tired``: variables are not put in any more.
+    """
     found = _ASSIGNED.match(word.value)
-    if found is None or word.quoted:
-        return False
-    behind = len(found[0])
-    value = word.value[behind:]
-    # Where the value begins in the text: behind the = and a quote.
-    start = min(word.start + behind + 1, word.end)
-    held = _put(Word(value, start, word.end, True), variables)
-    _assign(variables, found[0], (held,), text=True)
-    return True
+    assert found is not None
+    held: list[Word] = []
+    at = word.start
+    for part in word.value[len(found[0]) :].split():
+        if not Word(part, 0, 0).is_known:
+            one = Word(part, word.start, word.end)
+            held += [one] if tired else _expanded(one, variables)
+            continue
+        # Blanks and escapes may stand between; what is written differs seldom.
+        place = text.find(part, at, word.end)
+        at = place + len(part) if place >= 0 else at
+        ends = (place, at) if place >= 0 else (word.start, word.end)
+        held.append(Word(part, *ends, True))
+    _assign(variables, found[0], tuple(held), text=True)
+    return 0 if word.is_known else len(held)
 
 
 def _assign(
@@ -187,13 +205,11 @@ def _assign(
 ) -> None:
     own = name.rstrip("=").rstrip("+").split()[-1]
     before = variables.get(own, ()) if "+" in name else ()
-    if text and before:
-        last = before[-1]
-        joined = f"{last.value}{value[0].value}"[:LONGEST]
-        value = (*before[:-1], last._replace(value=joined))
-    else:
-        value = (*before, *value)
-    variables[own] = value[:MOST_WORDS]
+    if len(before) >= MOST_WORDS:
+        return
+    if text and sum(len(each.value) for each in value) > LONGEST:
+        return
+    variables[own] = (*before, *value)[:MOST_WORDS]
 
 
 def _expanded(word: Word, variables: dict[str, tuple[Word, ...]]) -> list[Word]:
@@ -207,15 +223,7 @@ def _expanded(word: Word, variables: dict[str, tuple[Word, ...]]) -> list[Word]:
         return [word]
     if word.quoted:
         return list(held) if name.endswith("[@]") else [_put(word, variables)]
-    return [part for one in held for part in _split(one)]
-
-
-def _split(word: Word) -> list[Word]:
-    """Return the words of a text that is put in without quotes."""
-    return [
-        Word(found[0], word.start + found.start(), word.start + found.end(), True)
-        for found in re.finditer(r"\S+", word.value)
-    ]
+    return list(held)
 
 
 def _put(word: Word, variables: dict[str, tuple[Word, ...]]) -> Word:
@@ -225,6 +233,8 @@ def _put(word: Word, variables: dict[str, tuple[Word, ...]]) -> Word:
 
     def put(found: re.Match[str]) -> str:
         held = variables.get(found[1])
-        return held[0].value if held and len(held) == 1 else found[0]
+        if held is None:
+            return found[0]
+        return " ".join(each.value for each in held)[:LONGEST]
 
     return word._replace(value=_EXPANDED.sub(put, word.value)[:LONGEST])

@@ -47,7 +47,7 @@ FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
 )
-LATE = say("plan-fix-late", "takes effect at the next reboot")
+LATE = say("plan-fix-at-reboot", "{summary} (takes effect at the next reboot)")
 ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
 BEFORE = say("plan-arguments-before", "before: {line}")
 AFTER = say("plan-arguments-after", "after:  {line}")
@@ -164,7 +164,9 @@ def _repairs(plan: Plan, page: Page, dry: bool) -> None:
     would = say("plan-would", "This is what would be done:")
     page.heading(would if dry else say("plan-does", "This is what will be done:"))
     for fix in in_order_made(plan):
-        page.say(f"{fix.summary}{f' ({LATE})' if fix.reboot else ''}", "  - ")
+        page.say(
+            LATE.filled(summary=fix.summary) if fix.reboot else fix.summary, "  - "
+        )
         if page.look.verbosity > 0:
             places = tuple(f"{f.check} ({f.subject})" for f in fix.findings)
             served = say("plan-fix-serves", "{fix}, for {places}")

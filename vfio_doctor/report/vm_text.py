@@ -136,4 +136,5 @@ def _sum(judged: tuple[Judged, ...]) -> str:
     if any(found) or any(one.refused for one in judged):
         errors, warnings, infos = found
         return clean(COUNTS.filled(errors=errors, warnings=warnings, infos=infos))
-    return clean(NONE.filled(names=tuple(one.name or where(one) for one in judged)))
+    names = dict.fromkeys(one.name or where(one) for one in judged)
+    return clean(NONE.filled(names=tuple(names)))

@@ -16,6 +16,7 @@ from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import Caller, Kind, Stat
 from vfio_doctor.host.redaction.redact import redact
+from vfio_doctor.model import Message
 
 REGISTRY = registry()
 RULE = 'SUBSYSTEM=="kvmfr", OWNER="{0}", GROUP="kvm", MODE="0660"\n'
@@ -37,15 +38,22 @@ ODD = (
 )
 
 
+def _id(said: Message | None) -> str:
+    return said.id if said else ""
+
+
 def ends(capture: Capture) -> dict[str, object]:
-    """Return how each check ends, and with findings of which weight and repair."""
+    """Return how each check ends; of findings the sentences by id, and the repair."""
     facts = Facts(CapturedHost(capture), Options(areas=("kvmfr",)))
     return {
         result.id: (
             result.status,
             result.blocked_by,
             [
-                (d.severity, d.fix and (d.fix.id, bool(d.fix.cannot)))
+                (
+                    *(d.severity, _id(d.finding.message), _id(d.finding.advice)),
+                    d.fix and (d.fix.id, _id(d.fix.cannot), len(d.fix.changes)),
+                )
                 for d in result.diagnoses
             ],
         )

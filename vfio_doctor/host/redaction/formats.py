@@ -131,21 +131,6 @@ def _owner(word: str, kind: str, names: Names) -> str:
     return names.account(word) if kind == "user" else names.group(word)
 
 
-def client_settings(text: str, names: Names) -> str:
-    """Return the lines of Looking Glass's client that name the memory it opens."""
-    return "\n".join(_setting(line, names) for line in text.split("\n"))
-
-
-def _setting(line: str, names: Names) -> str:
-    key, equals, value = line.partition("=")
-    if line.strip().lower() in ("[app]", "[lgmp]"):
-        return line.strip()
-    if equals and key.strip().lower() in ("shmfile", "shmdevice"):
-        return f"{key.strip()}={scrub.word(value.strip(), names)}"
-    # A section that nobody knows ends the one before.
-    return "[]" if line.strip().startswith("[") else ""
-
-
 ROWS = (
     Row(
         (
@@ -303,14 +288,6 @@ ROWS = (
             "*/.looking-glass-client.ini",
         ),
         libvirt.client_configuration,
-    ),
-    Row(
-        (
-            "/etc/looking-glass-client.ini",
-            "*/.looking-glass-client.ini",
-            "*/.config/looking-glass/client.ini",
-        ),
-        client_settings,
     ),
     Row(("/etc/tmpfiles.d/*", "/usr/lib/tmpfiles.d/*"), tmpfiles),
     Row(("/etc/apparmor.d/*",), confinement.apparmor),

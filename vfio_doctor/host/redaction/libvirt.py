@@ -376,7 +376,8 @@ def client_configuration(text: str, names: Names) -> str:
 
 
 _CLIENT_KEYS = listed(
-    "shmFile shmfile renderer allowDMA framePollInterval cursorPollInterval fullScreen"
+    "shmFile shmfile shmDevice shmdevice renderer allowDMA framePollInterval"
+    " cursorPollInterval fullScreen"
     " size width height maximize borderless vsync enable noScreensaver"
 )
 
@@ -385,8 +386,10 @@ def _client_line(line: str, names: Names) -> str:
     body = line.strip()
     if not body or body[0] in "#;":
         return forms.comment(body, body[0]) if body else ""
-    if re.fullmatch(r"\[(?:app|win|input|spice|audio|wayland|egl|opengl)\]", body):
+    if re.fullmatch(r"\[(?:app|lgmp|win|input|spice|audio|wayland|egl|opengl)\]", body):
         return body
+    if body.startswith("["):
+        return "[]"  # it ends the section before
     key, equals, value = (part.strip() for part in body.partition("="))
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)

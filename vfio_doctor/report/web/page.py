@@ -6,9 +6,11 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
+from vfio_doctor.language import tag
 from vfio_doctor.messages import say
 from vfio_doctor.report.device_svg import STYLE as PICTURE
 from vfio_doctor.report.device_svg import as_svg
+from vfio_doctor.report.steps import source
 from vfio_doctor.report.web import findings
 from vfio_doctor.report.web.markup import element, words
 from vfio_doctor.report.web.plan import body as plan_body
@@ -42,7 +44,7 @@ class Parts(NamedTuple):
 
 def render(report: Report, parts: Parts, called: Called) -> str:
     """Return the report as a page."""
-    title = TITLE.filled(tool=report.tool.name, source=report.run.source)
+    title = TITLE.filled(tool=report.tool.name, source=source(report))
     return page(str(title), _body(report, parts, called))
 
 
@@ -61,13 +63,13 @@ def page(title: str, body: Iterable[str]) -> str:
         f"<style>{style}</style>",
     )
     main = "\n".join(body)
-    whole = element("html", f"\n{head}\n", element("body", f"\n{main}\n"), lang="en")
+    whole = element("html", f"\n{head}\n", element("body", f"\n{main}\n"), lang=tag())
     return f"<!DOCTYPE html>\n{whole}\n"
 
 
 def _body(report: Report, parts: Parts, called: Called) -> Iterator[str]:
     tool, run = report.tool, report.run
-    title = TITLE.filled(tool=tool.name, source=run.source)
+    title = TITLE.filled(tool=tool.name, source=source(report))
     yield "<main>"
     yield element("h1", words(title))
     if parts.ended:
