@@ -52,22 +52,27 @@ class Need(NamedTuple):
 
 
 class HostNeeds(NamedTuple):
-    """Every need; what a VFIO driver has already is none."""
+    """Every need; what a VFIO driver has already is none.
+
+    ``keyboards`` are the functions that the keyboards hang on, "" for none of PCI's:
+    each could go alone, but not all.
+    """
 
     needs: tuple[Need, ...]
+    keyboards: frozenset[str] = frozenset()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HostNeeds:
         """Follow mounts, routes, displays and keyboards to their functions."""
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
-        disks = mounted(host)
+        disks, typed = mounted(host), keyboards(host)
         found = (
             *_displays(host, own, facts.options.headless),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
-            *_controllers(host, own),
+            *_controllers(typed, own),
         )
-        return cls(found)
+        return cls(found, frozenset() if isinstance(typed, Missing) else typed)
 
     def of(self, bdf: str) -> tuple[Need, ...]:
         """Return why the host needs a function."""
@@ -118,8 +123,9 @@ def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
             yield Need(device.bdf, MAY_ROUTE, sure=False)
 
 
-def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
-    found = keyboards(host)
+def _controllers(
+    found: frozenset[str] | Missing, own: list[PciDevice]
+) -> Iterator[Need]:
     for device in own:
         if isinstance(found, Missing):
             if device.class_.startswith(USB) and device.driver:
