@@ -16,6 +16,7 @@ from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.teardown import Wanted, tear_down
 from vfio_doctor.commands.undo import take_back
 from vfio_doctor.commands.verify import look as verify
+from vfio_doctor.host.reader import ProbeResult
 
 pytestmark = pytest.mark.runs("sh")
 Output = pytest.CaptureFixture[str]
@@ -100,6 +101,29 @@ def test_what_somebody_changed_since_is_kept(tmp_path: Path, capsys: Output) -> 
     assert tear_down(ALL, Chosen(), place(host)) == 0
     assert own.read_text() == "options snd_hda_intel power_save=1\n"
     assert AUDIO not in cmdline(tmp_path)
+
+
+def test_a_set_up_that_cannot_be_taken_back_still_stands(
+    tmp_path: Path, capsys: Output
+) -> None:
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    other = tmp_path / "etc/driverctl.d/pci-0000:09:00.3"
+    other.parent.mkdir(exist_ok=True)
+    bound = played_images.things(host)
+    other.write_text("vfio-pci\n")
+    immutable = ProbeResult("file", (), (("immutable", 1),))
+    host.kernel.probes["file", "/etc/modprobe.d/vfio-doctor.conf"] = immutable
+    host.moved()
+    tear_down(ALL._replace(leftovers=True), Chosen(), place(host))
+    assert not other.exists()
+    assert "chattr -i /etc/modprobe.d/vfio-doctor.conf" in capsys.readouterr().out
+    assert played_images.things(host) == bound
+    del host.kernel.probes["file", "/etc/modprobe.d/vfio-doctor.conf"]
+    host.moved()
+    tear_down(ALL, Chosen(), place(host))
+    assert "by the journal" in capsys.readouterr().out
+    assert not (tmp_path / "etc/modprobe.d/vfio-doctor.conf").exists()
 
 
 @pytest.mark.parametrize("words", ["ids=1234:5678", "\\\nids=1234:5678"])

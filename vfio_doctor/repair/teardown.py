@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.values import Plan
 
+OURS_FIX = "teardown-ours"
 OURS = say("teardown-ours", "Take back what vfio-doctor has set up")
 OTHERS = say("teardown-others", "Take out what recipes, other tools or guides left")
 NO_IMAGES = say(
@@ -153,7 +154,7 @@ def plan(
     for one in remains.of(Whose.OURS):
         ours += one.changes
     theirs = [c for one in remains.of(Whose.OTHERS) for c in one.changes]
-    wishes = [("teardown-ours", OURS, ours)]
+    wishes = [(OURS_FIX, OURS, ours)]
     wishes += [("teardown-others", OTHERS, theirs)] if others else []
     images, why = _images(host, remains, others)
     fixes = [
@@ -162,7 +163,9 @@ def plan(
         if changes
     ]
     made = plan_of(host, facts, fixes, remains.backend)
-    return made._replace(takes_back=remains.journal.runs if made.steps else ()), why
+    # What is refused stands, and so do the runs that have set it up.
+    ours_goes = bool(made.steps) and any(fix.id == OURS_FIX for fix in made.fixes)
+    return made._replace(takes_back=remains.journal.runs if ours_goes else ()), why
 
 
 def _images(
