@@ -145,3 +145,40 @@ def test_what_only_stays_is_not_called_nothing(tmp_path: Path, capsys: Output) -
     said = one_line(capsys.readouterr().out)
     assert "Nothing of such a set-up was found" not in said
     assert "There is nothing here that can be taken out without you" in said
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "text"),
+    [
+        ("passthrough", "/etc/modules", "vfio\n"),
+        ("passthrough", "/etc/initramfs-tools/modules", "vfio_pci\n"),
+        (
+            "looking-glass",
+            "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+            "/dev/kvmfr0 rw,\n",
+        ),
+    ],
+)
+def test_a_file_that_has_to_be_there_is_left_empty(
+    tmp_path: Path, capsys: Output, what: str, path: str, text: str
+) -> None:
+    torn_down(tmp_path, "debian12-driverctl", what, {path: text}, None, "--leftovers")
+    said = capsys.readouterr().out
+    assert f"Change {path}\n" in said
+    assert f"Delete {path}" not in said
+    assert f"-{text}" in said
+
+
+def test_what_nixos_makes_is_taken_out_of_its_configuration(
+    tmp_path: Path, capsys: Output
+) -> None:
+    made = "/etc/modprobe.d/nixos.conf"
+    files = {
+        "/etc/os-release": "ID=nixos\n",
+        made: "options vfio-pci ids=1234:5678\n",
+    }
+    name = "debian12-driverctl"
+    torn_down(tmp_path, name, "passthrough", files, None, "--leftovers")
+    said = one_line(capsys.readouterr().out)
+    assert f"Delete {made}" not in said
+    assert "take out of configuration.nix what it comes from" in said

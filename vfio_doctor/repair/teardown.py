@@ -12,6 +12,7 @@ from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.leftovers import seek
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose
+from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.values import Plan
 
+FROM_CONFIGURATION = say(
+    "teardown-from-configuration",
+    "NixOS makes the file: take out of configuration.nix what it comes from, then run"
+    " `sudo nixos-rebuild boot`",
+)
 OURS_FIX = "teardown-ours"
 OURS = say("teardown-ours", "Take back what vfio-doctor has set up")
 OTHERS = say("teardown-others", "Take out what recipes, other tools or guides left")
@@ -95,6 +101,8 @@ def remains(
     if not passthrough and not told.runs and _never_used(host, runs):
         # Guides name their files as we do.
         left = [x._replace(whose=Whose.OTHERS) for x in left]
+    if facts[Generated].yes:
+        left = [_of_configuration(x) for x in left]
     left = [*_reachable(left, told.paths, host)]
     unread = (*found.unread, *((read,) if isinstance(read, Missing) else ()))
     return Remains(told, tuple(left), unread, backend)
@@ -116,6 +124,13 @@ def _never_used(host: Reader, runs: tuple[Run, ...]) -> bool:
     """Tell whether no set-up of this program's can be what is there."""
     state = host.lstat(STATE)
     return bool(runs) or (isinstance(state, Missing) and state.why is Why.ABSENT)
+
+
+def _of_configuration(one: Leftover) -> Leftover:
+    """Leave a file of /etc in place that NixOS makes from its configuration."""
+    if not any(path.startswith("/etc/") for path in _paths(one)):
+        return one
+    return one._replace(changes=(), stays=FROM_CONFIGURATION, by_hand=True)
 
 
 def _reachable(

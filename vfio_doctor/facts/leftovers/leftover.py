@@ -32,6 +32,10 @@ OWN_COMMENTS = (
 # It stands below what quickpassthrough adds; people draw such lines as well.
 OWN_END = "#############################"
 
+# These may be empty, but not missing: AppArmor compiles no profile then.
+INCLUDED = "/etc/apparmor.d/local/"
+OF_PACKAGES = ("/etc/modules", "/etc/initramfs-tools/modules", "/etc/sysfs.conf")
+
 
 class Whose(Enum):
     """Who has left it."""
@@ -69,12 +73,18 @@ def without(
         return Leftover(shown, whose, (), BY_HAND, by_hand=True)
     left = [edits.get(line, line) for line in held]
     comments = _own_comments(held)
-    if all(not line or not line.strip() or line in comments for line in left):
+    is_bare = all(not x or not x.strip() or x in comments for x in left)
+    if is_bare and not _is_packages(path):
         return Leftover(shown, whose, (DeleteFile(path, NOTHING_ELSE),))
     gone = [line for line in held if line in comments]
     own: dict[str, str | None] = dict.fromkeys(gone) if len(gone) > 1 else {}
     changes = (EditLine(path, old, new) for old, new in {**edits, **own}.items())
     return Leftover(shown, whose, tuple(changes))
+
+
+def _is_packages(path: str) -> bool:
+    """Tell whether a package brings the file, or another one includes it."""
+    return path in OF_PACKAGES or path.startswith(INCLUDED)
 
 
 def _own_comments(held: list[str]) -> frozenset[str]:
