@@ -139,5 +139,5 @@ def test_what_still_binds_is_not_called_gone(
     assert tear_down(ALL, Chosen(), place(host)) == 0
     said = capsys.readouterr().out
     assert "Nothing of it is set for the next boot" not in said
-    assert "what stays, and is named above, is left" in said
+    assert "What is named above and was not taken out is still there" in said
     assert other.exists()

@@ -60,7 +60,7 @@ ASK = say("ask-teardown", "Do this?")
 STILL = say("teardown-still-there", "Still there: {what}")
 GONE = say("teardown-gone", "Nothing of it is set for the next boot any more.")
 GONE_BUT = say(
-    "teardown-gone-but", "All of this is done; what stays, and is named above, is left."
+    "teardown-gone-but", "What is named above and was not taken out is still there."
 )
 REBOOT = say("teardown-reboot", "Reboot: until then, what is in force now stays so.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
 from vfio_doctor.facts.pci.screens import screens
@@ -40,6 +41,7 @@ SCREEN = say("need-screen", "a connected display is in use on it")
 MAY_SHOW = say("need-screen-may", "a connected display may be in use on it")
 LAST = say("need-screen-last", "no other graphics card has a driver of the host's")
 KEYBOARD = say("need-keyboard", "the only keyboard is connected to it")
+KEYBOARDS = say("need-keyboards", "all keyboards are connected to this card")
 MAY_TYPE = say("need-keyboard-may", "the only keyboard may be connected to it")
 
 
@@ -132,3 +134,11 @@ def _controllers(
                 yield Need(device.bdf, MAY_TYPE, sure=False)
         elif found == {device.bdf}:
             yield Need(device.bdf, KEYBOARD)
+        elif device.bdf in found and _on_one_card(found, own):
+            yield Need(device.bdf, KEYBOARDS)
+
+
+def _on_one_card(found: frozenset[str], own: list[PciDevice]) -> bool:
+    """Tell whether functions are all of one card: it goes to a VM whole."""
+    held = [device for device in own if device.bdf in found]
+    return len(held) == len(found) and all(same_card(held[0], one) for one in held)

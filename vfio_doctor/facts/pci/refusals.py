@@ -152,7 +152,8 @@ def _needs(card: Card, needs: HostNeeds) -> Iterator[Message]:
 def _keyboards(card: Card, facts: Facts) -> Iterator[Message]:
     """Yield that the last keyboards would go, though none of them is the only one."""
     typed = facts[HostNeeds].keyboards
-    if len(typed) < 2:
+    needed = any(facts[HostNeeds].of(one.bdf) for one in card.functions)
+    if len(typed) < 2 or needed:
         return
     wanted = facts[WantedDevices]
     going = {d.bdf for d in facts[PciDevices].devices if _goes(d, wanted)}
