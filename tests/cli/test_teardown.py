@@ -92,6 +92,22 @@ def test_a_lost_journal_is_made_up_for_by_the_look(
     assert played_images.things(host) == before
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_run_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: Output, dry_run: bool
+) -> None:
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    (held,) = (tmp_path / "var/lib/vfio-doctor/journal").iterdir()
+    (held / "journal.jsonl").write_text("not a journal\n")
+    host.moved()
+    capsys.readouterr()
+    tear_down(ALL._replace(dry_run=dry_run), Chosen(), place(host))
+    said = capsys.readouterr()
+    assert (said.out + said.err).count(f"journal/{held.name}") == 1
+    assert "told by its look" in said.out
+
+
 def test_what_somebody_changed_since_is_kept(tmp_path: Path, capsys: Output) -> None:
     host = bare(tmp_path)
     passthrough(SET_UP, place(host))

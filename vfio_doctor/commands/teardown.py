@@ -140,23 +140,41 @@ def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
     host = open_host(chosen.capture) if chosen.capture else place.host()
     facts = Facts(host, options_of(chosen))
     refuse(facts)
-    runs = _runs(host, place) if chosen.capture is None else ()
+    runs = _told_runs(host, place, acts) if chosen.capture is None else ()
     return _torn_down(wanted, chosen, place, host, facts, runs)
 
 
-def _runs(host: Reader, place: Place) -> tuple[Run, ...]:
-    """Return the journal's runs; () with the reason told, if it cannot be read."""
+def _told_runs(host: Reader, place: Place, told: bool) -> tuple[Run, ...]:
+    """Return the journal's runs, and tell what of it cannot be read.
+
+    ``told``: of single runs that has been done already.
+    """
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import unusable
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():
         to_stderr(BY_LOOK)
         return ()
     try:
-        return survey(place.machine(host, None).files).runs
+        found = survey(place.machine(host, None).files)
+        for bad in () if told else found.unreadable:
+            to_stderr(unusable(bad))
+        return found.runs
     except (OSError, StepFailed) as error:
         to_stderr(JOURNAL_UNUSABLE.filled(why=reason(error)))
+        return ()
+
+
+def _runs(host: Reader, place: Place) -> tuple[Run, ...]:
+    """Return the journal's runs once more; () if it cannot be read."""
+    from vfio_doctor.repair.journal import runs
+    from vfio_doctor.repair.syscalls import StepFailed
+
+    try:
+        return runs(place.machine(host, None).files)
+    except (OSError, StepFailed):
         return ()
 
 
