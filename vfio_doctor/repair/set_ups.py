@@ -7,8 +7,10 @@ one kind back with a plan of its own, which `undo` takes back like any other.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.leftovers.arguments import IOMMU
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
@@ -22,6 +24,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
 from vfio_doctor.repair.journal_lines import standing
+from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
 
@@ -102,7 +105,7 @@ def known(
     for run in reversed(ours):
         if _has_arguments_alone(run, kind):
             left = _before(run, left, bool(user))
-    changes: list[Change] = [*files.values(), *_contexts(ours)]
+    changes: list[Change] = [*files.values(), *_contexts(ours, host)]
     if left != words:
         changes.append(_edit(words, left))
     return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
@@ -139,14 +142,18 @@ def _file_steps(run: Run, kind: Kind) -> Iterator[FileStep]:
             yield step
 
 
-def _contexts(runs: list[Run]) -> Iterator[Change]:
+def _contexts(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield the contexts that are still there."""
     for run in runs:
         for entry in run.entries:
             step = entry.step.step
             if not isinstance(step, CommandStep) or entry.state not in MADE:
                 continue
             if step.argv[:3] == ("semanage", "fcontext", "-a"):
-                yield DropContext(step.argv[-1])
+                change = DropContext(step.argv[-1])
+                with suppress(CannotFix):
+                    translate(change, host)
+                    yield change
 
 
 def _has_arguments_alone(run: Run, kind: Kind) -> bool:
