@@ -91,7 +91,16 @@ AVC = (
         ((NO_RULE, OFF, file(LOADED, "libvirtd (enforce)\n")), Status.FAIL),
         ((NO_RULE, lv.conf('security_driver = ["selinux"]\n')), Status.NOT_APPLICABLE),
         ((NO_RULE, file(LOADED, "/usr/sbin/libvirtd (enforce)\n")), Status.FAIL),
-        ((NO_RULE, file(LOADED, "virtqemud (complain)\n")), Status.FAIL),
+        ((NO_RULE, file(LOADED, "libvirtd (complain)\n")), Status.FAIL),
+        # The profile of a daemon that is not installed confines nothing.
+        ((NO_RULE, file(LOADED, "virtqemud (enforce)\n")), Status.NOT_APPLICABLE),
+        (
+            (
+                *(NO_RULE, file(LOADED, "virtqemud (enforce)\n")),
+                lv.programs("virtqemud"),
+            ),
+            Status.FAIL,
+        ),
         # libvirt confines no VM if its daemon has no profile.
         ((NO_RULE, file(LOADED, "cupsd (enforce)\n")), Status.NOT_APPLICABLE),
         # A record of before the rule was written is no fault of now.

@@ -52,11 +52,13 @@ def test_it_judges_as_the_checkout_does(file: Path) -> None:
     "words",
     [
         ("--version",),
-        ("checks",),
-        ("explain", "iommu-off"),
-        ("--capture", HOST, "bug-report", "--print"),
+        pytest.param(("checks",), marks=pytest.mark.slow),
+        pytest.param(("explain", "iommu-off"), marks=pytest.mark.slow),
+        pytest.param(
+            ("--capture", HOST, "bug-report", "--print"), marks=pytest.mark.slow
+        ),
         ("--capture", HOST, "--fix", "--dry-run"),
-        ("triage", HOST),
+        pytest.param(("triage", HOST), marks=pytest.mark.slow),
     ],
     ids=lambda words: words[-1].rpartition("/")[2],
 )

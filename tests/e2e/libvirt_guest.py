@@ -173,11 +173,12 @@ def _modular(root: Path) -> None:
         text = SOCKET_UNIT.format(path=path, inside=inside, mode=mode)
         (units / f"{unit}.socket").write_text(text)
     (units / "virtqemud.service").write_text(SERVICE_UNIT)
-    profile = root / "etc/apparmor.d/usr.sbin.libvirtd"
-    text = profile.read_text().replace(
-        "profile libvirtd /usr/sbin/libvirtd", "profile libvirtd /usr/sbin/virtqemud"
-    )
-    profile.write_text(text)
+    # libvirt asks whether a profile of its daemon's own name is loaded.
+    folder = root / "etc/apparmor.d"
+    for name in ("usr.sbin.libvirtd", "abstractions/libvirt-qemu"):
+        text = (folder / name).read_text().replace("libvirtd", "virtqemud")
+        (folder / name).write_text(text)
+    (folder / "usr.sbin.libvirtd").rename(folder / "usr.sbin.virtqemud")
     images.run("chroot", root, "systemctl", "enable", "virtqemud.socket")
 
 

@@ -76,9 +76,14 @@ def tree(loader: str, name: str) -> Path:
         shutil.copy(f"/boot/vmlinuz-{release}", target / "boot")
         shutil.copy(f"/boot/config-{release}", target / "boot")
         shutil.copy(images.initramfs(), target / f"boot/initrd.img-{release}")
-        (_for_grub if loader == "grub" else _for_systemd_boot)(target)
+        configure(loader, target)
 
     return images.kept(f"tree-{loader}-{name}-{key}", build)
+
+
+def configure(loader: str, root: Path) -> None:
+    """Write what the loader's own tools make their menu or entries from."""
+    (_for_grub if loader == "grub" else _for_systemd_boot)(root)
 
 
 def _for_grub(root: Path) -> None:
@@ -160,10 +165,15 @@ class LoaderMachine(Machine):
     """A guest that QEMU gives no kernel: firmware and boot loader find it."""
 
     def __init__(
-        self, loader: str, name: str = "bookworm", iommu: str = "intel"
+        self,
+        loader: str,
+        name: str = "bookworm",
+        iommu: str = "intel",
+        image: Path | None = None,
+        devices: tuple[str, ...] = ("edu",),
     ) -> None:
-        """Copy the disk; start nothing yet."""
-        super().__init__(disk(loader, name), iommu)
+        """Copy the disk, the usual one or another; start nothing yet."""
+        super().__init__(image or disk(loader, name), iommu, devices=devices)
         self.loader = loader
         if loader == "systemd-boot":
             shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._folder / "vars.fd")

@@ -6,24 +6,34 @@ host. The disk shares a conventional bridge, and so an IOMMU group, with one dev
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 
 from e2e import images, loader_guest
 from e2e.images import Suite
+from e2e.loader_guest import LoaderMachine
 from e2e.vm import VIRTUAL_IOMMU, Machine
 
-SUITE = Suite(
-    "bookworm", ("grub2-common", "systemd-container", "initramfs-tools", "zstd")
-)
-# The driver of the cards: the host has to have it, or nothing is won from it.
-MODULES = ["xhci_pci", "ahci", "sd_mod"]
-MAKE = """
-rm /boot/initrd.img-*
-update-initramfs -c -k "$(uname -r)"
+# A machine in the guest opens what was bound.
+PACKAGES = ("initramfs-tools", "zstd", "qemu-system-x86")
+LOADERS = {
+    "grub": ("grub2-common", "systemd-container"),
+    "systemd-boot": ("systemd-boot",),
+}
+# The drivers of the cards: the host has to have them, or nothing is won from it.
+MODULES = ["xhci_pci", "ahci", "sd_mod", "nvme", "i2c_i801", "bochs", "virtio-gpu"]
+MAKE = {
+    "grub": """
 grub-editenv /boot/grub/grubenv create
 update-grub
-"""
+""",
+    "systemd-boot": """
+bootctl --no-variables install
+printf 'timeout 0\\n' > /boot/efi/loader/loader.conf
+kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r) /boot/initrd.img-$(uname -r)
+""",
+}
 DISK = "virtio-blk-pci,drive=d0"
 # Before the disk: it is on one of these.
 BUSES = (
@@ -40,66 +50,71 @@ CARDS = (
 )
 
 
-def tree() -> Path:
+def suite(loader: str) -> Suite:
+    """Return Debian 12 with that boot loader, initramfs-tools and QEMU."""
+    return Suite("bookworm", (*LOADERS[loader], *PACKAGES))
+
+
+def tree(loader: str) -> Path:
     """Return the root file system with a kernel, its modules and the image's tool."""
-    base = images.rootfs(SUITE)
-    key = images.key_of(base, MODULES, Path(__file__).read_text())
+    base = images.rootfs(suite(loader))
+    key = images.key_of(base, MODULES, inspect.getsource(tree))
 
     def build(target: Path) -> None:
         release = images.release()
         images.run("cp", "-a", base, target)
         shutil.copy(f"/boot/vmlinuz-{release}", target / "boot")
         shutil.copy(f"/boot/config-{release}", target / "boot")
-        shutil.copy(images.initramfs(), target / f"boot/initrd.img-{release}")
         for file in images.module_files(MODULES):
             place = target / str(file).lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)
         images.run("depmod", "-b", target, release)
-        (target / "etc/default/grub").write_text(loader_guest.GRUB_DEFAULT)
+        loader_guest.configure(loader, target)
         # This initramfs mounts the root read-only, as Debian's always do.
-        (target / "etc/fstab").write_text("/dev/vda1 / ext4 defaults 0 0\n")
-        grub = target / "boot/grub/i386-pc"
-        shutil.copytree(loader_guest.GRUB_IMAGES, grub)
+        root = loader_guest.root_partition(loader)
+        with (target / "etc/fstab").open("a") as table:
+            table.write(f"{root} / ext4 defaults 0 0\n")
+        # In an emulated guest this would take minutes.
+        images.run("chroot", target, "update-initramfs", "-c", "-k", release)
 
-    return images.kept(f"tree-passthrough-{key}", build)
+    return images.kept(f"tree-passthrough-{loader}-{key}", build)
 
 
-def disk() -> Path:
-    """Return a disk that boots by GRUB, with an image that initramfs-tools made."""
-    root = tree()
-    key = images.key_of(root, Path(loader_guest.__file__).read_text())
+def disk(loader: str = "grub") -> Path:
+    """Return a disk that boots by itself, with an image that initramfs-tools made."""
+    root = tree(loader)
+    made = inspect.getsource(loader_guest.partitioned)
+    key = images.key_of(root, MAKE[loader], made, inspect.getsource(disk))
 
     def build(target: Path) -> None:
-        raw = loader_guest.partitioned("grub", root, target.with_suffix(".raw"))
-        machine = Machine(raw, arguments="root=/dev/vda1")
+        raw = loader_guest.partitioned(loader, root, target.with_suffix(".raw"))
+        words = f"root={loader_guest.root_partition(loader)}"
+        machine = Machine(raw, arguments=words)
         try:
             machine.start()
-            machine.shell(MAKE, limit=600)
+            machine.shell(MAKE[loader], limit=900)
             machine.shutdown()
             images.run("cp", "--sparse=always", machine.disk, target)
         finally:
             machine.close()
             raw.unlink()
 
-    return images.kept(f"disk-passthrough-{key}.img", build)
+    return images.kept(f"disk-passthrough-{loader}-{key}.img", build)
 
 
-class PassthroughMachine(Machine):
-    """GRUB starts it; its disk is below a bridge that keeps nothing apart."""
+class PassthroughMachine(LoaderMachine):
+    """Its own loader starts it; its disk is below a bridge that keeps nothing apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, loader: str = "grub", iommu: str = "intel") -> None:
         """Copy the disk; start nothing yet."""
-        super().__init__(disk(), "none", devices=CARDS)
+        super().__init__(loader, iommu="none", image=disk(loader), devices=CARDS)
+        self.early = (*VIRTUAL_IOMMU[iommu], *BUSES)
 
     def _command(self, port: Path) -> list[str]:
         command = super()._command(port)
         at = command.index(DISK)
         command[at] = f"{DISK},bus=bridge,addr=1,bootindex=1"
         # What is made before the IOMMU is not behind it.
-        early = (*VIRTUAL_IOMMU["intel"], *BUSES)
-        words = [word for device in early for word in ("-device", device)]
+        words = [word for device in self.early for word in ("-device", device)]
         return [*command[: at - 1], *words, *command[at - 1 :]]
-
-    def _boot(self) -> list[str]:
-        return ["-no-reboot"]

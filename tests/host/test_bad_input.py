@@ -53,7 +53,8 @@ def files_read(host: CapturedHost, rules: Registry) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["bluefin-dx-2121", "debian12-grub", "arch-systemd-boot"]
+    "name",
+    [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])],
 )
 @pytest.mark.parametrize("kind", [*UNREADABLE, *CONTENTS])
 def test_a_bad_file_is_never_our_fault_nor_good_news(

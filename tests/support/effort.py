@@ -28,7 +28,7 @@ def examples(number: int) -> settings:
     return settings(max_examples=max(1, number * settings().max_examples // ALL))
 
 
-def mostly_slow(names: Sequence[str]) -> list[ParameterSet]:
+def mostly_slow(names: Sequence[object]) -> list[ParameterSet]:
     """Return them as parameters of which a quick run takes one in eight."""
     return [
         pytest.param(name, marks=[pytest.mark.slow] if at % ONE_IN else [])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.effort import mostly_slow
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller, CommandResult
 from vfio_doctor.host.redaction.redact import redact
@@ -88,8 +89,9 @@ def grows_with(small: Callable[[], float], large: Callable[[], float]) -> bool:
     return any(large() < MOST * max(small(), FLOOR) for _ in range(TRIES))
 
 
-@pytest.mark.parametrize(("path", "unit"), [*CASES, *SAID])
-def test_time_grows_with_the_input(path: str | tuple[str, ...], unit: str) -> None:
+@pytest.mark.parametrize("case", mostly_slow([*CASES, *SAID]))
+def test_time_grows_with_the_input(case: tuple[str | tuple[str, ...], str]) -> None:
+    path, unit = case
     assert grows_with(
         lambda: cost(path, repeated(unit, SMALL)),
         lambda: cost(path, repeated(unit, LARGE)),

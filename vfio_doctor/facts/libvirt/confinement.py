@@ -147,7 +147,17 @@ def _confines(host: Reader) -> bool:
     if isinstance(loaded, Missing):
         off = (host.lstat(f"{FOLDER}/disable/usr.sbin.{name}") for name in DAEMONS)
         return all(isinstance(link, Missing) for link in off)
-    return any(DAEMON_PROFILE.match(line) for line in loaded.splitlines())
+    there = [name for name in DAEMONS if _is_program(host, name)]
+    counts = ("libvirt-", *(there or DAEMONS))
+    return any(
+        DAEMON_PROFILE.match(line) and any(name in line for name in counts)
+        for line in loaded.splitlines()
+    )
+
+
+def _is_program(host: Reader, name: str) -> bool:
+    paths = (f"/usr/sbin/{name}", f"/usr/bin/{name}")
+    return any(not isinstance(host.lstat(path), Missing) for path in paths)
 
 
 class _Profiles:
