@@ -69,7 +69,7 @@ NIXOS_LINE = say(
 
 
 class LibvirtSharedMemoryClosed(Check):
-    """The shared memory of Looking Glass is closed to you.
+    """The shared memory of Looking Glass is closed to you or QEMU.
 
     What it does:
     If a VM of the system instance has <shmem name='looking-glass'>, reads owner, mode
@@ -98,7 +98,7 @@ class LibvirtSharedMemoryClosed(Check):
 
     id = "libvirt-shared-memory-closed"
     severity = Severity.ERROR
-    title = "The shared memory of Looking Glass is closed to an account"
+    title = "The shared memory of Looking Glass is closed to you or QEMU"
     requires = ("libvirt-account-missing", "libvirt-conf-refused")
 
     def judge(self, facts: Facts) -> Iterator[Finding]:

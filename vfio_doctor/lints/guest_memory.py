@@ -175,7 +175,7 @@ class MemoryTooLarge(Lint):
     )
     TOO_MUCH = say(
         "vm-memory-too-much",
-        "The VM pins {wanted} MiB, and the host has {total} MiB: the VM does not start.",
+        "The VM pins {wanted} MiB, and the host has {total} MiB: it does not start.",
     )
     LESS = say("vm-memory-less", "Leave the host 2 GiB at least.")
 
