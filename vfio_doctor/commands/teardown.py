@@ -36,11 +36,13 @@ NOTHING_TO_TAKE = say(
 )
 BY_LOOK = say(
     "teardown-by-look",
-    "Only root may read the journal, so what is set up here is told by its look.",
+    "Only root may read the journal, so vfio-doctor goes by the looks of what is set "
+    "up here.",
 )
 JOURNAL_UNUSABLE = say(
     "teardown-journal-unusable",
-    "The journal cannot be used ({why}), so what is set up here is told by its look.",
+    "The journal cannot be used ({why}), so vfio-doctor goes by the looks of what is "
+    "set up here.",
 )
 NEEDS_ROOT = say(
     "teardown-needs-root", "Nothing was changed: this needs root. Run this:"
@@ -75,13 +77,13 @@ class Wanted(NamedTuple):
     yes: bool = False
 
 
-@click.command("teardown", cls=Command, short_help="Take a set-up back.")
+@click.command("teardown", cls=Command, short_help="Take such a set-up back.")
 @click.argument("what", type=click.Choice((PASSTHROUGH, LOOKING_GLASS)))
 @click.option(
     "--leftovers",
     is_flag=True,
-    help="Also take out what recipes, other tools or guides left, without asking for "
-    "that apart.",
+    help="Also take out what recipes, other tools or guides left, without asking "
+    "about it.",
 )
 @click.option(
     "--iommu",
@@ -104,9 +106,10 @@ def command(
 ) -> None:
     """Take a set-up back, in one plan that is shown first, with one reboot.
 
-    What vfio-doctor has set up is told by its journal and, if that is lost, by its
-    look. What recipes, other tools or guides left is shown first, and asked for apart.
-    What is not known, or what something else may need, is named and stays.
+    The journal says what vfio-doctor has set up; if it is lost, vfio-doctor knows its
+    own files and arguments again. What recipes, other tools or guides left behind is
+    listed, and you are asked about it separately. What is not known, or what something
+    else may need, is named and stays.
     `vfio-doctor undo` takes the tear-down back.
     Exit status: 0 done, or nothing to do; 2 wrong usage, or not possible here; 3 not
     all could be looked into; 4 a step failed, or something is still there.
