@@ -269,6 +269,12 @@ class EnableUnit(Variant):
     unit: str
 
 
+class DisableUnit(Variant):
+    """Have systemd no longer start a unit at boot; what runs goes on."""
+
+    unit: str
+
+
 class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
@@ -311,6 +317,7 @@ Change = (
     | ProbeDriver
     | RestartService
     | EnableUnit
+    | DisableUnit
     | FileContext
     | DropContext
     | DisablePolicy
