@@ -273,6 +273,12 @@ class EnableUnit(Variant):
     start: bool = True
 
 
+class DisableUnit(Variant):
+    """Have systemd no longer start a unit at boot; what runs goes on."""
+
+    unit: str
+
+
 class FileContext(Variant):
     """Set a local SELinux file context and relabel what matches it."""
 
@@ -315,6 +321,7 @@ Change = (
     | ProbeDriver
     | RestartService
     | EnableUnit
+    | DisableUnit
     | FileContext
     | DropContext
     | DisablePolicy

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.leftovers.arguments import IOMMU
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.facts.membership import GROUP_FILE, leaving
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
     DeleteFile,
+    DisableUnit,
     DropContext,
     FileStep,
     KernelArguments,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.journal_lines import Run
 
 BEFORE = say("teardown-as-before", "a set-up has written it")
+# What a set-up of passthrough adds (`repair.access`).
+JOIN, SOCKET, NODE = "setup-join-libvirt", "setup-start-libvirt", "setup-session-node"
 MADE = (StepState.DONE, StepState.LATE)
 IOMMU_FIXES = frozenset(("enable-iommu", "remove-iommu-off", "remove-intremap-off"))
 
@@ -53,7 +57,7 @@ class Kind(NamedTuple):
 
 
 PASSTHROUGH = Kind(
-    frozenset(("bind-card",)),
+    frozenset(("bind-card", JOIN, SOCKET, NODE)),
     IOMMU_FIXES | {"silence-ignored-msrs", "ignore-unknown-msrs"},
 )
 LOOKING_GLASS = Kind(
@@ -105,7 +109,11 @@ def known(
     for run in reversed(ours):
         if _has_arguments_alone(run, kind):
             left = _before(run, left, bool(user))
+<<<<<<< HEAD
     changes: list[Change] = [*files.values(), *_contexts(ours, host)]
+=======
+    changes: list[Change] = [*files.values(), *_commands(ours), *_members(ours, host)]
+>>>>>>> twelveb
     if left != words:
         changes.append(_edit(words, left))
     return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
@@ -116,6 +124,8 @@ def _files(runs: list[Run], kind: Kind, host: Reader) -> Iterator[tuple[str, Cha
     chains: dict[str, list[FileStep]] = {}
     for run in runs:
         for step in _file_steps(run, kind):
+            if step.path == GROUP_FILE:
+                continue
             chain = chains.setdefault(step.path, [])
             if chain and chain[-1].after != step.before:
                 chain.clear()
@@ -142,18 +152,55 @@ def _file_steps(run: Run, kind: Kind) -> Iterator[FileStep]:
             yield step
 
 
+<<<<<<< HEAD
 def _contexts(runs: list[Run], host: Reader) -> Iterator[Change]:
     """Yield the contexts that are still there."""
+=======
+def _members(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield what takes a person out of groups; others may have joined since."""
+    text = read_text(host, GROUP_FILE)
+    for run in runs if isinstance(text, str) else ():
+        for step in _file_steps(run, PASSTHROUGH):
+            if step.path == GROUP_FILE:
+                yield from _taken_back(step, str(text))
+
+
+def _taken_back(step: FileStep, text: str) -> Iterator[Change]:
+    before, after = (
+        {line.split(":")[0]: line for line in _lines(data)}
+        for data in (step.before, step.after)
+    )
+    for name, line in after.items():
+        edit = (
+            leaving(before.get(name), line, text) if line != before.get(name) else None
+        )
+        if edit is not None:
+            yield edit
+
+
+def _lines(data: bytes | None) -> list[str]:
+    return (data or b"").decode("utf-8", "surrogateescape").splitlines()
+
+
+def _commands(runs: list[Run]) -> Iterator[Change]:
+    """Yield what takes back what programs were asked for."""
+>>>>>>> twelveb
     for run in runs:
         for entry in run.entries:
             step = entry.step.step
             if not isinstance(step, CommandStep) or entry.state not in MADE:
                 continue
             if step.argv[:3] == ("semanage", "fcontext", "-a"):
+<<<<<<< HEAD
                 change = DropContext(step.argv[-1])
                 with suppress(CannotFix):
                     translate(change, host)
                     yield change
+=======
+                yield DropContext(step.argv[-1])
+            if step.argv[:2] == ("systemctl", "enable") and SOCKET in entry.step.fixes:
+                yield DisableUnit(step.argv[-1])
+>>>>>>> twelveb
 
 
 def _has_arguments_alone(run: Run, kind: Kind) -> bool:
