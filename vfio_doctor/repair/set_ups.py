@@ -109,11 +109,8 @@ def known(
     for run in reversed(ours):
         if _has_arguments_alone(run, kind):
             left = _before(run, left, bool(user))
-<<<<<<< HEAD
-    changes: list[Change] = [*files.values(), *_contexts(ours, host)]
-=======
-    changes: list[Change] = [*files.values(), *_commands(ours), *_members(ours, host)]
->>>>>>> twelveb
+    commands = [*_commands(ours, host), *_members(ours, host)]
+    changes: list[Change] = [*files.values(), *commands]
     if left != words:
         changes.append(_edit(words, left))
     return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
@@ -152,10 +149,6 @@ def _file_steps(run: Run, kind: Kind) -> Iterator[FileStep]:
             yield step
 
 
-<<<<<<< HEAD
-def _contexts(runs: list[Run], host: Reader) -> Iterator[Change]:
-    """Yield the contexts that are still there."""
-=======
 def _members(runs: list[Run], host: Reader) -> Iterator[Change]:
     """Yield what takes a person out of groups; others may have joined since."""
     text = read_text(host, GROUP_FILE)
@@ -182,25 +175,20 @@ def _lines(data: bytes | None) -> list[str]:
     return (data or b"").decode("utf-8", "surrogateescape").splitlines()
 
 
-def _commands(runs: list[Run]) -> Iterator[Change]:
-    """Yield what takes back what programs were asked for."""
->>>>>>> twelveb
+def _commands(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield what takes back what programs were asked for, if it is still there."""
     for run in runs:
         for entry in run.entries:
             step = entry.step.step
             if not isinstance(step, CommandStep) or entry.state not in MADE:
                 continue
             if step.argv[:3] == ("semanage", "fcontext", "-a"):
-<<<<<<< HEAD
                 change = DropContext(step.argv[-1])
                 with suppress(CannotFix):
                     translate(change, host)
                     yield change
-=======
-                yield DropContext(step.argv[-1])
             if step.argv[:2] == ("systemctl", "enable") and SOCKET in entry.step.fixes:
                 yield DisableUnit(step.argv[-1])
->>>>>>> twelveb
 
 
 def _has_arguments_alone(run: Run, kind: Kind) -> bool:
