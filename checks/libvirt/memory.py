@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    SHARED_FILE,
     Actor,
     Check,
     Evidence,
@@ -54,10 +53,10 @@ class LibvirtSharedMemoryClosed(Check):
     """The shared memory of Looking Glass is closed to you.
 
     What it does:
-    If a VM of the system instance has <shmem name='looking-glass'>, reads owner, mode
-    and ACL of /dev/shm/looking-glass, and looks whether the person who runs the
-    client may write to it. If the file is not there, looks for the line of tmpfiles.d
-    that makes it before QEMU does.
+    If a VM of the system instance has <shmem name='looking-glass'>, or one of the name
+    that the client's settings say, reads owner, mode and ACL of that file in /dev/shm,
+    and looks whether the person who runs the client may write to it. If the file is not
+    there, looks for the line of tmpfiles.d that makes it before QEMU does.
 
     Why is this bad?
     QEMU makes the file as its own account, with a mode that lets nobody else write.
@@ -93,7 +92,7 @@ class LibvirtSharedMemoryClosed(Check):
         if opens is False:
             stat = known(memory.stat)
             message = CLOSED.filled(
-                path=SHARED_FILE, looks=looks(stat), user=person.name
+                path=memory.path, looks=looks(stat), user=person.name
             )
             yield _closed(facts, message, looks(stat), None)
         elif opens is None and memory.line is None:
@@ -102,7 +101,7 @@ class LibvirtSharedMemoryClosed(Check):
                 known(memory.hidden)
             if qemu.uid != person.uid:
                 message = WILL_BE.filled(
-                    path=SHARED_FILE, qemu=qemu.name, user=person.name
+                    path=memory.path, qemu=qemu.name, user=person.name
                 )
                 yield _closed(facts, message, NOT_THERE, Severity.WARNING)
 
@@ -113,9 +112,9 @@ def _closed(
     person, memory = facts[HumanUser], facts[LookingGlassMemory]
     wanted = OPEN if not isinstance(memory.stat, Missing) else A_LINE
     rows = [
-        Evidence(f"lstat {SHARED_FILE}", seen, wanted.filled(user=person.name)),
+        Evidence(f"lstat {memory.path}", seen, wanted.filled(user=person.name)),
         person.row,
-        Evidence(memory.vms[0].path, "<shmem name='looking-glass'>"),
+        Evidence(memory.vms[0].path, f"<shmem name='{memory.name}'>"),
     ]
     if memory.line:
         place = f"{memory.line.path}:{memory.line.line}"
@@ -123,7 +122,7 @@ def _closed(
     line, file = tmpfiles_line(facts), memory.file
     advice = facts[Generated].advice(
         NIXOS_LINE.filled(line=line),
-        MAKE_LINE.filled(line=line, file=file, path=SHARED_FILE),
+        MAKE_LINE.filled(line=line, file=file, path=memory.path),
     )
-    place_ = NodePlace(SHARED_FILE)
+    place_ = NodePlace(memory.path)
     return Finding(place_, message, tuple(rows), how_bad, advice, Actor.TOOL)
