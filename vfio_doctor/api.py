@@ -170,9 +170,12 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
+    from vfio_doctor.facts.pci.overrides import RESPELL as RESPELL
     from vfio_doctor.facts.pci.overrides import WRITERS as WRITERS
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
     from vfio_doctor.facts.pci.overrides import have_effect as have_effect
+    from vfio_doctor.facts.pci.overrides import is_misspelt as is_misspelt
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
