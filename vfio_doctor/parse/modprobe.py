@@ -7,6 +7,7 @@ end joins lines, ``#`` in the first column makes a comment, blanks separate word
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
@@ -23,6 +24,8 @@ FOLDERS = (
 )
 _WITH_REST = ("options", "install", "remove", "softdep", "weakdep")
 _DIRECTIVES = (*_WITH_REST, "alias", "blacklist")
+_LOADS = re.compile(r"\b(?:modprobe|insmod)\b[^#\n]*\bkvmfr\b")
+_TAKES_OUT = re.compile(r"\bmodprobe\s+(?:-\w+\s+)*(?:-r|--remove)\b")
 _NO_LONGER_READ = ("include", "config")
 
 
@@ -259,3 +262,9 @@ def _parameter(word: str) -> Parameter:
 def loads_itself(text: str) -> bool:
     """Tell whether a command in place of a module loads it after all."""
     return any(word in text for word in ("modprobe -i", "--ignore-install", "insmod"))
+
+
+def loads_kvmfr(text: str) -> bool:
+    """Tell whether a script, or a unit, has a line that loads the module."""
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return any(_LOADS.search(x) and not _TAKES_OUT.search(x) for x in lines)
