@@ -65,6 +65,14 @@ SCRIPT = say(
 )
 
 
+OWN_INITRAMFS = say(
+    "bind-card-own-initramfs",
+    "The initramfs of the system's image lacks vfio-pci, so rpm-ostree makes another on"
+    " this machine, here and with every update. `bootc upgrade` refuses such a system:"
+    " update it with `rpm-ostree upgrade`.",
+)
+
+
 class ProbeOverridden(Fix):
     """Has the kernel look for a driver of a device whose driver_override is set.
 
@@ -105,10 +113,11 @@ class BindCard(Fix):
     that stay as they are do not have. softdep lines in
     `/etc/modprobe.d/vfio-doctor.conf`, and initramfs images that load vfio-pci first,
     let it come before other drivers. The images of all kernels are made with the
-    host's own tool, and read back. If the host has a twin of the card, it is bound by
-    its addresses. The groups are recorded in `/var/lib/vfio-doctor/groups`, so that a
-    kernel which moves them is seen. Declined if the host needs the card, or what
-    shares its group.
+    host's own tool, and read back. On an image-based system whose initramfs lacks
+    vfio-pci, rpm-ostree makes one on this machine (`rpm-ostree initramfs`). If the
+    host has a twin of the card, it is bound by its addresses. The groups are recorded
+    in `/var/lib/vfio-doctor/groups`, so that a kernel which moves them is seen.
+    Declined if the host needs the card, or what shares its group.
     """
 
     id = "bind-card"
@@ -164,7 +173,9 @@ def _terms(made: Binding, needs: HostNeeds) -> Terms:
         for need in needs.needs
         if need.sure
     }
-    if not kept:
-        return Terms(summary, None, LOSES.filled(devices=devices))
-    lost = KEEPS.filled(needs=tuple(kept), devices=devices)
+    lost = LOSES.filled(devices=devices)
+    if kept:
+        lost = KEEPS.filled(needs=tuple(kept), devices=devices)
+    if made.own_initramfs:
+        lost = in_order(lost, OWN_INITRAMFS)
     return Terms(summary, None, lost)
