@@ -7,7 +7,6 @@ end joins lines, ``#`` in the first column makes a comment, blanks separate word
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
@@ -24,8 +23,8 @@ FOLDERS = (
 )
 _WITH_REST = ("options", "install", "remove", "softdep", "weakdep")
 _DIRECTIVES = (*_WITH_REST, "alias", "blacklist")
-_LOADS = re.compile(r"\b(?:modprobe|insmod)\b[^#\n]*\bkvmfr\b")
-_TAKES_OUT = re.compile(r"\bmodprobe\s+(?:-\w+\s+)*(?:-r|--remove)\b")
+_LOADERS = ("modprobe", "insmod")
+_REMOVES = ("-r", "--remove")
 _NO_LONGER_READ = ("include", "config")
 
 
@@ -266,5 +265,13 @@ def loads_itself(text: str) -> bool:
 
 def loads_kvmfr(text: str) -> bool:
     """Tell whether a script, or a unit, has a line that loads the module."""
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return any(_LOADS.search(x) and not _TAKES_OUT.search(x) for x in lines)
+    return any(_loads_kvmfr(line) for line in text.splitlines())
+
+
+def _loads_kvmfr(line: str) -> bool:
+    words = line.partition("#")[0].replace("=", " ").replace(";", " ").split()
+    names = [word.rpartition("/")[2] for word in words]
+    first = next((i for i, name in enumerate(names) if name in _LOADERS), len(names))
+    behind = names[first + 1 :]
+    is_named = any(name.partition(".")[0] == "kvmfr" for name in behind)
+    return is_named and not any(word in _REMOVES for word in behind)
