@@ -158,7 +158,8 @@ def command(
     """Set up passthrough or Looking Glass, in one plan that is shown first.
 
     passthrough binds a whole card to vfio-pci at every boot, with the arguments and
-    images that takes, unless the host needs the card. looking-glass gives the kvmfr
+    images that takes, unless the host needs the card, and lets you use libvirt's VMs.
+    looking-glass gives the kvmfr
     module enough memory, has it loaded at boot, and lets you and QEMU open
     /dev/kvmfr0; then it prints the lines for the VM.
     What is there already stays. `vfio-doctor undo` takes the last change back,
