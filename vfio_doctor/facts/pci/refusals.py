@@ -118,7 +118,7 @@ def _displays(card: Card, facts: Facts) -> Iterator[Message]:
         for one in facts[PciDevices].displays
         if one.bdf not in card.addresses
         and not is_vfio_driver(one.driver)
-        and (facts[HostNeeds].of(one.bdf) or not _goes(one, wanted))
+        and (facts[HostNeeds].of(one.bdf) or not goes(one, wanted))
     ]
     for one in own:
         if not left and not facts.options.headless:
@@ -129,7 +129,7 @@ def _displays(card: Card, facts: Facts) -> Iterator[Message]:
         raise missing_fact(unread)
 
 
-def _goes(device: PciDevice, wanted: WantedDevices) -> bool:
+def goes(device: PciDevice, wanted: WantedDevices) -> bool:
     """Tell whether a function leaves the host anyway."""
     claimed = wanted.of(device.bdf)
     if claimed is None:
@@ -157,7 +157,7 @@ def _groups(card: Card, facts: Facts) -> Iterator[Message]:
             if need is not None:
                 text = SHARED_NEEDED if need.sure else SHARED_MAY_NEED
                 yield text.filled(group=number, other=shown, why=need.why)
-            elif not _goes(other, wanted):
+            elif not goes(other, wanted):
                 said = SHARED.filled(group=number, other=shown)
                 if card.of_chipset:
                     first = card.functions[0].bdf
