@@ -20,6 +20,7 @@ from vfio_doctor.model import (
     RebuildImages,
     WriteFile,
 )
+from vfio_doctor.repair.as_before import as_before
 from vfio_doctor.repair.plan import plan_of
 from vfio_doctor.repair.set_ups import LOOKING_GLASS, PASSTHROUGH, Known, known
 from vfio_doctor.repair.values import PlannedFix
@@ -120,6 +121,7 @@ def plan(
         if changes
     ]
     made = plan_of(host, facts, fixes, remains.backend)
+    made = as_before(made, remains.journal)
     return made._replace(takes_back=remains.journal.runs if made.steps else ()), why
 
 
