@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from support import engine_trees as trees
 from support import played_images
 from support.at_terminal import SETUP, TEARDOWN, host
-from support.terminal import CTRL_C, ENTER, started
+from support.terminal import CTRL_C, ENTER, TESTS, started
 from support.unbound_card import CARD, HOSTS_CARD
 
 pytestmark = pytest.mark.runs("python", "sh")
@@ -95,6 +97,11 @@ def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
     assert "resolved after reboot" in shown
     grub = (tmp_path / "etc/default/grub").read_text()
     assert "vfio-pci.ids=10de:2482,10de:228b" in grub
+
+
+def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
+    words = [sys.executable, "-m", "support.hurried_ctrl_c"]
+    assert subprocess.run(words, cwd=TESTS, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])
