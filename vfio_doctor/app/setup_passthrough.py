@@ -114,7 +114,9 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.refused_here import refuse_here
-    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.app.repair_machine import NOTHING_CHANGED, to_stderr
+    from vfio_doctor.app.siblings import with_siblings
+    from vfio_doctor.app.stays import screen_is_right
     from vfio_doctor.facts.base import MissingFact
 
     try:
@@ -124,6 +126,8 @@ def passthrough(chosen: Chosen, place: Place) -> int:
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
         done = place.look(chosen)
+        if chosen.accept_siblings:
+            chosen, done = with_siblings(chosen, place)
         _tell_if_bound(done.facts)
         _stop_for_firmware(done)
     except MissingFact as missing:
@@ -131,11 +135,14 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     result = _of(done, NOT_BOUND)
     told = _refuse(done, result)
     if told is not None:
-        raise Failure(str(told), 1)
+        raise Failure(f"{told}{_accepting(chosen, place, result)}", 1)
     after = None
     if result.status is Status.BLOCKED:
         chosen, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
+    if not screen_is_right(chosen, place, done.facts):
+        to_stderr(NOTHING_CHANGED)
+        return 1
     status = repair.run(chosen, place)
     for message in (after, _network(done.host)):
         if message is not None:
@@ -160,6 +167,7 @@ def _concerned(chosen: Chosen) -> tuple[str, ...]:
 def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
     """Return the set-up as files of an image; raise Failure if a card stays."""
     from vfio_doctor.app.refused_here import refuse_here
+    from vfio_doctor.app.siblings import with_siblings
     from vfio_doctor.facts.base import CannotFix, MissingFact
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
@@ -169,7 +177,10 @@ def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
         refuse_here(chosen, place)
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(devices=devices, bind=True, ahead=True)
-        facts = place.look(chosen._replace(select=(NOT_BOUND,))).facts
+        chosen = chosen._replace(select=(NOT_BOUND,))
+        if chosen.accept_siblings:
+            chosen, _ = with_siblings(chosen, place)
+        facts = place.look(chosen).facts
         _tell_if_bound(facts)
         found = facts[WantedDevices].devices
         asked = [one.device.bdf for one in found if ClaimKind.SETUP in one.kinds]
@@ -268,6 +279,21 @@ def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
             told = STAYS.filled(device=place.address, why=fix.cannot)
             return _hinted(told, fix.cannot)
     return None
+
+
+def _accepting(chosen: Chosen, place: Place, result: CheckResult) -> str:
+    """Return that what is in the way can be bound along, if nothing else stays."""
+    from vfio_doctor.app.siblings import ACCEPT, SHARED, cards_of, with_siblings
+
+    offers = [d.fix for d in result.diagnoses if d.fix is not None]
+    if not any(fix.cannot is not None and fix.cannot.id in SHARED for fix in offers):
+        return ""
+    every, done = with_siblings(chosen, place)
+    own = {one.bdf for one in cards_of(place.look(chosen).facts)}
+    more = tuple(one.bdf for one in cards_of(done.facts) if one.bdf not in own)
+    if not more or _refuse(done, _of(done, NOT_BOUND)) is not None:
+        return ""
+    return f". {ACCEPT.filled(devices=more)}"
 
 
 def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
