@@ -71,6 +71,8 @@ def done(guest: Machine, *asked: str) -> None:
 
 def cut_in_the_middle(guest: Machine, asked: str) -> None:
     """Cut the power when the first file is written, and the image is not made yet."""
+    # The program itself is not to be lost with what is written last.
+    guest.shell("sync")
     words = f"SUDO_UID={images.ALICE} setsid {PROGRAM} {asked} --yes"
     guest.shell(f"{words} > /dev/null 2>&1 &")
     guest.shell(f"until [ -e {FILE} ]; do sleep 0.1; done", limit=900)

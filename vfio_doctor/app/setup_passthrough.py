@@ -14,13 +14,15 @@ from vfio_doctor.places import DevicePlace
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Diagnosis
 
 IN_FIRMWARE = "iommu-firmware-off"
 MSRS = "kvm-msrs-not-ignored"
@@ -96,6 +98,11 @@ A_BRIDGE = say(
     "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
 )
 NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
+SET_ALREADY = say(
+    "setup-set-already",
+    "{devices} is set to be bound already: reboot. After that, `sudo vfio-doctor "
+    "verify` says whether it is.",
+)
 BOUND = say(
     "setup-bound",
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
@@ -111,6 +118,10 @@ def passthrough(chosen: Chosen, place: Place) -> int:
 
     try:
         refuse_here(chosen, place)
+        # What is half done would be judged as if somebody had meant it.
+        status = repair.unfinished(chosen, place)
+        if status is not None:
+            return status
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
@@ -125,6 +136,12 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     if told is not None:
         raise Failure(str(told), 1)
     after = None
+    if _waits(done, result):
+        click.echo(str(SET_ALREADY.filled(devices=devices)), err=True)
+        rest = tuple(check for check in chosen.select if check != NOT_BOUND)
+        if not any(_of(done, check).diagnoses for check in rest):
+            return 0
+        return repair.run(chosen._replace(select=rest), place)
     if result.status is Status.BLOCKED:
         chosen, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
@@ -232,20 +249,37 @@ def _warn(facts: Facts) -> None:
             to_stderr(THREE_D.filled(device=one.device.bdf))
 
 
-def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
-    """Return why a named card is not bound, before anything is planned."""
+def _asked(done: Diagnosed, result: CheckResult) -> Iterator[tuple[str, Diagnosis]]:
+    """Yield what was found of each card that this set-up is for, by its address."""
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
     for diagnosis in result.diagnoses:
-        place, fix = diagnosis.finding.place, diagnosis.fix
-        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
+        place = diagnosis.finding.place
+        if not isinstance(place, DevicePlace):
             continue
         one = done.facts[WantedDevices].of(place.address)
         if one is not None and ClaimKind.SETUP in one.kinds:
-            told = STAYS.filled(device=place.address, why=fix.cannot)
-            return _hinted(told, fix.cannot)
+            yield place.address, diagnosis
+
+
+def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
+    """Return why a named card is not bound, before anything is planned."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    for device, diagnosis in _asked(done, result):
+        why = None if diagnosis.fix is None else diagnosis.fix.cannot
+        if why is not None and not waits_for_reboot(diagnosis):
+            return _hinted(STAYS.filled(device=device, why=why), why)
     return None
+
+
+def _waits(done: Diagnosed, result: CheckResult) -> bool:
+    """Tell whether all that this set-up is for is set, and waits for a reboot."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    asked = [diagnosis for _, diagnosis in _asked(done, result)]
+    return bool(asked) and all(map(waits_for_reboot, asked))
 
 
 def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:

@@ -123,11 +123,11 @@ def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
     from vfio_doctor.app.diagnosis import options_of
     from vfio_doctor.app.open_host import open_host
     from vfio_doctor.app.refused_here import refuse
-    from vfio_doctor.app.repair import interrupted
+    from vfio_doctor.app.repair import unfinished
     from vfio_doctor.facts.base import Facts
 
-    acts = chosen.capture is None and not wanted.dry_run and place.is_root()
-    status = interrupted(chosen._replace(yes=wanted.yes), place) if acts else None
+    acting = chosen._replace(yes=wanted.yes, dry_run=wanted.dry_run)
+    status = unfinished(acting, place)
     if status is not None:
         return status
     host = open_host(chosen.capture) if chosen.capture else place.host()
