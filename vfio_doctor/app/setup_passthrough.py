@@ -8,6 +8,7 @@ import click
 
 from vfio_doctor.app.options import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import Message, Status
 from vfio_doctor.places import DevicePlace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
+    from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Diagnosis
 
 IN_FIRMWARE = "iommu-firmware-off"
@@ -83,6 +85,12 @@ THREE_D = say(
     "{device} is a 3D controller without a display output of its own: the VM shows its "
     "picture by Looking Glass with a virtual display, or over the network.",
 )
+NETWORKS = "/etc/libvirt/qemu/networks"
+NETWORK = say(
+    "setup-default-network",
+    "libvirt's network `default` does not start at boot. If a VM uses it, run `sudo "
+    "virsh net-autostart default`, and `sudo virsh net-start default`.",
+)
 # Reasons that are none on a host without a screen.
 SCREENS = ("bind-only-display", "need-boot-screen", "need-screen-last")
 # Reasons that no IOMMU changes: the first run says them, and plans nothing.
@@ -137,18 +145,35 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         raise Failure(str(told), 1)
     after = None
     if _waits(done, result):
-        click.echo(str(SET_ALREADY.filled(devices=devices)), err=True)
-        rest = tuple(check for check in chosen.select if check != NOT_BOUND)
-        if not any(_of(done, check).diagnoses for check in rest):
-            return 0
-        return repair.run(chosen._replace(select=rest), place)
+        to_stderr(SET_ALREADY.filled(devices=devices))
+        return _completed(chosen, place)
     if result.status is Status.BLOCKED:
         chosen, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
     status = repair.run(chosen, place)
-    if after is not None:
-        to_stderr(after)
+    for message in (after, _network(done.host)):
+        if message is not None:
+            to_stderr(message)
     return status
+
+
+def _completed(chosen: Chosen, place: Place) -> int:
+    """Repair what is missing beside a card that is set to be bound already."""
+    from vfio_doctor.app import repair
+
+    rest = tuple(check for check in chosen.select if check != NOT_BOUND)
+    chosen = chosen._replace(select=rest)
+    plan, _ = repair.planned(place.look(chosen), risky=True)
+    return repair.run(chosen, place) if plan.steps or plan.refused else 0
+
+
+def _network(host: Reader) -> Message | None:
+    """Return how libvirt's own network is started, if it is there and off."""
+    there, starts = (
+        not isinstance(host.lstat(f"{NETWORKS}/{name}"), Missing)
+        for name in ("default.xml", "autostart/default.xml")
+    )
+    return NETWORK if there and not starts else None
 
 
 def _concerned(chosen: Chosen) -> tuple[str, ...]:
