@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.libvirt.shared_memory import (
         LookingGlassMemory as LookingGlassMemory,
     )
+    from vfio_doctor.facts.libvirt.shared_memory import TmpfilesLine as TmpfilesLine
     from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
     from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
     from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits
@@ -177,6 +178,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
+    from vfio_doctor.facts.pci.quicker import NAME_IDS as NAME_IDS
+    from vfio_doctor.facts.pci.quicker import freed as freed
+    from vfio_doctor.facts.pci.quicker import late_image as late_image
+    from vfio_doctor.facts.pci.quicker import not_written as not_written
+    from vfio_doctor.facts.pci.quicker import writer as writer
     from vfio_doctor.facts.pci.recorded_groups import RECORD as RECORD
     from vfio_doctor.facts.pci.recorded_groups import RecordedGroups as RecordedGroups
     from vfio_doctor.facts.pci.recorded_groups import recorded as recorded

@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Finding,
     Fix,
     HostNeeds,
+    InstallScripts,
     Iterator,
     KernelArguments,
     LoadModule,
@@ -27,6 +28,8 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     binding,
+    in_order,
+    loads_itself,
     recorded,
     say,
 )
@@ -53,6 +56,20 @@ KEEPS = say(
 LOSES = say(
     "bind-card-loses",
     "The host can no longer use {devices}. Make sure yourself that it can do without.",
+)
+
+SCRIPT = say(
+    "bind-card-script",
+    "modprobe runs {path} in place of loading vfio-pci ({source}): until that can be"
+    " run, and ends with `modprobe -i vfio-pci`, nothing binds the device.",
+)
+
+
+OWN_INITRAMFS = say(
+    "bind-card-own-initramfs",
+    "The initramfs of the system's image lacks vfio-pci, so rpm-ostree makes another on"
+    " this machine, here and with every update. `bootc upgrade` refuses such a system:"
+    " update it with `rpm-ostree upgrade`.",
 )
 
 
@@ -96,10 +113,11 @@ class BindCard(Fix):
     that stay as they are do not have. softdep lines in
     `/etc/modprobe.d/vfio-doctor.conf`, and initramfs images that load vfio-pci first,
     let it come before other drivers. The images of all kernels are made with the
-    host's own tool, and read back. If the host has a twin of the card, it is bound by
-    its addresses. The groups are recorded in `/var/lib/vfio-doctor/groups`, so that a
-    kernel which moves them is seen. Declined if the host needs the card, or what
-    shares its group.
+    host's own tool, and read back. On an image-based system whose initramfs lacks
+    vfio-pci, rpm-ostree makes one on this machine (`rpm-ostree initramfs`). If the
+    host has a twin of the card, it is bound by its addresses. The groups are recorded
+    in `/var/lib/vfio-doctor/groups`, so that a kernel which moves them is seen.
+    Declined if the host needs the card, or what shares its group.
     """
 
     id = "bind-card"
@@ -118,7 +136,9 @@ class BindCard(Fix):
         made = binding(wanted.device.bdf, facts)
         if facts.options.bind and not _is_named(made, facts):
             return
-        yield _terms(made, facts[HostNeeds])
+        terms = _terms(made, facts[HostNeeds])
+        idle = _idle_script(facts)
+        yield terms._replace(may_be_lost=in_order(terms.may_be_lost, idle))
         yield KernelArguments(add_items=made.arguments, remove_items=made.removed)
         for line in made.lines:
             yield EditLine(BINDING_FILE, "", line)
@@ -135,6 +155,16 @@ def _is_named(made: Binding, facts: Facts) -> bool:
     return any(one is not None and ClaimKind.SETUP in one.kinds for one in found)
 
 
+def _idle_script(facts: Facts) -> Message | None:
+    """Return that vfio-pci is not loaded as long as a script is as it is."""
+    for one in facts[InstallScripts].scripts:
+        if not isinstance(one.text, str) or not one.path:
+            continue
+        if not one.is_executable or not loads_itself(f"{one.command} {one.text}"):
+            return SCRIPT.filled(path=one.path, source=one.source)
+    return None
+
+
 def _terms(made: Binding, needs: HostNeeds) -> Terms:
     devices = made.card.addresses
     summary = (BY_ADDRESS if made.by_address else BY_IDS).filled(devices=devices)
@@ -143,7 +173,9 @@ def _terms(made: Binding, needs: HostNeeds) -> Terms:
         for need in needs.needs
         if need.sure
     }
-    if not kept:
-        return Terms(summary, None, LOSES.filled(devices=devices))
-    lost = KEEPS.filled(needs=tuple(kept), devices=devices)
+    lost = LOSES.filled(devices=devices)
+    if kept:
+        lost = KEEPS.filled(needs=tuple(kept), devices=devices)
+    if made.own_initramfs:
+        lost = in_order(lost, OWN_INITRAMFS)
     return Terms(summary, None, lost)

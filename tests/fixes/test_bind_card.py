@@ -352,7 +352,7 @@ def test_what_is_set_waits_for_the_reboot() -> None:
 OTHER_TOOLS = {
     "dracut": (
         Parts({"/usr/bin/dracut": "", f"/boot/initramfs-{KERNEL}.img": ""}),
-        {"/etc/dracut.conf.d/vfio-doctor.conf": "force_drivers+="},
+        {"/etc/dracut.conf.d/vfio-doctor.conf": 'install_optional_items+=" '},
         ("dracut", "--force", "--regenerate-all"),
         ("lsinitrd", f"/boot/initramfs-{KERNEL}.img"),
     ),
@@ -475,9 +475,9 @@ def test_an_image_that_ships_vfio_pci_gets_arguments_alone() -> None:
     ("parts", "reason", "words"),
     [
         (
-            (OSTREE,),
-            "bind-not-in-image",
-            ("rpm-ostree initramfs --enable", f"--append={WHOLE}", "bootc upgrade"),
+            (OSTREE, file("/usr/bin/bootc", "")),
+            "bind-image-lacks",
+            ("bootc makes none on this machine", "managed='yes'", "force_drivers"),
         ),
         ((file("/etc/NIXOS", ""),), "bind-nixos", ("boot.kernelParams", WHOLE)),
         (

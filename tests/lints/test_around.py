@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -21,6 +22,11 @@ from vfio_doctor.parse.xml_edit import applied
 QEMU = "/etc/libvirt/qemu"
 DISK = "<disk type='block'><source dev='{}'/>{}</disk>"
 MOUNTS = "/dev/nvme0n1p2 / ext4 rw 0 0\n/dev/mapper/x /home xfs rw 0 0\n"
+
+# Another VM with the same kvmfr device, and with no PCI function.
+OTHER = re.sub(
+    r"<hostdev .*?</hostdev>", "", EXAMPLE.replace("win11", "debian"), flags=re.DOTALL
+)
 
 
 def judged(
@@ -77,7 +83,7 @@ def test_disks_of_the_host(dev: str, more: str, word: str) -> None:
     ],
 )
 def test_two_vms_on_one_device(started: tuple[str, ...], path: str, said: bool) -> None:
-    other = EXAMPLE.replace("win11", "debian").replace("/dev/kvmfr0", path)
+    other = OTHER.replace("/dev/kvmfr0", path)
     files = {f"{QEMU}/autostart/{name}.xml": "" for name in started}
     found = judged(files={f"{QEMU}/debian.xml": other, **files})
     assert ids(found) == ["vm-kvmfr-two-autostart"] * said
@@ -85,10 +91,37 @@ def test_two_vms_on_one_device(started: tuple[str, ...], path: str, said: bool) 
 
 def test_who_starts_with_the_host_may_be_hidden() -> None:
     folder = f"{QEMU}/autostart"
-    built = host(files={f"{QEMU}/debian.xml": EXAMPLE.replace("win11", "debian")})
+    built = host(files={f"{QEMU}/debian.xml": OTHER})
     built.capture.lists[folder] = Missing(folder, Why.DENIED)
     found = judge(EXAMPLE.encode(), "win11.xml", Facts(built))
     assert [one.lint.id for one in found.untold] == ["vm-kvmfr-two-autostart"]
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        (("debian",), True),
+        (("debian", "win11"), True),
+        (("win11",), False),
+        ((), False),
+    ],
+)
+def test_another_vm_takes_the_card_at_start(
+    started: tuple[str, ...], said: bool
+) -> None:
+    same = EXAMPLE.replace("win11", "debian").replace("/dev/kvmfr0", "/dev/kvmfr1")
+    files = {f"{QEMU}/autostart/{name}.xml": "" for name in started}
+    found = judged(files={f"{QEMU}/debian.xml": same, **files})
+    assert ids(found) == ["vm-hostdev-taken-at-start"] * said
+
+
+def test_whether_another_vm_takes_the_card_may_be_hidden() -> None:
+    same = EXAMPLE.replace("win11", "debian").replace("/dev/kvmfr0", "/dev/kvmfr1")
+    folder = f"{QEMU}/autostart"
+    built = host(files={f"{QEMU}/debian.xml": same, f"{QEMU}/win11.xml": EXAMPLE})
+    built.capture.lists[folder] = Missing(folder, Why.DENIED)
+    found = judge(EXAMPLE.encode(), f"{QEMU}/win11.xml", Facts(built))
+    assert [one.lint.id for one in found.untold] == ["vm-hostdev-taken-at-start"]
 
 
 USB = (

@@ -73,9 +73,19 @@ HOSTS: dict[str, Callable[[], CapturedHost]] = {
     "vm-shm-too-small": lambda: host(kvmfr={"/dev/kvmfr0": 16 << 20}),
     "vm-kvmfr-two-autostart": lambda: host(
         files={
-            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian"),
+            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian")
+            .replace("<hostdev", "<gone")
+            .replace("</hostdev", "</gone"),
             "/etc/libvirt/qemu/autostart/debian.xml": "",
             "/etc/libvirt/qemu/autostart/win11.xml": "",
+        }
+    ),
+    "vm-hostdev-taken-at-start": lambda: host(
+        files={
+            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian").replace(
+                "/dev/kvmfr0", "/dev/kvmfr1"
+            ),
+            "/etc/libvirt/qemu/autostart/debian.xml": "",
         }
     ),
     "vm-hook-not-run": lambda: host(files={"/etc/libvirt/hooks/qemu": "#!/bin/sh\n"}),

@@ -81,6 +81,13 @@ class BootBackend:
         """Tell whether a call failed only because somebody else uses the tool."""
         return False
 
+    def holds(self, host: Reader, argv: tuple[str, ...]) -> bool | None:
+        """Tell whether what a call is to bring about is so; None if only `read` tells.
+
+        It is asked behind a call, and before one is taken back.
+        """
+        return None
+
 
 class MenuMaker:
     """A back end whose tool makes the loader's menu out of a configuration.

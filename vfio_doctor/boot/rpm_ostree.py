@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import FORWARD, BootBackend
 from vfio_doctor.boot.words import added, refuse_init_part, removed
+from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.entries import RPM_OSTREE_KARGS, rpm_ostree_kargs
 from vfio_doctor.facts.boot.next_kernel import RPM_OSTREE_STATUS
+from vfio_doctor.facts.own_initramfs import own_initramfs
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
@@ -89,6 +91,17 @@ class RpmOstree(BootBackend):
         if isinstance(answer, Missing) or answer.status == 0:
             return False
         return BUSY in answer.stderr
+
+    def holds(self, host: Reader, argv: tuple[str, ...]) -> bool | None:
+        """Compare the initramfs of the next deployment with what a call asks for."""
+        from vfio_doctor.boot.images.own_initramfs import INITRAMFS, call
+
+        if argv[:2] != INITRAMFS:
+            return None
+        try:
+            return call(own_initramfs(host)) == argv
+        except MissingFact:
+            return False
 
 
 def _transaction(runner: Runner) -> str | None:

@@ -16,7 +16,7 @@ from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.pci.claims import VfioIds
 from vfio_doctor.host.reader import Missing, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import in_order, say
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
 from vfio_doctor.value import NamedTuple
@@ -61,6 +61,13 @@ ADD_ARGUMENT = say(
     "The initramfs of an image-based system does not see /etc/modprobe.d. Have vfio-pci"
     " loaded first there with `sudo rpm-ostree kargs"
     " --append-if-missing=rd.driver.pre=vfio-pci`, and reboot.",
+)
+LOOK_FIRST = say(
+    "late-image-look-first",
+    "If `lsinitrd /usr/lib/modules/$(uname -r)/initramfs.img | grep vfio-pci.ko` shows"
+    " nothing, the initramfs lacks vfio-pci: first run `sudo rpm-ostree initramfs"
+    " --enable --arg=--force-drivers=vfio-pci`. `bootc upgrade` then refuses the"
+    " system; `rpm-ostree upgrade` updates it.",
 )
 NEWER = say("late-image-newer", "made after {path} was changed")
 OLDER = say("late-image-older", "made before {path} was changed")
@@ -184,7 +191,8 @@ def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
     if not isinstance(host.lstat(OSTREE), Missing):
         if not forced:
             cmdline = facts[KernelCmdline].source
-            cure = _add_argument(facts)
+            ships = facts[ImageTool].ships_vfio
+            cure = in_order(None if ships else LOOK_FIRST, _add_argument(facts))
             yield LateReason(cmdline, NO_ARGUMENT, ARGUMENT, cure, any_driver=True)
         return
     yield from _mkinitcpio(facts)

@@ -23,7 +23,6 @@ AMD_WIDTH = say("vm-host-amd-width", "only Intel's IOMMU tells its width in sysf
 NO_TOTAL = say("vm-host-no-total", "/proc/meminfo does not tell the memory")
 NO_COUNT = say("vm-host-no-count", "/proc/cpuinfo does not tell the processors")
 _LINKS = 8
-AUTOSTART = "/etc/libvirt/qemu/autostart"
 GUESTS = ("/etc/default/libvirt-guests", "/etc/sysconfig/libvirt-guests")
 
 
@@ -172,20 +171,6 @@ class UsbDevices(NamedTuple):
             product = path.replace("idVendor", "idProduct")
             found.append(f"{vendor}:{known(read_text(host, product, 64)).strip()}")
         return cls(tuple(found))
-
-
-class Autostart(NamedTuple):
-    """The VMs that libvirt's system instance starts with the host."""
-
-    names: tuple[str, ...] | Missing
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> Autostart:
-        """List the folder of libvirt's links."""
-        listed = host.list(AUTOSTART)
-        if isinstance(listed, Missing):
-            return cls(() if listed.why is Why.ABSENT else listed)
-        return cls(tuple(name.removesuffix(".xml") for name in listed))
 
 
 class ShutdownOfVms(NamedTuple):

@@ -9,6 +9,7 @@ from vfio_doctor.facts.base import MissingFact, NotApplicable
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.domain_memory import SharedMemory
+from vfio_doctor.parse.pci import slot
 from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple
 
@@ -44,7 +45,7 @@ class Vm(NamedTuple):
     address of ``functions`` that ends in no function stands for a whole slot.
     ``limit_kib`` is all that QEMU may lock, 0 if that is libvirt's to say.
     ``own_page_kib`` is like ``page_kib``, of pages that Proxmox reserves by itself when
-    the VM starts, if the VM has ``numa``.
+    the VM starts, if the VM has ``numa``. ``onboot``: Proxmox starts it with the host.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Vm(NamedTuple):
     limit_kib: int = 0
     own_page_kib: int | None = None
     numa: bool = False
+    onboot: bool = False
 
     @property
     def of_proxmox(self) -> bool:
@@ -73,6 +75,10 @@ class Vm(NamedTuple):
     def of_system(self) -> bool:
         """Tell whether libvirt's system instance starts it."""
         return self.path.startswith(f"{SYSTEM}/")
+
+    def gets(self, bdf: str) -> bool:
+        """Tell whether it gets a function, by itself or as part of its slot."""
+        return any(one.address in (bdf, slot(bdf)) for one in self.functions)
 
     @property
     def place(self) -> VmPlace:
@@ -101,6 +107,10 @@ class Vms(NamedTuple):
             for vm in _libvirt(host, facts, folder, unread)
         ]
         return cls((*found, *_proxmox(host, unread)), tuple(unread))
+
+    def having(self, bdf: str) -> tuple[str, ...]:
+        """Return the names of those that get a function."""
+        return tuple(vm.name for vm in self.vms if vm.gets(bdf))
 
 
 def demand_vms(facts: Facts) -> None:
@@ -253,4 +263,5 @@ def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
             shared=SharedMemory(found.shared),
             own_page_kib=found.page_kib,
             numa=found.numa,
+            onboot=found.onboot,
         )

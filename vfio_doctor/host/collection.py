@@ -103,8 +103,9 @@ COMMANDS = (
     ("systemctl", "--version"),
     ("bootc", "--version"),
     ("rpm-ostree", "--version"),
-    # Read-only, both: what a plan for these hosts starts from.
+    # Read-only, all three: what a plan for these hosts starts from.
     ("rpm-ostree", "kargs"),
+    ("rpm-ostree", "status", "--json"),
     ("grubby", "--info=DEFAULT"),
     ("virsh", "--version"),
     ("qemu-system-x86_64", "--version"),

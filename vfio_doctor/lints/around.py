@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
-from vfio_doctor.facts.vm_host import Autostart, HostDisks, HostFiles, ShutdownOfVms
+from vfio_doctor.facts.vm_autostart import Autostart
+from vfio_doctor.facts.vm_host import HostDisks, HostFiles, ShutdownOfVms
 from vfio_doctor.facts.vms import HOOK, LibvirtHooks, MappedBy
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say

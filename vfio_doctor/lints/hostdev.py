@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import blocks, same_card
 from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.facts.vm_autostart import StartedVms
+from vfio_doctor.facts.vms import Vms
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
@@ -188,6 +191,56 @@ class DeviceInUse(Lint):
                     address=device.bdf, kind=kind(device), why=need.why
                 )
                 yield Found(hostdev.source, message, self.CHECK)
+
+
+class TakenAtStart(Lint):
+    """Another VM, which starts with the host, gets the same device.
+
+    A function is in one VM at a time. libvirt says "is in use by driver QEMU, domain
+    ..." and does not start the second; Proxmox says "already in use by VMID".
+
+    How to put it right:
+    Switch the other VM's autostart off (`virsh autostart --disable NAME`, or
+    `onboot: 0`), or take the device out of one of the two.
+
+    False alarms:
+    VMs that take turns: the other one is shut down before this one is started.
+    """
+
+    id = "vm-hostdev-taken-at-start"
+    number = "+6"
+    severity = Severity.WARNING
+    forms = EVERY
+    title = "Another VM takes the device when the host starts"
+    right = ""
+    wrong = ""
+    reads_host = True
+
+    TAKEN = say(
+        "vm-hostdev-taken",
+        "{address} ({kind}) is in {other} too, which starts with the host: this VM"
+        " cannot start while that runs.",
+    )
+    ONE = say(
+        "vm-hostdev-taken-one",
+        "Do not have {other} start with the host, or take the device out of one of the"
+        " two.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Name the first function that another VM takes; one cure is for all."""
+        for hostdev, device in present(vm, facts):
+            started = facts[StartedVms]
+            others = [n for n in started.having(device.bdf) if n != vm.name]
+            if others:
+                message = self.TAKEN.filled(
+                    address=device.bdf, kind=kind(device), other=others[0]
+                )
+                advice = self.ONE.filled(other=others[0])
+                yield Found(hostdev.source, message, advice)
+                return
+            if started.unseen and len(facts[Vms].having(device.bdf)) > 1:
+                raise missing_fact(started.unseen)
 
 
 class OtherCard(Lint):

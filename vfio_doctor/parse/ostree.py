@@ -12,7 +12,8 @@ from vfio_doctor.value import NamedTuple
 class Deployment(NamedTuple):
     """One installed system: where it lies below ``/ostree/deploy``, and its state.
 
-    ``image`` is "" where it does not come from a container image.
+    ``image`` is "" where it does not come from a container image. ``own_initramfs``:
+    rpm-ostree made its initramfs on this machine, with ``dracut`` as arguments.
     """
 
     stateroot: str
@@ -23,6 +24,8 @@ class Deployment(NamedTuple):
     image: str = ""
     version: str = ""
     pinned: bool = False
+    own_initramfs: bool = False
+    dracut: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -66,6 +69,8 @@ def _rpm_ostree(held: dict[str, object]) -> Deployment:
         _text(held, "container-image-reference"),
         _text(held, "version"),
         held.get("pinned") is True,
+        held.get("regenerate-initramfs") is True,
+        _texts(held, "initramfs-args"),
     )
 
 
@@ -120,6 +125,12 @@ def _dict(held: dict[str, object], key: str) -> dict[str, object]:
 def _text(held: dict[str, object], key: str) -> str:
     value = held.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _texts(held: dict[str, object], key: str) -> tuple[str, ...]:
+    value = held.get(key)
+    found = value if isinstance(value, list) else []
+    return tuple(each for each in found if isinstance(each, str))
 
 
 def _number(held: dict[str, object], key: str) -> int:

@@ -51,6 +51,7 @@ class PveVm(NamedTuple):
     page_kib: int | None = None
     shared: tuple[Mapping, ...] = ()
     numa: bool = False
+    onboot: bool = False
 
 
 def lines(text: str) -> Iterator[Line]:
@@ -83,6 +84,7 @@ def parse_pve(text: str) -> PveVm:
         _PAGES.get(said.get("hugepages", "")),
         _mapped(said.get("args", "")),
         said.get("numa") == "1",
+        said.get("onboot") == "1",
     )
 
 

@@ -24,6 +24,10 @@ TRIES = 3
 NO_LEFTOVER = say("leftover-gone", "{path} is not the leftover file any more")
 PARAMETER_MOVED = say("parameter-moved", "{path} was changed to '{now}' meanwhile")
 PART_TAKEN = say("parameter-half-taken", "{path} took only a part of '{after}'")
+NOT_SO = say(
+    "command-not-so",
+    "{command} ended well, but what it was to do is not so",
+)
 LACKS = say("command-lacks", "{command} does not show {lacks}")
 NOT_WRITTEN = say("file-not-written", "{path} could not be written: {why}")
 NOT_TAKEN = say(
@@ -102,6 +106,8 @@ def command(argv: tuple[str, ...], step: CommandStep, machine: Machine) -> None:
                 output=(answer.stderr.strip() or answer.stdout.strip())[-500:],
             )
         )
+    if tool.holds(machine.host, argv) is False:
+        raise StepFailed(NOT_SO.filled(command=command_line))
     lacks = tuple(text for text in step.shows if text not in answer.stdout)
     if lacks and argv == step.argv:
         raise StepFailed(LACKS.filled(command=command_line, lacks=lacks))

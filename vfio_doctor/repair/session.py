@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
+from vfio_doctor.boot.selection import named
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
@@ -335,7 +336,7 @@ class Session:
             return isinstance(text, str) and text.strip() == step.after
         if self.entries[number].step.arguments and step.argv and step.inverse:
             return words_can_be_read(machine) and not self._difference()
-        return False
+        return bool(named(step.waits_for).holds(machine.host, step.argv))
 
     def _last_of_arguments(self, number: int) -> bool:
         rest = self.entries[number + 1 :]

@@ -7,8 +7,10 @@ one kind back with a plan of its own, which `undo` takes back like any other.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.leftovers.arguments import IOMMU
 from vfio_doctor.facts.membership import GROUP_FILE, leaving
 from vfio_doctor.host.reader import Missing, Why, read_text
@@ -24,6 +26,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
 from vfio_doctor.repair.journal_lines import standing
+from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
 
@@ -116,7 +119,8 @@ def known(
             edits += reversed(list(_argument_edits(run)))
         else:
             is_exact = False
-    changes: list[Change] = [*files.values(), *_commands(ours), *_members(ours, host)]
+    commands = [*_commands(ours, host), *_members(ours, host)]
+    changes: list[Change] = [*files.values(), *commands]
     if left != words:
         changes.append(_edit(words, left))
     exact = tuple(edits) if is_exact else ()
@@ -190,15 +194,18 @@ def _lines(data: bytes | None) -> list[str]:
     return (data or b"").decode("utf-8", "surrogateescape").splitlines()
 
 
-def _commands(runs: list[Run]) -> Iterator[Change]:
-    """Yield what takes back what programs were asked for."""
+def _commands(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield what takes back what programs were asked for, if it is still there."""
     for run in runs:
         for entry in run.entries:
             step = entry.step.step
             if not isinstance(step, CommandStep) or entry.state not in MADE:
                 continue
             if step.argv[:3] == ("semanage", "fcontext", "-a"):
-                yield DropContext(step.argv[-1])
+                change = DropContext(step.argv[-1])
+                with suppress(CannotFix):
+                    translate(change, host)
+                    yield change
             if step.argv[:2] == ("systemctl", "enable") and SOCKET in entry.step.fixes:
                 yield DisableUnit(step.argv[-1])
 

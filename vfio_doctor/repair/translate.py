@@ -174,7 +174,7 @@ def _enabled(change: EnableUnit) -> Translated:
     start, stop = (call, "start", unit), (call, "stop", unit)
     enable = CommandStep(on, off, why=ENABLE.filled(unit=unit))
     now = CommandStep(start, stop, (0,), "", True, START.filled(unit=unit))
-    return Translated((), (enable, now))
+    return Translated((), (enable, now) if change.start else (enable,))
 
 
 def _disabled(change: DisableUnit) -> Translated:

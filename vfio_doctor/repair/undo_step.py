@@ -43,6 +43,7 @@ GONE = say("undo-gone", "{path} is not there any more")
 ARGUMENTS_CHANGED = say(
     "undo-arguments-changed", "the kernel arguments were changed since"
 )
+STATE_CHANGED = say("undo-state-changed", "what `{command}` had set was changed since")
 
 
 class Taken(NamedTuple):
@@ -158,8 +159,22 @@ def _command(
         stands = _arguments(entry, machine, beginning)
         if stands is not None:
             return stands
+    moved = _moved(step, entry, machine)
+    if moved is not None:
+        return moved
     command(step.inverse, step, machine)
     return Taken(StepState.UNDONE)
+
+
+def _moved(step: CommandStep, entry: Entry, machine: Machine) -> Taken | None:
+    """Say why the inverse must not run, if the tool can tell what is so now."""
+    tool, host = named(step.waits_for), machine.host
+    if tool.holds(host, step.inverse):
+        return _never_made(entry)
+    made = bool(step.argv) and tool.holds(host, step.argv)
+    if made is False and step.argv and not _cut_short(entry):
+        return Taken(StepState.KEPT, STATE_CHANGED.filled(command=" ".join(step.argv)))
+    return None
 
 
 def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.images.dracut import Dracut
 from vfio_doctor.boot.images.initramfs_tools import InitramfsTools
 from vfio_doctor.boot.images.mkinitcpio import Mkinitcpio
+from vfio_doctor.boot.images.own_initramfs import RpmOstreeInitramfs
 from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.messages import say
@@ -19,6 +20,7 @@ MAKERS: dict[ImageKind, type[ImageMaker]] = {
     ImageKind.INITRAMFS_TOOLS: InitramfsTools,
     ImageKind.DRACUT: Dracut,
     ImageKind.MKINITCPIO: Mkinitcpio,
+    ImageKind.OSTREE: RpmOstreeInitramfs,
 }
 NO_MAKER = say("image-tool-not-here", "{tool}: the initramfs is not made here")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.initramfs_order import InitramfsOrder
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
+from vfio_doctor.facts.own_initramfs import OwnInitramfs
 from vfio_doctor.facts.pci.cards import WantedCards, held
 from vfio_doctor.facts.pci.claims import BIND, VFIO_PCI, InstallScripts
 from vfio_doctor.facts.pci.devices import PciDevices
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.cmdline import CommandLine
 
 Pairs = tuple[tuple[str, str], ...]
+# A name of another kind is no module's: it would be read as more words.
+_NAME = re.compile(r"[0-9A-Za-z_-]+")
 IDS = "vfio-pci.ids"
 EARLY = ("rd.driver.pre", "vfio-pci")
 EARLY_MODULES = ("vfio_pci", "vfio", "vfio_iommu_type1")
@@ -85,11 +90,10 @@ NEVER_LOADS = say(
     " (`modprobe -i vfio-pci`). Take the line out first",
 )
 NOT_IN_IMAGE = say(
-    "bind-not-in-image",
-    "the initramfs of this system's image does not hold vfio-pci. Run `sudo rpm-ostree"
-    " initramfs --enable --arg=--force-drivers=vfio-pci`, then `sudo rpm-ostree kargs"
-    " --append={ids}`, and reboot; from then on `bootc upgrade` does not work, and"
-    " `rpm-ostree upgrade` does",
+    "bind-image-lacks",
+    "the initramfs of this system's image does not hold vfio-pci, and {tool} makes none"
+    " on this machine. Let libvirt take the devices when the VM starts (managed='yes'),"
+    " or build an image with `force_drivers` of dracut.conf(5)",
 )
 NIXOS = say(
     "bind-nixos",
@@ -115,6 +119,11 @@ class Binding(NamedTuple):
     lines: tuple[str, ...]
     early: bool
     removed: Pairs = ()
+
+    @property
+    def own_initramfs(self) -> bool:
+        """Tell whether rpm-ostree makes the image: it loads vfio-pci, and no more."""
+        return self.early and not self.lines and EARLY in self.arguments
 
     @property
     def by_address(self) -> bool:
@@ -161,10 +170,18 @@ def _by_ids(card: Card, facts: Facts) -> Binding:
     if kind is ImageKind.NIXOS:
         raise CannotFix(NIXOS.filled(ids=words))
     if kind is ImageKind.OSTREE:
-        if not facts[ImageTool].ships_vfio:
-            raise CannotFix(NOT_IN_IMAGE.filled(ids=words))
-        return Binding(card, (*arguments, EARLY), (), False)
+        return Binding(card, (*arguments, EARLY), (), _own_initramfs(facts))
     return Binding(card, arguments, softdeps(card), True)
+
+
+def _own_initramfs(facts: Facts) -> bool:
+    """Tell whether rpm-ostree has to make one, as the image's lacks vfio-pci."""
+    if facts[ImageTool].ships_vfio:
+        return False
+    stack = facts[BootStack]
+    if stack.kind is not BootKind.RPM_OSTREE:
+        raise CannotFix(NOT_IN_IMAGE.filled(tool=stack.tool or "bootc"))
+    return not facts[OwnInitramfs].loads(VFIO_PCI)
 
 
 def _refuse_own_command(facts: Facts) -> None:
@@ -183,7 +200,7 @@ def softdeps(card: Card) -> tuple[str, ...]:
     """Return the lines that have vfio-pci come before the card's drivers."""
     drivers = [one.driver for one in card.functions if one.driver and not held(one)]
     modules = dict.fromkeys(map(module_of, drivers))
-    return tuple(f"softdep {module} pre: vfio-pci" for module in modules)
+    return tuple(f"softdep {m} pre: vfio-pci" for m in modules if _NAME.fullmatch(m))
 
 
 def _list(facts: Facts) -> tuple[tuple[str, str], ...]:
@@ -270,6 +287,8 @@ def _by_address(
 def _refuse_if_set(made: Binding, facts: Facts) -> None:
     """Raise `CannotFix` if the next boot gets all of it, and this one did not."""
     now, following = facts[KernelCmdline].line, _following(facts)
+    if made.own_initramfs:
+        return
     if _is_set(following, made) and not _is_set(now, made):
         raise CannotFix(SET_ALREADY)
 

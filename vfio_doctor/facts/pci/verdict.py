@@ -12,6 +12,7 @@ from vfio_doctor.facts.pci.isolation import Isolation, joining
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.tree import PciTree
 from vfio_doctor.facts.pci.virtual import MadeVirtual
+from vfio_doctor.facts.vm_autostart import StartedVms
 from vfio_doctor.messages import say
 from vfio_doctor.parse.pci import is_vfio_driver
 from vfio_doctor.parse.pci_config import Acs
@@ -52,6 +53,10 @@ SHARED_ACS = say(
 MAYBE = say("verdict-maybe", "only if the host can do without: {why}")
 MAYBE_SHARED = say(
     "verdict-maybe-shared", "only if the host can do without: {why}; and {shared}"
+)
+TAKEN = say(
+    "verdict-taken-at-start",
+    "only while {vms} is off: it starts with the host and takes this",
 )
 READY = say("verdict-ready", "yes: {driver} has it")
 FREE = say("verdict-free", "yes")
@@ -126,6 +131,9 @@ def _verdict(device: PciDevice, group: tuple[PciDevice, ...], facts: Facts) -> V
     unsure = [need for one in (device, *others) for need in needs.of(one.bdf)]
     if unsure:
         return Verdict(None, MAYBE.filled(why=unsure[0].why))
+    taken = facts[StartedVms].having(device.bdf)
+    if taken:
+        return Verdict(None, TAKEN.filled(vms=taken))
     return Verdict(True, _free(device, others))
 
 

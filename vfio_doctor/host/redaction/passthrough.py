@@ -40,6 +40,7 @@ _PVE = {
     "memory": re.compile(r"(?:current=)?\d{1,8}"),
     "hugepages": re.compile(r"2|1024|any"),
     "numa": re.compile(r"[01]"),
+    "onboot": re.compile(r"[01]"),
     "keephugepages": re.compile(r"[01]"),
     "balloon": re.compile(r"\d{1,8}"),
     "cores": re.compile(r"\d{1,4}"),

@@ -53,8 +53,10 @@ def _part(folder: str, part: str, names: Names) -> str:
     if folder in HOMES:
         return names.name("user", part) if part.isdigit() else names.account(part)
     if folder.startswith(DOMAIN_FOLDERS) and folder != f"{DOMAINS}/networks":
+        if part == "autostart":
+            return part
         stem, dot, ending = part.partition(".xml")
-        if part not in ("networks", "autostart", "nvram", "qemu.d", "default.xml"):
+        if part not in ("networks", "nvram", "qemu.d", "default.xml"):
             return f"{names.name('vm', stem)}{dot}{forms.in_parts(ending, names)}"
     if _ORDERED.fullmatch(folder):
         return names.files.get(part) or forms.in_parts(part, names, "file")

@@ -105,6 +105,17 @@ def _origin(text: str, names: Names) -> str:
     return reference(text, names) if known else _word(text, names)
 
 
+def _dracut(text: str, names: Names) -> str:
+    """Return an argument of dracut's that names modules; of others, nothing."""
+    from vfio_doctor.host.redaction import module_files
+
+    option, equals, value = text.partition("=")
+    if option not in ("--force-drivers", "--add-drivers", "--omit-drivers"):
+        return names.hidden(text)
+    held = " ".join(module_files.module(word, names) for word in value.split())
+    return f"{option}{equals}{held}"
+
+
 # By key, wherever in the JSON it stands; what is not here is left out.
 _KEYS: dict[str, Put | None] = {
     "image-name": _version,
@@ -129,6 +140,8 @@ _KEYS: dict[str, Put | None] = {
     "pinned": None,
     "rollbackQueued": None,
     "incompatible": None,
+    "regenerate-initramfs": None,
+    "initramfs-args": _dracut,
     "unlocked": _word,
     "container-image-reference": reference,
     "origin": _origin,
