@@ -27,7 +27,7 @@ NO_LIBVIRT = (
     libvirt.programs("libvirtd"),
     file("/etc/group", "root:x:0:\nalice:x:1000:\nlibvirt:x:121:\n"),
 )
-PORT = "00:03.1 1022:1483 060400 pcieport      "
+PORT = "00:03.1 1022:1483 060400 pcieport       "
 
 
 def set_up(tmp_path: Path, host: Capture) -> int:
@@ -54,7 +54,7 @@ def set_up(tmp_path: Path, host: Capture) -> int:
 def test_a_sealed_image_gets_the_exact_line(
     tmp_path: Path, capsys: Output, files: dict[str, str], snippet: str
 ) -> None:
-    set_up(tmp_path, unbound(STUB, Parts(dict(files)), *NO_LIBVIRT, ids=""))
+    set_up(tmp_path, unbound(STUB, Parts({**files}), *NO_LIBVIRT, ids=""))
     said = " ".join("".join(capsys.readouterr()).split())
     assert snippet in said
     assert "Step by step" not in said

@@ -142,6 +142,7 @@ def test_a_repair_that_nothing_asks_for_any_more_is_gone(
     assert "is back: wanted (host)" in capsys.readouterr().err
 
 
+@pytest.mark.runs("python")
 def test_nothing_that_acts_is_imported() -> None:
     """A run from a checkout, as root, may have to compile each module."""
     parts = ("commands.verify", "app.place", "repair.journal", "repair.verify")

@@ -262,6 +262,9 @@ def looking_glass(
     try:
         refuse_here(chosen, place)
         needed = _needed(modes, hdr)
+        ended = repair.unfinished(chosen, place)
+        if ended is not None:
+            return ended
         done = place.look(chosen)
         facts = done.facts
         set_already = _set_already(facts)
