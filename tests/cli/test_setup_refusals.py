@@ -27,7 +27,7 @@ NO_LIBVIRT = (
     libvirt.programs("libvirtd"),
     file("/etc/group", "root:x:0:\nalice:x:1000:\nlibvirt:x:121:\n"),
 )
-PORT = "00:03.1 1022:1483 060400 pcieport       "
+PORT = "00:03.1 1022:1483 060400 pcieport      "
 
 
 def set_up(tmp_path: Path, host: Capture) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,17 @@ def test_a_repair_that_nothing_asks_for_any_more_is_gone(
     rules = Registry((Booted, Loud, Wanted), (Quieten, SetArgument))
     assert look(place(root, rules), quiet=False) == 1
     assert "is back: wanted (host)" in capsys.readouterr().err
+
+
+@pytest.mark.runs("python")
+def test_nothing_that_acts_is_imported() -> None:
+    """A run from a checkout, as root, may have to compile each module."""
+    parts = ("commands.verify", "app.place", "repair.journal", "repair.verify")
+    seen = ("app.diagnosis", "boot.backend", "repair.plan", "repair.session")
+    program = (
+        "import sys\n"
+        f"for part in {parts}: __import__(f'vfio_doctor.{{part}}')\n"
+        f"sys.exit(any(f'vfio_doctor.{{part}}' in sys.modules for part in {seen}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == 0

@@ -25,9 +25,10 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.places import HostPlace
 from vfio_doctor.repair.do_step import command, make, write_parameter
+from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.syscalls import Filesystem, StepFailed
 from vfio_doctor.repair.target import Machine, boot_id
-from vfio_doctor.repair.translate import same_value, translate
+from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import (
     Effect,
     Ending,

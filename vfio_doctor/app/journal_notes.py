@@ -45,7 +45,7 @@ def tell() -> None:
     try:
         lines = notes(live_machine(LiveHost(), None))
     except Exception as error:
-        from vfio_doctor.repair.resume import UNUSABLE
+        from vfio_doctor.repair.journal import UNUSABLE
 
         lines = [UNUSABLE.filled(why=str(error))]
     for line in lines:
@@ -54,8 +54,7 @@ def tell() -> None:
 
 def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
-    from vfio_doctor.repair.journal import holder, survey
-    from vfio_doctor.repair.resume import unusable
+    from vfio_doctor.repair.journal import holder, survey, unusable
     from vfio_doctor.repair.verify import after_reboot, after_undo
 
     held = survey(machine.files)

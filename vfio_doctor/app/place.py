@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
 from vfio_doctor.app.repair_machine import NOTHING_CHANGED, live_machine, to_stderr
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.value import NamedTuple
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.app.chosen import Chosen
+    from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.boot.backend import BootBackend
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
@@ -34,11 +34,18 @@ def live_host() -> Reader:
     return LiveHost()
 
 
+def look_here(chosen: Chosen) -> Diagnosed:
+    """Diagnose what is meant: `verify` does without all that takes."""
+    from vfio_doctor.app.diagnosis import diagnosed
+
+    return diagnosed(chosen)
+
+
 class Place(NamedTuple):
     """Where the repair runs; tests put their own in place of this machine."""
 
     host: Callable[[], Reader] = live_host
-    look: Callable[[Chosen], Diagnosed] = diagnosed
+    look: Callable[[Chosen], Diagnosed] = look_here
     machine: Callable[[Reader, BootBackend | None], Machine] = live_machine
     is_root: Callable[[], bool] = lambda: os.geteuid() == 0
     is_terminal: Callable[[], bool] = lambda: sys.stdin.isatty()

@@ -157,8 +157,8 @@ def unfinished(chosen: Chosen, place: Place) -> int | None:
 def interrupted(chosen: Chosen, place: Place) -> int | None:
     """Bring an interrupted run to an end first; None where all is well."""
     from vfio_doctor.app.journal_notes import RUNNING
-    from vfio_doctor.repair.journal import holder, survey
-    from vfio_doctor.repair.resume import UNUSABLE, finish_run, undo_run, unusable
+    from vfio_doctor.repair.journal import UNUSABLE, holder, survey, unusable
+    from vfio_doctor.repair.resume import finish_run, undo_run
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     machine = place.machine(place.host(), None)

@@ -60,8 +60,7 @@ def show(place: Place) -> int:
     """Print the history; 2: only root may see it, 3: a part cannot be read."""
     from vfio_doctor.app.output import emit
     from vfio_doctor.app.repair_machine import root_command, to_stderr
-    from vfio_doctor.repair.journal import survey
-    from vfio_doctor.repair.resume import UNUSABLE
+    from vfio_doctor.repair.journal import UNUSABLE, survey
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():
@@ -82,8 +81,7 @@ def show(place: Place) -> int:
 
 def history_lines(machine: Machine) -> list[str]:
     """Return every run, its steps, and the state of the last one since a reboot."""
-    from vfio_doctor.repair.journal import holder, survey
-    from vfio_doctor.repair.resume import unusable
+    from vfio_doctor.repair.journal import holder, survey, unusable
     from vfio_doctor.repair.verify import after_reboot, after_undo
     from vfio_doctor.report.untrusted import clean
 

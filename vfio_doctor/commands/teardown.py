@@ -153,8 +153,7 @@ def _told_runs(host: Reader, place: Place, told: bool) -> tuple[Run, ...]:
     ``told``: of single runs that has been done already.
     """
     from vfio_doctor.app.repair_machine import to_stderr
-    from vfio_doctor.repair.journal import survey
-    from vfio_doctor.repair.resume import unusable
+    from vfio_doctor.repair.journal import survey, unusable
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():

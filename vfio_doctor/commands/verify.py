@@ -59,8 +59,7 @@ def command(quiet: bool) -> None:
 def look(place: Place, quiet: bool) -> int:
     """Print what is not as it was repaired; return the exit status."""
     from vfio_doctor.app.repair_machine import root_command, to_stderr
-    from vfio_doctor.repair.journal import survey
-    from vfio_doctor.repair.resume import UNUSABLE, unusable
+    from vfio_doctor.repair.journal import UNUSABLE, survey, unusable
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():

@@ -11,9 +11,9 @@ from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import CommandStep, FileStep, NodeStep, ParameterStep, ProbeStep
 from vfio_doctor.repair import whole_files as whole
+from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.probe_step import probe
 from vfio_doctor.repair.syscalls import Held, StepFailed
-from vfio_doctor.repair.translate import same_value
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import CommandResult

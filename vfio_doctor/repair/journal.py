@@ -51,6 +51,11 @@ NAME = "journal.jsonl"
 # Old contents may come from files that only root may read.
 PRIVATE = 0o700
 APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+UNUSABLE = say("journal-unusable", "the journal cannot be used: {why}")
+UNREADABLE = say(
+    "run-unreadable",
+    "the run {run} cannot be read, so it is left alone: {why} (it is in {folder})",
+)
 
 
 HELD_BY = say(
@@ -297,3 +302,8 @@ def _try(files: Filesystem, fd: int, how: int) -> bool:
 def _holder(fd: int) -> Message:
     text = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
     return HELD_BY.filled(pid=int(text)) if text.isdigit() else HELD_BY_SOMEBODY
+
+
+def unusable(bad: Unreadable) -> Message:
+    """Return what to say of a run that cannot be read."""
+    return UNREADABLE.filled(run=bad.run, why=bad.why, folder=f"{JOURNAL}/{bad.run}")

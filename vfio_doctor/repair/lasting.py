@@ -16,3 +16,9 @@ class Lasting(NamedTuple):
     what: str | Message
     in_effect: bool | None
     why: Message | None = None
+
+
+def same_value(one: str, other: str) -> bool:
+    """Tell whether two texts are the same value to the kernel, booleans included."""
+    pair = {one.strip(), other.strip()}
+    return len(pair) == 1 or pair in ({"Y", "1"}, {"N", "0"})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.repair import journal as journals
-from vfio_doctor.repair.journal import Busy
+from vfio_doctor.repair.journal import UNUSABLE, Busy, unusable
 from vfio_doctor.repair.journal_lines import RunState
 from vfio_doctor.repair.session import INTERRUPTED, Session
 from vfio_doctor.repair.stops import stoppable
@@ -20,15 +20,10 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
 
 NEVER = say("repair-never", "nothing was repaired here yet")
-UNUSABLE = say("journal-unusable", "the journal cannot be used: {why}")
 NO_SUCH_RUN = say(
     "run-unknown", "there is no run {run}; see `sudo vfio-doctor history`"
 )
 NO_RUN = say("run-none-to-undo", "there is no run to undo")
-UNREADABLE = say(
-    "run-unreadable",
-    "the run {run} cannot be read, so it is left alone: {why} (it is in {folder})",
-)
 FOREIGN = say("run-foreign", "the journal of run {run} is not believed: {why}")
 OVER = {
     RunState.OPEN: say("run-open-already", "the run {run} is open already"),
@@ -117,12 +112,6 @@ def _hidden(
         if bad.run == wanted or (not wanted and (not chosen or bad.run > chosen.id)):
             return unusable(bad)
     return None
-
-
-def unusable(bad: Unreadable) -> Message:
-    """Return what to say of a run that cannot be read."""
-    folder = f"{journals.JOURNAL}/{bad.run}"
-    return UNREADABLE.filled(run=bad.run, why=bad.why, folder=folder)
 
 
 def _foreign(run: Run, machine: Machine) -> Message | None:

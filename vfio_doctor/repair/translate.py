@@ -26,6 +26,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.pci import is_address
 from vfio_doctor.repair.guards import Guard, NoVm, Unused
+from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -151,12 +152,6 @@ def _probe(change: ProbeDriver) -> Translated:
         raise CannotFix(NOT_A_NAME.filled(name=change.address))
     path = f"/sys/bus/pci/devices/{change.address}"
     return Translated((), (ProbeStep(path, _name(change.driver)),))
-
-
-def same_value(one: str, other: str) -> bool:
-    """Tell whether two texts are the same value to the kernel, booleans included."""
-    pair = {one.strip(), other.strip()}
-    return len(pair) == 1 or pair in ({"Y", "1"}, {"N", "0"})
 
 
 def _service(change: RestartService) -> Translated:

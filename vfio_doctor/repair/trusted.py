@@ -11,8 +11,6 @@ import re
 import stat as modes
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.images.selection import MAKERS
-from vfio_doctor.boot.selection import every
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
@@ -108,6 +106,9 @@ def _inside(
 
 def is_ours(argv: tuple[str, ...], backend: BootBackend | None) -> bool:
     """Tell whether a repair of ours may run this command."""
+    from vfio_doctor.boot.images.selection import MAKERS
+    from vfio_doctor.boot.selection import every
+
     own = (type(backend),) if backend else ()
     tools = (*every(), *MAKERS.values(), *own)
     forms = (*COMMANDS, *(form for tool in tools for form in tool.commands))

@@ -18,10 +18,10 @@ from vfio_doctor.model import (
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
 from vfio_doctor.repair.guards import broken
+from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.probe_step import driver_of, let_go
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
-from vfio_doctor.repair.translate import same_value
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
 

@@ -12,9 +12,8 @@ from vfio_doctor.model import FileStep, ParameterStep, Status
 from vfio_doctor.parse.cmdline import words
 from vfio_doctor.repair.bound import bound
 from vfio_doctor.repair.journal_lines import RunState
-from vfio_doctor.repair.lasting import Lasting
+from vfio_doctor.repair.lasting import Lasting, same_value
 from vfio_doctor.repair.target import boot_id
-from vfio_doctor.repair.translate import same_value
 from vfio_doctor.repair.values import Effect, Served, StepState, Verdict
 
 if TYPE_CHECKING:
