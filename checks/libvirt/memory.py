@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    SHARED_FILE,
     Accounts,
     Actor,
     Check,
@@ -72,10 +71,11 @@ class LibvirtSharedMemoryClosed(Check):
     """The shared memory of Looking Glass is closed to you or QEMU.
 
     What it does:
-    If a VM of the system instance has <shmem name='looking-glass'>, reads owner, mode
-    and ACL of /dev/shm/looking-glass, and looks whether the person who runs the
-    client may write to it. If the file is not there, looks for the line of tmpfiles.d
-    that makes it before QEMU does, and whether that line lets both in.
+    If a VM of the system instance has <shmem name='looking-glass'>, or one of the name
+    that the client's settings say, reads owner, mode and ACL of that file in /dev/shm,
+    and looks whether the person who runs the client may write to it. If the file is not
+    there, looks for the line of tmpfiles.d that makes it before QEMU does, and whether
+    that line lets both in.
 
     Why is this bad?
     QEMU makes the file as its own account, with a mode that lets nobody else write.
@@ -108,13 +108,13 @@ class LibvirtSharedMemoryClosed(Check):
         memory.demand()
         person = facts[HumanUser]
         opens = memory.opens_for(person)
-        named = {"path": SHARED_FILE, "user": person.name}
+        named = {"path": memory.path, "user": person.name}
         if opens is False:
             seen = looks(known(memory.stat))
             yield _closed(facts, CLOSED.filled(**named, looks=seen), seen, None)
         elif opens and (qemu := _kept_out(facts)):
             seen = looks(known(memory.stat))
-            said = {"path": SHARED_FILE, "looks": seen, "qemu": qemu}
+            said = {"path": memory.path, "looks": seen, "qemu": qemu}
             yield _closed(facts, CLOSED_TO_QEMU.filled(**said), seen, None)
         elif memory.line:
             if message := _at_boot(memory.line, facts):
@@ -144,7 +144,9 @@ def _at_boot(line: TmpfilesLine, facts: Facts) -> Message | None:
     made = line.makes(facts[Accounts], person)
     if made is None:
         said = {"place": line.place, "owner": line.owner, "group": line.group}
-        return NOT_MADE.filled(**said, path=SHARED_FILE, user=person.name)
+        return NOT_MADE.filled(
+            **said, path=facts[LookingGlassMemory].path, user=person.name
+        )
     memory = facts[LookingGlassMemory]._replace(stat=made)
     out = [] if memory.opens_for(person) else [person.name]
     try:
@@ -155,7 +157,9 @@ def _at_boot(line: TmpfilesLine, facts: Facts) -> Message | None:
         out += [] if memory.opens_for(qemu) or qemu.name in out else [qemu.name]
     if not out:
         return None
-    return MADE_CLOSED.filled(place=line.place, path=SHARED_FILE, who=tuple(out))
+    return MADE_CLOSED.filled(
+        place=line.place, path=facts[LookingGlassMemory].path, who=tuple(out)
+    )
 
 
 def _closed(
@@ -164,9 +168,9 @@ def _closed(
     person, memory = facts[HumanUser], facts[LookingGlassMemory]
     wanted = OPEN if not isinstance(memory.stat, Missing) else A_LINE
     rows = [
-        Evidence(f"lstat {SHARED_FILE}", seen, wanted.filled(user=person.name)),
+        Evidence(f"lstat {memory.path}", seen, wanted.filled(user=person.name)),
         person.row,
-        Evidence(memory.vms[0].path, "<shmem name='looking-glass'>"),
+        Evidence(memory.vms[0].path, f"<shmem name='{memory.name}'>"),
     ]
     if memory.line:
         row = Evidence(memory.line.place, memory.line.raw, tmpfiles_line(facts))
@@ -174,7 +178,7 @@ def _closed(
     line, file = tmpfiles_line(facts), memory.file
     advice = facts[Generated].advice(
         NIXOS_LINE.filled(line=line),
-        MAKE_LINE.filled(line=line, file=file, path=SHARED_FILE),
+        MAKE_LINE.filled(line=line, file=file, path=memory.path),
     )
-    place_ = NodePlace(SHARED_FILE)
+    place_ = NodePlace(memory.path)
     return Finding(place_, message, tuple(rows), how_bad, advice, Actor.TOOL)

@@ -3,56 +3,43 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
-    WRITERS,
+    MISSPELT,
+    NAME_IDS,
+    RESPELL,
     AskedCard,
     AskedCards,
-    BuiltinModules,
     Check,
     Claim,
     ClaimKind,
     DevicePlace,
-    EmptyOverrides,
     Evidence,
     Facts,
     Finding,
     HostNeeds,
-    IdPattern,
-    InitramfsModules,
     Iterator,
-    KernelCmdline,
-    LateImage,
-    Message,
-    MissingFact,
     PciDevice,
     PciDevices,
     Severity,
     Wanted,
     WantedDevices,
     blocks,
-    have_effect,
+    freed,
     in_order,
-    is_infrastructure,
+    is_misspelt,
+    late_image,
     members,
-    module_of,
+    not_written,
     same_card,
     say,
+    writer,
 )
 
 VFIO_PCI = "vfio-pci"
-# What the module is called in lists of modules; no driver of that name is there.
-MODULE = "vfio_pci"
 BRIDGE = "06"
-# Drivers that an initramfs may load early.
-GRAPHICS = ("amdgpu", "i915", "nouveau", "nvidia", "radeon", "xe")
 NOT_PROBED = say(
     "vfio-not-bound-never-probed",
     "{bdf} has no driver: driver_override names vfio-pci, but after that nobody asked"
     " the kernel to look for a driver.",
-)
-MISSPELT = say(
-    "vfio-not-bound-misspelt",
-    "{bdf} has no driver: driver_override says {word}, and the driver is called"
-    " vfio-pci, with a hyphen.",
 )
 NO_DRIVER = say(
     "vfio-not-bound-no-driver",
@@ -77,10 +64,6 @@ ONLY_NOW = say(
     "vfio-not-bound-only-now",
     "{bdf} is on {driver} now, and nothing that was seen binds it at the next boot.",
 )
-BIND = say(
-    "vfio-not-bound-bind",
-    "Name its ids in `vfio-pci.ids=`, a kernel argument, and reboot.",
-)
 # What a finding names first, of all that says so.
 FIRST = (ClaimKind.BOOT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED, ClaimKind.SETUP)
 PROBE = say(
@@ -89,78 +72,12 @@ PROBE = say(
     " script that sets driver_override do so too: `modprobe vfio-pci` alone binds"
     " nothing.",
 )
-RESPELL = say(
-    "vfio-not-bound-respell",
-    "Run `echo vfio-pci | sudo tee /sys/bus/pci/devices/{bdf}/driver_override` and"
-    " `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`, and correct the script or"
-    " rule that writes it at boot.",
-)
 LOAD = say(
     "vfio-not-bound-load",
     "Run `sudo modprobe vfio-pci`, and have it loaded at every boot. If it is loaded,"
     " run `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`.",
 )
-NEEDED = say(
-    "vfio-not-bound-needed",
-    "Do not give it away: {why}. Take it out of {source}; if its ids are those of"
-    " another device too, bind that one by its address.",
-)
-OF_CHIPSET = say(
-    "vfio-not-bound-of-chipset",
-    "Do not give it away: it is a function of the chipset that the host needs. Take it"
-    " out of {source}.",
-)
-MAY_BE_NEEDED = say(
-    "vfio-not-bound-may-be-needed",
-    "First make sure that the host can do without: {why}.",
-)
-UNBIND = say(
-    "vfio-not-bound-unbind",
-    "{driver} had it before driver_override was written, which takes nothing from a"
-    " driver. Run `sudo modprobe vfio-pci`, `echo {bdf} | sudo tee"
-    " /sys/bus/pci/devices/{bdf}/driver/unbind` and `echo {bdf} | sudo tee"
-    " /sys/bus/pci/drivers_probe`. For every boot, `sudo driverctl set-override {bdf}"
-    " vfio-pci` does all of it.",
-)
-NOT_WRITTEN = say(
-    "vfio-not-bound-not-written",
-    "Nothing has written vfio-pci to its driver_override: {source} had no effect.",
-)
-MANAGE = say(
-    "vfio-not-bound-manage",
-    "Let libvirt take it when the VM starts: set managed='yes' at its <hostdev>"
-    " (`virsh edit`). Or have vfio-pci take it at boot, with its ids in"
-    " `vfio-pci.ids=`.",
-)
 EMPTY = "(null)"
-SOFTDEP = say(
-    "vfio-not-bound-softdep",
-    "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
-    " /etc/modprobe.d, build the initramfs anew, and reboot.",
-)
-ONE_OF_SEVERAL = say(
-    "vfio-not-bound-one-of-several",
-    "{item} also stands for {others}, and the host may need one of these. Take it out"
-    " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
-    " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
-    " vfio-pci`.",
-)
-BUILT_IN = say(
-    "vfio-not-bound-driver-built-in",
-    "{driver} is built into the kernel and always comes first. Bind {bdf} by its"
-    " address: have the initramfs write vfio-pci to its driver_override, unbind it and"
-    " write its address to drivers_probe.",
-)
-VFIO_BUILT_IN = say(
-    "vfio-not-bound-vfio-built-in",
-    "vfio-pci is built into this kernel, so modprobe.d is not asked. Use the kernel"
-    " argument `vfio-pci.ids={ids}`, and reboot.",
-)
-IDLE_ARGUMENT = say(
-    "vfio-not-bound-idle-argument",
-    "{argument} means nothing here: it is for dracut, and this initramfs is made with"
-    " {tool}.",
-)
 ADD = say(
     "vfio-not-bound-add-ids",
     "Give them to the VM as well: add {ids} to what names {main}, or let the VM's"
@@ -288,7 +205,9 @@ def _only_now(one: Wanted) -> Finding:
     driver = one.device.driver
     row = Evidence(f"/sys/bus/pci/devices/{one.device.bdf}/driver", driver, VFIO_PCI)
     text = ONLY_NOW.filled(bdf=one.device.bdf, driver=driver)
-    return Finding(DevicePlace(one.device.bdf), text, (row,), Severity.WARNING, BIND)
+    return Finding(
+        DevicePlace(one.device.bdf), text, (row,), Severity.WARNING, NAME_IDS
+    )
 
 
 def _is_left(device: PciDevice) -> bool:
@@ -311,68 +230,29 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
     place, severity = DevicePlace(device.bdf), None
     if not device.driver:
         overridden = ClaimKind.OVERRIDE in one.kinds
-        text, cure = (NOT_PROBED, PROBE) if overridden else (NO_DRIVER, LOAD)
+        pair = (MISSPELT, RESPELL) if is_misspelt(one) else (NOT_PROBED, PROBE)
+        text, cure = pair if overridden else (NO_DRIVER, LOAD)
         said = {"bdf": device.bdf} | ({} if overridden else {"source": claim.source})
-        if any(c.kind is ClaimKind.OVERRIDE and c.word == MODULE for c in one.claims):
-            text, cure, said = MISSPELT, RESPELL, {"bdf": device.bdf, "word": MODULE}
-        advice = _not_written(one, facts) or cure.filled(bdf=device.bdf)
+        advice = not_written(one, facts) or cure.filled(bdf=device.bdf)
         rows = (*rows, *_empty_row(one, facts))
         return Finding(place, text.filled(**said), rows, None, advice)
     if ClaimKind.VM in one.kinds and not device.is_display:
         severity = Severity.WARNING
     message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
-    late = _late_row(claim, facts) if device.driver in GRAPHICS else ()
-    advice = (
-        _by_address(one, claim, facts)
-        or _overriding(one, facts)
-        or _cure(one, claim, facts)
-    )
-    rows = (*rows, *late, *_empty_row(one, facts))
-    return Finding(place, message, rows, severity, advice)
-
-
-def _overriding(one: Wanted, facts: Facts) -> Message | None:
-    """Return what gets it from its driver, if driver_override is to do that."""
-    device, needs = one.device, facts[HostNeeds].of(one.device.bdf)
-    if any(need.sure for need in needs):
-        return None
-    cure = _not_written(one, facts)
-    if ClaimKind.OVERRIDE in one.kinds:
-        cure = UNBIND.filled(driver=device.driver, bdf=device.bdf)
-    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
-    return in_order(doubt, cure) if cure else None
-
-
-def _not_written(one: Wanted, facts: Facts) -> Message | None:
-    """Return why driver_override is empty, and what makes its writer run."""
-    path = _writer(one, facts)
-    if not path:
-        return None
-    cure = have_effect(path, one.device.bdf)
-    return in_order(NOT_WRITTEN.filled(source=path), cure)
-
-
-def _writer(one: Wanted, facts: Facts) -> str:
-    """Return the file that is to write driver_override, "" if it need not have.
-
-    What modprobe.d runs waits for vfio-pci to be loaded: that is another fault.
-    """
-    if one.device.bdf not in facts[EmptyOverrides].addresses:
-        return ""
-    sources = (claim.source for claim in one.claims if claim.kind is ClaimKind.BOOT)
-    return next((s for s in sources if s.startswith(WRITERS)), "")
+    rows = (*rows, *_late_row(one, claim, facts), *_empty_row(one, facts))
+    return Finding(place, message, rows, severity, freed(one, claim, facts))
 
 
 def _empty_row(one: Wanted, facts: Facts) -> tuple[Evidence, ...]:
-    if not _writer(one, facts):
+    if not writer(one, facts):
         return ()
     path = f"/sys/bus/pci/devices/{one.device.bdf}/driver_override"
     return (Evidence(path, EMPTY, VFIO_PCI),)
 
 
-def _late_row(claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
+def _late_row(one: Wanted, claim: Claim, facts: Facts) -> tuple[Evidence, ...]:
     """Return what lets the other driver come first, if the image tells."""
-    late = facts[LateImage].reason if claim.pattern is not None else None
+    late = late_image(one, claim, facts)
     return (Evidence(late.source, late.observed, late.expected),) if late else ()
 
 
@@ -383,88 +263,6 @@ def _first(one: Wanted) -> Claim:
         if kind in by_kind:
             return by_kind[kind]
     raise AssertionError(f"{one.device.bdf} is not to be bound")
-
-
-def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
-    """Return that ids take too much, if the host may need what else they stand for."""
-    pattern, needs, own = claim.pattern, facts[HostNeeds], one.device.bdf
-    if pattern is None or claim.kind is not ClaimKind.BOOT:
-        return None
-    if any(need.sure for need in needs.of(own)):
-        return None
-    alike = [d.bdf for d in facts[PciDevices].devices if _stands_for(pattern, d)]
-    others = tuple(bdf for bdf in alike if bdf != own)
-    if not (others and any(needs.of(bdf) for bdf in alike)):
-        return None
-    return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
-
-
-def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
-    return pattern.matches(
-        device.vendor, device.device, device.subsystem, device.class_
-    )
-
-
-def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
-    device = one.device
-    if is_infrastructure(device):
-        return OF_CHIPSET.filled(source=claim.source)
-    needs = facts[HostNeeds].of(device.bdf)
-    for need in needs:
-        if need.sure:
-            return NEEDED.filled(why=need.why, source=claim.source)
-    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
-    if one.kinds == {ClaimKind.SETUP}:
-        return in_order(doubt, BIND)
-    return in_order(doubt, _earlier(device, claim, facts), _idle(facts))
-
-
-def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
-    """Return how vfio-pci gets it before the driver that has it."""
-    if claim.kind is ClaimKind.UNMANAGED:
-        return MANAGE
-    # To be loaded first helps nothing that is not bound by ids.
-    written = None if claim.pattern else have_effect(claim.source, device.bdf)
-    if written is not None:
-        return written
-    if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
-        return VFIO_BUILT_IN.filled(ids=device.ids)
-    late = facts[LateImage].reason if claim.pattern is not None else None
-    if late is not None and (late.any_driver or device.driver in GRAPHICS):
-        return late.cure
-    module = module_of(device.driver)
-    if _is_built_in(module, facts):
-        return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
-    return SOFTDEP.filled(driver=device.driver, module=module)
-
-
-def _is_built_in(module: str, facts: Facts) -> bool:
-    try:
-        return facts[BuiltinModules].has(module)
-    except MissingFact:
-        return False
-
-
-def _idle(facts: Facts) -> Message | None:
-    """Return that rd.driver.pre does nothing, if the initramfs is not dracut's."""
-    tool = _tool(facts)
-    try:
-        words = facts[KernelCmdline].line.words
-    except MissingFact:
-        return None
-    said = [w for w in words if w.startswith("rd.driver.pre=") and "vfio" in w]
-    if not (tool and said):
-        return None
-    return IDLE_ARGUMENT.filled(argument=said[0], tool=tool)
-
-
-def _tool(facts: Facts) -> str:
-    try:
-        source = facts[InitramfsModules].source(VFIO_PCI) or ""
-    except MissingFact:
-        return ""
-    tools = ("mkinitcpio", "initramfs-tools")
-    return next((tool for tool in tools if tool in source), "")
 
 
 def _siblings(one: Wanted, left: tuple[PciDevice, ...], needs: HostNeeds) -> Finding:

@@ -114,6 +114,40 @@ def test_no_module_is_moved_by_it(
     maker: type[ImageMaker], files: dict[str, str | bytes | Missing], image: str
 ) -> None:
     before, after = maker().steps(hosts.build(files), RebuildImages((), (OPTIONS,)))
-    assert not any(isinstance(step, FileStep) for step in (*before, *after))
+    texts = [s.after for s in (*before, *after) if isinstance(s, FileStep)]
+    # dracut puts modprobe.d into no image but one for this host alone.
+    told = f'install_optional_items+=" {OPTIONS} "\n'.encode()
+    assert texts == ([told] if maker is Dracut else [])
     (read,) = [s for s in after if isinstance(s, CommandStep) and image in s.argv]
     assert read.shows == (OPTIONS.lstrip("/"),)
+
+
+ALONE = 'hostonly="yes"\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"/usr/lib/dracut/dracut.conf.d/01-dist.conf": ALONE}, False),
+        ({"/etc/dracut.conf": ALONE}, False),
+        (
+            {"/etc/dracut.conf": ALONE, "/etc/dracut.conf.d/b.conf": 'hostonly="no"\n'},
+            True,
+        ),
+        (
+            {
+                "/usr/lib/dracut/dracut.conf.d/a.conf": ALONE,
+                "/etc/dracut.conf.d/a.conf": "hostonly=no\n",
+            },
+            True,
+        ),
+        ({"/etc/dracut.conf": f"#{ALONE}"}, True),
+    ],
+    ids=["Fedora", "dracut.conf", "a later drop-in", "masked", "a comment"],
+)
+def test_dracut_is_told_of_the_file_if_it_leaves_it_out(
+    files: dict[str, str | bytes | Missing], told: bool
+) -> None:
+    host = hosts.build({"/boot/initramfs-6.1.img": "", **files})
+    before, _ = Dracut().steps(host, RebuildImages((), (OPTIONS,)))
+    assert any(isinstance(step, FileStep) for step in before) is told

@@ -18,7 +18,7 @@ from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.fixes.vfio.binding import BindCard
 from vfio_doctor.model import CheckResult, RunInfo, Severity, Status
-from vfio_doctor.report.text import failed
+from vfio_doctor.report.order import failed
 
 NIC = "0000:04:00.0"
 DRM = "/sys/class/drm"

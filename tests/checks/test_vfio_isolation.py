@@ -15,6 +15,7 @@ from vfio_doctor.checks.vfio.lost import VfioDeviceLost
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.pci.verdict import Verdicts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Status
@@ -83,6 +84,17 @@ def test_the_bridge_nearest_the_root_is_to_blame(
     parts: tuple[Parts, ...], said: str
 ) -> None:
     assert why(*parts).startswith(said)
+
+
+def test_no_bridge_is_blamed_if_the_tree_is_not_known() -> None:
+    # Any of them may be beside the card, and nothing was read of its ACS.
+    one = (*SHARED[:1], *SHARED[2:-1])
+    (found,) = judged(VfioGroupShared, *one, twice=True).diagnoses
+    assert "keep them apart" not in str(found.finding.advice)
+    facts = Facts(whole(*BASE, *one))
+    words = str(facts[Verdicts].by_address[CARD].words)
+    assert "shares its group" in words
+    assert "ACS" not in words
 
 
 def test_a_sleeping_bridge_is_left_asleep() -> None:

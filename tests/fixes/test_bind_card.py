@@ -352,7 +352,7 @@ def test_what_is_set_waits_for_the_reboot() -> None:
 OTHER_TOOLS = {
     "dracut": (
         Parts({"/usr/bin/dracut": "", f"/boot/initramfs-{KERNEL}.img": ""}),
-        {"/etc/dracut.conf.d/vfio-doctor.conf": "force_drivers+="},
+        {"/etc/dracut.conf.d/vfio-doctor.conf": 'install_optional_items+=" '},
         ("dracut", "--force", "--regenerate-all"),
         ("lsinitrd", f"/boot/initramfs-{KERNEL}.img"),
     ),

@@ -24,6 +24,7 @@ from vfio_doctor.model import (
 from vfio_doctor.places import HostPlace, NodePlace
 from vfio_doctor.repair.values import Plan
 from vfio_doctor.report import json, markdown, text
+from vfio_doctor.report.order import failed
 from vfio_doctor.report.plan import plan_lines
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.style import Look
@@ -308,7 +309,7 @@ def test_what_is_worst_stays_on_a_terminal_of_24_lines(name: str) -> None:
     last = text.render(report, Look()).splitlines()[-23:]
     told = "\n".join(last)
     assert any(line.startswith("Found") or "Not all could" in line for line in last)
-    bad = [r for r in text.failed(report) if r.severity is not I]
+    bad = [r for r in failed(report) if r.severity is not I]
     if bad and report.summary.root_causes:
-        assert text.failed(report)[0].title.split()[0] in told
+        assert bad[0].title.split()[0] in told
     assert "`vfio-doctor bug-report`" in told

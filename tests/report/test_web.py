@@ -20,8 +20,8 @@ from vfio_doctor.model import (
     Status,
 )
 from vfio_doctor.places import NodePlace
+from vfio_doctor.report.order import failed
 from vfio_doctor.report.pasted import CANONICAL, Called
-from vfio_doctor.report.text import failed
 from vfio_doctor.report.triage import Row
 from vfio_doctor.report.web import fleet
 from vfio_doctor.report.web.markup import words

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
+from vfio_doctor.report.order import failed
 from vfio_doctor.report.rows import CHECK_HEADS, CHECKS, HOST, check_rows, host_rows
 from vfio_doctor.report.steps import next_steps
 from vfio_doctor.report.text import (
@@ -14,7 +15,6 @@ from vfio_doctor.report.text import (
     NOTE,
     cautions,
     cure,
-    failed,
     not_all_seen,
     verdict,
 )

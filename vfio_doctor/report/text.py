@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import Applicability, Severity, Status
+from vfio_doctor.report.order import failed
 from vfio_doctor.report.page import Page
 from vfio_doctor.report.steps import (
     THIS_HOST,
@@ -347,19 +348,6 @@ def _blocked(report: Report) -> Iterator[Message]:
         if unseen:
             said = one if len(unseen) == 1 else more
             yield said.filled(check=result.id, others=unseen)
-
-
-def failed(report: Report) -> list[CheckResult]:
-    """Return the failed checks: root causes first, what explains nothing last."""
-    roots = {check_id: at for at, check_id in enumerate(report.summary.root_causes)}
-    failed = [r for r in report.checks if r.status is Status.FAIL]
-    last = len(roots)
-
-    def place(result: CheckResult) -> tuple[int, int, bool, str]:
-        root = roots.get(result.id, last)
-        return root, -worst(result), not result.explains, result.id
-
-    return sorted(failed, key=place)
 
 
 def _failure(result: CheckResult, report: Report, page: Page) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.initramfs_tools import BUILD as WRAPPED
 from vfio_doctor.boot.images.maker import IMAGE, ImageMaker, globbed, with_lines
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import FileStep
+    from vfio_doctor.model import FileStep, RebuildImages
 
 BUILD = ("dracut", "--force", "--regenerate-all")
 CONFIG = "/etc/dracut.conf.d/vfio-doctor.conf"
+MAIN = "/etc/dracut.conf"
+DROP_INS = ("/usr/lib/dracut/dracut.conf.d/*.conf", "/etc/dracut.conf.d/*.conf")
+HOST_ONLY = re.compile(r"(?m)^[ \t]*hostonly=[\"']?(\w*)")
 # Debian's package brings a command of that name, which knows where images belong.
 WRAPPER = "/usr/sbin/update-initramfs"
 
@@ -23,7 +27,8 @@ WRAPPER = "/usr/sbin/update-initramfs"
 class Dracut(ImageMaker):
     """A drop-in with ``force_drivers``, which are loaded before udev starts.
 
-    Dracut puts all of modprobe.d into the image. The rescue image is left alone.
+    Dracut puts modprobe.d into images that are made for this host alone, as on Fedora;
+    into others it puts what it is told to. The rescue image is left alone.
     """
 
     name = "dracut"
@@ -50,9 +55,32 @@ class Dracut(ImageMaker):
             p for p in found if "rescue" not in p and not p.endswith("kdump.img")
         )
 
-    def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
-        """Yield the drop-in, if the image is to load anything more."""
-        if not modules:
-            return
-        line = f'force_drivers+=" {" ".join(modules)} "'
-        yield from with_lines(host, CONFIG, (line,))
+    def configured(self, host: Reader, change: RebuildImages) -> Iterator[FileStep]:
+        """Yield the drop-in, if the image is to load or to hold anything more."""
+        lines = []
+        if change.modules:
+            lines.append(f'force_drivers+=" {" ".join(change.modules)} "')
+        if change.files and not _is_for_this_host(host):
+            lines.append(f'install_optional_items+=" {" ".join(change.files)} "')
+        if lines:
+            yield from with_lines(host, CONFIG, tuple(lines))
+
+
+def _is_for_this_host(host: Reader) -> bool:
+    """Tell whether images are made for this host alone: they then hold modprobe.d.
+
+    A file in /etc goes before one of its name in /usr/lib; the last word counts.
+    """
+    by_name = {path.rpartition("/")[2]: path for path in _drop_ins(host)}
+    said = ""
+    for path in (MAIN, *(by_name[name] for name in sorted(by_name))):
+        text = read_text(host, path)
+        found = HOST_ONLY.findall(text) if isinstance(text, str) else []
+        said = found[-1] if found else said
+    return said == "yes"
+
+
+def _drop_ins(host: Reader) -> tuple[str, ...]:
+    """Return the drop-ins, those of /etc behind those of /usr/lib."""
+    found = (host.glob(pattern) for pattern in DROP_INS)
+    return tuple(p for paths in found if not isinstance(paths, Missing) for p in paths)

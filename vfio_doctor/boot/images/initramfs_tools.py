@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import FileStep
+    from vfio_doctor.model import FileStep, RebuildImages
 
 BUILD = ("update-initramfs", "-u", "-k", "all")
 
@@ -37,6 +37,6 @@ class InitramfsTools(ImageMaker):
         ends = (".bak", ".old-dkms", ".new", ".dpkg-bak")
         return tuple(path for path in found if not path.endswith(ends))
 
-    def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
+    def configured(self, host: Reader, change: RebuildImages) -> Iterator[FileStep]:
         """Yield the list of modules with those that it lacks."""
-        yield from with_lines(host, TOOLS_LIST, modules)
+        yield from with_lines(host, TOOLS_LIST, change.modules)

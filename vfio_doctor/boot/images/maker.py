@@ -49,7 +49,7 @@ class ImageMaker:
         """Return the paths of the images that it makes."""
         raise NotImplementedError
 
-    def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
+    def configured(self, host: Reader, change: RebuildImages) -> Iterator[FileStep]:
         """Yield the edits that have the image load the modules first.
 
         Raises `CannotFix` if its configuration does not let it hold what it must.
@@ -66,7 +66,7 @@ class ImageMaker:
             raise CannotFix(NO_IMAGE.filled(tool=self.name))
         if isinstance(images, Missing) and images.why is not Why.NOT_CAPTURED:
             raise CannotFix(images.message, images.why)
-        edits = list(self.configured(host, change.modules)) if change.modules else []
+        edits = list(self.configured(host, change))
         known = () if isinstance(images, Missing) else images
         held = (
             *(f"/{module.replace('_', '-')}.ko" for module in change.modules[:1]),

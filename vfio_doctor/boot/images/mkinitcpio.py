@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import FileStep
+    from vfio_doctor.model import FileStep, RebuildImages
 
 BUILD = ("mkinitcpio", "-P")
 CONFIG = "/etc/mkinitcpio.conf"
@@ -65,8 +65,11 @@ class Mkinitcpio(ImageMaker):
             found += _images(preset, text)
         return tuple(found)
 
-    def configured(self, host: Reader, modules: tuple[str, ...]) -> Iterator[FileStep]:
+    def configured(self, host: Reader, change: RebuildImages) -> Iterator[FileStep]:
         """Yield a line that puts the modules before all that stand in the list."""
+        modules = change.modules
+        if not modules:
+            return
         texts = _configuration(host)
         whole = "\n".join(texts.values())
         if "modconf" not in parse_shell_list(whole, "HOOKS"):

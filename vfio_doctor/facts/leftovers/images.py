@@ -25,6 +25,8 @@ OWN_LINE = re.compile(r'MODULES=\([a-z0-9_ ]+ "\$\{MODULES\[@\]\}"\)')
 _DRIVERS = re.compile(r'\s*(?:add|force)_drivers\+?="([^"$`\\]*)"\s*')
 _MODULES = re.compile(r"\s*MODULES\+?=\(([^()\"'$`\\#]*)\)\s*(?:#.*)?")
 _KVMFR = re.compile(r'\s*install_items\+="\s*/etc/modprobe\.d/kvmfr\.conf\s*"\s*')
+# What goes into dracut's image with the modules.
+_OWN_FILES = re.compile(r'install_optional_items\+="[ \w./-]*vfio-doctor\.conf "')
 # Bazzite's recipe of 2023 had the image made anew by this mark.
 MARK = "/etc/bazzite/initramfs/rebuild"
 MARK_LEFT = say("leftover-mark", "{path}, which asks for a new initramfs")
@@ -75,6 +77,9 @@ def _words(
     edits: dict[str, str | None] = {}
     for line in text.splitlines():
         found = form.fullmatch(line)
+        if _OWN_FILES.fullmatch(line) and whose is Whose.OURS:
+            edits[line] = None
+            continue
         words = found[1].split() if found else []
         rest = [word for word in words if module_name(word) not in MODULES]
         if found is None or len(rest) == len(words):

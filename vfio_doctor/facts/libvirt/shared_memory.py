@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, Group, HumanUser, User
 from vfio_doctor.facts.base import NotApplicable, known
+from vfio_doctor.facts.kvmfr.client import ClientSettings
 from vfio_doctor.facts.node import may_open
 from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.vms import Vm, Vms
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
-NAME = "looking-glass"
-SHARED_FILE = f"/dev/shm/{NAME}"
+NAME, FOLDER = "looking-glass", "/dev/shm/"
+SHARED_FILE = f"{FOLDER}{NAME}"
 OWN_FILE = "/etc/tmpfiles.d/10-looking-glass.conf"
 FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 NO_VM = say(
@@ -69,6 +70,8 @@ def _number(word: str, account: User | Group | None) -> int | None:
 class LookingGlassMemory(NamedTuple):
     """``/dev/shm/looking-glass``: the VMs, the file, and what makes it at boot.
 
+    If the client is told to read a file of another name that a VM shares, that counts.
+
     ``stat`` is Missing (absent) before the first start of the VM. ``line`` is that
     of tmpfiles.d that is in force; ``hidden`` may have one, and may not be read.
     """
@@ -78,18 +81,28 @@ class LookingGlassMemory(NamedTuple):
     stat: Stat | Missing
     line: TmpfilesLine | None
     hidden: Missing | None = None
+    name: str = NAME
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LookingGlassMemory:
         """Look for the VMs first: without one nobody needs the file."""
         found = facts[Vms]
-        vms = tuple(vm for vm in found.vms if vm.of_system and NAME in vm.shared.shmem)
+        having = [vm for vm in found.vms if vm.of_system and vm.shared.shmem]
+        name, unread = _name(having, facts) if having else (NAME, ())
+        vms = tuple(vm for vm in having if name in vm.shared.shmem)
+        unread = (*found.unread, *unread)
         if not vms:
-            return cls((), found.unread, Missing(SHARED_FILE, Why.ABSENT), None)
+            return cls((), unread, Missing(SHARED_FILE, Why.ABSENT), None)
         hidden: list[Missing] = []
-        line = _line(host, hidden)
-        seen = host.lstat(SHARED_FILE)
-        return cls(vms, found.unread, seen, line, hidden[0] if hidden else None)
+        line = _line(host, f"{FOLDER}{name}", hidden)
+        seen = host.lstat(f"{FOLDER}{name}")
+        denied = hidden[0] if hidden else None
+        return cls(vms, unread, seen, line, denied, name)
+
+    @property
+    def path(self) -> str:
+        """Return the file."""
+        return f"{FOLDER}{self.name}"
 
     @property
     def file(self) -> str:
@@ -112,7 +125,21 @@ class LookingGlassMemory(NamedTuple):
         return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
 
 
-def _line(host: Reader, hidden: list[Missing]) -> TmpfilesLine | None:
+def _name(having: list[Vm], facts: Facts) -> tuple[str, tuple[Missing, ...]]:
+    """Return the name of the memory that is Looking Glass's, and what may say another.
+
+    Which of a VM's is meant, its own name says, or the client's settings.
+    """
+    names = {name for vm in having for name in vm.shared.shmem}
+    client = facts[ClientSettings]
+    said = client.setting.device if client.setting else ""
+    other = said.removeprefix(FOLDER)
+    if said.startswith(FOLDER) and other in names:
+        return other, ()
+    return NAME, () if NAME in names else client.unread
+
+
+def _line(host: Reader, path: str, hidden: list[Missing]) -> TmpfilesLine | None:
     """Return the first line for the file; of two files of one name the first counts.
 
     What may not be looked at is added to ``hidden``.
@@ -131,7 +158,7 @@ def _line(host: Reader, hidden: list[Missing]) -> TmpfilesLine | None:
             () if isinstance(text, Missing) else text.splitlines(), 1
         ):
             words = raw.split()
-            if len(words) > 1 and words[0][:1] in "fF" and words[1] == SHARED_FILE:
+            if len(words) > 1 and words[0][:1] in "fF" and words[1] == path:
                 mode, owner, group = ([*words[2:5], "-", "-", "-"])[:3]
                 return TmpfilesLine(names[name], number, raw, mode, owner, group)
     return None
@@ -145,4 +172,5 @@ def tmpfiles_line(facts: Facts) -> str:
     """Return the line that makes the file for the person and for QEMU's group."""
     qemu, kvm = facts[QemuUser], facts[Accounts].group("kvm")
     group = "kvm" if kvm and kvm.gid in qemu.gids else qemu.group
-    return f"f {SHARED_FILE} 0660 {facts[HumanUser].name} {group} -"
+    path = facts[LookingGlassMemory].path
+    return f"f {path} 0660 {facts[HumanUser].name} {group} -"

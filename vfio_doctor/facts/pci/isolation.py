@@ -62,12 +62,10 @@ class Isolation(NamedTuple):
 def joining(way: tuple[str, ...] | None, group: tuple[PciDevice, ...]) -> str:
     """Return the topmost bridge of a way that is in the group, or "".
 
-    If the way is not known, the only bridge of the group is.
+    If the way is not known, no bridge is blamed: one of the group may be beside it.
     """
     bridges = [one.bdf for one in group if one.class_.startswith(BRIDGE)]
-    if way is None:
-        return bridges[0] if len(bridges) == 1 else ""
-    return next((bdf for bdf in way if bdf in bridges), "")
+    return next((bdf for bdf in way or () if bdf in bridges), "")
 
 
 def _state(host: Reader, bdf: str) -> Acs | None:

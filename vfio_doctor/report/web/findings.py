@@ -8,6 +8,7 @@ from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity, Status
 from vfio_doctor.report.chain import BROKEN, DOUBTFUL, HEADING, IN_ORDER, links
+from vfio_doctor.report.order import failed
 from vfio_doctor.report.rows import CHECK_HEADS, CHECKS, HOST, check_rows, host_rows
 from vfio_doctor.report.steps import next_command, next_steps
 from vfio_doctor.report.text import (
@@ -18,7 +19,6 @@ from vfio_doctor.report.text import (
     UNTOLD,
     cautions,
     cure,
-    failed,
     not_all_seen,
     reasons_of,
     verdict,

@@ -1,0 +1,224 @@
+"""What gets a device from the driver that came before vfio-pci."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.initramfs import InitramfsModules
+from vfio_doctor.facts.initramfs_order import GRAPHICS
+from vfio_doctor.facts.kernel import KernelCmdline
+from vfio_doctor.facts.late_image import LateImage
+from vfio_doctor.facts.modules import BuiltinModules
+from vfio_doctor.facts.pci.chipset import is_infrastructure
+from vfio_doctor.facts.pci.claims import ClaimKind
+from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.facts.pci.overrides import WRITERS, EmptyOverrides, have_effect
+from vfio_doctor.messages import in_order, say
+from vfio_doctor.parse.pci import module_of
+
+if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.late_image import LateReason
+    from vfio_doctor.facts.pci.claims import Claim
+    from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.facts.pci.wanted import Wanted
+    from vfio_doctor.model import Message
+    from vfio_doctor.parse.vfio_ids import IdPattern
+
+VFIO_PCI = "vfio-pci"
+NAME_IDS = say(
+    "vfio-not-bound-bind",
+    "Name its ids in `vfio-pci.ids=`, a kernel argument, and reboot.",
+)
+NEEDED = say(
+    "vfio-not-bound-needed",
+    "Do not give it away: {why}. Take it out of {source}; if its ids are those of"
+    " another device too, bind that one by its address.",
+)
+OF_CHIPSET = say(
+    "vfio-not-bound-of-chipset",
+    "Do not give it away: it is a function of the chipset that the host needs. Take it"
+    " out of {source}.",
+)
+MAY_BE_NEEDED = say(
+    "vfio-not-bound-may-be-needed",
+    "First make sure that the host can do without: {why}.",
+)
+UNBIND = say(
+    "vfio-not-bound-unbind",
+    "{driver} had it before driver_override was written, which takes nothing from a"
+    " driver. Run `sudo modprobe vfio-pci`, `echo {bdf} | sudo tee"
+    " /sys/bus/pci/devices/{bdf}/driver/unbind` and `echo {bdf} | sudo tee"
+    " /sys/bus/pci/drivers_probe`. For every boot, `sudo driverctl set-override {bdf}"
+    " vfio-pci` does all of it.",
+)
+NOT_WRITTEN = say(
+    "vfio-not-bound-not-written",
+    "Nothing has written vfio-pci to its driver_override: {source} had no effect.",
+)
+MANAGE = say(
+    "vfio-not-bound-manage",
+    "Let libvirt take it when the VM starts: set managed='yes' at its <hostdev>"
+    " (`virsh edit`). Or have vfio-pci take it at boot, with its ids in"
+    " `vfio-pci.ids=`.",
+)
+SOFTDEP = say(
+    "vfio-not-bound-softdep",
+    "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
+    " /etc/modprobe.d, build the initramfs anew, and reboot.",
+)
+ONE_OF_SEVERAL = say(
+    "vfio-not-bound-one-of-several",
+    "{item} also stands for {others}, and the host may need one of these. Take it out"
+    " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
+    " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
+    " vfio-pci`.",
+)
+BUILT_IN = say(
+    "vfio-not-bound-driver-built-in",
+    "{driver} is built into the kernel and always comes first. Bind {bdf} by its"
+    " address: have the initramfs write vfio-pci to its driver_override, unbind it and"
+    " write its address to drivers_probe.",
+)
+VFIO_BUILT_IN = say(
+    "vfio-not-bound-vfio-built-in",
+    "vfio-pci is built into this kernel, so modprobe.d is not asked. Use the kernel"
+    " argument `vfio-pci.ids={ids}`, and reboot.",
+)
+IDLE_ARGUMENT = say(
+    "vfio-not-bound-idle-argument",
+    "{argument} means nothing here: it is for dracut, and this initramfs is made with"
+    " {tool}.",
+)
+
+
+def freed(one: Wanted, claim: Claim, facts: Facts) -> Message:
+    """Return how vfio-pci gets it, or why the host keeps it."""
+    return (
+        _by_address(one, claim, facts)
+        or _overriding(one, facts)
+        or _cure(one, claim, facts)
+    )
+
+
+def late_image(one: Wanted, claim: Claim, facts: Facts) -> LateReason | None:
+    """Return what in the initramfs lets a graphics driver come first, if it tells."""
+    if one.device.driver not in GRAPHICS or claim.pattern is None:
+        return None
+    return facts[LateImage].reason
+
+
+def _overriding(one: Wanted, facts: Facts) -> Message | None:
+    """Return what gets it from its driver, if driver_override is to do that."""
+    device, needs = one.device, facts[HostNeeds].of(one.device.bdf)
+    if any(need.sure for need in needs):
+        return None
+    cure = not_written(one, facts)
+    if ClaimKind.OVERRIDE in one.kinds:
+        cure = UNBIND.filled(driver=device.driver, bdf=device.bdf)
+    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
+    return in_order(doubt, cure) if cure else None
+
+
+def not_written(one: Wanted, facts: Facts) -> Message | None:
+    """Return why driver_override is empty, and what makes its writer run."""
+    path = writer(one, facts)
+    if not path:
+        return None
+    cure = have_effect(path, one.device.bdf)
+    return in_order(NOT_WRITTEN.filled(source=path), cure)
+
+
+def writer(one: Wanted, facts: Facts) -> str:
+    """Return the file that is to write driver_override, "" if it need not have.
+
+    What modprobe.d runs waits for vfio-pci to be loaded: that is another fault.
+    """
+    if one.device.bdf not in facts[EmptyOverrides].addresses:
+        return ""
+    sources = (claim.source for claim in one.claims if claim.kind is ClaimKind.BOOT)
+    return next((s for s in sources if s.startswith(WRITERS)), "")
+
+
+def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
+    """Return that ids take too much, if the host may need what else they stand for."""
+    pattern, needs, own = claim.pattern, facts[HostNeeds], one.device.bdf
+    if pattern is None or claim.kind is not ClaimKind.BOOT:
+        return None
+    if any(need.sure for need in needs.of(own)):
+        return None
+    alike = [d.bdf for d in facts[PciDevices].devices if _stands_for(pattern, d)]
+    others = tuple(bdf for bdf in alike if bdf != own)
+    if not (others and any(needs.of(bdf) for bdf in alike)):
+        return None
+    return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
+
+
+def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
+    return pattern.matches(
+        device.vendor, device.device, device.subsystem, device.class_
+    )
+
+
+def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
+    device = one.device
+    if is_infrastructure(device):
+        return OF_CHIPSET.filled(source=claim.source)
+    needs = facts[HostNeeds].of(device.bdf)
+    for need in needs:
+        if need.sure:
+            return NEEDED.filled(why=need.why, source=claim.source)
+    doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
+    if one.kinds == {ClaimKind.SETUP}:
+        return in_order(doubt, NAME_IDS)
+    return in_order(doubt, _earlier(device, claim, facts), _idle(facts))
+
+
+def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
+    """Return how vfio-pci gets it before the driver that has it."""
+    if claim.kind is ClaimKind.UNMANAGED:
+        return MANAGE
+    # To be loaded first helps nothing that is not bound by ids.
+    written = None if claim.pattern else have_effect(claim.source, device.bdf)
+    if written is not None:
+        return written
+    if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
+        return VFIO_BUILT_IN.filled(ids=device.ids)
+    late = facts[LateImage].reason if claim.pattern is not None else None
+    if late is not None and (late.any_driver or device.driver in GRAPHICS):
+        return late.cure
+    module = module_of(device.driver)
+    if _is_built_in(module, facts):
+        return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
+    return SOFTDEP.filled(driver=device.driver, module=module)
+
+
+def _is_built_in(module: str, facts: Facts) -> bool:
+    try:
+        return facts[BuiltinModules].has(module)
+    except MissingFact:
+        return False
+
+
+def _idle(facts: Facts) -> Message | None:
+    """Return that rd.driver.pre does nothing, if the initramfs is not dracut's."""
+    tool = _tool(facts)
+    try:
+        words = facts[KernelCmdline].line.words
+    except MissingFact:
+        return None
+    said = [w for w in words if w.startswith("rd.driver.pre=") and "vfio" in w]
+    if not (tool and said):
+        return None
+    return IDLE_ARGUMENT.filled(argument=said[0], tool=tool)
+
+
+def _tool(facts: Facts) -> str:
+    try:
+        source = facts[InitramfsModules].source(VFIO_PCI) or ""
+    except MissingFact:
+        return ""
+    tools = ("mkinitcpio", "initramfs-tools")
+    return next((tool for tool in tools if tool in source), "")
