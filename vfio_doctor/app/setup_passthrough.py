@@ -119,7 +119,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
 
     try:
         refuse_here(chosen, place)
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
@@ -167,7 +167,7 @@ def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
 
     try:
         refuse_here(chosen, place)
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(devices=devices, bind=True, ahead=True)
         facts = place.look(chosen._replace(select=(NOT_BOUND,))).facts
         _tell_if_bound(facts)
@@ -270,13 +270,14 @@ def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
     return None
 
 
-def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
+def _chosen_of(chosen: Chosen, place: Place) -> tuple[str, ...]:
     """Show what may be given away and what not, and ask. Raises UsageError."""
     from vfio_doctor.app.place import answered
+    from vfio_doctor.app.program import called
 
     if not place.is_terminal():
-        raise click.UsageError(str(NAME_ONE))
-    cards = _cards(facts)
+        raise click.UsageError(called(chosen).pasted(str(NAME_ONE)))
+    cards = _cards(place.look(chosen).facts)
     if all(row.device.group is None for rows in cards for row in rows):
         raise Failure(str(NO_GROUPS), 1)
     free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
