@@ -356,6 +356,20 @@ def test_undo_shows_what_it_takes_back_before_it_asks(
     assert trees.snapshot(root) == after
 
 
+def test_undo_without_a_terminal_asks_for_yes_only_if_there_is_something(
+    root: Path, capsys: Output
+) -> None:
+    assert undo.take_back("", False, place(root)) == 0
+    said = capsys.readouterr()
+    assert "nothing was repaired here yet" in said.out
+    assert "--yes" not in said.err
+    assert repair.run(FIX, place(root)) == 0
+    after = trees.snapshot(root)
+    assert undo.take_back("", False, place(root)) == 2
+    assert "no terminal to ask on; add --yes" in capsys.readouterr().err
+    assert trees.snapshot(root) == after
+
+
 def pressed(_: str) -> bool:
     raise click.Abort
 

@@ -132,7 +132,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         status = repair.unfinished(chosen, place)
         if status is not None:
             return status
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
@@ -199,7 +199,7 @@ def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
 
     try:
         refuse_here(chosen, place)
-        devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
+        devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(devices=devices, bind=True, ahead=True)
         chosen = chosen._replace(select=(NOT_BOUND,))
         if chosen.accept_siblings:
@@ -333,13 +333,14 @@ def _waits(done: Diagnosed, result: CheckResult) -> bool:
     return bool(asked) and all(map(waits_for_reboot, asked))
 
 
-def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:
+def _chosen_of(chosen: Chosen, place: Place) -> tuple[str, ...]:
     """Show what may be given away and what not, and ask. Raises UsageError."""
     from vfio_doctor.app.place import answered
+    from vfio_doctor.app.program import called
 
     if not place.is_terminal():
-        raise click.UsageError(str(NAME_ONE))
-    cards = _cards(facts)
+        raise click.UsageError(called(chosen).pasted(str(NAME_ONE)))
+    cards = _cards(place.look(chosen).facts)
     if all(row.device.group is None for rows in cards for row in rows):
         raise Failure(str(NO_GROUPS), 1)
     free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
