@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.libvirt.shared_memory import (
         LookingGlassMemory as LookingGlassMemory,
     )
+    from vfio_doctor.facts.libvirt.shared_memory import TmpfilesLine as TmpfilesLine
     from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
     from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
     from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits

@@ -233,4 +233,8 @@ def load(language: str) -> Catalogue | None:
     except OSError:
         # An installation may leave languages out.
         return None
-    return GNUTranslations(BytesIO(held)) if held else None
+    try:
+        return GNUTranslations(BytesIO(held)) if held else None
+    except Exception:
+        # Cut short or damaged, in one of many ways: English is whole.
+        return None

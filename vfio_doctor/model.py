@@ -264,7 +264,17 @@ class RestartService(Variant):
 
 
 class EnableUnit(Variant):
-    """Have systemd start a unit at boot, and start it now."""
+    """Have systemd start a unit at boot, and now, unless it is at work already.
+
+    ``start`` is False then: to take it back would stop what ran before.
+    """
+
+    unit: str
+    start: bool = True
+
+
+class DisableUnit(Variant):
+    """Have systemd no longer start a unit at boot; what runs goes on."""
 
     unit: str
 
@@ -311,6 +321,7 @@ Change = (
     | ProbeDriver
     | RestartService
     | EnableUnit
+    | DisableUnit
     | FileContext
     | DropContext
     | DisablePolicy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     BootArguments,
+    BootKind,
     Check,
     Evidence,
     Facts,
@@ -26,6 +27,7 @@ from vfio_doctor.api import (
 )
 
 BOOTED = "/proc/cmdline"
+GRUB_FILES = "/etc/default/grub"
 IDS = ("vfio_pci.ids", "vfio.pci.ids", "vfio_pci_ids")
 # What somebody writes for passthrough; the rest of the line is not this tool's.
 OURS = ("vfio", "rd.driver.pre", "kvm.", "kvmfr.", "pcie_acs_override")
@@ -35,6 +37,15 @@ IDLE = say(
     "idle-loader-arguments",
     "{path} has {words}, but it is not read when this machine boots: {tool} starts it,"
     " and neither the running kernel nor the next boot has these arguments.",
+)
+NOT_IN_ENTRIES = say(
+    "idle-loader-not-in-entries",
+    "{path} has {words}, and neither the running kernel nor the next boot has these"
+    " arguments: the entries of this boot menu do not follow that file.",
+)
+GRUBBY = say(
+    "idle-loader-grubby",
+    "Run `sudo grubby --update-kernel=ALL --args={words}`, and reboot.",
 )
 ABSENT = say("idle-loader-absent", "none of these")
 MOVE = say(
@@ -114,8 +125,12 @@ def _is_ours(key: str) -> bool:
 def _idle(one: IdleWords, words: tuple[str, ...], tool: str, facts: Facts) -> Finding:
     rows = (Evidence(one.path, " ".join(words)), Evidence(BOOTED, ABSENT))
     message = IDLE.filled(path=one.path, words=words, tool=tool)
+    move = MOVE.filled(tool=tool)
+    if tool == BootKind.GRUBBY.value and one.path.startswith(GRUB_FILES):
+        message = NOT_IN_ENTRIES.filled(path=one.path, words=words)
+        move = GRUBBY.filled(words=" ".join(words))
     severity = Severity.INFO if _is_idle_anyway(one, facts) else None
-    advice = _kept(one, facts) or MOVE.filled(tool=tool)
+    advice = _kept(one, facts) or move
     return Finding(FilePlace(one.path), message, rows, severity, advice)
 
 

@@ -117,7 +117,7 @@ def _maps(facts: Facts, driver: str) -> tuple[str, ...]:
         for vm, mapped in found
         if not vm.shared.is_unconfined(driver) and (unasked or vm.shared.labelled)
     )
-    return tuple(sorted(set(confined)))
+    return tuple(sorted(set(confined).intersection(facts[KvmfrVms].made(facts))))
 
 
 def _records(records: tuple[Denial, ...]) -> tuple[Evidence, ...]:

@@ -96,7 +96,7 @@ class KvmfrNotInDeviceList(Check):
         """Yield one finding for all devices that the list lacks."""
         vms = facts[KvmfrVms].demand(facts)
         seen = facts[Denials].in_private
-        nodes = tuple(n for n in facts[KvmfrVms].nodes() if n not in seen)
+        nodes = tuple(n for n in facts[KvmfrVms].made(facts) if n not in seen)
         if not nodes:
             return
         devices = facts[DeviceList]

@@ -43,6 +43,11 @@ ODD = say(
     "kvmfr-vm-odd-size",
     "{vm} maps {bytes} bytes of {path}, which is no power of two: QEMU aborts.",
 )
+TINY = say(
+    "kvmfr-vm-tiny",
+    "{vm} maps {bytes} bytes of {path}: the size counts in bytes, and that is no room"
+    " for a picture.",
+)
 NO_SIZE = say(
     "kvmfr-vm-no-size",
     "{vm} maps {path} with a size that QEMU cannot read: the VM does not start.",
@@ -210,8 +215,10 @@ def _wrong_size(vm: Vm, mapped: Mapping, held: int) -> Finding:
     how_bad = None
     if mapped.size > held:
         message = LARGER.filled(**names, **sizes)
-    elif mapped.size & (mapped.size - 1):
+    elif mapped.size & (mapped.size - 1) and mapped.size >= MIB:
         message = ODD.filled(**names, bytes=mapped.size)
+    elif mapped.size < MIB:
+        message = TINY.filled(**names, bytes=mapped.size)
     else:
         message = SMALLER.filled(**names, **sizes)
         how_bad = Severity.WARNING

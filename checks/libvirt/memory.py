@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    Accounts,
     Actor,
     Check,
     Evidence,
@@ -15,9 +16,11 @@ from vfio_doctor.api import (
     LookingGlassMemory,
     Message,
     Missing,
+    MissingFact,
     NodePlace,
     QemuUser,
     Severity,
+    TmpfilesLine,
     known,
     looks,
     say,
@@ -34,8 +37,23 @@ WILL_BE = say(
     "{path} is not there, so QEMU makes it as {qemu} when the VM starts, and {user}"
     " cannot write to it.",
 )
+CLOSED_TO_QEMU = say(
+    "libvirt-shared-memory-closed-to-qemu",
+    "{path} is {looks}: QEMU's account {qemu} cannot open it, and the VM does not"
+    " start.",
+)
+MADE_CLOSED = say(
+    "libvirt-shared-memory-made-closed",
+    "{place} makes {path} at boot, and does not open it for {who}.",
+)
+NOT_MADE = say(
+    "libvirt-shared-memory-not-made",
+    "{place} names an account that is not here ({owner}:{group}): systemd-tmpfiles does"
+    " not make {path}, and the one that QEMU makes is closed to {user}.",
+)
 OPEN = say("libvirt-shared-memory-open", "open for {user}")
 NOT_THERE = say("libvirt-shared-memory-absent", "absent, and no line of tmpfiles.d")
+ABSENT = say("libvirt-shared-memory-not-there", "absent")
 A_LINE = say("libvirt-shared-memory-line", "a line of tmpfiles.d for {user}")
 MAKE_LINE = say(
     "libvirt-shared-memory-make-line",
@@ -50,13 +68,14 @@ NIXOS_LINE = say(
 
 
 class LibvirtSharedMemoryClosed(Check):
-    """The shared memory of Looking Glass is closed to you.
+    """The shared memory of Looking Glass is closed to you or QEMU.
 
     What it does:
     If a VM of the system instance has <shmem name='looking-glass'>, or one of the name
     that the client's settings say, reads owner, mode and ACL of that file in /dev/shm,
     and looks whether the person who runs the client may write to it. If the file is not
-    there, looks for the line of tmpfiles.d that makes it before QEMU does.
+    there, looks for the line of tmpfiles.d that makes it before QEMU does, and whether
+    that line lets both in.
 
     Why is this bad?
     QEMU makes the file as its own account, with a mode that lets nobody else write.
@@ -79,7 +98,7 @@ class LibvirtSharedMemoryClosed(Check):
 
     id = "libvirt-shared-memory-closed"
     severity = Severity.ERROR
-    title = "The shared memory of Looking Glass is closed to you"
+    title = "The shared memory of Looking Glass is closed to you or QEMU"
     requires = ("libvirt-account-missing", "libvirt-conf-refused")
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -89,21 +108,56 @@ class LibvirtSharedMemoryClosed(Check):
         memory.demand()
         person = facts[HumanUser]
         opens = memory.opens_for(person)
+        named = {"path": memory.path, "user": person.name}
         if opens is False:
-            stat = known(memory.stat)
-            message = CLOSED.filled(
-                path=memory.path, looks=looks(stat), user=person.name
-            )
-            yield _closed(facts, message, looks(stat), None)
-        elif opens is None and memory.line is None:
-            qemu = facts[QemuUser]
+            seen = looks(known(memory.stat))
+            yield _closed(facts, CLOSED.filled(**named, looks=seen), seen, None)
+        elif opens and (qemu := _kept_out(facts)):
+            seen = looks(known(memory.stat))
+            said = {"path": memory.path, "looks": seen, "qemu": qemu}
+            yield _closed(facts, CLOSED_TO_QEMU.filled(**said), seen, None)
+        elif memory.line:
+            if message := _at_boot(memory.line, facts):
+                shown = ABSENT if opens is None else looks(known(memory.stat))
+                yield _closed(facts, message, shown, Severity.WARNING)
+        elif opens is None:
+            user = facts[QemuUser]
             if memory.hidden:
                 known(memory.hidden)
-            if qemu.uid != person.uid:
-                message = WILL_BE.filled(
-                    path=memory.path, qemu=qemu.name, user=person.name
-                )
+            if user.uid != person.uid:
+                message = WILL_BE.filled(**named, qemu=user.name)
                 yield _closed(facts, message, NOT_THERE, Severity.WARNING)
+
+
+def _kept_out(facts: Facts) -> str:
+    """Return QEMU's account if it may not open the file, else ""."""
+    try:
+        qemu = facts[QemuUser]
+    except MissingFact:
+        return ""
+    return "" if facts[LookingGlassMemory].opens_for(qemu) else qemu.name
+
+
+def _at_boot(line: TmpfilesLine, facts: Facts) -> Message | None:
+    """Return why the file that the line makes does not do, None if it does."""
+    person = facts[HumanUser]
+    made = line.makes(facts[Accounts], person)
+    if made is None:
+        said = {"place": line.place, "owner": line.owner, "group": line.group}
+        return NOT_MADE.filled(
+            **said, path=facts[LookingGlassMemory].path, user=person.name
+        )
+    memory = facts[LookingGlassMemory]._replace(stat=made)
+    out = [] if memory.opens_for(person) else [person.name]
+    try:
+        qemu = facts[QemuUser]
+    except MissingFact:
+        pass
+    else:
+        out += [] if memory.opens_for(qemu) or qemu.name in out else [qemu.name]
+    if not out:
+        return None
+    return MADE_CLOSED.filled(place=line.place, path=memory.path, who=tuple(out))
 
 
 def _closed(
@@ -117,8 +171,8 @@ def _closed(
         Evidence(memory.vms[0].path, f"<shmem name='{memory.name}'>"),
     ]
     if memory.line:
-        place = f"{memory.line.path}:{memory.line.line}"
-        rows.append(Evidence(place, memory.line.raw, tmpfiles_line(facts)))
+        row = Evidence(memory.line.place, memory.line.raw, tmpfiles_line(facts))
+        rows.append(row)
     line, file = tmpfiles_line(facts), memory.file
     advice = facts[Generated].advice(
         NIXOS_LINE.filled(line=line),

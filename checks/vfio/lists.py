@@ -87,6 +87,7 @@ class VfioIdsOverridden(Check):
             if devices:
                 needs = facts[HostNeeds]
                 yield _overridden(earlier, last, lost, devices, needs)
+        facts[WantedDevices].all_seen()
 
 
 def _left(lost: tuple[str, ...], facts: Facts) -> Iterator[PciDevice]:

@@ -30,6 +30,17 @@ TOO_FEW = say(
     "{vm} asks for {wanted} MiB of huge pages, but the host has reserved {held} MiB of"
     " that size: the VM does not start.",
 )
+NOT_MOUNTED = say(
+    "vfio-huge-pages-not-mounted",
+    "{vm} asks for huge pages of {size}, and no hugetlbfs of that size is mounted:"
+    " libvirt finds nowhere to take them from, and the VM does not start.",
+)
+MOUNTED = say("vfio-huge-pages-mounted", "a mount with pagesize={size}")
+MOUNT = say(
+    "vfio-huge-pages-mount",
+    "Add the line `hugetlbfs {path} hugetlbfs pagesize={size} 0 0` to /etc/fstab, run"
+    " `sudo mkdir -p {path}` and `sudo mount {path}`, and restart libvirt's daemon.",
+)
 AT_LEAST = say("vfio-huge-pages-at-least", "{pages} or more")
 NO_POOL = say("vfio-huge-pages-no-pool", "the kernel has no huge pages of that size")
 RESERVE = say(
@@ -92,7 +103,8 @@ class VfioHugePages(Check):
     and too few of them are free, that is a warning. If a hook script of libvirt's
     reserves pages, nothing is said. Proxmox reserves them itself: of its VMs it is
     judged whether they have `numa: 1`, without which Proxmox refuses, and whether
-    there are pages of that size; that pages of 1 GiB are not reserved is a note.
+    there are pages of that size; that pages of 1 GiB are not reserved is a note. If
+    hugetlbfs is mounted for pages of another size only, libvirt cannot use them.
 
     Why is this bad?
     The VM does not start: "unable to map backing store for guest RAM: Cannot
@@ -142,6 +154,7 @@ def _too_few(vm: Vm, pages: HugePages, facts: Facts) -> Iterator[Finding]:
     pool = pages.pool(size)
     held = pool.kib if pool else 0
     if held >= vm.memory_kib:
+        yield from _not_mounted(vm, size, pages)
         yield from _not_free(vm, pool, facts) if pool else ()
         return
     for unread in pages.unread:
@@ -157,6 +170,22 @@ def _too_few(vm: Vm, pages: HugePages, facts: Facts) -> Iterator[Finding]:
         Evidence(path, seen, AT_LEAST.filled(pages=count)),
     )
     yield Finding(vm.place, message, rows, None, _advice(count, size, pages))
+
+
+def _not_mounted(vm: Vm, size: int, pages: HugePages) -> Iterator[Finding]:
+    """Yield that only pages of another size can be had through a mount."""
+    if not pages.mounted or size in pages.mounted or vm.shared.memfd:
+        return
+    shown = _shown(size)
+    message = NOT_MOUNTED.filled(vm=vm.name, size=shown)
+    seen = tuple(_shown(one) for one in pages.mounted)
+    rows = (Evidence("/proc/mounts", ", ".join(seen), MOUNTED.filled(size=shown)),)
+    cure = MOUNT.filled(path=f"/dev/hugepages{shown}", size=shown)
+    yield Finding(vm.place, message, rows, None, cure)
+
+
+def _shown(size: int) -> str:
+    return f"{size >> 20}G" if size >= GIB else f"{size >> 10}M"
 
 
 def _proxmox(vm: Vm, pages: HugePages) -> Iterator[Finding]:
@@ -209,7 +238,7 @@ def _idle_kvm(facts: Facts) -> str:
 
 
 def _advice(count: int, size: int, pages: HugePages) -> Message:
-    shown = f"{size >> 20}G" if size >= 1 << 20 else f"{size >> 10}M"
+    shown = _shown(size)
     if pages.at_boot:
         source = pages.at_boot[0]
         return REBOOT.filled(source=source, pages=count, size=shown)

@@ -112,6 +112,7 @@ NOT_EXECUTABLE = say(
     " cannot run it, and vfio-pci is never loaded.",
 )
 EXECUTABLE = say("vfio-script-executable", "0755")
+CHMOD = say("vfio-script-chmod", "Run `sudo chmod 755 {path}`.")
 MAKE_EXECUTABLE = say(
     "vfio-script-make-executable",
     "Run `sudo chmod 755 {path}`, and build the initramfs anew if it holds the script.",
@@ -172,9 +173,12 @@ class VfioScriptIdle(Check):
             raise NotApplicable(NO_SCRIPT)
         order = facts[InitramfsOrder]
         for script in scripts:
-            yield from _run_at_all(script)
+            found: tuple[Finding, ...] = ()
             if isinstance(script.text, str):
-                yield from _in_time(script, order, facts)
+                found = tuple(_in_time(script, order, facts))
+            yield from (_may_run(one, script) for one in found)
+            if not found:
+                yield from _run_at_all(script)
 
 
 def _run_at_all(script: Script) -> Iterator[Finding]:
@@ -209,8 +213,20 @@ def _run(script: Script) -> str:
     return f"{script.command}\n{text}"
 
 
+def _may_run(finding: Finding, script: Script) -> Finding:
+    """Return what is worse about a script, and that it has to be executable too."""
+    if script.is_executable or not isinstance(finding.advice, Message):
+        return finding
+    advice = in_order(CHMOD.filled(path=script.path), finding.advice)
+    return finding._replace(advice=advice, evidence=(*finding.evidence, _mode(script)))
+
+
+def _mode(script: Script) -> Evidence:
+    return Evidence(script.path, f"{script.mode:04o}", EXECUTABLE)
+
+
 def _not_executable(script: Script) -> Finding:
-    row = Evidence(script.path, f"{script.mode:04o}", EXECUTABLE)
+    row = _mode(script)
     message = NOT_EXECUTABLE.filled(path=script.path)
     advice = MAKE_EXECUTABLE.filled(path=script.path)
     return Finding(_place(script), message, (row,), None, advice)

@@ -25,7 +25,7 @@ CHOICE = say(
 
 
 class EnableLibvirtDaemon(Fix):
-    """Enables the socket of libvirt's daemon and starts it.
+    """Enables the socket of libvirt's daemon and starts it, if it does not run.
 
     The daemon itself starts when a program connects. If both daemons are installed,
     or a unit is masked, it is left to you.
@@ -45,4 +45,4 @@ class EnableLibvirtDaemon(Fix):
         if len(found) > 1:
             raise CannotFix(CHOICE.filled(daemons=tuple(d.name for d in found)))
         # The socket stands behind the service.
-        yield EnableUnit(found[0].units[-1])
+        yield EnableUnit(found[0].units[-1], not found[0].listens)

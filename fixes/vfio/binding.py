@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Finding,
     Fix,
     HostNeeds,
+    InstallScripts,
     Iterator,
     KernelArguments,
     LoadModule,
@@ -28,6 +29,7 @@ from vfio_doctor.api import (
     WantedDevices,
     binding,
     in_order,
+    loads_itself,
     recorded,
     say,
 )
@@ -54,6 +56,12 @@ KEEPS = say(
 LOSES = say(
     "bind-card-loses",
     "The host can no longer use {devices}. Make sure yourself that it can do without.",
+)
+
+SCRIPT = say(
+    "bind-card-script",
+    "modprobe runs {path} in place of loading vfio-pci ({source}): until that can be"
+    " run, and ends with `modprobe -i vfio-pci`, nothing binds the device.",
 )
 
 
@@ -128,7 +136,9 @@ class BindCard(Fix):
         made = binding(wanted.device.bdf, facts)
         if facts.options.bind and not _is_named(made, facts):
             return
-        yield _terms(made, facts[HostNeeds])
+        terms = _terms(made, facts[HostNeeds])
+        idle = _idle_script(facts)
+        yield terms._replace(may_be_lost=in_order(terms.may_be_lost, idle))
         yield KernelArguments(add_items=made.arguments, remove_items=made.removed)
         for line in made.lines:
             yield EditLine(BINDING_FILE, "", line)
@@ -143,6 +153,16 @@ def _is_named(made: Binding, facts: Facts) -> bool:
     """Tell whether the card is one that this set-up is for."""
     found = (facts[WantedDevices].of(bdf) for bdf in made.card.addresses)
     return any(one is not None and ClaimKind.SETUP in one.kinds for one in found)
+
+
+def _idle_script(facts: Facts) -> Message | None:
+    """Return that vfio-pci is not loaded as long as a script is as it is."""
+    for one in facts[InstallScripts].scripts:
+        if not isinstance(one.text, str) or not one.path:
+            continue
+        if not one.is_executable or not loads_itself(f"{one.command} {one.text}"):
+            return SCRIPT.filled(path=one.path, source=one.source)
+    return None
 
 
 def _terms(made: Binding, needs: HostNeeds) -> Terms:

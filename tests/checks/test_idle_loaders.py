@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import amd_desktop
 from support.fixture_hosts.parts import Parts, file
 from support.machines import result, whole
@@ -44,6 +45,39 @@ def limine(booted: str) -> tuple[Parts, ...]:
 
 def proxmox(booted: str) -> tuple[Parts, ...]:
     return (file("/proc/cmdline", booted), file("/etc/kernel/proxmox-boot-uuids", "A"))
+
+
+def fedora(words: str, entry: bool = True) -> CheckResult:
+    """Fedora's menu of entries, which /etc/default/grub is not for."""
+    text = catalogue.host("healthy-fedora").capture.files[GRUB]
+    assert isinstance(text, bytes)
+    line = text.decode().replace('LINUX="', f'LINUX="{words} ')
+    folder = "/boot/loader/entries"
+    sick = hosts.changed(
+        catalogue.host("healthy-fedora"),
+        {GRUB: line},
+        absent=() if entry else (folder,),
+    )
+    return result(sick, ArgumentsForAnotherLoader)
+
+
+@pytest.mark.parametrize(
+    ("words", "entry", "right"),
+    [
+        (IDS, True, "idle-loader-not-in-entries"),
+        ("", True, ""),
+        ("rhgb splash", True, ""),
+        ("intel_iommu=on", True, ""),
+        (IDS, False, ""),
+    ],
+)
+def test_fedora_takes_arguments_from_grubby(
+    words: str, entry: bool, right: str
+) -> None:
+    told = [d.finding for d in fedora(words, entry).diagnoses]
+    assert [one.message.id for one in told] == [right] * bool(right)
+    for one in told:
+        assert f"--args={IDS}`" in str(one.advice)
 
 
 def judged(*parts: Parts) -> CheckResult:

@@ -232,6 +232,13 @@ def test_what_a_vm_maps(vm: Parts, message: str, severity: Severity | None) -> N
     assert shown == ([(message, severity)] if message else [])
 
 
+def test_a_size_in_mib_is_no_room_for_a_picture() -> None:
+    text = str(lv.vm(128).files[lv.VM_FILE]).replace(str(128 << 20), "128")
+    found = result(whole(*lv.MODULAR.parts, file(lv.VM_FILE, text)), KvmfrVmMapping)
+    shown = [(d.finding.message.id, d.severity) for d in found.diagnoses]
+    assert shown == [("kvmfr-vm-tiny", Severity.ERROR)]
+
+
 @pytest.mark.parametrize(
     ("mib", "other"),
     [(256, "kvmfr-vm-grow-device"), (64, "kvmfr-vm-shrink-device"), (96, "")],

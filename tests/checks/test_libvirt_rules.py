@@ -73,6 +73,11 @@ def test_vms_that_nobody_may_read_decide_nothing() -> None:
     assert (found.status, found.needs_root) == (Status.UNKNOWN, True)
 
 
+def test_the_list_does_not_help_a_device_that_is_not_made() -> None:
+    found = judged(KvmfrNotInDeviceList, MODULAR.parts, lv.vm(128, "/dev/kvmfr1"))
+    assert found.status is Status.PASS
+
+
 def test_without_a_vm_that_maps_it_the_list_may_be_any() -> None:
     own = "/home/alice/.config/libvirt/qemu/win11.xml"
     definition = lv.vm(128).files[lv.VM_FILE]
@@ -210,7 +215,8 @@ def memory(mode: int, user: str, uid: int, group: str, gid: int) -> Stat:
 
 ALICE = AclEntry("user", 1000, 6)
 CLOSED = memory(0o600, "libvirt-qemu", 107, "kvm", 104)
-SEEN = CLOSED._replace(acl=(ALICE, AclEntry("mask", -1, 6)))
+OWN = AclEntry("user_obj", -1, 6)
+SEEN = CLOSED._replace(acl=(OWN, ALICE, AclEntry("mask", -1, 6)))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +225,8 @@ SEEN = CLOSED._replace(acl=(ALICE, AclEntry("mask", -1, 6)))
         (CLOSED, Status.FAIL),
         (memory(0o644, "libvirt-qemu", 107, "kvm", 104), Status.FAIL),
         (memory(0o660, "alice", 1000, "kvm", 104), Status.PASS),
+        (memory(0o660, "alice", 1000, "alice", 1000), Status.FAIL),
+        (memory(0o600, "alice", 1000, "kvm", 104), Status.FAIL),
         (memory(0o666, "libvirt-qemu", 107, "kvm", 104), Status.PASS),
         (SEEN, Status.PASS),
         (Missing(SHM, Why.DENIED), Status.UNKNOWN),
@@ -227,6 +235,30 @@ SEEN = CLOSED._replace(acl=(ALICE, AclEntry("mask", -1, 6)))
 def test_the_file_of_shared_memory(stat: Stat | Missing, status: Status) -> None:
     found = judged(LibvirtSharedMemoryClosed, MEMORY.parts, Parts(stats={SHM: stat}))
     assert found.status is status
+
+
+MAKER = "/etc/tmpfiles.d/10-looking-glass.conf"
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        ("0660 alice kvm -", ""),
+        ("0660 1000 104 -", ""),
+        ("0666 - - -", ""),
+        ("~0660 alice kvm -", ""),
+        ("0660 bob kvm -", "libvirt-shared-memory-not-made"),
+        ("0660 alice kvmm -", "libvirt-shared-memory-not-made"),
+        ("0600 alice kvm -", "libvirt-shared-memory-made-closed"),
+        ("0660 libvirt-qemu kvm -", "libvirt-shared-memory-made-closed"),
+        ("- - - -", "libvirt-shared-memory-made-closed"),
+    ],
+)
+def test_the_line_of_tmpfiles_opens_the_file_for_both(words: str, right: str) -> None:
+    line = file(MAKER, f"f {SHM} {words}\n")
+    found = judged(LibvirtSharedMemoryClosed, MEMORY.parts, line)
+    told = [(d.finding.message.id, d.severity) for d in found.diagnoses]
+    assert told == [(right, Severity.WARNING)] * bool(right)
 
 
 def test_a_qemu_that_runs_as_the_person_makes_it_open() -> None:

@@ -58,6 +58,17 @@ def test_what_a_driver_has_is_unbound_first() -> None:
     assert told.startswith("First make sure that the host can do without")
 
 
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [("vfio-pci", "never-probed"), ("vfio_pci", "misspelt")],
+)
+def test_the_driver_has_a_hyphen_in_its_name(value: str, right: str) -> None:
+    host = whole(*BASE, disk(FIRST, driver=None), override(value))
+    (told,) = result(host, VfioNotBound).diagnoses
+    assert told.finding.message.id == f"vfio-not-bound-{right}"
+    assert ("echo vfio-pci" in str(told.finding.advice)) is (right == "misspelt")
+
+
 def test_what_the_host_needs_is_not_unbound() -> None:
     block = f"../../devices/pci0000:00/{FIRST}/nvme/nvme0/nvme0n1/nvme0n1p2"
     mounted = Parts(

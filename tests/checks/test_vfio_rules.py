@@ -307,6 +307,37 @@ def test_huge_pages(parts: tuple[Parts, ...], fails: bool) -> None:
     assert bool(found.diagnoses) is fails
 
 
+MOUNT = "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize={} 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "memfd", "right"),
+    [
+        (MOUNT.format("1024M"), False, ["vfio-huge-pages-not-mounted"]),
+        (MOUNT.format("1024M"), True, []),
+        (MOUNT.format("2M"), False, []),
+        (MOUNT.format("2048K"), False, []),
+        (MOUNT.format("1024M") + MOUNT.format("2M"), False, []),
+        ("/dev/sda2 / ext4 rw 0 0\n", False, []),
+    ],
+)
+def test_pages_come_through_a_mount_of_their_size(
+    mounts: str, memfd: bool, right: list[str]
+) -> None:
+    guest = vm("01:00.0", huge=True)
+    ((path, text),) = guest.files.items()
+    text = str(text).replace("<hugepages/>", "<hugepages/><source type='memfd'/>")
+    found = judged(
+        VfioHugePages,
+        igpu(),
+        card("vfio-pci"),
+        file(path, text) if memfd else guest,
+        huge_pages(4096),
+        file("/proc/mounts", mounts),
+    )
+    assert [d.finding.message.id for d in found.diagnoses] == right
+
+
 @pytest.mark.parametrize(
     ("free", "users", "severities"),
     [

@@ -10,7 +10,7 @@ from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import OVERRIDE, SCRIPT, executable
 from support.machines import SYSFS, function, result, whole
 from vfio_doctor.checks.vfio.script import VfioScriptIdle
-from vfio_doctor.host.reader import Stat
+from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.model import Status
 
 BASE = (
@@ -141,3 +141,10 @@ def test_a_script_has_to_be_executable() -> None:
     assert isinstance(stat, Stat)
     shut = Parts(stats={SCRIPT: stat._replace(mode=0o644)})
     assert kinds(file(MAIN, GOOD), shut) == ["not-executable"]
+
+
+def test_what_comes_too_late_leads_and_the_mode_follows() -> None:
+    plain = Parts(stats={SCRIPT: Stat(Kind.FILE, 0o644, 0, 0, "root", "root")})
+    ((kind, advice),) = told(file(MAIN, BAD), plain)
+    assert kind == "vfio-script-not-in-image-driver-first"
+    assert advice.startswith(f"Run `sudo chmod 755 {SCRIPT}`. Add {SCRIPT} to FILES")

@@ -60,6 +60,16 @@ def test_a_host_without_the_module_is_told_first(capsys: Output) -> None:
     assert "Once the module is there" in captured.err
 
 
+def test_a_plan_of_something_else_does_not_hide_that(capsys: Output) -> None:
+    """The plan sets an argument of KVM's: it is not the set-up that was asked for."""
+    set_up("case-vfio-04-b450-card-behind-chipset")
+    captured = capsys.readouterr()
+    assert "This is what would be done" in captured.out
+    told = " ".join(captured.err.split())
+    assert "does not set up Looking Glass yet. By hand: Run `sudo apt install" in told
+    assert "Once the module is there" in told
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -8,11 +8,14 @@ import pytest
 
 from support.fixture_hosts import catalogue
 from support.iommu_off import off
+from support.machines import PCI
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.cli import status
+from vfio_doctor.facts.set_up_files import SetUpFiles
 from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.parse import modprobe
+from vfio_doctor.report.set_up_files import nixos_module
 
 Output = pytest.CaptureFixture[str]
 TWIN = (("07:00.0 1002:67df", "07:00.0 10de:2482"),)
@@ -119,3 +122,31 @@ def closed(text: str) -> None:
     """Nix itself is not here; what it opens is closed."""
     for opening, closing in ("{}", "[]"):
         assert text.count(opening) == text.count(closing)
+
+
+def test_a_driver_of_a_strange_name_gets_no_line(
+    tmp_path: Path, capsys: Output
+) -> None:
+    host = unbound(ids="")
+    uevent = f"{PCI}/{CARD}/uevent"
+    held = host.files[uevent]
+    assert isinstance(held, bytes)
+    host.files[uevent] = held.replace(b"=nouveau", b"=nou'${builtins.abort null} x")
+    assert printed(tmp_path, host, "bootc", "passthrough", "--device", CARD) == 0
+    said = capsys.readouterr().out
+    assert "abort" not in said
+    assert "softdep snd_hda_intel pre: vfio-pci" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "escaped"),
+    [
+        # Nix reads ''' as two quotes, ''\\ as what follows, ''$ as a dollar.
+        ("a'${x}", r"a''\'''${x}"),
+        ("a''b", r"a''\''b"),
+        ("a$b 'c' ${d}", "a$b 'c' ''${d}"),
+    ],
+)
+def test_nothing_of_a_line_is_read_by_nix(line: str, escaped: str) -> None:
+    text = nixos_module(SetUpFiles(options=(line,)))
+    assert f"    {escaped}\n" in text

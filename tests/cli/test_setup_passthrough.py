@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from support import hosts
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import kvm
 from support.fixture_hosts.parts import Parts
@@ -237,3 +238,30 @@ def test_kvm_ignores_msrs_if_it_is_asked_to(tmp_path: Path, capsys: Output) -> N
     assert "kvm.ignore_msrs=1" in after
     assert "kvm.report_ignored_msrs=0" in after
     assert "vfio-pci.ids=" in after
+
+
+@pytest.mark.parametrize(
+    ("second", "refusal"),
+    [
+        ("0000:02:00.1", "all keyboards are connected to this card"),
+        ("0000:08:00.1", "no keyboard would be left"),
+        ("0000:09:00.3", ""),
+    ],
+)
+def test_the_last_keyboards_stay_though_none_is_the_only_one(
+    tmp_path: Path, capsys: Output, second: str, refusal: str
+) -> None:
+    # One card has both, or the other one goes to a VM at the next boot already.
+    leds = {
+        f"/sys/class/leds/input{n}::capslock": hosts.link(
+            f"../../devices/pci0000:00/{bdf}/usb1/1-2/input/input{n}/leds/x"
+        )
+        for n, bdf in enumerate(("0000:02:00.0", second))
+    }
+    going = "vfio-pci.ids=10de:2482,10de:228b"
+    path = tmp_path / "typed.host"
+    save(unbound(Parts(stats=dict(leds)), ids=going), path)
+    set_up(str(path), "--device", "0000:02:00.0")
+    told = capsys.readouterr()
+    assert refusal in " ".join(told.err.split())
+    assert ("Bind 0000:02:00.0" in told.out) is not bool(refusal)

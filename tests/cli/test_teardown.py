@@ -16,6 +16,7 @@ from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.teardown import Wanted, tear_down
 from vfio_doctor.commands.undo import take_back
 from vfio_doctor.commands.verify import look as verify
+from vfio_doctor.host.reader import ProbeResult
 
 pytestmark = pytest.mark.runs("sh")
 Output = pytest.CaptureFixture[str]
@@ -91,6 +92,22 @@ def test_a_lost_journal_is_made_up_for_by_the_look(
     assert played_images.things(host) == before
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_run_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: Output, dry_run: bool
+) -> None:
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    (held,) = (tmp_path / "var/lib/vfio-doctor/journal").iterdir()
+    (held / "journal.jsonl").write_text("not a journal\n")
+    host.moved()
+    capsys.readouterr()
+    tear_down(ALL._replace(dry_run=dry_run), Chosen(), place(host))
+    said = capsys.readouterr()
+    assert (said.out + said.err).count(f"journal/{held.name}") == 1
+    assert "told by its look" in said.out
+
+
 def test_what_somebody_changed_since_is_kept(tmp_path: Path, capsys: Output) -> None:
     host = bare(tmp_path)
     passthrough(SET_UP, place(host))
@@ -100,3 +117,43 @@ def test_what_somebody_changed_since_is_kept(tmp_path: Path, capsys: Output) -> 
     assert tear_down(ALL, Chosen(), place(host)) == 0
     assert own.read_text() == "options snd_hda_intel power_save=1\n"
     assert AUDIO not in cmdline(tmp_path)
+
+
+def test_a_set_up_that_cannot_be_taken_back_still_stands(
+    tmp_path: Path, capsys: Output
+) -> None:
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    other = tmp_path / "etc/driverctl.d/pci-0000:09:00.3"
+    other.parent.mkdir(exist_ok=True)
+    bound = played_images.things(host)
+    other.write_text("vfio-pci\n")
+    immutable = ProbeResult("file", (), (("immutable", 1),))
+    host.kernel.probes["file", "/etc/modprobe.d/vfio-doctor.conf"] = immutable
+    host.moved()
+    tear_down(ALL._replace(leftovers=True), Chosen(), place(host))
+    assert not other.exists()
+    assert "chattr -i /etc/modprobe.d/vfio-doctor.conf" in capsys.readouterr().out
+    assert played_images.things(host) == bound
+    del host.kernel.probes["file", "/etc/modprobe.d/vfio-doctor.conf"]
+    host.moved()
+    tear_down(ALL, Chosen(), place(host))
+    assert "by the journal" in capsys.readouterr().out
+    assert not (tmp_path / "etc/modprobe.d/vfio-doctor.conf").exists()
+
+
+@pytest.mark.parametrize("words", ["ids=1234:5678", "\\\nids=1234:5678"])
+def test_what_still_binds_is_not_called_gone(
+    tmp_path: Path, capsys: Output, words: str
+) -> None:
+    # What others have left and nobody asked for, and what only a person can take out.
+    host = bare(tmp_path)
+    passthrough(SET_UP, place(host))
+    other = tmp_path / "etc/modprobe.d/mine.conf"
+    other.write_text(f"options vfio-pci {words}\n")
+    host.moved()
+    assert tear_down(ALL, Chosen(), place(host)) == 0
+    said = capsys.readouterr().out
+    assert "Nothing of it is set for the next boot" not in said
+    assert "What is named above and was not taken out is still there" in said
+    assert other.exists()

@@ -111,6 +111,9 @@ def test_the_corrected_definition_in_a_file(
     fixed = path.read_text(encoding="utf-8")
     assert fixed == SICK.replace("model='virtio'", "model='none'")
     assert path.stat().st_mode & 0o777 == 0o600
+    monkeypatch.chdir(tmp_path)
+    assert run("vm", "--fix", "--risky", "-o", "-", "win11")[1] == fixed
+    assert not Path("-").exists()
     status, out, said = run("vm", "--fix", "--risky", "--capture", HOST, "win11")
     assert (status, out) == (2, "")
     assert "leave out --capture" in said

@@ -12,14 +12,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SESSION = "<!-- tests/support/session.py -->"
 SVG = "{http://www.w3.org/2000/svg}"
 PICTURE = "docs/report.svg"
+SET_UP = ROOT / "docs/setup.md"
 
 
-def shown(readme: str, report: str, mark: str = SESSION) -> str:
-    """Return the README with that report in the place of the one it shows."""
+def shown(page: str, report: str, mark: str = SESSION) -> str:
+    """Return the page with that session in the place of the one it shows."""
     block = "".join(f"    {line}".rstrip() + "\n" for line in report.splitlines())
     # The indented block behind the mark, with the blank lines in it.
     old = re.compile(rf"(?<={re.escape(mark)}\n\n)(?: {{4}}.*\n|\n(?= {{4}}))+")
-    return old.sub(lambda _: block, readme)
+    return old.sub(lambda _: block, page)
 
 
 def test_the_report_shown_is_a_real_one() -> None:
@@ -35,17 +36,16 @@ def test_the_report_shown_is_a_real_one() -> None:
 
 @pytest.mark.runs("python", "sh")
 def test_the_set_up_shown_is_a_real_one(request: pytest.FixtureRequest) -> None:
-    path = ROOT / "README.md"
-    wanted = shown(path.read_text(encoding="utf-8"), session(), SESSION)
+    wanted = shown(SET_UP.read_text(encoding="utf-8"), session(), SESSION)
     if request.config.getoption("--rewrite-goldens"):
-        path.write_text(wanted, encoding="utf-8")
-    assert wanted == path.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
+        SET_UP.write_text(wanted, encoding="utf-8")
+    assert wanted == SET_UP.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
     assert "Which one" in wanted.partition(SESSION)[2]
 
 
 def test_the_block_is_replaced_whole() -> None:
-    readme = f"a\n\n{SESSION}\n\n    x\n\n    y\n\nb\n"
-    assert shown(readme, "z\n") == f"a\n\n{SESSION}\n\n    z\n\nb\n"
+    page = f"a\n\n{SESSION}\n\n    x\n\n    y\n\nb\n"
+    assert shown(page, "z\n") == f"a\n\n{SESSION}\n\n    z\n\nb\n"
 
 
 def test_the_two_commands_are_there_and_can_be_run() -> None:
@@ -53,3 +53,24 @@ def test_the_two_commands_are_there_and_can_be_run() -> None:
     for name in ("scripts/run", "scripts/test"):
         assert f"    {name} " in readme
         assert (ROOT / name).stat().st_mode & 0o111
+
+
+def test_the_first_screen_says_what_is_never_done_and_how_to_get_back() -> None:
+    """Before the picture: what to run, what is safe, and the way back."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = readme.partition("![")[0]
+    assert len(first.splitlines()) < 40
+    for held in ("scripts/run", "--fix --dry-run", " undo", "never", "stays black"):
+        assert held in first
+
+
+def test_the_way_back_is_that_of_the_plans() -> None:
+    """An image-based host goes back by its own command, all others by undo."""
+    from vfio_doctor.boot.bootc import Bootc
+    from vfio_doctor.boot.rpm_ostree import RpmOstree
+
+    for name in ("README.md", "README.zh_CN.md"):
+        readme = (ROOT / name).read_text(encoding="utf-8")
+        for tool in (RpmOstree, Bootc):
+            assert f"`sudo {tool.rollback}`" in readme
+        assert "chroot /mnt" in readme

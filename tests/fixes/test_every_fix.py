@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import engine_trees as trees
+from support import played_images
 from support import played_machine as played
 from support.fixture_hosts import catalogue, verdicts
 from vfio_doctor.boot.backend import BootBackend
@@ -29,6 +30,7 @@ from vfio_doctor.model import (
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.resume import undo_run
 from vfio_doctor.repair.session import apply_plan
+from vfio_doctor.repair.target import Machine
 from vfio_doctor.repair.values import Effect, Ending, Plan
 from vfio_doctor.repair.verify import verify
 
@@ -40,7 +42,11 @@ NOTHING_TO_DO = (
     "bluefin-vm-daemon-masked",
 )
 # Kept by the stand-ins, the journal, or alive: not what a fix leaves behind.
-NOT_COMPARED = ("run/standin", "run/ostree", "proc/", "sys/", trees.OURS)
+# An image is made anew, not put back.
+NOT_COMPARED = (
+    *("run/standin", "run/ostree", "proc/", "sys/", trees.OURS),
+    "boot/initrd.img-",
+)
 # What boot tools make out of what was changed.
 MADE = ("boot/grub/grub.cfg", "boot/loader/entries/")
 # systemctl's links, which tell what starts a unit.
@@ -86,6 +92,12 @@ def plan_of(host: played.PlayedHost) -> Plan:
     backend = backend_of(host)
     results = diagnose(facts, REGISTRY)
     return make_plan(host, facts, results, backend or verbatim("no boot tool"))
+
+
+def machine_of(host: played.PlayedHost) -> Machine:
+    """Return the machine; what makes and lists initramfs images runs on it, too."""
+    made = played.machine(host, backend_of(host))
+    return made._replace(runner=played_images.ImageRunner(host))
 
 
 def backend_of(host: played.PlayedHost) -> BootBackend | None:
@@ -139,7 +151,7 @@ def test_applied_the_finding_is_gone_and_undo_restores_all(
         assert host.base.name.rpartition("/")[2] in NOTHING_TO_DO
         assert failing(found) - repairable(found)
         return
-    outcome = apply_plan(plan, played.machine(host, backend_of(host)))
+    outcome = apply_plan(plan, machine_of(host))
     assert outcome.ending is Ending.DONE, outcome
     named = {
         s.step.path.lstrip("/") for s in plan.steps if isinstance(s.step, FileStep)
@@ -157,8 +169,7 @@ def test_applied_the_finding_is_gone_and_undo_restores_all(
     nobody_else(host)
 
     with_reboot(host.base.name, host, served)
-    machine = played.machine(host, backend_of(host))
-    assert undo_run(machine).ending is Ending.UNDONE
+    assert undo_run(machine_of(host)).ending is Ending.UNDONE
     left = changed_paths(before, compared(host.root))
     assert not {path for path in left if not is_leftover(path) and not made_new(path)}
     assert sorted(words_of(host)) == sorted(words)

@@ -6,13 +6,15 @@ import pytest
 
 from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
-from support.hosts import link
+from support.hosts import build, link
 from support.machines import whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.libvirt.daemons import SOCKETS
 from vfio_doctor.model import (
     Applicability,
+    CommandStep,
     EditLine,
     EnableUnit,
     FileContext,
@@ -21,6 +23,7 @@ from vfio_doctor.model import (
     RestartService,
     WriteFile,
 )
+from vfio_doctor.repair.translate import translate
 
 REGISTRY = load()
 LIST = "kvmfr-not-in-device-list"
@@ -121,6 +124,14 @@ def test_the_only_daemon_is_enabled() -> None:
     no_socket = gone("/usr/lib/systemd/system/virtqemud.socket")
     _, fix = offered("libvirt-daemon-off", lv.MODULAR.parts, OFF, no_socket)
     assert fix.changes == (EnableUnit("virtqemud.service"),)
+
+
+def test_a_daemon_that_runs_is_not_started_so_undo_does_not_stop_it() -> None:
+    runs = file(SOCKETS["virtqemud"], "")
+    _, fix = offered("libvirt-daemon-off", lv.MODULAR.parts, OFF, runs)
+    assert fix.changes == (EnableUnit("virtqemud.socket", start=False),)
+    made = translate(fix.changes[0], build({}))
+    assert [s.argv[1] for s in made.after if isinstance(s, CommandStep)] == ["enable"]
 
 
 @pytest.mark.parametrize(

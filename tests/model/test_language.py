@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pkgutil
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,7 @@ from vfio_doctor.language import (
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import CheckResult, Severity, Status, shown
 
+MADE = "locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
 TOY = {
     ("toy", "{count} of {what}."): "{what} 中的 {count} 个。",
     ("toy-reason", "nobody knows"): "无人知晓",
@@ -188,4 +190,21 @@ def test_what_can_be_shown_is_spoken(encoding: str) -> None:
     assert choose(["--language", "zh_CN"], {}, Stream(encoding)) == ""
     assert not is_english()
     assert choose([], {}, Stream(encoding)) == ""
+    assert is_english()
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "no catalogue", "other bytes"])
+def test_a_damaged_catalogue_is_none(
+    monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    whole = pkgutil.get_data("vfio_doctor", MADE)
+    assert whole
+    wrong = {
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "no catalogue": b"#!/bin/sh\n",
+        "other bytes": whole[:-9000] + bytes(range(128, 248)) * 75,
+    }
+    monkeypatch.setattr(pkgutil, "get_data", lambda *_: wrong[damage])
+    assert choose(["--language=zh_CN"], {}, None) == ""
     assert is_english()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from report.test_goldens import golden_registry
 from support.click_runner import runner
 from support.fixture_hosts import catalogue
+from support.golden_rules import golden_registry
 from support.reports import of_fixture
 from vfio_doctor.cli import cli
 from vfio_doctor.language import CHINESE, choose, speak

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import sys
 import termios
 from pathlib import Path
@@ -46,6 +47,8 @@ def host(what: str, root: Path) -> played.PlayedHost:
 
 def main(what: str, root: Path) -> int:
     os.setsid()
+    # Whoever runs the tests in the background ignores Ctrl-C, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     seen = place(host(what, root))
     real = Place()

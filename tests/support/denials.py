@@ -88,7 +88,9 @@ def changes(
         # What was blocked is judged by itself once its blocker is not known.
         if old.status is Status.BLOCKED:
             continue
-        if new.status not in (old.status, Status.UNKNOWN):
+        # Whether anybody asks for it is not known, so it waits.
+        asked = old.status is Status.NOT_APPLICABLE and new.status is Status.BLOCKED
+        if new.status not in (old.status, Status.UNKNOWN) and not asked:
             yield f"{old.id}: {old.status.value} became {new.status.value}"
             continue
         known = {str(each.finding.place) for each in old.diagnoses}

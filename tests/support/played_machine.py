@@ -13,6 +13,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from support import hosts
@@ -38,6 +39,13 @@ GRUB_CFG = "boot/grub/grub.cfg"
 ON_THE_DISK = (Kind.DIRECTORY, Kind.FILE)
 
 
+def timed(base: Capture) -> Iterator[tuple[str, int]]:
+    """Yield the files of which the capture knows when they were changed."""
+    for path, stat in base.stats.items():
+        if isinstance(stat, Stat) and stat.kind is Kind.FILE and stat.mtime:
+            yield path, stat.mtime
+
+
 class PlayedHost:
     """The machine as a `Reader`: what is on the disk now, and the played rest."""
 
@@ -61,6 +69,10 @@ class PlayedHost:
         for path, names in capture.lists.items():
             if isinstance(names, tuple) and not isinstance(names, Missing):
                 (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        for path, mtime in timed(capture):
+            there = root / path.lstrip("/")
+            if there.is_file():
+                os.utime(there, (mtime, mtime))
 
     def moved(self) -> None:
         """Forget what was read: something has acted."""
@@ -93,7 +105,7 @@ class PlayedHost:
             if path not in files
         }
         base = self.base
-        return hosts.build(
+        made = hosts.build(
             files,
             stats,
             folders,
@@ -103,6 +115,12 @@ class PlayedHost:
             base.caller,
             base.name,
         )
+        stats_now = made.capture.stats
+        for name, _ in timed(base):
+            there, known = self.root / name.lstrip("/"), stats_now.get(name)
+            if there.exists() and isinstance(known, Stat):
+                stats_now[name] = known._replace(mtime=int(there.stat().st_mtime))
+        return made
 
     @property
     def name(self) -> str:

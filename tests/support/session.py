@@ -1,4 +1,4 @@
-"""A set-up as it is seen at a terminal, for the README: what each step changes is cut.
+"""A set-up as it is seen at a terminal, for docs/setup.md; what a step changes is cut.
 
 python -m support.session      print it
 """

@@ -128,12 +128,14 @@ class Output:
 
 
 @contextmanager
-def opened(output: str | Output | None) -> Iterator[str | Output | None]:
+def opened(
+    output: str | Output | None, mode: int = 0o666
+) -> Iterator[str | Output | None]:
     """Give what `emit` takes, a file's place made sure of first."""
     if not isinstance(output, str) or output in STDOUT:
         yield output
         return
-    held = Output(output)
+    held = Output(output, mode)
     try:
         yield held
     finally:

@@ -95,7 +95,16 @@ def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
     asked = chosen(done.host, done.facts)
     seen = (done.host, done.facts, done.registry, done.report.checks)
     backend = None if isinstance(asked, Message) else asked
-    return plan_ahead(*seen, asked, risky), backend
+    plan = plan_ahead(*seen, asked, risky)
+    if done.facts.options.bind:
+        from vfio_doctor.repair.access import access, is_of_use
+
+        if not is_of_use(plan):
+            return plan, backend
+        more = access(done.host, done.facts)
+        plan = plan_ahead(*seen, asked, risky, more.fixes)
+        plan = plan._replace(refused=(*plan.refused, *more.refused))
+    return plan, backend
 
 
 def _repair(

@@ -8,6 +8,7 @@ import click
 
 from vfio_doctor.app.options import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import Message, Status
 from vfio_doctor.places import DevicePlace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
+    from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult
 
 IN_FIRMWARE = "iommu-firmware-off"
@@ -81,6 +83,12 @@ THREE_D = say(
     "{device} is a 3D controller without a display output of its own: the VM shows its "
     "picture by Looking Glass with a virtual display, or over the network.",
 )
+NETWORKS = "/etc/libvirt/qemu/networks"
+NETWORK = say(
+    "setup-default-network",
+    "libvirt's network `default` does not start at boot. If a VM uses it, run `sudo "
+    "virsh net-autostart default`, and `sudo virsh net-start default`.",
+)
 # Reasons that are none on a host without a screen.
 SCREENS = ("bind-only-display", "need-boot-screen", "need-screen-last")
 # Reasons that no IOMMU changes: the first run says them, and plans nothing.
@@ -129,9 +137,19 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         chosen, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
     status = repair.run(chosen, place)
-    if after is not None:
-        to_stderr(after)
+    for message in (after, _network(done.host)):
+        if message is not None:
+            to_stderr(message)
     return status
+
+
+def _network(host: Reader) -> Message | None:
+    """Return how libvirt's own network is started, if it is there and off."""
+    there, starts = (
+        not isinstance(host.lstat(f"{NETWORKS}/{name}"), Missing)
+        for name in ("default.xml", "autostart/default.xml")
+    )
+    return NETWORK if there and not starts else None
 
 
 def _concerned(chosen: Chosen) -> tuple[str, ...]:
@@ -234,12 +252,16 @@ def _warn(facts: Facts) -> None:
 
 def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
     """Return why a named card is not bound, before anything is planned."""
+    from vfio_doctor.facts.pci.binding import SET_ALREADY
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
     for diagnosis in result.diagnoses:
         place, fix = diagnosis.finding.place, diagnosis.fix
         if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
+            continue
+        if fix.cannot.id == SET_ALREADY.id:
+            # The plan says so, and completes what is missing beside it.
             continue
         one = done.facts[WantedDevices].of(place.address)
         if one is not None and ClaimKind.SETUP in one.kinds:

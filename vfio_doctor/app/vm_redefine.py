@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.options import Failure
-from vfio_doctor.app.output import Output, emit, look
+from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -173,6 +173,7 @@ def _written(found: tuple[Judged, ...], output: str) -> int:
     edits = (edit for fault in one.faults for edit in fault.cure)
     text = applied(one.document.source.data, edits)
     # A definition may hold the passwords of its screens.
-    emit(text.decode("utf-8"), Output(output, 0o600))
+    with opened(output, 0o600) as file:
+        emit(text.decode("utf-8"), file)
     to_stderr(WRITTEN.filled(path=output, vm=one.name))
     return 0

@@ -34,8 +34,8 @@ OTHERWISE = say(
 WRITTEN = say("bug-report-written", "Written: {path} ({size})")
 LOOK_FIRST = say(
     "bug-report-look-first",
-    "Look into it first: `vfio-doctor bug-report --show`. Attach it to the issue. The "
-    "text to paste: tar -xzOf {path} --wildcards '*report.md'",
+    "Look into it before you send it: `tar -xzOf {path} | less`. Attach it to the "
+    "issue, and paste what this prints: `tar -xzOf {path} --wildcards '*report.md'`",
 )
 NO_ARCHIVE_HERE = say(
     "bug-report-no-archive-here",
@@ -46,7 +46,9 @@ NOT_TO_STDOUT = say("bug-report-not-to-stdout", "cannot write to stdout: {why}")
 NOTHING = say("bug-report-nothing", "nothing was written: {why}")
 
 
-@click.command("bug-report", cls=Command)
+@click.command(
+    "bug-report", cls=Command, short_help="Write one file to attach to a bug report."
+)
 @click.option(
     "-o",
     "--output",
@@ -100,6 +102,7 @@ def command(
     if output == "-":
         _to_stdout(chosen, no_redact, show)
         return
+    from vfio_doctor.app.repair_machine import on_stderr
     from vfio_doctor.app.report_name import usual_name
 
     path = output or usual_name(chosen.capture)
@@ -116,7 +119,8 @@ def command(
         file.discard()
     size = _size(len(made.data))
     click.echo(f"\n{WRITTEN.filled(path=_clean(path), size=size)}", err=True)
-    click.echo(str(LOOK_FIRST.filled(path=shlex.quote(_clean(path)))), err=True)
+    for line in on_stderr(str(LOOK_FIRST.filled(path=shlex.quote(_clean(path))))):
+        click.echo(line, err=True)
 
 
 def _to_stdout(chosen: Chosen, no_redact: bool, show: bool) -> None:

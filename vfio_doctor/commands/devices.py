@@ -20,7 +20,7 @@ FORMATS = ("text", "json", "dot", "svg")
 UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
 
 
-@click.command("devices", cls=Command)
+@click.command("devices", cls=Command, short_help="List PCI devices by IOMMU group.")
 @click.option(
     "--format",
     "format_",

@@ -32,7 +32,7 @@ SECTIONS = {
 REPORT_BYTES = 8 << 20
 
 
-@click.command("diff", cls=Command)
+@click.command("diff", cls=Command, short_help="Say what changed between two captures.")
 @click.argument("old", metavar="OLD", type=click.Path())
 @click.argument("new", metavar="NEW", type=click.Path())
 @click.option(

@@ -42,7 +42,9 @@ def complete(
     ]
 
 
-@click.command("explain", cls=Command)
+@click.command(
+    "explain", cls=Command, short_help="Explain a check and how it is repaired."
+)
 @click.argument("name", metavar="ID", shell_complete=complete)
 @click.option(
     "--here",

@@ -18,7 +18,9 @@ INTO = "tests/fixtures/hosts"
 NAME = r"[a-z0-9][a-z0-9.-]{0,60}"
 
 
-@click.command("fixture", cls=Command)
+@click.command(
+    "fixture", cls=Command, short_help="For developers: make a test host of a capture."
+)
 @click.argument("name", metavar="NAME")
 @click.argument("capture", metavar="CAPTURE", type=click.Path())
 @click.option(

@@ -49,7 +49,7 @@ def command() -> None:
     Needs root, because old file contents may be private.
 
     Examples:
-      vfio-doctor history
+      sudo vfio-doctor history
     """
     from vfio_doctor.app.place import Place
 

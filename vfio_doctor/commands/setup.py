@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import Message
+    from vfio_doctor.model import Message, Report
 
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
 FORMS = ("bootc", "nixos")
@@ -41,6 +41,11 @@ TOO_BIG = say(
 CAPTURED = say("setup-captured", "A captured host cannot be set up; add --dry-run.")
 IS_FOR = say("setup-is-for", "{option} is for `setup {owner}`.")
 NO_MODULE = "kvmfr-module-missing"
+MODULE_FIRST = say(
+    "setup-module-first",
+    "This kernel has no kvmfr module, so this plan does not set up Looking Glass yet. "
+    "By hand: {advice}",
+)
 NO_LINES_YET = say(
     "setup-no-lines-yet",
     "Once the module is there, run this again: it prints the lines for the VM then.",
@@ -86,7 +91,7 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return int(found[1]), int(found[2])
 
 
-@click.command("setup", cls=Command, short_help="Make this host ready.")
+@click.command("setup", cls=Command, short_help="Set up passthrough or Looking Glass.")
 @click.argument("what", type=click.Choice((PASSTHROUGH, LOOKING_GLASS)))
 @click.option(
     "--resolution",
@@ -150,14 +155,15 @@ def command(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Make this host ready, in one plan that is shown first.
+    """Set up passthrough or Looking Glass, in one plan that is shown first.
 
     passthrough binds a whole card to vfio-pci at every boot, with the arguments and
-    images that takes, unless the host needs the card. looking-glass gives the kvmfr
+    images that takes, unless the host needs the card, and lets you use libvirt's VMs.
+    looking-glass gives the kvmfr
     module enough memory, has it loaded at boot, and lets you and QEMU open
     /dev/kvmfr0; then it prints the lines for the VM.
-    What is there already stays. `vfio-doctor undo` takes it back; `vfio-doctor
-    teardown` takes all of it back, whenever that is.
+    What is there already stays. `vfio-doctor undo` takes the last change back,
+    `vfio-doctor teardown` the whole set-up, even much later.
     Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
     2 wrong usage, or not possible here; 3 it could not be told; 4 a step failed.
 
@@ -256,8 +262,11 @@ def looking_glass(
         path = _definition(facts, vm) if vm else ""
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    no_module = any(r.id == NO_MODULE and r.diagnoses for r in done.report.checks)
+    no_module = _module_advice(done.report)
     wish = 0 if no_module or size == set_already else size
+    if no_module and _repairs_something(done.report):
+        # A plan with steps does not say what is to be done by hand.
+        to_stderr(MODULE_FIRST.filled(advice=no_module))
     status = repair.run(chosen._replace(size_mib=wish), place)
     if no_module:
         to_stderr(NO_LINES_YET)
@@ -267,6 +276,17 @@ def looking_glass(
         told = "\n".join(wrap(str(said), seen.width, "", ""))
         emit("\n".join(["", told, "", *lines]) + "\n")
     return status
+
+
+def _module_advice(report: Report) -> Message | None:
+    """Return how to get the module that this kernel lacks; None if it has one."""
+    found = [d for r in report.checks if r.id == NO_MODULE for d in r.diagnoses]
+    return found[0].finding.advice or NO_LINES_YET if found else None
+
+
+def _repairs_something(report: Report) -> bool:
+    fixes = (d.fix for result in report.checks for d in result.diagnoses)
+    return any(fix is not None and fix.cannot is None for fix in fixes)
 
 
 def _definition(facts: Facts, vm: str) -> str:

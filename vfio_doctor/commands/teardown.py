@@ -30,13 +30,19 @@ NOTHING_SEEN = say(
     "teardown-nothing-seen",
     "Nothing of such a set-up was found in what could be looked into.",
 )
+NOTHING_TO_TAKE = say(
+    "teardown-nothing-to-take",
+    "There is nothing here that can be taken out without you, see above.",
+)
 BY_LOOK = say(
     "teardown-by-look",
-    "Only root may read the journal, so what is set up here is told by its look.",
+    "Only root may read the journal, so vfio-doctor goes by the looks of what is set "
+    "up here.",
 )
 JOURNAL_UNUSABLE = say(
     "teardown-journal-unusable",
-    "The journal cannot be used ({why}), so what is set up here is told by its look.",
+    "The journal cannot be used ({why}), so vfio-doctor goes by the looks of what is "
+    "set up here.",
 )
 NEEDS_ROOT = say(
     "teardown-needs-root", "Nothing was changed: this needs root. Run this:"
@@ -55,6 +61,9 @@ CAPTURED = say(
 ASK = say("ask-teardown", "Do this?")
 STILL = say("teardown-still-there", "Still there: {what}")
 GONE = say("teardown-gone", "Nothing of it is set for the next boot any more.")
+GONE_BUT = say(
+    "teardown-gone-but", "What is named above and was not taken out is still there."
+)
 REBOOT = say("teardown-reboot", "Reboot: until then, what is in force now stays so.")
 
 
@@ -68,13 +77,13 @@ class Wanted(NamedTuple):
     yes: bool = False
 
 
-@click.command("teardown", cls=Command, short_help="Take a set-up back.")
+@click.command("teardown", cls=Command, short_help="Take such a set-up back.")
 @click.argument("what", type=click.Choice((PASSTHROUGH, LOOKING_GLASS)))
 @click.option(
     "--leftovers",
     is_flag=True,
-    help="Also take out what recipes, other tools or guides left, without asking for "
-    "that apart.",
+    help="Also take out what recipes, other tools or guides left, without asking "
+    "about it.",
 )
 @click.option(
     "--iommu",
@@ -97,9 +106,10 @@ def command(
 ) -> None:
     """Take a set-up back, in one plan that is shown first, with one reboot.
 
-    What vfio-doctor has set up is told by its journal and, if that is lost, by its
-    look. What recipes, other tools or guides left is shown first, and asked for apart.
-    What is not known, or what something else may need, is named and stays.
+    The journal says what vfio-doctor has set up; if it is lost, vfio-doctor knows its
+    own files and arguments again. What recipes, other tools or guides left behind is
+    listed, and you are asked about it separately. What is not known, or what something
+    else may need, is named and stays.
     `vfio-doctor undo` takes the tear-down back.
     Exit status: 0 done, or nothing to do; 2 wrong usage, or not possible here; 3 not
     all could be looked into; 4 a step failed, or something is still there.
@@ -133,23 +143,41 @@ def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
     host = open_host(chosen.capture) if chosen.capture else place.host()
     facts = Facts(host, options_of(chosen))
     refuse(facts)
-    runs = _runs(host, place) if chosen.capture is None else ()
+    runs = _told_runs(host, place, acts) if chosen.capture is None else ()
     return _torn_down(wanted, chosen, place, host, facts, runs)
 
 
-def _runs(host: Reader, place: Place) -> tuple[Run, ...]:
-    """Return the journal's runs; () with the reason told, if it cannot be read."""
+def _told_runs(host: Reader, place: Place, told: bool) -> tuple[Run, ...]:
+    """Return the journal's runs, and tell what of it cannot be read.
+
+    ``told``: of single runs that has been done already.
+    """
     from vfio_doctor.app.repair_machine import to_stderr
     from vfio_doctor.repair.journal import survey
+    from vfio_doctor.repair.resume import unusable
     from vfio_doctor.repair.syscalls import StepFailed, reason
 
     if not place.is_root():
         to_stderr(BY_LOOK)
         return ()
     try:
-        return survey(place.machine(host, None).files).runs
+        found = survey(place.machine(host, None).files)
+        for bad in () if told else found.unreadable:
+            to_stderr(unusable(bad))
+        return found.runs
     except (OSError, StepFailed) as error:
         to_stderr(JOURNAL_UNUSABLE.filled(why=reason(error)))
+        return ()
+
+
+def _runs(host: Reader, place: Place) -> tuple[Run, ...]:
+    """Return the journal's runs once more; () if it cannot be read."""
+    from vfio_doctor.repair.journal import runs
+    from vfio_doctor.repair.syscalls import StepFailed
+
+    try:
+        return runs(place.machine(host, None).files)
+    except (OSError, StepFailed):
         return ()
 
 
@@ -171,7 +199,9 @@ def _torn_down(
     lines = remains_lines(found, seen)
     theirs = found.of(Whose.OTHERS)
     if not found.has_ours and not theirs:
-        lines += [str(NOTHING_SEEN if found.unread else NOTHING)]
+        by_hand = any(one.by_hand for one in found.staying)
+        over = NOTHING_TO_TAKE if by_hand else NOTHING
+        lines += [str(NOTHING_SEEN if found.unread else over)]
     emit("\n".join(lines) + "\n")
     if not found.has_ours and not theirs:
         return UNTOLD if found.unread else 0
@@ -249,9 +279,19 @@ def _act(made: Plan, found: Remains, wanted: Wanted, place: Place, host: Reader)
         return FAILED
     others = any(fix.id == OTHERS_FIX for fix in made.fixes)
     left = _left(wanted, others, place)
-    lines += [str(STILL.filled(what=what)) for what in left] or [str(GONE)]
+    over = GONE_BUT if _leaves_some(found, others) else GONE
+    lines += [str(STILL.filled(what=what)) for what in left] or [str(over)]
     emit("\n".join([*lines, str(REBOOT)]) + "\n")
     return FAILED if left else 0
+
+
+def _leaves_some(found: Remains, others: bool) -> bool:
+    """Tell whether something of the set-up was not to go, or could not be seen."""
+    from vfio_doctor.facts.leftovers.leftover import Whose
+
+    theirs = found.of(Whose.OTHERS) and not others
+    by_hand = any(one.by_hand for one in found.staying)
+    return bool(found.unread or theirs or by_hand)
 
 
 def _left(wanted: Wanted, others: bool, place: Place) -> tuple[Message, ...]:

@@ -45,7 +45,7 @@ def _good_number(
     return value
 
 
-@click.command("triage", cls=Command)
+@click.command("triage", cls=Command, short_help="Judge many captures, a row for each.")
 @click.argument("paths", metavar="PATH...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format",

@@ -30,8 +30,8 @@ def command(run: str, yes: bool) -> None:
     RUN is an id of 'vfio-doctor history'; without it, the last repair.
 
     Examples:
-      vfio-doctor undo
-      vfio-doctor undo 20260101T120000000Z-4711
+      sudo vfio-doctor undo
+      sudo vfio-doctor undo 20260101T120000000Z-4711
     """
     from vfio_doctor.app.place import Place
 
@@ -56,12 +56,12 @@ def take_back(run: str, yes: bool, place: Place) -> int:
         to_stderr(say("undo-needs-root", "Taking a repair back needs root. Run this:"))
         to_stderr(f"  {root_command(None, sys.argv)}")
         return 2
-    if not yes and not place.is_terminal():
-        to_stderr(NO_TERMINAL)
-        return 2
     host = place.host()
     machine = place.machine(host, boot_tool(host))
     meant = run_to_undo(machine, run)
+    if not yes and meant is not None and not place.is_terminal():
+        to_stderr(NO_TERMINAL)
+        return 2
     if not yes and meant is not None:
         emit("\n".join(undo_lines(meant, look("auto", 0, None))) + "\n")
         # What was shown is what is taken back, whatever happens meanwhile.

@@ -48,8 +48,8 @@ def command(quiet: bool) -> None:
     was interrupted; 2 it needs root; 3 it could not be told.
 
     Examples:
-      vfio-doctor verify
-      vfio-doctor verify --quiet || echo "see: vfio-doctor"
+      sudo vfio-doctor verify
+      sudo vfio-doctor verify --quiet || echo "see: vfio-doctor"
     """
     from vfio_doctor.app.place import Place
 

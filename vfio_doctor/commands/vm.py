@@ -43,7 +43,7 @@ def _complete(
     return [*map(CompletionItem, names), CompletionItem(begun, type="file")]
 
 
-@click.command("vm", cls=Command)
+@click.command("vm", cls=Command, short_help="Judge the XML of VMs against this host.")
 @click.argument(
     "names", metavar="[NAME|FILE.xml|-]...", nargs=-1, shell_complete=_complete
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
@@ -24,6 +25,9 @@ HOOKS = (
 )
 SYSCTL = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
 WORD = "nr_hugepages"
+MOUNTS = "/proc/mounts"
+UNITS = {"K": 1, "M": 1 << 10, "G": 1 << 20}
+_PAGE = re.compile(r"\bpagesize=([0-9]{1,6})([KMG])\b")
 _LIMIT = 1 << 16
 
 
@@ -61,6 +65,7 @@ class HugePages(NamedTuple):
 
     ``at_boot`` are what reserves pages at the next boot, ``by_hook`` are scripts of
     libvirt's that do when a VM starts; ``unread`` are those that nobody can tell of.
+    ``mounted`` are the sizes, in KiB, that a hugetlbfs is mounted for.
     """
 
     pools: tuple[Pool, ...]
@@ -68,6 +73,7 @@ class HugePages(NamedTuple):
     at_boot: tuple[str, ...] = ()
     by_hook: tuple[str, ...] = ()
     unread: tuple[Missing, ...] = ()
+    mounted: tuple[int, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HugePages:
@@ -84,6 +90,7 @@ class HugePages(NamedTuple):
             (*_arguments(facts), *_naming(host, SYSCTL, [])),
             tuple(_naming(host, HOOKS, unread)),
             tuple(unread),
+            tuple(_mounted(read_text(host, MOUNTS))),
         )
 
     def pool(self, page_kib: int) -> Pool | None:
@@ -124,6 +131,15 @@ def _default(text: str | Missing) -> int | Missing:
         if words[:1] == ["Hugepagesize:"] and words[1:2] and words[1].isdigit():
             return int(words[1])
     return Missing(MEMINFO, Why.FAILED)
+
+
+def _mounted(text: str | Missing) -> Iterator[int]:
+    """Yield the size of each mount that says one, as the kernel always does."""
+    for line in () if isinstance(text, Missing) else text.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] == "hugetlbfs":
+            for number, unit in _PAGE.findall(words[3]):
+                yield int(number) * UNITS[unit]
 
 
 def _arguments(facts: Facts) -> Iterator[str]:

@@ -86,7 +86,14 @@ class OldOptions(NamedTuple):
                 found.append(OldOption(module, name, running.strip(), option, *rebuild))
             elif rebuild is None and images.unread:
                 return cls(tuple(found), missing_fact(images.unread[0]))
-        return cls(tuple(found))
+        return cls(tuple(found), _unread(facts))
+
+
+def _unread(facts: Facts) -> MissingFact | None:
+    """Return which file may give an option to a module that the image loads."""
+    images, unread = facts[InitramfsModules], facts[ModuleConfig].unread
+    loads = (images.rebuild(m, *BROUGHT_BY.get(m, ())) for m in FIELD)
+    return missing_fact(unread[0]) if unread and any(loads) else None
 
 
 def _given(facts: Facts) -> Iterator[tuple[str, str, ModuleOption]]:

@@ -66,6 +66,14 @@ WHY_NOT_READ = {
     "several-words": say(
         "module-config-several-words", "one module a line, and no options"
     ),
+    "unknown-parameter": say(
+        "module-config-unknown-parameter",
+        "the module that it names has no such parameter (vfio-pci takes ids=...)",
+    ),
+    "no-value": say(
+        "module-config-no-value",
+        "the parameter has no value (no blanks belong around the =)",
+    ),
 }
 PARAMETERS = {
     "kvm": ("ignore_msrs", "report_ignored_msrs"),
@@ -108,8 +116,9 @@ class ModuleOption(NamedTuple):
 class Note(NamedTuple):
     """A file or line that does not do what its author meant.
 
-    ``kind`` is one of `modprobe.Problem`, or for a whole file (``line`` 0)
-    ``wrong-directory``, ``wrong-suffix`` or ``nothing-in-force``.
+    ``kind`` is one of `modprobe.Problem`, for a whole file (``line`` 0)
+    ``wrong-directory``, ``wrong-suffix`` or ``nothing-in-force``, or for ids that
+    vfio-pci does not get ``unknown-parameter`` or ``no-value``.
     """
 
     path: str

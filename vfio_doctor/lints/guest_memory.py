@@ -173,6 +173,10 @@ class MemoryTooLarge(Lint):
         "vm-memory-left",
         "The VM pins {wanted} MiB of the {total} MiB that the host has.",
     )
+    TOO_MUCH = say(
+        "vm-memory-too-much",
+        "The VM pins {wanted} MiB, and the host has {total} MiB: it does not start.",
+    )
     LESS = say("vm-memory-less", "Leave the host 2 GiB at least.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
@@ -182,10 +186,12 @@ class MemoryTooLarge(Lint):
             return
         total = known(facts[HostSize].memory_kib)
         if vm.memory_kib > total - 2 * GIB_KIB:
-            message = self.LEFT.filled(
-                wanted=vm.memory_kib // 1024, total=total // 1024
-            )
-            yield Found(memory, message, self.LESS)
+            # All of it is pinned at once, so that swap does not help.
+            text, severity = self.LEFT, Severity.WARNING
+            if vm.memory_kib >= total:
+                text, severity = self.TOO_MUCH, Severity.ERROR
+            message = text.filled(wanted=vm.memory_kib // 1024, total=total // 1024)
+            yield Found(memory, message, self.LESS, severity=severity)
 
 
 class HardLimit(Lint):

@@ -47,6 +47,17 @@ def parse_group(text: str) -> tuple[GroupLine, ...]:
     return tuple(found)
 
 
+def group_members(line: str) -> tuple[str, ...]:
+    """Return the members that one line of a group file lists."""
+    return tuple(name for one in parse_group(line) for name in one.members)
+
+
+def with_members(line: str, members: tuple[str, ...]) -> str:
+    """Return a line of a group file with these members."""
+    name, password, gid = (*line.split(":"), "", "")[:3]
+    return f"{name}:{password}:{gid}:{','.join(members)}"
+
+
 def _is_entry(name: str) -> bool:
     """Tell an account from a comment and from the ``+`` and ``-`` lines of NIS."""
     return bool(name) and name[0] not in "#+- \t"

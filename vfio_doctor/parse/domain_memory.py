@@ -29,6 +29,7 @@ class SharedMemory(NamedTuple):
     ``shmem`` are names of ``<shmem>`` devices, whose file lies in ``/dev/shm``.
     ``unconfined`` are the security drivers that the VM is taken out of; "" is all.
     ``labelled``: it asks to be confined, whatever the default is.
+    ``memfd``: the guest's own memory needs no mount.
     """
 
     mapped: tuple[Mapping, ...] = ()
@@ -36,6 +37,7 @@ class SharedMemory(NamedTuple):
     virtiofs: bool = False
     unconfined: tuple[str, ...] = ()
     labelled: bool = False
+    memfd: bool = False
 
     def is_unconfined(self, driver: str) -> bool:
         """Tell whether the VM runs without what this security driver does."""
@@ -59,6 +61,10 @@ def shared_memory(domain: Element) -> SharedMemory:
             if label.get("type") == "none"
         ),
         any(label.get("type") != "none" for label in domain.all("seclabel")),
+        any(
+            source.get("type") == "memfd"
+            for source in domain.all("memoryBacking/source")
+        ),
     )
 
 

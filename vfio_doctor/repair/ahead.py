@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Message
-    from vfio_doctor.repair.values import Plan
+    from vfio_doctor.repair.values import Plan, PlannedFix
 
 
 def plan_ahead(
@@ -24,17 +24,20 @@ def plan_ahead(
     results: tuple[CheckResult, ...],
     backend: BootBackend | Message,
     risky: bool = False,
+    more: tuple[PlannedFix, ...] = (),
 ) -> Plan:
     """Return the plan for the findings, and for what waits behind those it cures.
+
+    ``more`` are repairs that answer no finding.
 
     A check that waits is judged here if its findings stand whatever it waits for.
     """
     while True:
-        plan = make_plan(host, facts, results, backend, risky)
-        more = _with_waiting(facts, registry, results, plan)
-        if more == results:
+        plan = make_plan(host, facts, results, backend, risky, more)
+        waiting = _with_waiting(facts, registry, results, plan)
+        if waiting == results:
             return plan
-        results = more
+        results = waiting
 
 
 def _with_waiting(

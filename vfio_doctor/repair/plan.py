@@ -17,6 +17,7 @@ from vfio_doctor.model import (
     CommandStep,
     DeleteFile,
     DisablePolicy,
+    DisableUnit,
     DropContext,
     EnableUnit,
     FileContext,
@@ -65,8 +66,8 @@ if TYPE_CHECKING:
 
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
-# What SELinux keeps in a store of its own.
-POLICY = (FileContext, DropContext, DisablePolicy)
+# What SELinux keeps in a store of its own, and links of systemd's.
+POLICY = (FileContext, DropContext, DisablePolicy, DisableUnit)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (
     *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),
@@ -113,10 +114,12 @@ def make_plan(
     results: tuple[CheckResult, ...],
     backend: BootBackend | Message,
     risky: bool = False,
+    more: tuple[PlannedFix, ...] = (),
 ) -> Plan:
     """Return what ``--fix`` would do about the findings; nothing is changed.
 
-    ``backend`` is the boot tool's back end, or the reason why there is none.
+    ``backend`` is the boot tool's back end, or the reason why there is none;
+    ``more`` are repairs that answer no finding.
     Fixes that cannot be made, alone or together, are in ``refused``.
     """
     asked = Asked(host, backend, _is_image_based(facts))
@@ -124,7 +127,7 @@ def make_plan(
     now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
     fixes = [fix for fix in proposed if fix.applicability in now]
     left = tuple(fix for fix in proposed if fix.applicability not in now)
-    return _possible(fixes, refused, asked)._replace(left=left)
+    return _possible([*fixes, *more], refused, asked)._replace(left=left)
 
 
 def plan_of(

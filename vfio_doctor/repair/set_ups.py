@@ -7,14 +7,18 @@ one kind back with a plan of its own, which `undo` takes back like any other.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.leftovers.arguments import IOMMU
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.facts.membership import GROUP_FILE, leaving
+from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
     DeleteFile,
+    DisableUnit,
     DropContext,
     FileStep,
     KernelArguments,
@@ -22,6 +26,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
 from vfio_doctor.repair.journal_lines import standing
+from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
 
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.journal_lines import Run
 
 BEFORE = say("teardown-as-before", "a set-up has written it")
+# What a set-up of passthrough adds (`repair.access`).
+JOIN, SOCKET, NODE = "setup-join-libvirt", "setup-start-libvirt", "setup-session-node"
 MADE = (StepState.DONE, StepState.LATE)
 IOMMU_FIXES = frozenset(("enable-iommu", "remove-iommu-off", "remove-intremap-off"))
 
@@ -50,7 +57,7 @@ class Kind(NamedTuple):
 
 
 PASSTHROUGH = Kind(
-    frozenset(("bind-card",)),
+    frozenset(("bind-card", JOIN, SOCKET, NODE)),
     IOMMU_FIXES | {"silence-ignored-msrs", "ignore-unknown-msrs"},
 )
 LOOKING_GLASS = Kind(
@@ -102,7 +109,8 @@ def known(
     for run in reversed(ours):
         if _has_arguments_alone(run, kind):
             left = _before(run, left, bool(user))
-    changes: list[Change] = [*files.values(), *_contexts(ours)]
+    commands = [*_commands(ours, host), *_members(ours, host)]
+    changes: list[Change] = [*files.values(), *commands]
     if left != words:
         changes.append(_edit(words, left))
     return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
@@ -113,6 +121,8 @@ def _files(runs: list[Run], kind: Kind, host: Reader) -> Iterator[tuple[str, Cha
     chains: dict[str, list[FileStep]] = {}
     for run in runs:
         for step in _file_steps(run, kind):
+            if step.path == GROUP_FILE:
+                continue
             chain = chains.setdefault(step.path, [])
             if chain and chain[-1].after != step.before:
                 chain.clear()
@@ -139,14 +149,46 @@ def _file_steps(run: Run, kind: Kind) -> Iterator[FileStep]:
             yield step
 
 
-def _contexts(runs: list[Run]) -> Iterator[Change]:
+def _members(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield what takes a person out of groups; others may have joined since."""
+    text = read_text(host, GROUP_FILE)
+    for run in runs if isinstance(text, str) else ():
+        for step in _file_steps(run, PASSTHROUGH):
+            if step.path == GROUP_FILE:
+                yield from _taken_back(step, str(text))
+
+
+def _taken_back(step: FileStep, text: str) -> Iterator[Change]:
+    before, after = (
+        {line.split(":")[0]: line for line in _lines(data)}
+        for data in (step.before, step.after)
+    )
+    for name, line in after.items():
+        edit = (
+            leaving(before.get(name), line, text) if line != before.get(name) else None
+        )
+        if edit is not None:
+            yield edit
+
+
+def _lines(data: bytes | None) -> list[str]:
+    return (data or b"").decode("utf-8", "surrogateescape").splitlines()
+
+
+def _commands(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield what takes back what programs were asked for, if it is still there."""
     for run in runs:
         for entry in run.entries:
             step = entry.step.step
             if not isinstance(step, CommandStep) or entry.state not in MADE:
                 continue
             if step.argv[:3] == ("semanage", "fcontext", "-a"):
-                yield DropContext(step.argv[-1])
+                change = DropContext(step.argv[-1])
+                with suppress(CannotFix):
+                    translate(change, host)
+                    yield change
+            if step.argv[:2] == ("systemctl", "enable") and SOCKET in entry.step.fixes:
+                yield DisableUnit(step.argv[-1])
 
 
 def _has_arguments_alone(run: Run, kind: Kind) -> bool:

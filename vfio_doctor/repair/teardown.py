@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
@@ -11,7 +12,8 @@ from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.leftovers import seek
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.facts.nixos import Generated
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
     Applicability,
@@ -20,17 +22,27 @@ from vfio_doctor.model import (
     RebuildImages,
     WriteFile,
 )
+from vfio_doctor.repair.journal import STATE
 from vfio_doctor.repair.plan import plan_of
+from vfio_doctor.repair.replaceable import why_not
 from vfio_doctor.repair.set_ups import LOOKING_GLASS, PASSTHROUGH, Known, known
 from vfio_doctor.repair.values import PlannedFix
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Change, Message
     from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.values import Plan
 
+FROM_CONFIGURATION = say(
+    "teardown-from-configuration",
+    "NixOS makes the file: take out of configuration.nix what it comes from, then run"
+    " `sudo nixos-rebuild boot`",
+)
+OURS_FIX = "teardown-ours"
 OURS = say("teardown-ours", "Take back what vfio-doctor has set up")
 OTHERS = say("teardown-others", "Take out what recipes, other tools or guides left")
 NO_IMAGES = say(
@@ -85,7 +97,13 @@ def remains(
         found = seek.of_passthrough(host, facts, told.words, iommu)
     else:
         found = seek.of_looking_glass(host, facts, told.words)
-    left = (x for x in found.leftovers if not _edits(x, told.paths))
+    left = [x for x in found.leftovers if not _edits(x, told.paths)]
+    if not passthrough and not told.runs and _never_used(host, runs):
+        # Guides name their files as we do.
+        left = [x._replace(whose=Whose.OTHERS) for x in left]
+    if facts[Generated].yes:
+        left = [_of_configuration(x) for x in left]
+    left = [*_reachable(left, told.paths, host)]
     unread = (*found.unread, *((read,) if isinstance(read, Missing) else ()))
     return Remains(told, tuple(left), unread, backend)
 
@@ -99,8 +117,48 @@ def _backend(host: Reader, facts: Facts) -> BootBackend | Message:
 
 def _edits(leftover: Leftover, paths: frozenset[str]) -> bool:
     """Tell whether it is in a file that is put back as a whole."""
+    return not paths.isdisjoint(_paths(leftover))
+
+
+def _never_used(host: Reader, runs: tuple[Run, ...]) -> bool:
+    """Tell whether no set-up of this program's can be what is there."""
+    state = host.lstat(STATE)
+    return bool(runs) or (isinstance(state, Missing) and state.why is Why.ABSENT)
+
+
+def _of_configuration(one: Leftover) -> Leftover:
+    """Leave a file of /etc in place that NixOS makes from its configuration."""
+    if not any(path.startswith("/etc/") for path in _paths(one)):
+        return one
+    return one._replace(changes=(), stays=FROM_CONFIGURATION, by_hand=True)
+
+
+def _reachable(
+    left: list[Leftover], paths: frozenset[str], host: Reader
+) -> Iterator[Leftover]:
+    """Yield each, but leave in place what is behind a link or cannot be replaced.
+
+    A link to a file that is edited anyway is the same file, and named once.
+    """
+    edited = {path for one in left for path in _paths(one)} | paths
+    for one in left:
+        reasons = [(path, why_not(host, path)) for path in _paths(one)]
+        stays = next((why for _, why in reasons if why is not None), None)
+        if stays is None:
+            yield one
+        elif not any(_target(path, host) in edited for path, _ in reasons):
+            yield one._replace(changes=(), stays=stays, by_hand=True)
+
+
+def _paths(one: Leftover) -> tuple[str, ...]:
     kinds = (DeleteFile, EditLine, WriteFile)
-    return any(isinstance(c, kinds) and c.path in paths for c in leftover.changes)
+    return tuple(dict.fromkeys(c.path for c in one.changes if isinstance(c, kinds)))
+
+
+def _target(path: str, host: Reader) -> str:
+    """Return what a link points to, "" if it is none."""
+    to = host.readlink(path)
+    return "" if isinstance(to, Missing) else normpath(join(dirname(path), to))
 
 
 def plan(
@@ -111,7 +169,7 @@ def plan(
     for one in remains.of(Whose.OURS):
         ours += one.changes
     theirs = [c for one in remains.of(Whose.OTHERS) for c in one.changes]
-    wishes = [("teardown-ours", OURS, ours)]
+    wishes = [(OURS_FIX, OURS, ours)]
     wishes += [("teardown-others", OTHERS, theirs)] if others else []
     images, why = _images(host, remains, others)
     fixes = [
@@ -120,7 +178,9 @@ def plan(
         if changes
     ]
     made = plan_of(host, facts, fixes, remains.backend)
-    return made._replace(takes_back=remains.journal.runs if made.steps else ()), why
+    # What is refused stands, and so do the runs that have set it up.
+    ours_goes = bool(made.steps) and any(fix.id == OURS_FIX for fix in made.fixes)
+    return made._replace(takes_back=remains.journal.runs if ours_goes else ()), why
 
 
 def _images(

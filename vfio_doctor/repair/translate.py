@@ -12,6 +12,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import (
     CommandStep,
     DisablePolicy,
+    DisableUnit,
     DropContext,
     EnableUnit,
     FileContext,
@@ -45,6 +46,7 @@ RESTART = say("do-restart-unit", "restart {unit}")
 DROP_CONTEXT = say("do-drop-context", "take the SELinux file context out")
 POLICY_OFF = say("do-policy-off", "switch the SELinux policy module {name} off")
 ENABLE = say("do-enable-unit", "have {unit} started at boot")
+DISABLE = say("do-disable-unit", "have {unit} no longer started at boot")
 START = say("do-start-unit", "start {unit}")
 SET_CONTEXT = say("do-set-context", "set the SELinux file context")
 RELABEL = say("do-relabel", "relabel the files")
@@ -88,8 +90,8 @@ def translate(change: Change, host: Reader) -> Translated:
         return _probe(change)
     if isinstance(change, RestartService):
         return _service(change)
-    if isinstance(change, EnableUnit):
-        return _enabled(change)
+    if isinstance(change, EnableUnit | DisableUnit):
+        return _enabled(change) if isinstance(change, EnableUnit) else _disabled(change)
     if isinstance(change, FileContext):
         return _context(change, host)
     if isinstance(change, DropContext):
@@ -172,7 +174,13 @@ def _enabled(change: EnableUnit) -> Translated:
     start, stop = (call, "start", unit), (call, "stop", unit)
     enable = CommandStep(on, off, why=ENABLE.filled(unit=unit))
     now = CommandStep(start, stop, (0,), "", True, START.filled(unit=unit))
-    return Translated((), (enable, now))
+    return Translated((), (enable, now) if change.start else (enable,))
+
+
+def _disabled(change: DisableUnit) -> Translated:
+    unit, call = _name(change.unit), "systemctl"
+    off, on = (call, "disable", unit), (call, "enable", unit)
+    return Translated((), (CommandStep(off, on, why=DISABLE.filled(unit=unit)),))
 
 
 def _context(change: FileContext, host: Reader) -> Translated:

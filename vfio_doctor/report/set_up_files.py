@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.set_up_files import SetUpFiles
 
 NAME = "50-vfio-doctor"
+_QUOTE = re.compile(r"'(?=['$])")
 KARGS = f"/usr/lib/bootc/kargs.d/{NAME}.toml"
 DRACUT = f"/usr/lib/dracut/dracut.conf.d/{NAME}.conf"
 MODPROBE = "/usr/lib/modprobe.d/vfio-doctor.conf"
@@ -137,5 +139,9 @@ def _nix(word: str) -> str:
 
 
 def _indented(line: str) -> str:
-    """Return a line for an indented string, whose own signs are escaped."""
-    return clean(line).replace("''", "'''").replace("${", "''${")
+    """Return a line for an indented string, whose own signs are escaped.
+
+    A quote in front of an escape would be read as part of it.
+    """
+    quoted = _QUOTE.sub(r"''\\'", clean(line))
+    return quoted.replace("${", "''${")

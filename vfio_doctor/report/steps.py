@@ -56,10 +56,8 @@ EXPLAIN = say(
     "next-explain",
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
 )
-BY_HAND = say("next-by-hand", "By hand, do what is said at {checks} above.")
-FIRMWARE = say(
-    "next-firmware", "In the firmware setup, do what is said at {checks} above."
-)
+BY_HAND = say("next-by-hand", "By hand, do what is said at {checks}.")
+FIRMWARE = say("next-firmware", "In the firmware setup, do what is said at {checks}.")
 ACTORS = (
     ((Actor.FIRMWARE,), FIRMWARE),
     ((Actor.USER, Actor.TOOL), BY_HAND),
@@ -67,7 +65,7 @@ ACTORS = (
         (Actor.VENDOR,),
         say(
             "next-vendor",
-            "Ask the maker or the image's maintainers, as said at {checks} above.",
+            "Ask the maker or the image's maintainers, as said at {checks}.",
         ),
     ),
 )

@@ -22,6 +22,8 @@ HEADS = (
     ROOT_CAUSE,
     say("triage-next", "Next step"),
 )
+# An id is there to be copied.
+CAUSE_AT = HEADS.index(ROOT_CAUSE)
 PLUGINS = say("triage-plugins", "Rules of plug-ins took part: {plugins}.")
 CAUSE_HEADS = (ROOT_CAUSE, say("triage-captures", "Captures"))
 
@@ -86,7 +88,7 @@ def render(
 
     named = names(r.file for r in rows)
     shown = [(named[r.file], r.host, r.kernel, causes(r), r.who) for r in rows]
-    lines = table(tuple(map(str, HEADS)), shown, width)
+    lines = table(tuple(map(str, HEADS)), shown, width, whole=(CAUSE_AT,))
     counted = [(cause, str(number)) for cause, number in counted_causes(rows)]
     lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
     if plugins:

@@ -9,6 +9,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.report.untrusted import ascii_only, clean
+from vfio_doctor.report.wrap import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def refusal(one: Judged) -> str:
 
 def _lines(judged: tuple[Judged, ...], look: Look) -> Iterator[str]:
     if not judged:
-        yield clean(NO_VMS)
+        yield from wrap(clean(NO_VMS), look.width)
         return
     for one in judged:
         if one.refused:

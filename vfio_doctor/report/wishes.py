@@ -7,6 +7,7 @@ from vfio_doctor.model import (
     Change,
     DeleteFile,
     DisablePolicy,
+    DisableUnit,
     DropContext,
     EditLine,
     EnableUnit,
@@ -41,14 +42,10 @@ def wish(change: Change) -> Message:
             return say("wish-delete", "delete {path}: {why}", path=path, why=why)
         case RuntimeParameter(path, value):
             return say("wish-set", "set {path} to {value}", path=path, value=value)
-        case UdevTrigger() | LoadModule() | RestartService() | EnableUnit():
+        case UdevTrigger() | LoadModule() | RestartService():
             return _now(change)
-        case ProbeDriver(address):
-            return say(
-                "wish-probe",
-                "write {address} to /sys/bus/pci/drivers_probe",
-                address=address,
-            )
+        case EnableUnit() | DisableUnit() | ProbeDriver():
+            return _driver_or_unit(change)
         case RebuildImages(modules):
             return say(
                 "wish-rebuild-images",
@@ -81,7 +78,19 @@ def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
             )
 
 
-def _now(change: UdevTrigger | LoadModule | RestartService | EnableUnit) -> Message:
+def _driver_or_unit(change: EnableUnit | DisableUnit | ProbeDriver) -> Message:
+    if isinstance(change, ProbeDriver):
+        return say(
+            "wish-probe",
+            "write {address} to /sys/bus/pci/drivers_probe",
+            address=change.address,
+        )
+    if isinstance(change, EnableUnit):
+        return say("wish-enable", "have systemd start {unit}", unit=change.unit)
+    return say("wish-disable", "have systemd no longer start {unit}", unit=change.unit)
+
+
+def _now(change: UdevTrigger | LoadModule | RestartService) -> Message:
     if isinstance(change, UdevTrigger):
         return say(
             "wish-trigger",
@@ -90,8 +99,6 @@ def _now(change: UdevTrigger | LoadModule | RestartService | EnableUnit) -> Mess
         )
     if isinstance(change, RestartService):
         return say("wish-restart", "restart {unit}", unit=change.unit)
-    if isinstance(change, EnableUnit):
-        return say("wish-enable", "have systemd start {unit}", unit=change.unit)
     if change.reload:
         return say("wish-reload", "load the module {name} again", name=change.name)
     return say("wish-load", "load the module {name}", name=change.name)

@@ -55,7 +55,8 @@ ETC = "/etc/"
 REFIND_LINUX = "/boot/refind_linux.conf"
 ENTRIES = tuple(f"{root}/loader/entries/*.conf" for root in ROOTS)
 # Who reads a file of /etc, or a menu. A tool for whole images reads none of them.
-GRUB_KINDS = (BootKind.GRUB, BootKind.GRUBBY, BootKind.UNKNOWN)
+# Fedora's entries have theirs from grubby, and from /etc/kernel/cmdline.
+GRUB_KINDS = (BootKind.GRUB, BootKind.UNKNOWN)
 CMDLINE_KINDS = (
     BootKind.SYSTEMD_BOOT,
     BootKind.GRUBBY,
@@ -97,7 +98,10 @@ class IdleLoaders(NamedTuple):
         keys = _booted_keys(facts)
         root = facts[KernelCmdline].line.last("root")
         found: list[IdleWords] = []
+        entries_seen = not isinstance(facts[BootArguments].next, Missing)
         for path, line in _lines(host, kind, unread):
+            if kind is BootKind.GRUBBY and not entries_seen:
+                continue
             given = cmdline.parse(line)
             other = given.last("root")
             if root and other and root != other:

@@ -56,8 +56,11 @@ def _files(facts: Facts) -> Iterator[str]:
     yield CLIENT_CONFIG
     try:
         user = facts[Accounts].user(facts[HumanUser].name)
-    except MissingFact:
-        return
+    except MissingFact as missing:
+        if missing.why in (Why.ABSENT, Why.NOT_CAPTURED):
+            return
+        # Whose settings win is not known, so neither is what they say.
+        raise
     if user is not None and user.home.startswith("/"):
         # The client reads the folder of settings last.
         for name in reversed(OWN_CLIENT_CONFIGS):

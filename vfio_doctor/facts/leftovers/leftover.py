@@ -28,8 +28,13 @@ OWN_COMMENTS = (
     "#options vfio_pci ids=",
     "# Make sure vfio_pci is loaded before these modules:",
     "# Added by quickpassthrough #",
-    "#############################",
 )
+# It stands below what quickpassthrough adds; people draw such lines as well.
+OWN_END = "#############################"
+
+# These may be empty, but not missing: AppArmor compiles no profile then.
+INCLUDED = "/etc/apparmor.d/local/"
+OF_PACKAGES = ("/etc/modules", "/etc/initramfs-tools/modules", "/etc/sysfs.conf")
 
 
 class Whose(Enum):
@@ -43,7 +48,8 @@ class Leftover(NamedTuple):
     """One thing that is left.
 
     ``stays`` says why it is not taken out, None if it is; ``changes`` take it out.
-    ``in_images``: initramfs images hold it until they are made anew.
+    ``in_images``: initramfs images hold it until they are made anew. ``by_hand``: it
+    belongs to the set-up, and only a person can take it out.
     """
 
     what: Message
@@ -51,6 +57,7 @@ class Leftover(NamedTuple):
     changes: tuple[Change, ...] = ()
     stays: Message | None = None
     in_images: bool = False
+    by_hand: bool = False
 
 
 def without(
@@ -63,15 +70,24 @@ def without(
     shown = LINES.filled(path=path, lines=tuple(line.strip() for line in edits))
     held = text.splitlines()
     if not all(line in held for line in edits):
-        return Leftover(shown, whose, (), BY_HAND)
+        return Leftover(shown, whose, (), BY_HAND, by_hand=True)
     left = [edits.get(line, line) for line in held]
-    if all(line is None or _says_nothing(line) for line in left):
+    comments = _own_comments(held)
+    is_bare = all(not x or not x.strip() or x in comments for x in left)
+    if is_bare and not _is_packages(path):
         return Leftover(shown, whose, (DeleteFile(path, NOTHING_ELSE),))
-    gone = [line for line in held if line.startswith(OWN_COMMENTS)]
+    gone = [line for line in held if line in comments]
     own: dict[str, str | None] = dict.fromkeys(gone) if len(gone) > 1 else {}
     changes = (EditLine(path, old, new) for old, new in {**edits, **own}.items())
     return Leftover(shown, whose, tuple(changes))
 
 
-def _says_nothing(line: str) -> bool:
-    return not line.strip() or line.startswith(OWN_COMMENTS)
+def _is_packages(path: str) -> bool:
+    """Tell whether a package brings the file, or another one includes it."""
+    return path in OF_PACKAGES or path.startswith(INCLUDED)
+
+
+def _own_comments(held: list[str]) -> frozenset[str]:
+    """Return the comments that a recipe has written, not those of a person."""
+    found = {line for line in held if line.startswith(OWN_COMMENTS)}
+    return frozenset(found | {OWN_END} if found else found)

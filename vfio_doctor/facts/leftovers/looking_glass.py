@@ -50,6 +50,10 @@ LISTED_BY_HAND = say(
 CONTEXT_AND_TYPE = say(
     "leftover-context-of-type", "SELinux's local file context {type} of {pattern}"
 )
+CONTEXT_BY_HAND = say(
+    "leftover-context-by-hand",
+    "it is for one kind of file alone, or of no type: take it out with `semanage`",
+)
 MODULE = say("leftover-policy", "SELinux's local policy module {name}")
 
 
@@ -89,7 +93,7 @@ def _listed(facts: Facts) -> Iterator[Leftover]:
     shown = LISTED.filled(devices=nodes, path=file.path)
     text = without_items(file.text, DEVICE_LIST, nodes)
     if text is None:
-        yield Leftover(shown, Whose.OTHERS, (), LISTED_BY_HAND)
+        yield Leftover(shown, Whose.OTHERS, (), LISTED_BY_HAND, by_hand=True)
         return
     restarts = (RestartService(unit) for unit in _services(facts))
     yield Leftover(shown, Whose.OURS, (WriteFile(file.path, text), *restarts))
@@ -116,7 +120,10 @@ def _selinux(host: Reader, said: Said) -> Iterator[Leftover]:
         if pattern.startswith("/dev/kvmfr") or pattern == "/dev/shm/looking-glass":
             whose = Whose.OURS if type_ == OWN_TYPE else Whose.OTHERS
             shown = CONTEXT_AND_TYPE.filled(type=type_, pattern=pattern)
-            yield Leftover(shown, whose, (DropContext(pattern),))
+            if len(words) == 2 and type_:
+                yield Leftover(shown, whose, (DropContext(pattern),))
+            else:
+                yield Leftover(shown, whose, (), CONTEXT_BY_HAND, by_hand=True)
     there = not isinstance(host.lstat(POLICY), Missing)
     if there and isinstance(host.lstat(DISABLED), Missing):
         shown = MODULE.filled(name="kvmfr")

@@ -74,7 +74,8 @@ def of_looking_glass(said: Said) -> Iterator[Leftover]:
 def _binds(directive: Directive) -> bool:
     if directive.word == "softdep":
         wanted = dependency(directive)
-        return bool(wanted.pre) and {*map(module_name, wanted.pre)} <= MODULES
+        alone = {*map(module_name, wanted.pre)} <= MODULES and not wanted.post
+        return bool(wanted.pre) and alone
     if directive.subject != VFIO_PCI:
         return False
     if directive.word == "options":

@@ -43,7 +43,7 @@ def of_passthrough(said: Said) -> Iterator[Leftover]:
             devices = tuple(overridden(said.text(path)))
             if devices:
                 shown = SCRIPT.filled(path=path, devices=devices)
-                yield Leftover(shown, Whose.OTHERS, (), SCRIPT_STAYS)
+                yield Leftover(shown, Whose.OTHERS, (), SCRIPT_STAYS, by_hand=True)
 
 
 def _overrides(line: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.image_tool import OSTREE_BOOTED
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 HOOK, HOOKS = "/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"
+# Each line of the dispatchers that are passed around begins so: what has another line
+# does more, and is somebody's own.
+_DISPATCHES = re.compile(
+    r"(GUEST_NAME|HOOK_NAME|STATE_NAME|MISC|BASEDIR|HOOKPATH)=|set -e\b|exit\b"
+    r"|(if|elif) \[|eval |while read |(else|fi|do|done|then)\b"
+)
 USB_RULES = "/etc/udev/rules.d/72-usbhp.rules"
 USB_LINE = 'ACTION=="add" SUBSYSTEM=="usb", TAG+="uaccess"'
 DRACUT_FILE = "/etc/dracut.conf.d/vfio.conf"
@@ -24,6 +31,9 @@ DISPATCHER = say("leftover-hook", "the dispatcher of libvirt's hooks, {path}")
 NO_HOOKS = say("leftover-hook-without-hooks", "it has no hook to start")
 HOOK_STAYS = say(
     "leftover-hook-stays", "it starts the hooks in {folder}, which are yours"
+)
+HOOK_DOES_MORE = say(
+    "leftover-hook-does-more", "it does more than starting the hooks in {folder}"
 )
 GROUP = say("leftover-group", "{members} in the group libvirt, by /etc/group")
 GROUP_STAYS = say(
@@ -40,13 +50,7 @@ CLIENT_IMAGE_STAYS = say(
 
 def of_passthrough(host: Reader, said: Said) -> Iterator[Leftover]:
     """Yield them; what VMs without a passed-through device need, too, stays."""
-    text = said.text(HOOK)
-    if "qemu.d" in text and "hooks" in text.lower():
-        shown = DISPATCHER.filled(path=HOOK)
-        if said.names(HOOKS):
-            yield Leftover(shown, Whose.OTHERS, (), HOOK_STAYS.filled(folder=HOOKS))
-        else:
-            yield Leftover(shown, Whose.OTHERS, (DeleteFile(HOOK, NO_HOOKS),))
+    yield from _dispatcher(said)
     rules = said.text(USB_RULES)
     if USB_LINE in (line.strip() for line in rules.splitlines()):
         lines = [line for line in rules.splitlines() if line.strip() == USB_LINE]
@@ -56,6 +60,22 @@ def of_passthrough(host: Reader, said: Said) -> Iterator[Leftover]:
     if said.text(DRACUT_FILE):
         yield Leftover(CLIENT_IMAGE, Whose.OTHERS, (), CLIENT_IMAGE_STAYS)
     yield from _groups(host)
+
+
+def _dispatcher(said: Said) -> Iterator[Leftover]:
+    """Yield the script that starts libvirt's hooks; it goes if it does nothing else."""
+    lines = [line.strip() for line in said.text(HOOK).splitlines()]
+    code = [line for line in lines if line and not line.startswith("#")]
+    if not any(line.startswith("HOOKPATH=") and "qemu.d" in line for line in code):
+        return
+    shown = DISPATCHER.filled(path=HOOK)
+    if not all(map(_DISPATCHES.match, code)):
+        stays = HOOK_DOES_MORE.filled(folder=HOOKS)
+        yield Leftover(shown, Whose.OTHERS, (), stays)
+    elif said.names(HOOKS):
+        yield Leftover(shown, Whose.OTHERS, (), HOOK_STAYS.filled(folder=HOOKS))
+    else:
+        yield Leftover(shown, Whose.OTHERS, (DeleteFile(HOOK, NO_HOOKS),))
 
 
 def _groups(host: Reader) -> Iterator[Leftover]:

@@ -12,12 +12,16 @@ from vfio_doctor.facts.leftovers import (
     overrides,
     recipes,
 )
+from vfio_doctor.facts.leftovers.leftover import Whose, without
+from vfio_doctor.facts.pci import session_node
 from vfio_doctor.facts.pci.binding import BINDING_FILE
 from vfio_doctor.facts.pci.claims import Said
 from vfio_doctor.facts.vms import Vms
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.leftovers.leftover import Leftover
     from vfio_doctor.host.reader import Missing, Reader
@@ -41,6 +45,7 @@ def of_passthrough(
         *modprobe.of_passthrough(said),
         *images.of_passthrough(said, ours),
         *overrides.of_passthrough(said),
+        *_session_rule(said),
         *recipes.of_passthrough(host, said),
     )
     return Found(found, tuple(said.unread))
@@ -56,6 +61,13 @@ def of_looking_glass(host: Reader, facts: Facts, words: tuple[str, ...]) -> Foun
         *looking_glass.of_looking_glass(host, said, facts),
     )
     return Found(found, tuple(said.unread))
+
+
+def _session_rule(said: Said) -> Iterator[Leftover]:
+    """Yield the rule of ours that opens the nodes of groups."""
+    text = said.text(session_node.FILE)
+    if session_node.RULE in text.splitlines():
+        yield without(session_node.FILE, text, {session_node.RULE: None}, Whose.OURS)
 
 
 def iommu_user(facts: Facts) -> str:

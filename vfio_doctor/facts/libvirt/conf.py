@@ -13,8 +13,7 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.nixos import Generated
-from vfio_doctor.host.reader import Reader
+    from vfio_doctor.host.reader import Reader
 
 # NixOS writes the second one.
 QEMU_CONF = ("/etc/libvirt/qemu.conf", "/var/lib/libvirt/qemu.conf")

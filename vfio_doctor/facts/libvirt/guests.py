@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import NotApplicable, known
 from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
 from vfio_doctor.facts.kvmfr.names import KVMFR
+from vfio_doctor.facts.kvmfr.node import KvmfrNodes
 from vfio_doctor.facts.vms import Vm, Vms
 from vfio_doctor.messages import say
 from vfio_doctor.parse.domain_memory import Mapping
@@ -60,3 +61,11 @@ class KvmfrVms(NamedTuple):
         """Return the device nodes that VMs of the system instance map, in order."""
         paths = (mapped.path for vm, mapped in self.vms if vm.of_system)
         return tuple(sorted(set(paths)))
+
+    def made(self, facts: Facts) -> tuple[str, ...]:
+        """Return those of `nodes` that the module has made; all if it made none.
+
+        Nothing opens the others to a VM; what it maps is another rule's matter.
+        """
+        made = {one.path for one in facts[KvmfrNodes].nodes if one.in_sysfs}
+        return tuple(node for node in self.nodes() if node in made or not made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.accounts import Accounts, Group, HumanUser, User
 from vfio_doctor.facts.base import NotApplicable, known
 from vfio_doctor.facts.kvmfr.client import ClientSettings
 from vfio_doctor.facts.node import may_open
@@ -38,6 +38,33 @@ class TmpfilesLine(NamedTuple):
     mode: str
     owner: str
     group: str
+
+    @property
+    def place(self) -> str:
+        """Return where it stands."""
+        return f"{self.path}:{self.line}"
+
+    def makes(self, accounts: Accounts, person: HumanUser) -> Stat | None:
+        """Return the file that it makes, None if it names an account that is not here.
+
+        ``-`` is root, and 0644 for the mode; marks may stand before the mode.
+        """
+        named = self.owner == person.name
+        uid = person.uid if named else _number(self.owner, accounts.user(self.owner))
+        gid = _number(self.group, accounts.group(self.group))
+        mode = self.mode.lstrip("~:")
+        bits = int(mode, 8) if mode and not set(mode) - set("01234567") else 0o644
+        if uid is None or gid is None:
+            return None
+        return Stat(Kind.FILE, bits, uid, gid, self.owner, self.group)
+
+
+def _number(word: str, account: User | Group | None) -> int | None:
+    if word == "-":
+        return 0
+    if account is not None:
+        return account.uid if isinstance(account, User) else account.gid
+    return int(word) if word.isascii() and word.isdigit() else None
 
 
 class LookingGlassMemory(NamedTuple):
@@ -90,8 +117,8 @@ class LookingGlassMemory(NamedTuple):
             known(missing)
         raise NotApplicable(NO_VM)
 
-    def opens_for(self, person: HumanUser) -> bool | None:
-        """Tell whether a person may read and write it; None if it is not there."""
+    def opens_for(self, person: HumanUser | QemuUser) -> bool | None:
+        """Tell whether an account may read and write it; None if it is not there."""
         if isinstance(self.stat, Missing) and self.stat.why is Why.ABSENT:
             return None
         stat = known(self.stat)

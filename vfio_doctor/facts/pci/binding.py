@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix, MissingFact
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.cmdline import CommandLine
 
 Pairs = tuple[tuple[str, str], ...]
+# A name of another kind is no module's: it would be read as more words.
+_NAME = re.compile(r"[0-9A-Za-z_-]+")
 IDS = "vfio-pci.ids"
 EARLY = ("rd.driver.pre", "vfio-pci")
 EARLY_MODULES = ("vfio_pci", "vfio", "vfio_iommu_type1")
@@ -197,7 +200,7 @@ def softdeps(card: Card) -> tuple[str, ...]:
     """Return the lines that have vfio-pci come before the card's drivers."""
     drivers = [one.driver for one in card.functions if one.driver and not held(one)]
     modules = dict.fromkeys(map(module_of, drivers))
-    return tuple(f"softdep {module} pre: vfio-pci" for module in modules)
+    return tuple(f"softdep {m} pre: vfio-pci" for m in modules if _NAME.fullmatch(m))
 
 
 def _list(facts: Facts) -> tuple[tuple[str, str], ...]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
-from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.module_config import ModuleConfig, Note
 from vfio_doctor.facts.vms import Vms
 from vfio_doctor.host.reader import UNSAID, Kind, Missing, Why, read_text
 from vfio_doctor.parse.cmdline import CommandLine
-from vfio_doctor.parse.modprobe import module_name
+from vfio_doctor.parse.modprobe import module_name, parameters
 from vfio_doctor.parse.pci import is_address, is_vfio_driver, overridden
 from vfio_doctor.parse.vfio_ids import IdPattern, is_bus_address, parse_id, parse_ids
 from vfio_doctor.value import NamedTuple
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.module_config import Note
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.modprobe import Directive
 
@@ -45,6 +44,7 @@ SCRIPTS = (
 )
 _LIMIT = 1 << 16
 _IDS = re.compile(r"\bids=(\S+)")
+_ID = re.compile(r"\b[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\b")
 
 
 class ClaimKind(Enum):
@@ -148,7 +148,21 @@ class VfioSettings(NamedTuple):
         for name in said.names(MODPROBE):
             if "vfio" in name and not name.endswith((".conf", *COPIES)):
                 said.text(f"{MODPROBE}/{name}")
-        return cls(tuple(n for n in found if _is_meant(n)), tuple(said.unread))
+        meant = (*(n for n in found if _is_meant(n)), *_lost_ids(facts[ModuleConfig]))
+        return cls(meant, tuple(said.unread))
+
+
+def _lost_ids(config: ModuleConfig) -> Iterator[Note]:
+    """Yield each line of options that has ids, and not as vfio-pci takes them."""
+    for path, file in config.options:
+        for item in file.of("options"):
+            if not item.subject.startswith("vfio") or not _ID.search(item.rest):
+                continue
+            given = parameters(item.rest)
+            if item.subject != VFIO_PCI or not any(one.name == "ids" for one in given):
+                yield Note(path, item.line, "unknown-parameter", item.raw)
+            elif not any(one.name == "ids" and one.value for one in given):
+                yield Note(path, item.line, "no-value", item.raw)
 
 
 def _is_meant(note: Note) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.consoles import of_bmc
 from vfio_doctor.facts.pci.devices import PciDevices
+from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
 from vfio_doctor.facts.pci.screens import screens
@@ -42,6 +43,7 @@ SCREEN = say("need-screen", "a connected display is in use on it")
 MAY_SHOW = say("need-screen-may", "a connected display may be in use on it")
 LAST = say("need-screen-last", "no other graphics card has a driver of the host's")
 KEYBOARD = say("need-keyboard", "the only keyboard is connected to it")
+KEYBOARDS = say("need-keyboards", "all keyboards are connected to this card")
 MAY_TYPE = say("need-keyboard-may", "the only keyboard may be connected to it")
 
 
@@ -54,22 +56,27 @@ class Need(NamedTuple):
 
 
 class HostNeeds(NamedTuple):
-    """Every need; what a VFIO driver has already is none."""
+    """Every need; what a VFIO driver has already is none.
+
+    ``keyboards`` are the functions that the keyboards hang on, "" for none of PCI's:
+    each could go alone, but not all.
+    """
 
     needs: tuple[Need, ...]
+    keyboards: frozenset[str] = frozenset()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> HostNeeds:
         """Follow mounts, routes, displays and keyboards to their functions."""
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
-        disks = mounted(host)
+        disks, typed = mounted(host), keyboards(host)
         found = (
             *_displays(host, own, facts.options.headless),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
-            *_controllers(host, own),
+            *_controllers(typed, own),
         )
-        return cls(found)
+        return cls(found, frozenset() if isinstance(typed, Missing) else typed)
 
     def of(self, bdf: str) -> tuple[Need, ...]:
         """Return why the host needs a function."""
@@ -124,11 +131,20 @@ def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
             yield Need(device.bdf, MAY_ROUTE, sure=False)
 
 
-def _controllers(host: Reader, own: list[PciDevice]) -> Iterator[Need]:
-    found = keyboards(host)
+def _controllers(
+    found: frozenset[str] | Missing, own: list[PciDevice]
+) -> Iterator[Need]:
     for device in own:
         if isinstance(found, Missing):
             if device.class_.startswith(USB) and device.driver:
                 yield Need(device.bdf, MAY_TYPE, sure=False)
         elif found == {device.bdf}:
             yield Need(device.bdf, KEYBOARD)
+        elif device.bdf in found and _on_one_card(found, own):
+            yield Need(device.bdf, KEYBOARDS)
+
+
+def _on_one_card(found: frozenset[str], own: list[PciDevice]) -> bool:
+    """Tell whether functions are all of one card: it goes to a VM whole."""
+    held = [device for device in own if device.bdf in found]
+    return len(held) == len(found) and all(same_card(held[0], one) for one in held)

@@ -41,6 +41,10 @@ NEEDED = say("bind-needed", "the host needs {device}: {why}")
 MAY_BE_NEEDED = say(
     "bind-may-be-needed", "whether the host needs {device} is not known: {why}"
 )
+LAST_KEYBOARD = say(
+    "bind-last-keyboard",
+    "no keyboard would be left: all are connected to it, and to what else goes to a VM",
+)
 SHARED_NEEDED = say(
     "bind-shared-needed",
     "group {group} also holds {other}, which the host needs: {why}",
@@ -92,6 +96,7 @@ def refusals(card: Card, facts: Facts) -> Iterator[Message]:
     yield from _virtual(card, facts)
     yield from _displays(card, facts)
     yield from _needs(card, facts[HostNeeds])
+    yield from _keyboards(card, facts)
     if not on:
         yield from not_ahead(card, facts)
     for one in card.functions:
@@ -142,6 +147,19 @@ def _needs(card: Card, needs: HostNeeds) -> Iterator[Message]:
     for need in sorted(found, key=lambda need: not need.sure):
         text = NEEDED if need.sure else MAY_BE_NEEDED
         yield text.filled(device=need.bdf, why=need.why)
+
+
+def _keyboards(card: Card, facts: Facts) -> Iterator[Message]:
+    """Yield that the last keyboards would go, though none of them is the only one."""
+    typed = facts[HostNeeds].keyboards
+    needed = any(facts[HostNeeds].of(one.bdf) for one in card.functions)
+    if len(typed) < 2 or needed:
+        return
+    wanted = facts[WantedDevices]
+    going = {d.bdf for d in facts[PciDevices].devices if _goes(d, wanted)}
+    if typed <= going.union(card.addresses):
+        for bdf in sorted(typed.intersection(card.addresses)):
+            yield NEEDED.filled(device=bdf, why=LAST_KEYBOARD)
 
 
 def _groups(card: Card, facts: Facts) -> Iterator[Message]:

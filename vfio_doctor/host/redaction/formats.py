@@ -62,6 +62,10 @@ def parameter_file(text: str, names: Names) -> str:
     return before + arguments.parameter_value(body, names) + after
 
 
+# The kernel counts pages of 1 GiB in MiB.
+PAGE = re.compile(r"\bpagesize=[0-9]{1,6}[KMG]\b")
+
+
 def mounts(text: str, names: Names) -> str:
     """Return the mounts of huge pages and disks: a disk in use stays with the host.
 
@@ -77,7 +81,11 @@ def mounts(text: str, names: Names) -> str:
 def _mount(line: str, names: Names) -> str:
     words = line.split()
     if "hugetlbfs" in words:
-        return scrub.words(line, names)
+        size = PAGE.search(line)
+        shown = scrub.words(line, names)
+        if size is None or size[0] in shown:
+            return shown
+        return f"hugetlbfs /dev/hugepages hugetlbfs rw,{size[0]} 0 0"
     if len(words) < 3:
         return ""
     if words[2] in SHARES:

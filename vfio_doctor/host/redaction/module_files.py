@@ -23,6 +23,8 @@ _PROGRAMS = listed(
     " modprobe /usr/sbin/modprobe /sbin/rmmod rmmod"
 )
 _SWITCHES = ("-i", "--ignore-install", "-r", "-q", "-a", "{", "}", "")
+# Ids are shown wherever vfio-pci takes them; beside that they are as harmless.
+_IDS = re.compile(r"(?:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4},?)+")
 _LISTS = frozenset(("pre:", "post:"))
 _RUN = re.compile(r"[ \t]+|(?:[^\s\"]|\"[^\"\n]*(?:\"|(?=\n)|$))+|.", re.DOTALL)
 
@@ -129,10 +131,13 @@ def option(name: str, text: str, names: Names) -> str:
     if text.startswith("#"):
         return "#"
     known = name in FIELD and plain in PARAMETERS
+    if _IDS.fullmatch(text):
+        return text
     shown = key if known else names.hidden(key.strip('"'))
     if not equals:
         return f"{quote}{shown}" + ('"' if key.endswith('"') else "")
-    return f"{quote}{shown}={_option_value(value, known, names)}"
+    ids = _IDS.fullmatch(value.strip('"')) is not None
+    return f"{quote}{shown}={_option_value(value, known or ids, names)}"
 
 
 def _option_value(value: str, known: bool, names: Names) -> str:
