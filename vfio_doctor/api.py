@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
+    from vfio_doctor.facts.kvmfr.own_loading import OwnLoading as OwnLoading
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
     from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
@@ -170,9 +171,12 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.isolation import Joint as Joint
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
+    from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
+    from vfio_doctor.facts.pci.overrides import RESPELL as RESPELL
     from vfio_doctor.facts.pci.overrides import WRITERS as WRITERS
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
     from vfio_doctor.facts.pci.overrides import have_effect as have_effect
+    from vfio_doctor.facts.pci.overrides import is_misspelt as is_misspelt
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
     from vfio_doctor.facts.pci.power import PhysicalFunction as PhysicalFunction

@@ -55,7 +55,7 @@ SECOND = say(
 AT_BOOT = say(
     "vfio-unnamed-at-boot",
     "Have vfio-pci take the guest's card at boot, before anybody opens it: `sudo"
-    " vfio-doctor setup passthrough --device ADDRESS` shows a plan, and asks first.",
+    " vfio-doctor setup passthrough` asks which one, and shows a plan first.",
 )
 BUILT_IN = say(
     "vfio-unnamed-built-in",

@@ -22,6 +22,7 @@ from vfio_doctor.api import (
     MissingFact,
     ModuleConfig,
     ModulePlace,
+    OwnLoading,
     Severity,
     Why,
     known,
@@ -50,9 +51,10 @@ class KvmfrNotLoadedAtBoot(Check):
         systemctl status systemd-modules-load
 
     False alarms:
-    The doctor does not look into services and libvirt hooks of your own, nor into
-    the initrd of NixOS, where it cannot tell. If one
-    of these loads kvmfr, use --skip kvmfr-not-loaded-at-boot.
+    A line `modprobe kvmfr` in a service or libvirt hook of your own, in /etc/rc.local
+    or in Unraid's /boot/config/go counts as loading it; other programs are not seen,
+    nor is the initrd of NixOS, where the doctor cannot tell. If one of these loads
+    kvmfr, use --skip kvmfr-not-loaded-at-boot.
     """
 
     id = "kvmfr-not-loaded-at-boot"
@@ -85,7 +87,7 @@ def _is_loaded(facts: Facts) -> bool:
     """
     if known(facts[KvmfrSettings].loaded_by):
         return True
-    if facts[InitramfsModules].source("kvmfr"):
+    if facts[InitramfsModules].source("kvmfr") or facts[OwnLoading].paths:
         return True
     pulling = facts[ModuleConfig].pulled_in_by("kvmfr")
     return any(facts[LoadedModules].has(module) for module, _ in pulling)

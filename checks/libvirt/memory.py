@@ -157,7 +157,9 @@ def _at_boot(line: TmpfilesLine, facts: Facts) -> Message | None:
         out += [] if memory.opens_for(qemu) or qemu.name in out else [qemu.name]
     if not out:
         return None
-    return MADE_CLOSED.filled(place=line.place, path=memory.path, who=tuple(out))
+    return MADE_CLOSED.filled(
+        place=line.place, path=facts[LookingGlassMemory].path, who=tuple(out)
+    )
 
 
 def _closed(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    MISSPELT,
     NAME_IDS,
+    RESPELL,
     AskedCard,
     AskedCards,
     Check,
@@ -23,6 +25,7 @@ from vfio_doctor.api import (
     blocks,
     freed,
     in_order,
+    is_misspelt,
     late_image,
     members,
     not_written,
@@ -32,18 +35,11 @@ from vfio_doctor.api import (
 )
 
 VFIO_PCI = "vfio-pci"
-# What the module is called in lists of modules; no driver of that name is there.
-MODULE = "vfio_pci"
 BRIDGE = "06"
 NOT_PROBED = say(
     "vfio-not-bound-never-probed",
     "{bdf} has no driver: driver_override names vfio-pci, but after that nobody asked"
     " the kernel to look for a driver.",
-)
-MISSPELT = say(
-    "vfio-not-bound-misspelt",
-    "{bdf} has no driver: driver_override says {word}, and the driver is called"
-    " vfio-pci, with a hyphen.",
 )
 NO_DRIVER = say(
     "vfio-not-bound-no-driver",
@@ -75,12 +71,6 @@ PROBE = say(
     "Run `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`. For every boot, let the"
     " script that sets driver_override do so too: `modprobe vfio-pci` alone binds"
     " nothing.",
-)
-RESPELL = say(
-    "vfio-not-bound-respell",
-    "Run `echo vfio-pci | sudo tee /sys/bus/pci/devices/{bdf}/driver_override` and"
-    " `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`, and correct the script or"
-    " rule that writes it at boot.",
 )
 LOAD = say(
     "vfio-not-bound-load",
@@ -240,10 +230,9 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
     place, severity = DevicePlace(device.bdf), None
     if not device.driver:
         overridden = ClaimKind.OVERRIDE in one.kinds
-        text, cure = (NOT_PROBED, PROBE) if overridden else (NO_DRIVER, LOAD)
+        pair = (MISSPELT, RESPELL) if is_misspelt(one) else (NOT_PROBED, PROBE)
+        text, cure = pair if overridden else (NO_DRIVER, LOAD)
         said = {"bdf": device.bdf} | ({} if overridden else {"source": claim.source})
-        if any(c.kind is ClaimKind.OVERRIDE and c.word == MODULE for c in one.claims):
-            text, cure, said = MISSPELT, RESPELL, {"bdf": device.bdf, "word": MODULE}
         advice = not_written(one, facts) or cure.filled(bdf=device.bdf)
         rows = (*rows, *_empty_row(one, facts))
         return Finding(place, text.filled(**said), rows, None, advice)

@@ -11,6 +11,7 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Kind, Missing, ProbeResult, Stat, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Severity, Status
 
 REL = "6.1.0-28-amd64"
@@ -278,3 +279,25 @@ def test_bundles(record: str, devices: tuple[str, ...], words: str) -> None:
     sick = host(found["files"], devices=devices)
     assert words in said(sick, NO_DEVICE, Severity.ERROR)
     assert result(sick, AT_BOOT).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "right"),
+    [
+        ("/etc/systemd/system/lg.service", "ExecStart=/sbin/modprobe kvmfr\n", True),
+        ("/etc/libvirt/hooks/qemu", "modprobe kvmfr static_size_mb=64\n", True),
+        ("/etc/libvirt/hooks/qemu.d/w/prepare/begin/a.sh", "modprobe kvmfr\n", True),
+        ("/boot/config/go", "/sbin/modprobe kvmfr static_size_mb=64\n", True),
+        ("/etc/rc.local", "modprobe kvmfr\n", True),
+        ("/etc/local.d/kvmfr.start", "modprobe kvmfr\n", True),
+        ("/etc/rc.local", "#modprobe kvmfr\n", False),
+        ("/etc/libvirt/hooks/qemu", "modprobe -r kvmfr\n", False),
+        ("/etc/systemd/system/lg.service", "ExecStart=/bin/lg kvmfr\n", False),
+    ],
+)
+def test_what_the_host_has_of_its_own_counts(path: str, text: str, right: bool) -> None:
+    sick = host({**size("64"), path: text})
+    left = CapturedHost(redact(sick.capture).capture)
+    for one in (sick, left):
+        found = result(one, AT_BOOT)
+        assert found.status is (Status.PASS if right else Status.FAIL), found

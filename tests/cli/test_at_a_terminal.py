@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import pytest
 from support import engine_trees as trees
 from support import played_images
 from support.at_terminal import SETUP, TEARDOWN, host
-from support.terminal import CTRL_C, ENTER, started
-from support.unbound_card import CARD
+from support.terminal import CTRL_C, ENTER, TESTS, started
+from support.unbound_card import CARD, HOSTS_CARD
 
 pytestmark = pytest.mark.runs("python", "sh")
+IS_IT = "(amdgpu). Is that so? [y/N]:"
 WHICH, DO_IT, OTHERS = "Which one", "Do this? [y/N]:", "guides left, too? [y/N]:"
 Keys = tuple[tuple[str, bytes], ...]
 Things = dict[str, trees.Thing]
@@ -51,6 +54,9 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
         (SETUP, ((WHICH, CTRL_C),), 130),
         (SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_C)), 130),
         (SETUP, ((WHICH, b"1\n"), (DO_IT, ENTER)), None),
+        (SETUP, ((WHICH, b"2\n"), (IS_IT, CTRL_C)), 130),
+        (SETUP, ((WHICH, b"2\n"), (IS_IT, ENTER)), 1),
+        (SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
         # No number is taken for one.
         (
             SETUP,
@@ -79,15 +85,23 @@ def test_who_does_not_say_yes_changes_nothing(
 
 
 def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
-    keys = ((WHICH, b"2\n"), (DO_IT, b"y\n"))
+    keys = ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, b"y\n"))
     ended, shown, wide = typed(SETUP, tmp_path, keys)
     assert ended == 0
+    screen = f"The screen stays on HDMI-A-1 of {HOSTS_CARD} (amdgpu). Is that so?"
+    assert screen in shown
+    assert f"{HOSTS_CARD} is boot_vga: the firmware and the console use it." in shown
     assert wide == []
     rows = [line for line in shown.splitlines() if line.startswith("  2. ")]
     assert rows[0].startswith(f"  2. {CARD} + ")
     assert "resolved after reboot" in shown
     grub = (tmp_path / "etc/default/grub").read_text()
     assert "vfio-pci.ids=10de:2482,10de:228b" in grub
+
+
+def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
+    words = [sys.executable, "-m", "support.hurried_ctrl_c"]
+    assert subprocess.run(words, cwd=TESTS, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])

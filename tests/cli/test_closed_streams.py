@@ -73,3 +73,24 @@ def test_the_others_may_be_closed(closed: int, words: tuple[str, ...]) -> None:
     assert out or closed == 2
     assert "Traceback" not in out + err
     assert "internal error:" not in out + err
+
+
+def test_who_stops_reading_a_report_has_its_file(tmp_path: Path) -> None:
+    """A pager that ends early closes the pipe: the file is not at fault."""
+    path = tmp_path / "it.tar.gz"
+    words = ("--capture", HOST, "bug-report", "--show", "-o", str(path))
+    with subprocess.Popen(
+        [sys.executable, "-m", "vfio_doctor", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        assert program.stderr is not None
+        said = program.stderr.read()
+    assert program.returncode == 0, said
+    assert "Broken pipe" not in said
+    assert path.exists()

@@ -72,6 +72,16 @@ def test_it_says_what_the_text_says(name: str) -> None:
         assert f"{result.id} {result.status.value}" in shown
 
 
+@pytest.mark.parametrize("name", HOSTS)
+def test_no_text_is_shown_with_its_blanks(name: str) -> None:
+    assert re.findall(r"\{[a-z_]+\}", Reader(page_of(name)).text) == []
+
+
+def test_a_repair_that_waits_for_a_reboot_says_so() -> None:
+    shown = Reader(page_of("bluefin-dx-2121")).text
+    assert "for the next boot (takes effect at the next reboot)" in shown
+
+
 def test_the_plan_is_shown_as_a_diff() -> None:
     page = page_of("bluefin-dx-2121")
     assert "<h2>What <code>vfio-doctor --fix</code> would do</h2>" in page

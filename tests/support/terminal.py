@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +20,8 @@ CTRL_C, ENTER = b"\x03", b"\n"
 class Terminal:
     """What was shown so far, and the keyboard."""
 
-    def __init__(self, fd: int, pid: int) -> None:
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._pid = pid
         self._read_to = 0
         self.shown = ""
 
@@ -32,13 +30,6 @@ class Terminal:
         while text not in self.shown[self._read_to :]:
             assert self._more(), f"{text!r} never came: {self.shown[-2000:]}"
         self._read_to = self.shown.index(text, self._read_to) + len(text)
-        self._asked()
-
-    def _asked(self) -> None:
-        """Wait until the program sleeps: a key that comes before may be lost."""
-        path = Path(f"/proc/{self._pid}/stat")
-        while path.read_text().rpartition(")")[2].split()[0] == "R":
-            time.sleep(0.01)
 
     def type(self, keys: bytes) -> None:
         os.write(self._fd, keys)
@@ -86,7 +77,7 @@ def started(*words: str) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
     )
     os.close(theirs)
     try:
-        yield Terminal(ours, program.pid), program
+        yield Terminal(ours), program
     finally:
         os.close(ours)
         program.wait()

@@ -46,3 +46,4 @@ class Chosen(NamedTuple):
     bind: bool = False
     ahead: bool = False
     headless: bool = False
+    accept_siblings: bool = False

@@ -62,9 +62,12 @@ class Place(NamedTuple):
 @contextmanager
 def answered() -> Iterator[None]:
     """Say that nothing was changed if the person leaves a prompt with Ctrl-C."""
+    from vfio_doctor.app.prompt import heard
+
     try:
-        yield
-    except click.Abort as abort:
+        with heard():
+            yield
+    except (click.Abort, KeyboardInterrupt) as abort:
         click.echo(err=True)
         to_stderr(NOTHING_CHANGED)
         raise click.exceptions.Exit(130) from abort

@@ -8,6 +8,7 @@ from vfio_doctor.app.options import Failure
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.live_medium import LiveMedium
 from vfio_doctor.facts.system import Container
+from vfio_doctor.facts.transaction import OtherTransaction
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ ON_LIVE_MEDIUM = say(
     "Nothing was changed: this system runs from a live medium ({mark}), so all that is "
     "set here is gone when it ends. Install the system first, and run it there.",
 )
+TRANSACTION = say(
+    "setup-transaction",
+    "Nothing was changed: another tool is changing this system ({what}). Wait until it "
+    "has ended, and run this again.",
+)
 USAGE = 2
 
 
 def refuse(facts: Facts) -> None:
-    """Raise Failure in a container, and on a live medium."""
+    """Raise Failure in a container, on a live medium, and while another tool acts."""
     try:
         kind = facts[Container].kind
     except MissingFact:
@@ -39,6 +45,9 @@ def refuse(facts: Facts) -> None:
     mark = facts[LiveMedium].mark
     if mark:
         raise Failure(str(ON_LIVE_MEDIUM.filled(mark=mark)), USAGE)
+    other = facts[OtherTransaction].what
+    if other:
+        raise Failure(str(TRANSACTION.filled(what=other)), USAGE)
 
 
 def refuse_here(chosen: Chosen, place: Place) -> None:

@@ -59,10 +59,9 @@ def run(chosen: Chosen, place: Place | None = None) -> int:
 
 
 def _run(chosen: Chosen, place: Place) -> int:
-    if chosen.capture is None and not chosen.dry_run and place.is_root():
-        status = interrupted(chosen, place)
-        if status is not None:
-            return status
+    status = unfinished(chosen, place)
+    if status is not None:
+        return status
     done = place.look(chosen)
     kind = done.report.host.container
     if kind and isinstance(kind, str):
@@ -147,6 +146,12 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     due = {served.check for served in waiting}
     checks = (r for r in report.checks if not (r.blocked_by and due >= {*r.blocked_by}))
     return report._replace(checks=tuple(map(rest, checks)))
+
+
+def unfinished(chosen: Chosen, place: Place) -> int | None:
+    """Bring an interrupted run to an end first, if anything is to be changed."""
+    acts = chosen.capture is None and not chosen.dry_run and place.is_root()
+    return interrupted(chosen, place) if acts else None
 
 
 def interrupted(chosen: Chosen, place: Place) -> int | None:

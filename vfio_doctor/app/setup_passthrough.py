@@ -15,6 +15,8 @@ from vfio_doctor.places import DevicePlace
 from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Diagnosis
 
 IN_FIRMWARE = "iommu-firmware-off"
 MSRS = "kvm-msrs-not-ignored"
@@ -104,6 +106,11 @@ A_BRIDGE = say(
     "setup-bridge", "{device} is a bridge: it stays with the host, and no VM needs it"
 )
 NO_SUCH = say("setup-no-such-device", "this host has no PCI device {device}")
+SET_ALREADY = say(
+    "setup-set-already",
+    "{devices} is set to be bound already: reboot. After that, `sudo vfio-doctor "
+    "verify` says whether it is.",
+)
 BOUND = say(
     "setup-bound",
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
@@ -114,16 +121,24 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
     from vfio_doctor.app.refused_here import refuse_here
-    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.app.repair_machine import NOTHING_CHANGED, to_stderr
+    from vfio_doctor.app.siblings import with_siblings
+    from vfio_doctor.app.stays import screen_is_right
     from vfio_doctor.facts.base import MissingFact
 
     try:
         refuse_here(chosen, place)
+        # What is half done would be judged as if somebody had meant it.
+        status = repair.unfinished(chosen, place)
+        if status is not None:
+            return status
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
         done = place.look(chosen)
+        if chosen.accept_siblings:
+            chosen, done = with_siblings(chosen, place)
         _tell_if_bound(done.facts)
         _stop_for_firmware(done)
     except MissingFact as missing:
@@ -131,16 +146,32 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     result = _of(done, NOT_BOUND)
     told = _refuse(done, result)
     if told is not None:
-        raise Failure(str(told), 1)
+        raise Failure(f"{told}{_accepting(chosen, place, result)}", 1)
     after = None
+    if _waits(done, result):
+        to_stderr(SET_ALREADY.filled(devices=devices))
+        return _completed(chosen, place)
     if result.status is Status.BLOCKED:
         chosen, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
+    if not screen_is_right(chosen, place, done.facts):
+        to_stderr(NOTHING_CHANGED)
+        return 1
     status = repair.run(chosen, place)
     for message in (after, _network(done.host)):
         if message is not None:
             to_stderr(message)
     return status
+
+
+def _completed(chosen: Chosen, place: Place) -> int:
+    """Repair what is missing beside a card that is set to be bound already."""
+    from vfio_doctor.app import repair
+
+    rest = tuple(check for check in chosen.select if check != NOT_BOUND)
+    chosen = chosen._replace(select=rest)
+    plan, _ = repair.planned(place.look(chosen), risky=True)
+    return repair.run(chosen, place) if plan.steps or plan.refused else 0
 
 
 def _network(host: Reader) -> Message | None:
@@ -160,6 +191,7 @@ def _concerned(chosen: Chosen) -> tuple[str, ...]:
 def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
     """Return the set-up as files of an image; raise Failure if a card stays."""
     from vfio_doctor.app.refused_here import refuse_here
+    from vfio_doctor.app.siblings import with_siblings
     from vfio_doctor.facts.base import CannotFix, MissingFact
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
@@ -169,7 +201,10 @@ def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
         refuse_here(chosen, place)
         devices = chosen.devices or _chosen_of(place.look(chosen).facts, place)
         chosen = chosen._replace(devices=devices, bind=True, ahead=True)
-        facts = place.look(chosen._replace(select=(NOT_BOUND,))).facts
+        chosen = chosen._replace(select=(NOT_BOUND,))
+        if chosen.accept_siblings:
+            chosen, _ = with_siblings(chosen, place)
+        facts = place.look(chosen).facts
         _tell_if_bound(facts)
         found = facts[WantedDevices].devices
         asked = [one.device.bdf for one in found if ClaimKind.SETUP in one.kinds]
@@ -250,24 +285,52 @@ def _warn(facts: Facts) -> None:
             to_stderr(THREE_D.filled(device=one.device.bdf))
 
 
-def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
-    """Return why a named card is not bound, before anything is planned."""
-    from vfio_doctor.facts.pci.binding import SET_ALREADY
+def _asked(done: Diagnosed, result: CheckResult) -> Iterator[tuple[str, Diagnosis]]:
+    """Yield what was found of each card that this set-up is for, by its address."""
     from vfio_doctor.facts.pci.claims import ClaimKind
     from vfio_doctor.facts.pci.wanted import WantedDevices
 
     for diagnosis in result.diagnoses:
-        place, fix = diagnosis.finding.place, diagnosis.fix
-        if not isinstance(place, DevicePlace) or fix is None or fix.cannot is None:
-            continue
-        if fix.cannot.id == SET_ALREADY.id:
-            # The plan says so, and completes what is missing beside it.
+        place = diagnosis.finding.place
+        if not isinstance(place, DevicePlace):
             continue
         one = done.facts[WantedDevices].of(place.address)
         if one is not None and ClaimKind.SETUP in one.kinds:
-            told = STAYS.filled(device=place.address, why=fix.cannot)
-            return _hinted(told, fix.cannot)
+            yield place.address, diagnosis
+
+
+def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
+    """Return why a named card is not bound, before anything is planned."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    for device, diagnosis in _asked(done, result):
+        why = None if diagnosis.fix is None else diagnosis.fix.cannot
+        if why is not None and not waits_for_reboot(diagnosis):
+            return _hinted(STAYS.filled(device=device, why=why), why)
     return None
+
+
+def _accepting(chosen: Chosen, place: Place, result: CheckResult) -> str:
+    """Return that what is in the way can be bound along, if nothing else stays."""
+    from vfio_doctor.app.siblings import ACCEPT, SHARED, cards_of, with_siblings
+
+    offers = [d.fix for d in result.diagnoses if d.fix is not None]
+    if not any(fix.cannot is not None and fix.cannot.id in SHARED for fix in offers):
+        return ""
+    every, done = with_siblings(chosen, place)
+    own = {one.bdf for one in cards_of(place.look(chosen).facts)}
+    more = tuple(one.bdf for one in cards_of(done.facts) if one.bdf not in own)
+    if not more or _refuse(done, _of(done, NOT_BOUND)) is not None:
+        return ""
+    return f". {ACCEPT.filled(devices=more)}"
+
+
+def _waits(done: Diagnosed, result: CheckResult) -> bool:
+    """Tell whether all that this set-up is for is set, and waits for a reboot."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    asked = [diagnosis for _, diagnosis in _asked(done, result)]
+    return bool(asked) and all(map(waits_for_reboot, asked))
 
 
 def _chosen_of(facts: Facts, place: Place) -> tuple[str, ...]:

@@ -156,8 +156,13 @@ def _made(chosen: Chosen, no_redact: bool, show: bool) -> Attachment:
     made = _built(chosen, not no_redact)
     if show:
         from vfio_doctor.app.attachment import pages
+        from vfio_doctor.app.output import drop_stdout
 
-        click.echo_via_pager(pages(made.data))
+        try:
+            click.echo_via_pager(pages(made.data))
+        except BrokenPipeError:
+            # Whoever read it has seen enough; the file is written all the same.
+            drop_stdout()
     return made
 
 

@@ -111,12 +111,17 @@ def _lint(name: str) -> str | None:
 
 def _area(name: str, checks: list[type[Check]]) -> str:
     """Return the rules of an area, each with its title."""
-    head = say("explain-area", "Checks of {name}:", name=name)
-    lines = [
-        str(head),
-        *(f"  {c.id}: {spoken(f'{c.id}.title', c.title)}" for c in checks),
-    ]
-    return "\n".join([*lines, "", str(READ_MORE), ""])
+    from vfio_doctor.app.output import look
+    from vfio_doctor.app.program import called
+    from vfio_doctor.report.wrap import wrap
+
+    width = look("auto", 0, None).width
+    lines = [str(say("explain-area", "Checks of {name}:", name=name))]
+    for c in checks:
+        lines += wrap(
+            f"{c.id}: {spoken(f'{c.id}.title', c.title)}", width, "  ", "    "
+        )
+    return "\n".join([*lines, "", called().pasted(str(READ_MORE)), ""])
 
 
 def _here(chosen: Chosen, name: str) -> str:

@@ -31,6 +31,7 @@ ONLY_FOR = {
     "vm": ("--vm", LOOKING_GLASS),
     "devices": ("--device", PASSTHROUGH),
     "headless": ("--headless", PASSTHROUGH),
+    "accept_siblings": ("--accept-siblings", PASSTHROUGH),
     "ignore_msrs": ("--ignore-msrs", PASSTHROUGH),
 }
 TOO_BIG = say(
@@ -109,6 +110,12 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     "unless a display is in use on it.",
 )
 @click.option(
+    "--accept-siblings",
+    is_flag=True,
+    help="For passthrough: also bind what shares an IOMMU group with the card, unless "
+    "the host needs it.",
+)
+@click.option(
     "--ignore-msrs",
     is_flag=True,
     help="For passthrough: also set kvm.ignore_msrs=1, for a guest that stops with a "
@@ -148,6 +155,7 @@ def command(
     modes: tuple[tuple[int, int], ...],
     hdr: bool,
     headless: bool,
+    accept_siblings: bool,
     ignore_msrs: bool,
     vm: str,
     access: str,
@@ -159,9 +167,8 @@ def command(
 
     passthrough binds a whole card to vfio-pci at every boot, with the arguments and
     images that takes, unless the host needs the card, and lets you use libvirt's VMs.
-    looking-glass gives the kvmfr
-    module enough memory, has it loaded at boot, and lets you and QEMU open
-    /dev/kvmfr0; then it prints the lines for the VM.
+    looking-glass gives the kvmfr module enough memory, has it loaded at boot, and lets
+    you and QEMU open /dev/kvmfr0; then it prints the lines for the VM.
     What is there already stays. `vfio-doctor undo` takes the last change back,
     `vfio-doctor teardown` the whole set-up, even much later.
     Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
@@ -178,6 +185,7 @@ def command(
 
     refuse_mixed(click.get_current_context(), what, chosen.devices)
     chosen = chosen._replace(headless=headless, ignore_msrs=ignore_msrs)
+    chosen = chosen._replace(accept_siblings=accept_siblings)
     if form != "text":
         made = _files(chosen, what, modes, hdr)
         raise click.exceptions.Exit(_printed(made, form))
@@ -254,6 +262,9 @@ def looking_glass(
     try:
         refuse_here(chosen, place)
         needed = _needed(modes, hdr)
+        ended = repair.unfinished(chosen, place)
+        if ended is not None:
+            return ended
         done = place.look(chosen)
         facts = done.facts
         set_already = _set_already(facts)

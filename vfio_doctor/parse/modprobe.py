@@ -23,6 +23,8 @@ FOLDERS = (
 )
 _WITH_REST = ("options", "install", "remove", "softdep", "weakdep")
 _DIRECTIVES = (*_WITH_REST, "alias", "blacklist")
+_LOADERS = ("modprobe", "insmod")
+_REMOVES = ("-r", "--remove")
 _NO_LONGER_READ = ("include", "config")
 
 
@@ -259,3 +261,17 @@ def _parameter(word: str) -> Parameter:
 def loads_itself(text: str) -> bool:
     """Tell whether a command in place of a module loads it after all."""
     return any(word in text for word in ("modprobe -i", "--ignore-install", "insmod"))
+
+
+def loads_kvmfr(text: str) -> bool:
+    """Tell whether a script, or a unit, has a line that loads the module."""
+    return any(_loads_kvmfr(line) for line in text.splitlines())
+
+
+def _loads_kvmfr(line: str) -> bool:
+    words = line.partition("#")[0].replace("=", " ").replace(";", " ").split()
+    names = [word.rpartition("/")[2] for word in words]
+    first = next((i for i, name in enumerate(names) if name in _LOADERS), len(names))
+    behind = names[first + 1 :]
+    is_named = any(name.partition(".")[0] == "kvmfr" for name in behind)
+    return is_named and not any(word in _REMOVES for word in behind)

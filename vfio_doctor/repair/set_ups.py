@@ -81,12 +81,14 @@ class Known(NamedTuple):
     """Runs of a kind, and what takes their work back now.
 
     ``paths`` are the files that this edits, ``words`` the arguments that it leaves.
+    ``edits`` made the runs' arguments, the newest first; () if others have since.
     """
 
     runs: tuple[str, ...]
     changes: tuple[Change, ...]
     paths: frozenset[str]
     words: tuple[str, ...]
+    edits: tuple[FileStep, ...] = ()
 
 
 def known(
@@ -106,14 +108,31 @@ def known(
     ours = [r for r in standing(runs) if any(f.id in meant for f in r.beginning.fixes)]
     files = dict(_files(ours, kind, host))
     left = words
+    edits: list[FileStep] = []
+    is_exact = not user
     for run in reversed(ours):
+        if not any(entry.step.arguments for entry in run.entries):
+            continue
         if _has_arguments_alone(run, kind):
+            is_exact = is_exact and left == run.beginning.after
             left = _before(run, left, bool(user))
+            edits += reversed(list(_argument_edits(run)))
+        else:
+            is_exact = False
     commands = [*_commands(ours, host), *_members(ours, host)]
     changes: list[Change] = [*files.values(), *commands]
     if left != words:
         changes.append(_edit(words, left))
-    return Known(tuple(r.id for r in ours), tuple(changes), frozenset(files), left)
+    exact = tuple(edits) if is_exact else ()
+    ids = tuple(run.id for run in ours)
+    return Known(ids, tuple(changes), frozenset(files), left, exact)
+
+
+def _argument_edits(run: Run) -> Iterator[FileStep]:
+    for entry in run.entries:
+        step = entry.step.step
+        if isinstance(step, FileStep) and entry.step.arguments and entry.state in MADE:
+            yield step
 
 
 def _files(runs: list[Run], kind: Kind, host: Reader) -> Iterator[tuple[str, Change]]:

@@ -22,6 +22,7 @@ from vfio_doctor.model import (
     RebuildImages,
     WriteFile,
 )
+from vfio_doctor.repair.as_before import as_before
 from vfio_doctor.repair.journal import STATE
 from vfio_doctor.repair.plan import plan_of
 from vfio_doctor.repair.replaceable import why_not
@@ -178,6 +179,7 @@ def plan(
         if changes
     ]
     made = plan_of(host, facts, fixes, remains.backend)
+    made = as_before(made, remains.journal)
     # What is refused stands, and so do the runs that have set it up.
     ours_goes = bool(made.steps) and any(fix.id == OURS_FIX for fix in made.fixes)
     return made._replace(takes_back=remains.journal.runs if ours_goes else ()), why

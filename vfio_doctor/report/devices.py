@@ -52,8 +52,8 @@ VENDORS = {
 }
 GIVE = say(
     "devices-give",
-    "To have one bound at boot: `sudo vfio-doctor setup passthrough --device ADDRESS` "
-    "shows a plan and asks first.",
+    "To have one bound at boot: `sudo vfio-doctor setup passthrough` asks which "
+    "one, and shows a plan first.",
 )
 FOR_A_VM = say("devices-for-a-vm", "For a VM:")
 VERDICT = say("devices-verdict", "{devices}: {verdict}")

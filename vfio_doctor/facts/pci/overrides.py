@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.pci.claims import ClaimKind
+from vfio_doctor.facts.pci.claims import VFIO_PCI, ClaimKind
 from vfio_doctor.facts.pci.devices import DEVICES
-from vfio_doctor.facts.pci.wanted import WantedDevices
+from vfio_doctor.facts.pci.wanted import Wanted, WantedDevices
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 # What the kernel shows if no driver is named.
 NOTHING = ("", "(null)")
 
+MISSPELT = say(
+    "vfio-not-bound-misspelt",
+    "{bdf} has no driver: driver_override says vfio_pci, and the driver is called"
+    " vfio-pci, with a hyphen.",
+)
+RESPELL = say(
+    "vfio-not-bound-respell",
+    "Run `echo vfio-pci | sudo tee /sys/bus/pci/devices/{bdf}/driver_override` and"
+    " `echo {bdf} | sudo tee /sys/bus/pci/drivers_probe`, and correct the script or"
+    " rule that writes it at boot.",
+)
 # What makes a writer of driver_override run, by where it stands.
 HAVE_EFFECT = {
     "/etc/driverctl.d/": say(
@@ -84,3 +95,9 @@ def have_effect(path: str, bdf: str) -> Message | None:
             }
             return cure.filled(**named)
     return None
+
+
+def is_misspelt(one: Wanted) -> bool:
+    """Tell whether driver_override has the module's name: no driver is called so."""
+    kinds = (c for c in one.claims if c.kind is ClaimKind.OVERRIDE)
+    return any(claim.word == VFIO_PCI for claim in kinds)

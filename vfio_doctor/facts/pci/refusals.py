@@ -123,7 +123,7 @@ def _displays(card: Card, facts: Facts) -> Iterator[Message]:
         for one in facts[PciDevices].displays
         if one.bdf not in card.addresses
         and not is_vfio_driver(one.driver)
-        and (facts[HostNeeds].of(one.bdf) or not _goes(one, wanted))
+        and (facts[HostNeeds].of(one.bdf) or not goes(one, wanted))
     ]
     for one in own:
         if not left and not facts.options.headless:
@@ -134,7 +134,7 @@ def _displays(card: Card, facts: Facts) -> Iterator[Message]:
         raise missing_fact(unread)
 
 
-def _goes(device: PciDevice, wanted: WantedDevices) -> bool:
+def goes(device: PciDevice, wanted: WantedDevices) -> bool:
     """Tell whether a function leaves the host anyway."""
     claimed = wanted.of(device.bdf)
     if claimed is None:
@@ -156,7 +156,7 @@ def _keyboards(card: Card, facts: Facts) -> Iterator[Message]:
     if len(typed) < 2 or needed:
         return
     wanted = facts[WantedDevices]
-    going = {d.bdf for d in facts[PciDevices].devices if _goes(d, wanted)}
+    going = {d.bdf for d in facts[PciDevices].devices if goes(d, wanted)}
     if typed <= going.union(card.addresses):
         for bdf in sorted(typed.intersection(card.addresses)):
             yield NEEDED.filled(device=bdf, why=LAST_KEYBOARD)
@@ -175,7 +175,7 @@ def _groups(card: Card, facts: Facts) -> Iterator[Message]:
             if need is not None:
                 text = SHARED_NEEDED if need.sure else SHARED_MAY_NEED
                 yield text.filled(group=number, other=shown, why=need.why)
-            elif not _goes(other, wanted):
+            elif not goes(other, wanted):
                 said = SHARED.filled(group=number, other=shown)
                 if card.of_chipset:
                     first = card.functions[0].bdf

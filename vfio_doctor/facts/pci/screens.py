@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.pci.devices import DEVICES
+from vfio_doctor.facts.pci.devices import DEVICES, PciDevices
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
 
@@ -35,6 +35,33 @@ class ConnectedScreens(NamedTuple):
         return cls(
             tuple(n for n in connectors if _said(host, n, "status") == "connected")
         )
+
+
+class Display(NamedTuple):
+    """A display that is connected: the connector, as HDMI-A-1, and whose it is."""
+
+    connector: str
+    bdf: str
+
+
+class Displays(NamedTuple):
+    """All that are connected, those in use first."""
+
+    connected: tuple[Display, ...]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Displays:
+        """Go by the connectors of each graphics card."""
+        listed = host.list(DRM)
+        names = () if isinstance(listed, Missing) else listed
+        found = [
+            (name, bdf)
+            for bdf in (one.bdf for one in facts[PciDevices].displays)
+            for name in _connectors(host, bdf, names) or ()
+            if _said(host, name, "status") == "connected"
+        ]
+        found.sort(key=lambda one: _said(host, one[0], "enabled") != "enabled")
+        return cls(tuple(Display(n.partition("-")[2], bdf) for n, bdf in found))
 
 
 class Lit(NamedTuple):

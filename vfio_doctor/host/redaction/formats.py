@@ -274,6 +274,9 @@ ROWS = (
         (
             "/etc/initramfs-tools/scripts/*",
             "/etc/libvirt/hooks/*",
+            "/etc/rc.local",
+            "/etc/local.d/*.start",
+            "/boot/config/go",
             "/etc/initcpio/hooks/*",
             "/usr/*bin/*vfio*",
             "/*bin/*vfio*",

@@ -9,7 +9,7 @@ from vfio_doctor.host.redaction import arguments, libvirt, scrub
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
-from vfio_doctor.parse.modprobe import loads_itself
+from vfio_doctor.parse.modprobe import loads_itself, loads_kvmfr
 from vfio_doctor.parse.pve import Line, hosts, lines
 from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.shell_words import words
@@ -57,7 +57,7 @@ _NO_LIMIT = 1 << 50
 
 
 def unit(text: str, names: Names) -> str:
-    """Return what a unit says of rights and limits; other lines stay empty."""
+    """Return what a unit says of rights, limits and kvmfr; other lines stay empty."""
     found = [_unit_line(line.strip()) for line in text.splitlines()]
     names.leave_out("line of a unit", found.count(""))
     return "".join(f"{line}\n" for line in found)
@@ -67,6 +67,8 @@ def _unit_line(line: str) -> str:
     if line.startswith("[") and line.endswith("]"):
         return line if line[1:-1] in _SECTIONS else _OTHER_SECTION
     key, equals, value = (part.strip() for part in line.partition("="))
+    if equals and loads_kvmfr(line):
+        return "ExecStart=modprobe kvmfr"
     if equals and key == "LimitMEMLOCK":
         return f"{key}={_limit(value)}"
     if equals and key == "CapabilityBoundingSet":
@@ -101,6 +103,8 @@ def script(text: str, names: Names) -> str:
     live = [line for line in lines if not line.lstrip().startswith(("#", ";"))]
     if any(_RESERVES in line for line in live):
         kept.append(f"echo {_RESERVES}")
+    if loads_kvmfr(text):
+        kept.append("modprobe kvmfr")
     names.leave_out("line of a script", len(lines) - len(kept))
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *kept))
 

@@ -41,8 +41,8 @@ container containerenv cpu cpuinfo current d data db dbus debian deb default dep
 deployment description dev device devices distrobox dkms dmar dmi dockerenv dpkg dracut
 drm driver drivers dri dsdt efi efivars enabled enforce entries entry env etc event exec
 extra facp fallback fedora firmware flatpak fs functions fw games generic group groups
-grub grub2 grubby grubenv gz hidraw home hooks host hostname hotplug hpet hugepages id
-info ini init initramfs initrd initstate install intel interrupts iommu ivhd ivrs
+go grub grub2 grubby grubenv gz hidraw home hooks host hostname hotplug hpet hugepages
+id info ini init initramfs initrd initstate install intel interrupts iommu ivhd ivrs
 joystick json kargs kernel kernelstub ko label latest lib lib64 libexec libsystemd
 libvirt linux linux16 loader local lock lockdown log looking glass lp lts lz4 machine
 main make manager mapper mcfg media meminfo mem microcode misc mkinitcpio mm mnt mode

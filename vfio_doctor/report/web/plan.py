@@ -53,9 +53,9 @@ def body(plan: Plan, called: Called, done: bool = False) -> Iterator[str]:
 
 
 def _fix(fix: PlannedFix, called: Called) -> str:
-    late = f" ({words(LATE)})" if fix.reboot else ""
+    does = LATE.filled(summary=fix.summary) if fix.reboot else fix.summary
     lost = element("div", words(fix.may_be_lost, called)) if fix.may_be_lost else ""
-    return words(fix.summary, called) + late + lost
+    return words(does, called) + lost
 
 
 def _step(step: Step, called: Called) -> str:
