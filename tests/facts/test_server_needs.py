@@ -99,3 +99,27 @@ def test_who_starts_with_the_host_may_not_be_told() -> None:
     folder = f"{QEMU}/autostart"
     host.capture.lists[folder] = Missing(folder, Why.DENIED)
     assert Facts(host)[StartedVms].unseen
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind", "driver", "stays"),
+    [
+        ("8086:0e2c", "080020", "", True),
+        ("8086:0e28", "088000", "", True),
+        ("8086:0e20", "088000", "ioatdma", False),
+        ("1ac1:089a", "088000", "", False),
+        ("8086:0eb2", "110100", "", True),
+        ("10ec:5227", "080501", "rtsx_pci", False),
+    ],
+    ids=["APIC", "uncore", "DMA engine", "accelerator", "counters", "SD reader"],
+)
+def test_the_second_processors_bus_is_the_boards_too(
+    ids: str, kind: str, driver: str, stays: bool
+) -> None:
+    bdf = "0000:80:05.4"
+    host = whole(*BASE, function(bdf, ids, kind, driver, 31))
+    verdict = Facts(host)[Verdicts].by_address[bdf].words
+    assert (verdict.id == "verdict-chipset") is stays
+    if stays:
+        with pytest.raises(CannotFix, match="is a function of the chipset"):
+            binding(bdf, Facts(host, Options(devices=(bdf,), bind=True)))

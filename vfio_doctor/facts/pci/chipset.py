@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 # Memory controllers, timers and IOMMUs, SMBus, and sensors that measure the processor.
 INFRASTRUCTURE = ("05", "08", "0c05", "11")
+# No card has these: interrupt controllers, IOMMUs, SMBus. A board with two processors
+# has a second root bus, of another number.
+ON_ANY_BUS = ("0800", "0806", "0c05")
+# What Intel's processors show of their inside, there as well.
+INTEL, UNCORE = "8086", ("0880", "1101")
 
 
 def is_bridge(device: PciDevice) -> bool:
@@ -23,5 +28,10 @@ def is_infrastructure(device: PciDevice) -> bool:
 
     On other buses than 0 the same classes are cards: SD readers, accelerators, FPGAs.
     """
+    if device.class_.startswith(ON_ANY_BUS):
+        return True
+    own = device.vendor == INTEL and not device.driver
+    if own and device.class_.startswith(UNCORE):
+        return True
     on_root_bus = device.bdf.rpartition(":")[0].endswith(":00")
     return on_root_bus and device.class_.startswith(INFRASTRUCTURE)
