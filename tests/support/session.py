@@ -13,7 +13,11 @@ from support.at_terminal import SETUP
 from support.terminal import started
 
 PROMPT = "$ sudo vfio-doctor setup passthrough"
-ANSWERS = (("Which one", b"2\n"), ("Do this? [y/N]:", b"y\n"))
+ANSWERS = (
+    ("Which one", b"2\n"),
+    ("Is that so? [y/N]:", b"y\n"),
+    ("Do this? [y/N]:", b"y\n"),
+)
 RUN = re.compile(r"\d{8}T\d{9}Z-\d+")
 A_RUN = "20261126T093000000Z-4711"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import struct
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 COLUMNS, ROWS = 80, 24
 CTRL_C, ENTER = b"\x03", b"\n"
+# Seconds: a hundred times what the slowest machine was seen to take.
+SILENT = 300
 
 
 class Terminal:
@@ -40,6 +43,9 @@ class Terminal:
             pass
 
     def _more(self) -> bool:
+        # Another prompt than the one that was waited for would wait for ever.
+        ready, _, _ = select.select([self._fd], [], [], SILENT)
+        assert ready, f"nothing was shown for {SILENT} s after: {self.shown[-2000:]}"
         try:
             data = os.read(self._fd, 1 << 16)
         except OSError:
