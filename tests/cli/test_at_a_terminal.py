@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,8 @@ def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
 
 def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
     words = [sys.executable, "-m", "support.hurried_ctrl_c"]
-    assert subprocess.run(words, cwd=TESTS, check=False).returncode == 0
+    env = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    assert subprocess.run(words, cwd=TESTS, env=env, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])

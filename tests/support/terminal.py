@@ -15,6 +15,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 COLUMNS, ROWS = 80, 24
+SEEN = {"TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"}
 CTRL_C, ENTER = b"\x03", b"\n"
 # Seconds: a hundred times what the slowest machine was seen to take.
 SILENT = 300
@@ -79,7 +80,7 @@ def started(*words: str) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
         stdout=theirs,
         stderr=theirs,
         cwd=TESTS,
-        env={**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"},
+        env={**os.environ, **SEEN, "PYTHONPATH": str(TESTS.parent)},
     )
     os.close(theirs)
     try:
