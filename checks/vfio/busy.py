@@ -21,9 +21,11 @@ from vfio_doctor.api import (
     PciDevice,
     PciDevices,
     Severity,
+    UnseenScreens,
     Wanted,
     WantedDevices,
     in_order,
+    known,
     same_card,
     say,
 )
@@ -189,6 +191,8 @@ def _card(one: Wanted, facts: Facts) -> Iterator[Finding]:
         rows = (_driver_row(device),)
         severity = Severity.INFO if hooks else None
         yield Finding(place, said, rows, severity, _advice(one, facts))
+    elif device.driver and (unseen := facts[UnseenScreens].first):
+        known(unseen)
 
 
 def _why(one: Wanted, facts: Facts) -> Message | None:

@@ -182,6 +182,8 @@ class VfioHostDmaRefused(Check):
             rows = (Evidence(LOG, line, NO_LINE),)
             advice = OR_GRAPHICS if intel else TRANSLATE_LESS
             yield Finding(DevicePlace(device.bdf), message, rows, None, advice)
+        if lines:
+            wanted.all_seen()
 
 
 OVERRIDE = "pcie_acs_override"

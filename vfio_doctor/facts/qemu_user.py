@@ -60,7 +60,7 @@ class QemuUser(NamedTuple):
         path, text, settings = facts[QemuConf]
         name = said_account(facts)
         assumed = not name
-        name = name or _usual(accounts)
+        name = name or _usual(accounts, text)
         name, uid, primary = _account(accounts, name, path)
         group = settings.text("group") or settings.default("group")
         gid, group = _group(accounts, group or USUAL_GROUP.get(name, ""), primary)
@@ -100,10 +100,13 @@ def shown_account(conf: LibvirtConf) -> str:
     return "" if shown == "root" else shown
 
 
-def _usual(accounts: Accounts) -> str:
+def _usual(accounts: Accounts, conf: str | Missing) -> str:
     for name in USUAL:
         if accounts.user(name) is not None:
             return name
+    # It may name another.
+    if isinstance(conf, Missing) and conf.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+        raise missing_fact(conf)
     raise MissingFact(NO_ACCOUNT)
 
 

@@ -37,6 +37,31 @@ class ConnectedScreens(NamedTuple):
         )
 
 
+class UnseenScreens(NamedTuple):
+    """The first reading of the screens that was refused; None if none was."""
+
+    first: Missing | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> UnseenScreens:
+        """Go through the connectors, and what each graphics card has of them."""
+        listed = host.list(DRM)
+        names = () if isinstance(listed, Missing) else listed
+        cards = (one.bdf for one in facts[PciDevices].displays)
+        readings = (
+            listed,
+            *(host.list(f"{DEVICES}/{bdf}/drm") for bdf in cards),
+            *(
+                read_text(host, f"{DRM}/{name}/{what}")
+                for name in names
+                if "-" in name
+                for what in ("status", "enabled")
+            ),
+        )
+        refused = (r for r in readings if isinstance(r, Missing))
+        return cls(next((r for r in refused if r.why is Why.DENIED), None))
+
+
 class Display(NamedTuple):
     """A display that is connected: the connector, as HDMI-A-1, and whose it is."""
 
