@@ -147,7 +147,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.buses import SilentDevices as SilentDevices
     from vfio_doctor.facts.pci.buses import WantedBuses as WantedBuses
     from vfio_doctor.facts.pci.chipset import is_bridge as is_bridge
-    from vfio_doctor.facts.pci.chipset import is_infrastructure as is_infrastructure
     from vfio_doctor.facts.pci.claims import Claim as Claim
     from vfio_doctor.facts.pci.claims import ClaimKind as ClaimKind
     from vfio_doctor.facts.pci.claims import InstallScripts as InstallScripts
@@ -173,9 +172,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
     from vfio_doctor.facts.pci.overrides import RESPELL as RESPELL
-    from vfio_doctor.facts.pci.overrides import WRITERS as WRITERS
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
-    from vfio_doctor.facts.pci.overrides import have_effect as have_effect
     from vfio_doctor.facts.pci.overrides import is_misspelt as is_misspelt
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-
 import pytest
 
+from support.calls import calls
 from support.vm_hosts import host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import Capture, CapturedHost
@@ -118,21 +116,6 @@ def test_an_address_with_a_mistake_is_said_and_cured(held: str) -> None:
     cured = applied(text.encode(), edits).decode()
     assert cured == text.replace(wrong, QEMU)
     assert judged(host(), cured).faults == ()
-
-
-def calls(function: Callable[[], object]) -> int:
-    found = 0
-
-    def count(*_: object) -> None:
-        nonlocal found
-        found += 1
-
-    sys.setprofile(count)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return found
 
 
 def test_many_domains_cost_what_each_costs() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tracemalloc
 import xml.etree.ElementTree as Standard
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.calls import calls
 from support.corpus import OURS
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.parse.domain import domain_of
@@ -186,22 +186,6 @@ def test_memory_grows_with_the_text_whatever_is_declared(address: str) -> None:
     assert peak(large) < peak(small) * 2.6
 
 
-def calls(data: bytes) -> int:
-    """Count the calls of one reading: what it costs on any machine."""
-    found = 0
-
-    def count(*_: object) -> None:
-        nonlocal found
-        found += 1
-
-    sys.setprofile(count)
-    try:
-        read(data)
-    finally:
-        sys.setprofile(None)
-    return found
-
-
 def test_cost_grows_with_the_text() -> None:
     small, large = (f"<a>{'<b/>' * n}</a>".encode() for n in (500, 4000))
-    assert calls(large) < calls(small) * 9
+    assert calls(lambda: read(large)) < calls(lambda: read(small)) * 9

@@ -38,13 +38,12 @@ def live_machine(host: Reader, backend: BootBackend | None) -> Machine:
 
 def boot_tool(host: Reader) -> BootBackend | None:
     """Return the back end of this host's boot tool, None where there is none."""
-    from vfio_doctor.boot.selection import choose
-    from vfio_doctor.facts.base import CannotFix, Facts
+    from vfio_doctor.boot.selection import chosen
+    from vfio_doctor.facts.base import Facts
+    from vfio_doctor.model import Message
 
-    try:
-        return choose(host, Facts(host))
-    except (CannotFix, MissingFact):
-        return None
+    asked = chosen(host, Facts(host))
+    return None if isinstance(asked, Message) else asked
 
 
 def progress(text: str | Message) -> None:

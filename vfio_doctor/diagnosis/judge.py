@@ -33,7 +33,6 @@ MANY = say(
     "this check was ended after {count} findings; there may be more",
     count=FINDINGS_AT_MOST,
 )
-BLOCKING = (Status.FAIL, Status.BLOCKED)
 
 
 def diagnose(

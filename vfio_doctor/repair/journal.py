@@ -209,11 +209,6 @@ def _told(files: Filesystem, name: str) -> Run | Unreadable | None:
     return read(name, data)
 
 
-def open_runs(files: Filesystem) -> tuple[Run, ...]:
-    """Return the runs that were interrupted, oldest first."""
-    return tuple(run for run in runs(files) if run.state is RunState.OPEN)
-
-
 def _read(files: Filesystem, run: str) -> bytes:
     """Return a journal's bytes; a folder without one is a run that never began."""
     folder = files.folder(f"{JOURNAL}/{run}")

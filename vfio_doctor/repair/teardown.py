@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.images.selection import maker
-from vfio_doctor.boot.selection import choose
+from vfio_doctor.boot.selection import chosen
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.leftovers import seek
@@ -88,7 +88,7 @@ def remains(
     iommu: bool = False,
 ) -> Remains:
     """Look for what set-ups of passthrough, or of Looking Glass, have left."""
-    backend = _backend(host, facts)
+    backend = chosen(host, facts)
     read = backend.read(host) if isinstance(backend, BootBackend) else ()
     words = () if isinstance(read, Missing) else read
     user = seek.iommu_user(facts)
@@ -107,13 +107,6 @@ def remains(
     left = [*_reachable(left, told.paths, host)]
     unread = (*found.unread, *((read,) if isinstance(read, Missing) else ()))
     return Remains(told, tuple(left), unread, backend)
-
-
-def _backend(host: Reader, facts: Facts) -> BootBackend | Message:
-    try:
-        return choose(host, facts)
-    except (CannotFix, MissingFact) as reason:
-        return reason.message
 
 
 def _edits(leftover: Leftover, paths: frozenset[str]) -> bool:

@@ -97,7 +97,6 @@ NEXT = say("heading-next", "What to do next")
 # As many as leave room for the steps on a terminal of 24 lines.
 WORST = 3
 AND_MORE = say("closing-more", "and {count} more, see above")
-AND_ONE_MORE = say("closing-one-more", "and one more, see above")
 HELP = say(
     "closing-help",
     "To ask for help: `vfio-doctor bug-report` writes one file; attach it where your "

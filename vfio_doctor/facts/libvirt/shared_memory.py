@@ -26,7 +26,6 @@ NO_VM = say(
     "libvirt-no-shared-memory",
     "no VM of the system instance has plain shared memory for Looking Glass",
 )
-NOT_A_FILE = say("libvirt-shared-memory-no-file", "not a regular file")
 
 
 class TmpfilesLine(NamedTuple):

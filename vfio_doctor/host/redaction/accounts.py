@@ -20,7 +20,6 @@ FIRST_PERSON = 1000
 OF_SYSTEM = range(61184, 65536)
 FILES = ("/etc/passwd", "/usr/lib/passwd")
 SEATS = "/run/systemd/seats/"
-RULE_ENDINGS = (".rules", ".rule", ".conf")
 # A home that says nothing, and one that a client's configuration may be in.
 _PUBLIC_HOMES = ("/", "/root", "/nonexistent", "/var/empty", "/proc", "/bin", "/dev")
 
