@@ -11,13 +11,13 @@ import pytest
 
 from support import engine_trees as trees
 from support import played_images
-from support.at_terminal import SETUP, TEARDOWN, host
+from support.at_terminal import SETUP, TEARDOWN, WHICH, host
 from support.terminal import CTRL_C, ENTER, TESTS, started
 from support.unbound_card import CARD, HOSTS_CARD
 
 pytestmark = pytest.mark.runs("python", "sh")
-IS_IT = "(amdgpu). Is that so? [y/N]:"
-WHICH, DO_IT, OTHERS = "Which one", "Do this? [y/N]:", "guides left, too? [y/N]:"
+IS_IT = "(amdgpu). Is that so? [y/N]: "
+DO_IT, OTHERS = "Do this? [y/N]: ", "guides left, too? [y/N]: "
 Keys = tuple[tuple[str, bytes], ...]
 Things = dict[str, trees.Thing]
 

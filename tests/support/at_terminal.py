@@ -29,6 +29,7 @@ from vfio_doctor.commands.teardown import Wanted, tear_down
 from vfio_doctor.facts.pci.binding import BINDING_FILE
 
 SETUP, TEARDOWN = "setup", "teardown"
+WHICH = "nothing is changed yet): "
 OURS = Parts({BINDING_FILE: "softdep nouveau pre: vfio-pci\n"})
 
 

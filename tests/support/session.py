@@ -9,14 +9,15 @@ import re
 import tempfile
 from collections.abc import Iterator
 
-from support.at_terminal import SETUP
+from support.at_terminal import SETUP, WHICH
 from support.terminal import started
 
 PROMPT = "$ sudo vfio-doctor setup passthrough"
+# To the last blank: what is typed before it is shown would be shown before it.
 ANSWERS = (
-    ("Which one", b"2\n"),
-    ("Is that so? [y/N]:", b"y\n"),
-    ("Do this? [y/N]:", b"y\n"),
+    (WHICH, b"2\n"),
+    ("Is that so? [y/N]: ", b"y\n"),
+    ("Do this? [y/N]: ", b"y\n"),
 )
 RUN = re.compile(r"\d{8}T\d{9}Z-\d+")
 A_RUN = "20261126T093000000Z-4711"
