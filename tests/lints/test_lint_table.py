@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
+from support.rows import for_each
 from support.vm_hosts import FUNCTIONS, Function, facts, host
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.lints import every
@@ -106,7 +105,7 @@ def judged(lint: type[Lint], right: bool) -> Judged:
     )
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     found = judged(lint, right=False)
     assert found.refused is None
@@ -114,7 +113,7 @@ def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     assert found.untold == ()
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_put_right_it_is_silent(lint: type[Lint]) -> None:
     found = judged(lint, right=True)
     assert [f.lint.id for f in found.faults if f.lint.id == lint.id] == []

@@ -83,7 +83,7 @@ def asked(recorder: Recorder) -> Iterator[Reading]:
 
 
 def wrong(capture: Capture) -> list[str]:
-    """Return what becomes of a host's verdicts when one reading after another is denied.
+    """Return what becomes of verdicts when one reading after another is denied.
 
     Only what rests on the reading is computed and judged again.
     """

@@ -4,12 +4,20 @@ A line of JSON asks: the tool, its words and the root. A line answers: the exit
 status, as subprocess has it, and what was printed.
 """
 
+from __future__ import annotations
+
+# What the stand-ins import, too: a fork has it for nothing.
 import json
 import os
-import shlex  # noqa: F401: for the stand-ins
+import shlex  # noqa: F401
+import signal  # noqa: F401
 import sys
 import time  # noqa: F401
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 CODE = {
@@ -19,14 +27,14 @@ CODE = {
 }
 
 
-def become(tool, words, root, outputs):
+def become(tool: str, words: list[str], root: str, outputs: list[int]) -> NoReturn:
     """Be the tool, in the child."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, file in enumerate((nothing, *outputs)):
         os.dup2(file, number)
     os.environ["STANDIN_ROOT"] = root
     sys.argv = [str(HERE / tool), *words]
-    status = 0
+    status: int | str = 0
     try:
         exec(CODE[tool], {"__name__": "__main__", "__file__": sys.argv[0]})
     except SystemExit as left:
@@ -34,20 +42,20 @@ def become(tool, words, root, outputs):
     sys.stdout.flush()
     sys.stderr.flush()
     # Taking the interpreter apart costs as much as the rest.
-    os._exit(status)
+    os._exit(int(status))
 
 
-def answer(tool, words, root):
+def answer(tool: str, words: list[str], root: str) -> list[int | str]:
     """Return how the tool ended, and what it printed."""
     outputs = [os.memfd_create(name) for name in ("out", "err")]
     child = os.fork()
     if not child:
         become(tool, words, root, outputs)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return [status, *(text(file) for file in outputs)]
+    return [status, *map(text, outputs)]
 
 
-def text(file):
+def text(file: int) -> str:
     """Return what was written to a file that nobody else has any longer."""
     with open(file, encoding="utf-8") as written:
         written.seek(0)
