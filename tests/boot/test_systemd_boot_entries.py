@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.effort import share
 from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.sealed import (
@@ -124,7 +125,7 @@ PARTS = (
 @pytest.mark.runs("systemd-analyze")
 def test_versions_are_ordered_as_systemd_does() -> None:
     chance = random.Random(1)
-    for _ in range(150):
+    for _ in range(share(150)):
         one = "".join(chance.choices(PARTS, k=chance.randint(1, 5)))
         cut = chance.randint(0, len(one))
         other = one[:cut] + chance.choice(PARTS) + one[cut:]

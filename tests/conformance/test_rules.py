@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ def host(name: str) -> CapturedHost:
     return catalogue.host(name)
 
 
+@cache
 def closed(name: str) -> CapturedHost:
     """The host as somebody sees it who may read nothing at all."""
     seen = host(name).capture
