@@ -54,7 +54,7 @@ def test_a_word_is_added_where_the_loader_reads_it(before: str, after: str) -> N
     assert with_options(after, ADD_B) == after
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         ("options a b\noptions b\n", "options a\noptions b\n"),
@@ -82,7 +82,7 @@ def test_a_program_with_its_own_arguments_gets_no_options(key: str) -> None:
     assert refusal.value.message.id == SEALED_APPEND.id
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "after", "id_"),
     [
         ({"/etc/kernel/cmdline": "a\n"}, ("a", "b"), SEALED_APPEND.id),

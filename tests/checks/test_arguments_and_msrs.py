@@ -138,7 +138,7 @@ def test_a_kvm_that_is_built_in_reads_no_file() -> None:
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
 
 
-@pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
+@for_each("value", ["0", "N", "n", "off", "f"])
 def test_every_way_to_say_no(value: str) -> None:
     on = host(f"kvm.report_ignored_msrs={value}")
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
@@ -195,7 +195,7 @@ OFF = [
 ]
 
 
-@pytest.mark.parametrize(("word", "amd"), OFF)
+@for_each(("word", "amd"), OFF)
 def test_iommu_off(word: str, amd: bool) -> None:
     on = host(f"quiet {word}", amd=amd)
     (diagnosis,) = ended("iommu-disabled-by-argument", on).diagnoses
@@ -294,7 +294,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "says"), PENDING)
+@for_each(("now", "then", "says"), PENDING)
 def test_pending(now: str, then: str, says: str) -> None:
     message, severity = one("reboot-pending", host(now, then))
     assert says in message

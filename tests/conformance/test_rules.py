@@ -154,7 +154,7 @@ def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
         assert facts.asked, f"judged {name} without asking anything"
 
 
-@pytest.mark.parametrize("check", RULES)
+@for_each("check", RULES)
 def test_some_host_passes_and_some_host_fails(check: type[Check]) -> None:
     assert hosts_with(check, "pass")
     assert hosts_with(check, "fail")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
-
 from support.rows import for_each
 from support.vm_hosts import FUNCTIONS, Function, host
 from vfio_doctor.facts.base import Facts
@@ -68,7 +66,7 @@ def said(found: Judged) -> list[tuple[str, int, str]]:
     ]
 
 
-@pytest.mark.parametrize("form", TEXTS)
+@for_each("form", TEXTS)
 def test_nothing_is_wrong_with_it(form: Form) -> None:
     found = judged(TEXTS[form])
     assert form_of(TEXTS[form].encode()) is found.form is form
@@ -201,7 +199,7 @@ def test_a_script_with_two_vms() -> None:
     assert [bool(one.faults) for one in found] == [False, True]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "reason"),
     [
         ("ls -l /\n", "vm-not-xml"),
