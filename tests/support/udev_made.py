@@ -173,7 +173,7 @@ def told(log: str) -> Told:
     if found:
         uid, gid, mode = int(found[1]), int(found[2]), int(found[3], 8)
     else:
-        uid = _number(r"(?m)^Device node (?:owner )?user:\n.*\(uid=(\d+)\)", log, 0)
+        uid = _number(r"(?m)^Device node owner(?: user)?:\n.*\(uid=(\d+)\)", log, 0)
         gid = _number(r"(?m)^Device node (?:owner )?group:\n.*\(gid=(\d+)\)", log, 0)
         mode = _number(r"(?m)^Device node permission:\n +(\d+)$", log, 0o666, 8) & 0o777
     tags, links = _list(log, "CURRENT_TAGS", ":"), _list(log, "DEVLINKS")
