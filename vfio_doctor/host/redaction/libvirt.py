@@ -289,6 +289,8 @@ def _text(text: str, inside: _Inside, names: Names) -> str:
 def _element_text(element: str, body: str, names: Names) -> str:
     if element in _AMOUNTS and _AMOUNT.fullmatch(body):
         return body
+    if element == "size" and _AMOUNT.fullmatch(body) and int(body).bit_count() == 1:
+        return body
     if element == "name":
         return names.name("vm", body)
     if element == "uuid":
