@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     Check,
     ClaimKind,
     Conclusion,
+    Connectors,
     DevicePlace,
     Evidence,
     Facts,
@@ -22,7 +23,6 @@ from vfio_doctor.api import (
     PciDevices,
     Severity,
     StartedVms,
-    UnseenScreens,
     Wanted,
     WantedDevices,
     in_order,
@@ -205,7 +205,7 @@ def _card(one: Wanted, facts: Facts) -> Iterator[Finding]:
         severity = Severity.INFO if hooks else None
         said = in_order(said, _at_each_boot(facts[StartedVms].having(device.bdf)))
         yield Finding(place, said, rows, severity, _advice(one, facts))
-    elif device.driver and (unseen := facts[UnseenScreens].first):
+    elif device.driver and (unseen := facts[Connectors].refused):
         known(unseen)
 
 

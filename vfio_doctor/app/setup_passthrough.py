@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -167,10 +167,11 @@ def passthrough(chosen: Chosen, place: Place) -> int:
 def _completed(chosen: Chosen, place: Place) -> int:
     """Repair what is missing beside a card that is set to be bound already."""
     from vfio_doctor.app import repair
+    from vfio_doctor.app.planning import planned
 
     rest = tuple(check for check in chosen.select if check != NOT_BOUND)
     chosen = chosen._replace(select=rest)
-    plan, _ = repair.planned(place.look(chosen), risky=True)
+    plan, _ = planned(place.look(chosen), risky=True)
     return repair.run(chosen, place) if plan.steps or plan.refused else 0
 
 
