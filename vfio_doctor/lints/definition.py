@@ -180,3 +180,14 @@ def place_in_guest(device: Element) -> tuple[int, int, int, int] | None:
     except ValueError:
         return None
     return domain, bus, slot, function
+
+
+def has_uefi(domain: Element) -> bool:
+    """Tell whether the VM boots with UEFI."""
+    own = domain.first("os")
+    if own is None:
+        return False
+    return own.get("firmware") == "efi" or any(
+        one.get("type") == "pflash" or "ovmf" in one.text.lower()
+        for one in own.all("loader")
+    )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LINE = re.compile(r"([a-z]+\d*):[ \t]*(.*)")
+_MAP = re.compile(r"\s+map[ \t]+(\S+)")
 _HOSTPCI = re.compile(r"hostpci\d+")
 _ADDRESS = re.compile(
     r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F])(\.[0-7])?"
@@ -123,15 +124,27 @@ def named(value: str) -> list[str]:
     return [held for key, _, held in pairs if key == "mapping" and held]
 
 
-def parse_mapping(text: str) -> dict[str, tuple[str, ...]]:
-    """Return the addresses of each mapping in ``/etc/pve/mapping/pci.cfg``."""
-    found: dict[str, tuple[str, ...]] = {}
+class Mapped(NamedTuple):
+    """What a mapping stands for on one node: all of these functions at once."""
+
+    node: str
+    addresses: tuple[str, ...]
+
+
+def parse_mapping(text: str) -> dict[str, tuple[Mapped, ...]]:
+    """Return the lines of each mapping in ``/etc/pve/mapping/pci.cfg``."""
+    found: dict[str, tuple[Mapped, ...]] = {}
     name = ""
     for line in text.splitlines():
         if line and not line[0].isspace():
             name = line.strip()
-        elif name and (path := re.search(r"\bpath=([^,\s]+)", line)):
-            found[name] = (*found.get(name, ()), *_addresses(path.group(1)))
+            found.setdefault(name, ())
+        elif name and (said := _MAP.match(line)):
+            words = dict(word.partition("=")[::2] for word in said[1].split(","))
+            addresses = _addresses(words.get("path", ""))
+            if addresses:
+                one = Mapped(words.get("node", ""), tuple(addresses))
+                found[name] = (*found[name], one)
     return found
 
 

@@ -378,7 +378,7 @@ def client_configuration(text: str, names: Names) -> str:
 _CLIENT_KEYS = listed(
     "shmFile shmfile shmDevice shmdevice renderer allowDMA framePollInterval"
     " cursorPollInterval fullScreen"
-    " size width height maximize borderless vsync enable noScreensaver"
+    " size width height maximize borderless vsync enable noScreensaver host port"
 )
 
 
@@ -394,6 +394,8 @@ def _client_line(line: str, names: Names) -> str:
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)
     if forms.is_number(value) or arguments.worded(value, names) == value:
+        return f"{key}={value}"
+    if value in ("127.0.0.1", "::1", "localhost"):
         return f"{key}={value}"
     return (
         f"{key}={path(value, names) if value.startswith('/') else names.hidden(value)}"
