@@ -111,6 +111,19 @@ class Definition:
         return tuple(a for line in found for a in arguments.read(line))
 
     @cached_property
+    def broken(self) -> tuple[Argument, ...]:
+        """Return the devices and objects that are JSON which nobody can read."""
+        return tuple(
+            a
+            for a in self.arguments
+            if a.json and not a.values and a.option in ("device", "object")
+        )
+
+    def has_broken(self, option: str) -> bool:
+        """Tell whether what an option says is not known."""
+        return any(a.option == option for a in self.broken)
+
+    @cached_property
     def objects(self) -> tuple[Argument, ...]:
         """Return the memory objects among the arguments."""
         return tuple(

@@ -37,6 +37,21 @@ def json_fields(text: str) -> dict[str, object] | None:
     return None
 
 
+def json_fault(text: str) -> int:
+    """Return the character of an argument from which on it is no JSON."""
+    from json import JSONDecodeError, loads
+
+    found = 0
+    for spelt in (text, text.translate(_SWAPPED)):
+        try:
+            loads(spelt)
+        except JSONDecodeError as error:
+            found = max(found, error.pos)
+        except (ValueError, RecursionError):
+            continue
+    return found
+
+
 def is_json(text: str) -> bool:
     """Tell whether an argument is an object of JSON, or wants to be."""
     return text.lstrip().startswith("{")

@@ -330,7 +330,8 @@ def _qemu_json(text: str, names: Names) -> str:
     """Return an object of known keys; written anew, in the quotes that XML takes."""
     fields = json_fields(html.unescape(text))
     if fields is None:
-        return names.hidden(text)
+        # What QEMU cannot read stays so.
+        return "{" + names.hidden(text[1:])
     shown = (
         f"{_quoted(key if key in _QEMU_KEYS else names.hidden(key))}:"
         f"{_qemu_value(key, value, names)}"
