@@ -84,7 +84,9 @@ def test_another_encoding_in_the_head_changes_nothing() -> None:
 PVE = """agent: 1
 hostpci0: 0000:01:00,pcie=1,x-vga=1
 hostpci1: host=02:00.1;02:00.2,rombar=0
-hostpci2: mapping=nic,mdev=x
+hostpci2: mapping=nic
+hostpci3: mapping=gpu,mdev=x
+hostpci4: 05:00,mdev=y
 name: win
 [snapshot]
 hostpci0: 0000:09:00.0

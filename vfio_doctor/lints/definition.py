@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
 from vfio_doctor.parse.domain import amount, holders, kib
+from vfio_doctor.parse.pci import is_address
+from vfio_doctor.parse.qemu_options import passed_address
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.value import NamedTuple
 
@@ -98,6 +100,12 @@ class Definition:
     def _hostdevs(self) -> Iterator[Hostdev]:
         for holder in holders(self.domain):
             yield Hostdev(*holder, place_in_guest(holder.element))
+        # Old guides hand cards to QEMU past libvirt; other forms have them above.
+        for one in self.arguments if self.is_xml else ():
+            address = passed_address(one.values)
+            is_passed = one.option == "device" and one.kind.startswith("vfio-pci")
+            if is_passed and is_address(address):
+                yield Hostdev(one.element, one.element, address, False, None)
 
     @cached_property
     def devices(self) -> tuple[Element, ...]:

@@ -46,7 +46,7 @@ def _passed(maker: Maker, line: Line, mapped: Mapped | None) -> None:
     said = dict(w.partition("=")[::2] for w in line.value.split(","))
     for address in pve.hosts(line.value):
         _function(maker, line, address, said)
-    name = said.get("mapping", "")
+    name = next(iter(pve.named(line.value)), "")
     if not name:
         return
     choices = mapped(name) if mapped else None

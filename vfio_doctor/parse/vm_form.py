@@ -33,7 +33,7 @@ class Form(Enum):
 
 
 # XML in UTF-8 and in UTF-16; and what is nothing at all.
-_XML = (b"<", b"\xff\xfe", b"\xfe\xff")
+_XML = (b"<", b"\0<", b"\0\0", b"\xff\xfe", b"\xfe\xff")
 _PROXMOX = re.compile(
     r"^(?:hostpci\d+|ostype|scsihw|cores|sockets|bios|args|vmgenid|smbios1|memory): ",
     re.MULTILINE,
