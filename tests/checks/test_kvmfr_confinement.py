@@ -221,7 +221,7 @@ def test_the_policy_may_have_another_name() -> None:
         (lv.vm(64), "kvmfr-vm-smaller", Severity.WARNING),
         (lv.vm(96), "kvmfr-vm-odd-size", Severity.ERROR),
         (lv.vm(128, share="false"), "kvmfr-vm-not-shared", Severity.ERROR),
-        (lv.vm(128, share="'on'"), "kvmfr-vm-not-shared", Severity.ERROR),
+        (lv.vm(128, share="'on'"), "kvmfr-vm-share-quoted", Severity.ERROR),
         (lv.vm(0), "kvmfr-vm-no-size", Severity.ERROR),
         (lv.vm(128, "/dev/kvmfr1"), "kvmfr-vm-no-such-device", Severity.ERROR),
     ],
@@ -230,6 +230,15 @@ def test_what_a_vm_maps(vm: Parts, message: str, severity: Severity | None) -> N
     found = result(whole(*lv.MODULAR.parts, vm), KvmfrVmMapping)
     shown = [(d.finding.message.id, d.severity) for d in found.diagnoses]
     assert shown == ([(message, severity)] if message else [])
+
+
+def test_memory_that_no_device_shows() -> None:
+    text = str(lv.vm(128).files[lv.VM_FILE])
+    bare = text.replace("ivshmem-plain", "virtio-rng-pci")
+    assert bare != text
+    found = result(whole(*lv.MODULAR.parts, file(lv.VM_FILE, bare)), KvmfrVmMapping)
+    shown = [(d.finding.message.id, d.severity) for d in found.diagnoses]
+    assert shown == [("kvmfr-vm-unseen", Severity.ERROR)]
 
 
 def test_a_size_in_mib_is_no_room_for_a_picture() -> None:
