@@ -33,6 +33,7 @@ def settings() -> ConfigParser:
         ("rpm/vfio-doctor.spec", r"^Version:\s+(\S+)$"),
         ("rpm/vfio-doctor.spec", r"> - ([\d.]+)-1$"),
         ("arch/PKGBUILD", r"^pkgver=(\S+)$"),
+        ("ansible/galaxy.yml", r"^version: (\S+)$"),
     ],
 )
 def test_one_version(file: str, pattern: str) -> None:
