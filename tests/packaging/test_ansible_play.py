@@ -94,9 +94,12 @@ class Fleet(NamedTuple):
         said = self.ansible(
             *("ansible", "all", "-o", "-m", MODULE, "-a", json.dumps(options))
         )
-        rows = re.findall(r"^(\S+) \| \w+!? => (\{.*\})$", said, re.MULTILINE)
-        assert [name for name, _ in sorted(rows)] == sorted(FAULTS), said
-        return {name: json.loads(text) for name, text in rows}
+        rows = re.findall(r"^(\S+) \| (\w+)!? => (\{.*\})$", said, re.MULTILINE)
+        assert sorted(name for name, _, _ in rows) == sorted(FAULTS), said
+        return {
+            name: {**json.loads(text), "failed": word == "FAILED"}
+            for name, word, text in rows
+        }
 
     def trees(self) -> dict[str, dict[str, Thing]]:
         """Return every file of /etc that lies over the root, by host."""
@@ -193,9 +196,9 @@ def test_what_the_module_says_of_each_host(fleet: Fleet) -> None:
     assert "kvmfr-module-rejected" in undecided
 
     failed = fleet.module(user="alice", select=RULES, fail_on="warning")
-    assert {name: one.get("failed", False) for name, one in failed.items()} == FAULTY
+    assert {name: one["failed"] for name, one in failed.items()} == FAULTY
     wrong = fleet.module(user="alice", select=["no-such-rule"])
-    assert all("no-such-rule" in one["msg"] for one in wrong.values())
+    assert all(one["failed"] and "no-such-rule" in one["msg"] for one in wrong.values())
 
     repaired = fleet.module(user="alice", select=RULES, state="repaired")
     assert {name: one["changed"] for name, one in repaired.items()} == FAULTY
