@@ -190,8 +190,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
-    from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
-    from vfio_doctor.facts.pci.screens import UnseenScreens as UnseenScreens
+    from vfio_doctor.facts.pci.screens import Connectors as Connectors
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted

@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     Check,
     ClaimKind,
     Conclusion,
+    Connectors,
     DevicePlace,
     Evidence,
     Facts,
@@ -21,7 +22,6 @@ from vfio_doctor.api import (
     PciDevice,
     PciDevices,
     Severity,
-    UnseenScreens,
     Wanted,
     WantedDevices,
     in_order,
@@ -191,7 +191,7 @@ def _card(one: Wanted, facts: Facts) -> Iterator[Finding]:
         rows = (_driver_row(device),)
         severity = Severity.INFO if hooks else None
         yield Finding(place, said, rows, severity, _advice(one, facts))
-    elif device.driver and (unseen := facts[UnseenScreens].first):
+    elif device.driver and (unseen := facts[Connectors].refused):
         known(unseen)
 
 

@@ -6,7 +6,7 @@ from vfio_doctor.api import (
     Actor,
     Check,
     ClaimKind,
-    ConnectedScreens,
+    Connectors,
     DevicePlace,
     Evidence,
     Facts,
@@ -14,7 +14,6 @@ from vfio_doctor.api import (
     HostNeeds,
     HostPlace,
     Iterator,
-    Missing,
     PciDevice,
     PciDevices,
     Severity,
@@ -84,7 +83,7 @@ class VfioBootCard(Check):
         ]
         for card in held:
             if known(card.boot_vga) and others:
-                yield _boot_card(card, others, facts[ConnectedScreens].names)
+                yield _boot_card(card, others, facts[Connectors])
         facts[WantedDevices].all_seen()
 
 
@@ -99,16 +98,17 @@ def _cards(facts: Facts) -> tuple[Wanted, ...]:
 
 
 def _boot_card(
-    card: PciDevice, others: list[PciDevice], screens: tuple[str, ...] | Missing
+    card: PciDevice, others: list[PciDevice], screens: Connectors
 ) -> Finding:
     named = tuple(f"{other.bdf} ({other.driver})" for other in others)
     source = f"/sys/bus/pci/devices/{card.bdf}/boot_vga"
     rows = [Evidence(source, "1", OTHER_CARD)]
     severity = None
-    if not isinstance(screens, Missing):
+    if screens.missing is None:
         # Without a display nobody misses the boot menu.
-        severity = Severity.ERROR if screens else Severity.INFO
-        seen = ", ".join(screens) or NO_SCREEN
+        lit = [one.name for one in screens.found if one.connected]
+        severity = Severity.ERROR if lit else Severity.INFO
+        seen = ", ".join(lit) or NO_SCREEN
         rows.append(Evidence("/sys/class/drm/*/status", seen))
     return Finding(
         DevicePlace(card.bdf),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -170,11 +170,12 @@ def _completed(chosen: Chosen, place: Place) -> int:
     If the IOMMU is off, it is set to be on as well.
     """
     from vfio_doctor.app import repair
+    from vfio_doctor.app.planning import planned
 
     settled = (NOT_BOUND, *SWITCHES)
     rest = tuple(check for check in chosen.select if check not in settled)
     chosen = chosen._replace(select=rest)
-    plan, _ = repair.planned(place.look(chosen), risky=True)
+    plan, _ = planned(place.look(chosen), risky=True)
     return repair.run(chosen, place) if plan.steps or plan.refused else 0
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.clock import utc
-from vfio_doctor.app.options import Failure, with_examples
-from vfio_doctor.app.output import NOT_WRITTEN
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.new_file import NOT_WRITTEN
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 

@@ -12,7 +12,7 @@ from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
-from vfio_doctor.facts.pci.screens import screens
+from vfio_doctor.facts.pci.screens import Connectors
 from vfio_doctor.facts.pci.storage import mounted
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -71,7 +71,7 @@ class HostNeeds(NamedTuple):
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
         disks, typed = mounted(host), keyboards(host)
         found = (
-            *_displays(host, own, facts.options.headless),
+            *_displays(own, facts),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
             *_controllers(typed, own),
@@ -83,10 +83,11 @@ class HostNeeds(NamedTuple):
         return tuple(need for need in self.needs if need.bdf == bdf)
 
 
-def _displays(host: Reader, own: list[PciDevice], headless: bool) -> Iterator[Need]:
+def _displays(own: list[PciDevice], facts: Facts) -> Iterator[Need]:
+    headless = facts.options.headless
     cards = [device for device in own if device.is_display]
     driven = [card for card in cards if card.driver]
-    seen = screens(host, [card.bdf for card in cards])
+    seen = facts[Connectors].lit([card.bdf for card in cards])
     for card in cards:
         chip = of_bmc(card)
         if chip:
