@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
+from support.rows import for_each
 from support.vm_hosts import CPU_FOLDER as CPU
 from support.vm_hosts import FUNCTIONS, Function, facts, host, rom
 from vfio_doctor.host.captured import CapturedHost
@@ -125,7 +124,7 @@ def judged(lint: type[Lint], right: bool) -> Judged:
     )
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     found = judged(lint, right=False)
     assert found.refused is None
@@ -133,7 +132,7 @@ def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     assert found.untold == ()
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_put_right_it_is_silent(lint: type[Lint]) -> None:
     found = judged(lint, right=True)
     assert [f.lint.id for f in found.faults if f.lint.id == lint.id] == []
