@@ -213,6 +213,34 @@ def test_the_policy_may_have_another_name() -> None:
     assert labelled(plain, other, file(f"{STORE}/cil", "")).status is Status.FAIL
 
 
+LOCAL = "/var/lib/selinux/default/active/modules/400"
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((), Status.FAIL),
+        ((file(f"{LOCAL}/my-kvmfr/cil", ""),), Status.UNKNOWN),
+        ((file(f"{LOCAL}/vfio-doctor-kvmfr/cil", ""),), Status.PASS),
+        # It says nothing of a device that nothing labels.
+        (
+            (
+                *(file(f"{LOCAL}/vfio-doctor-kvmfr/cil", ""), lv.selinux("device_t")),
+                lv.DEFAULT_POLICY,
+            ),
+            Status.FAIL,
+        ),
+        ((lv.selinux("kvmfr_device_t"),), Status.PASS),
+        ((file("/etc/selinux/config", "SELINUXTYPE=targeted\n"),), Status.PASS),
+    ],
+)
+def test_debians_policy_lets_no_vm_map_the_device(
+    parts: tuple[Parts, ...], status: Status
+) -> None:
+    found = result(whole(*lv.CONFINED.parts, *parts), KvmfrSelinuxLabel)
+    assert found.status is status, found
+
+
 @pytest.mark.parametrize(
     ("vm", "message", "severity"),
     [
