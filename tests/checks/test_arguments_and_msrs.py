@@ -123,6 +123,14 @@ def test_where_nothing_is_ignored_the_purpose_decides(
     )
 
 
+def test_the_recipes_are_none_of_nixos() -> None:
+    nixos: dict[str, str | bytes | Missing] = {"/etc/os-release": "ID=nixos\n"}
+    on = hosts.changed(
+        host("vfio-pci.ids=10de:1b80", report="Y", ignore="N"), files=nixos
+    )
+    assert one("kvm-reports-ignored-msrs", on)[1] is Severity.INFO
+
+
 def test_a_kvm_that_is_built_in_reads_no_file() -> None:
     conf = "options kvm report_ignored_msrs=0\n"
     files: dict[str, str | bytes | Missing] = {

@@ -121,7 +121,7 @@ def test_a_fault_of_our_own_is_told_as_ever(
     def broken(chosen: Chosen) -> int:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("vfio_doctor.app.diagnosis.run", broken)
+    monkeypatch.setattr("vfio_doctor.app.printed.run", broken)
     assert program._status([]) == 70
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err
 

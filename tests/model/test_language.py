@@ -22,8 +22,8 @@ from vfio_doctor.language import (
     speak,
     spoken,
 )
-from vfio_doctor.messages import in_order, say, verbatim
-from vfio_doctor.model import CheckResult, Severity, Status, shown
+from vfio_doctor.messages import in_order, say, shown, verbatim
+from vfio_doctor.model import CheckResult, Severity, Status
 
 MADE = "locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
 TOY = {

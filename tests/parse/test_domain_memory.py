@@ -70,7 +70,7 @@ def test_what_a_definition_shares() -> None:
     assert domain.emulator == "/usr/bin/q"
     shared = domain.shared
     assert shared == SharedMemory(
-        (Mapping("/dev/kvmfr0", 1 << 20, None),),
+        (Mapping("/dev/kvmfr0", 1 << 20, None, shown=False),),
         ("looking-glass",),
         True,
         ("apparmor",),

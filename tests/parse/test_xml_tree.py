@@ -76,8 +76,8 @@ def test_attributes_have_places() -> None:
         (b" \n", "xml-empty"),
         (b"<?xml version='1.0' encoding='shift_jis'?><domain/>", "xml-encoding"),
         (b"<domain>\n  \xe9</domain>", "xml-not-encoded"),
-        (b"<domain>", "verbatim"),
-        (b"<domain>\x00</domain>", "verbatim"),
+        (b"<domain>", "xml-cut"),
+        (b"<domain>\x00</domain>", "xml-control"),
         (b"<domain>&nbsp;</domain>", "verbatim"),
     ],
 )

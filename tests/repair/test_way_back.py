@@ -10,7 +10,7 @@ import pytest
 from support.fixture_hosts import catalogue
 from support.rows import for_each
 from vfio_doctor.app.diagnosis import Diagnosed
-from vfio_doctor.app.repair import planned
+from vfio_doctor.app.planning import planned
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
