@@ -197,9 +197,12 @@ class LibvirtListIncomplete(Check):
         relied = tuple(d for d in RELIED_ON if d in lost)
         if not devices.counts or not relied:
             return
-        if any(node not in devices.items for node in facts[KvmfrVms].nodes()):
+        vms = facts[KvmfrVms]
+        if any(node not in devices.items for node in vms.nodes()):
             # kvmfr-not-in-device-list says that, and has the whole list mended.
             return
+        for unread in vms.unread:
+            known(unread)
         seen = ", ".join(devices.items) or "[]"
         rows = (Evidence(devices.source, seen, FULL.filled(devices=relied)),)
         here = ADD_KVM_NIXOS.filled(devices=lost)

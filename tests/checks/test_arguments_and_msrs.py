@@ -361,3 +361,16 @@ def test_an_option_without_its_module_is_shown() -> None:
     assert str(idle.observed) == (
         "the name of the module is missing in front of report_ignored_msrs=0"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("iommu=pt,on", "In iommu=pt,on, on has no effect"),
+        ("vfio.allow_unsafe_interrupts=1", "vfio.allow_unsafe_interrupts=1 has no"),
+    ],
+)
+def test_what_of_a_word_does_nothing(word: str, said: str) -> None:
+    message, severity = one("iommu-argument-without-effect", host(f"{GOOD} {word}"))
+    assert said in message
+    assert severity is Severity.INFO

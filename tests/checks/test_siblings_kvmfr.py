@@ -79,3 +79,34 @@ def test_another_list_that_names_it_is_enough() -> None:
 def test_the_size_is_what_a_vm_maps(mib: int, size: int) -> None:
     host = whole(*lv.MODULAR.parts, lv.vm(mib))
     assert Facts(host)[KvmfrSize].mib == size
+
+
+RULE = "/etc/udev/rules.d/70-kvmfr.rules"
+MODES = {
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="666", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0777", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0664", TAG+="uaccess"': False,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"': False,
+}
+
+
+@pytest.mark.parametrize("rule", MODES)
+def test_a_rule_that_opens_the_device_to_all_from_the_next_boot_on(rule: str) -> None:
+    host = catalogue.host("healthy-debian12-looking-glass")
+    on = changed(host, {RULE: f"{rule}\n"})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    ids = [d.finding.message.id for d in result.diagnoses]
+    assert ids == (["kvmfr-node-open-to-all-later"] if MODES[rule] else [])
+    for said in result.diagnoses:
+        assert said.fix
+        assert any('MODE="0660"' in str(change) for change in said.fix.changes)
+
+
+def test_the_seat_serves_qemu_that_runs_as_the_person() -> None:
+    host = catalogue.host("healthy-debian12-vm")
+    conf = "/etc/libvirt/qemu.conf"
+    text = host.capture.files[conf]
+    assert isinstance(text, bytes)
+    on = changed(host, {conf: f'{text.decode()}user = "alice"\n'})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    assert not result.diagnoses

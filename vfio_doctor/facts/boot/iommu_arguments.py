@@ -84,13 +84,15 @@ class Idle(NamedTuple):
     """A word that does not do what it looks like.
 
     ``meant`` is what was probably meant, "" where the word is best left out. It is
-    ``serious`` if a device that was to be bound is not.
+    ``serious`` if a device that was to be bound is not. ``part`` is the one item of
+    several that does nothing, "" if none of the word does anything.
     """
 
     word: str
     why: Message
     meant: str | Message = ""
     serious: bool = False
+    part: str = ""
 
 
 def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
@@ -181,7 +183,7 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
             meant = f"{kept} {meant}" if meant and meant != kept else kept
         if why is UNKNOWN_VALUE:
             why = UNKNOWN_VALUE.filled(item=item) if item else NO_VALUE
-        yield Idle(argument.raw, why, meant)
+        yield Idle(argument.raw, why, meant, part=item if others else "")
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:
