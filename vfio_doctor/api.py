@@ -101,8 +101,14 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
     from vfio_doctor.facts.libvirt.conf import QemuConf as QemuConf
     from vfio_doctor.facts.libvirt.conf import with_devices as with_devices
+    from vfio_doctor.facts.libvirt.confinement import MAP_MODULE as MAP_MODULE
+    from vfio_doctor.facts.libvirt.confinement import MAP_RULE as MAP_RULE
+    from vfio_doctor.facts.libvirt.confinement import VM_TYPE as VM_TYPE
     from vfio_doctor.facts.libvirt.confinement import AppArmor as AppArmor
     from vfio_doctor.facts.libvirt.confinement import Denials as Denials
+    from vfio_doctor.facts.libvirt.confinement import (
+        SecurityDrivers as SecurityDrivers,
+    )
     from vfio_doctor.facts.libvirt.confinement import SeLinux as SeLinux
     from vfio_doctor.facts.libvirt.daemons import Daemon as Daemon
     from vfio_doctor.facts.libvirt.daemons import LibvirtDaemons as LibvirtDaemons
@@ -230,6 +236,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import KernelArguments as KernelArguments
     from vfio_doctor.model import LoadModule as LoadModule
     from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import PolicyModule as PolicyModule
     from vfio_doctor.model import ProbeDriver as ProbeDriver
     from vfio_doctor.model import RebuildImages as RebuildImages
     from vfio_doctor.model import RestartService as RestartService
@@ -248,6 +255,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
     from vfio_doctor.parse.pci_config import Acs as Acs
+    from vfio_doctor.parse.qemu_conf import ConfMistake as ConfMistake
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned

@@ -252,6 +252,15 @@ class DisablePolicy(Variant):
     name: str
 
 
+class PolicyModule(Variant):
+    """Have SELinux load a local policy module; ``path`` is its text, which is there.
+
+    The module has the name of the file, without ``.cil``.
+    """
+
+    path: str
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -278,6 +287,7 @@ Change = (
     | FileContext
     | DropContext
     | DisablePolicy
+    | PolicyModule
     | RebuildImages
 )
 

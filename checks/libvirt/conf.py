@@ -6,6 +6,7 @@ from vfio_doctor.api import (
     KVM,
     Actor,
     Check,
+    ConfMistake,
     DeviceList,
     Evidence,
     Facts,
@@ -15,8 +16,10 @@ from vfio_doctor.api import (
     Iterator,
     KvmfrVms,
     LibvirtIntent,
+    Message,
     NotApplicable,
     QemuConf,
+    SecurityDrivers,
     Severity,
     known,
     say,
@@ -32,6 +35,42 @@ CORRECT = say(
     "libvirt-conf-correct",
     'Correct that line: text is in quotes, as in user = "alice", the values of a list'
     " are parted by commas, and there is no comment inside of a list. Then restart"
+    " libvirt's daemon.",
+)
+KINDS = {
+    "text": say("libvirt-conf-text", 'text in quotes, as in user = "alice"'),
+    "flag": say("libvirt-conf-flag", "0 or 1, without quotes"),
+    "count": say("libvirt-conf-count", "a whole number from 0 on, without quotes"),
+    "number": say("libvirt-conf-number", "a whole number, without quotes"),
+    "limit": say("libvirt-conf-limit", 'a whole number, or "unlimited"'),
+    "texts": say(
+        "libvirt-conf-texts",
+        'texts in quotes between brackets, as in namespaces = [ "mount" ]',
+    ),
+    "text-or-texts": say(
+        "libvirt-conf-text-or-texts", "text in quotes, or several between brackets"
+    ),
+}
+ONE_OF = say("libvirt-conf-one-of", "of these words: {words}")
+MISTAKEN = say(
+    "libvirt-conf-mistaken",
+    "libvirt refuses {key} in {path}, line {line}, for its value. The QEMU driver does"
+    " not start, and with it no VM.",
+)
+CORRECT_KIND = say(
+    "libvirt-conf-correct-kind",
+    "Correct that line, or put a # before it: then libvirt's default is in force. The"
+    " value of {key} is {wanted}. Then restart libvirt's daemon.",
+)
+DRIVER_OFF = say(
+    "libvirt-conf-driver-off",
+    "security_driver in {path}, line {line}, asks for {driver}, which is not on here:"
+    " the QEMU driver does not start, and with it no VM.",
+)
+DRIVER_ON = say("libvirt-conf-driver-on", "one that the kernel has switched on")
+CORRECT_DRIVER = say(
+    "libvirt-conf-correct-driver",
+    "Put a # before that line: libvirt then takes the one that is on. Then restart"
     " libvirt's daemon.",
 )
 NO_LIST = say(
@@ -61,12 +100,15 @@ class LibvirtConfRefused(Check):
 
     What it does:
     Reads qemu.conf as libvirt's own reader does, and looks for the first line that
-    it would refuse.
+    it would refuse: for its form, or for a value of a kind that the setting does not
+    take. Then it looks whether the security driver that the file asks for is on.
 
     Why is this bad?
     One wrong line makes libvirt refuse the whole file. The daemon runs on without
     its QEMU driver: virt-manager cannot connect, and no VM starts. A comment inside
     of a list is such a fault, and so is a text without quotes; guides show both.
+    Others are namespaces = "mount" without brackets, a 0 in quotes, and
+    security_driver = "selinux" on a host that has AppArmor.
 
     How it is repaired:
     By hand: what was meant is not known.
@@ -76,6 +118,8 @@ class LibvirtConfRefused(Check):
 
     False alarms:
     None are known: the grammar is that of libvirt's reader, and was compared with it.
+    The kinds of values are those of libvirt 9 and 11, which were asked for each; that
+    a path or an address in a value is there is not looked at.
     """
 
     id = "libvirt-conf-refused"
@@ -87,14 +131,43 @@ class LibvirtConfRefused(Check):
         facts[LibvirtIntent].demand()
         facts[QemuConf].demand()
         file = facts[QemuConf]
-        text, line = known(file.text), file.conf.wrong_line
-        if not line:
-            return
-        place = FilePlace(file.path, line)
-        seen = text.split("\n")[line - 1].strip()
-        rows = (Evidence(str(place), seen, A_SETTING),)
-        message = CANNOT_READ.filled(path=file.path, line=line)
-        yield Finding(place, message, rows, None, CORRECT, Actor.USER)
+        known(file.text)
+        mistake, line = file.mistake, file.conf.wrong_line
+        if line:
+            message = CANNOT_READ.filled(path=file.path, line=line)
+            yield _wrong(file, line, message, A_SETTING, CORRECT)
+        elif mistake:
+            key, line = mistake.setting.key, mistake.setting.line
+            wanted = _wanted(mistake)
+            message = MISTAKEN.filled(key=key, path=file.path, line=line)
+            advice = CORRECT_KIND.filled(key=key, wanted=wanted)
+            yield _wrong(file, line, message, wanted, advice)
+        elif driver := file.conf.setting("security_driver"):
+            yield from _driver_off(facts, file, driver.line)
+
+
+def _wanted(mistake: ConfMistake) -> Message:
+    if mistake.words:
+        return ONE_OF.filled(words=mistake.words)
+    return KINDS[mistake.kind]
+
+
+def _wrong(
+    file: QemuConf, line: int, message: Message, wanted: Message, advice: Message
+) -> Finding:
+    place = FilePlace(file.path, line)
+    seen = known(file.text).split("\n")[line - 1].strip()
+    rows = (Evidence(str(place), seen, wanted),)
+    return Finding(place, message, rows, None, advice, Actor.USER)
+
+
+def _driver_off(facts: Facts, file: QemuConf, line: int) -> Iterator[Finding]:
+    """Yield one finding if the file asks for a driver that the kernel has not on."""
+    is_on = facts[SecurityDrivers]
+    for name, on in (("selinux", is_on.selinux), ("apparmor", is_on.apparmor)):
+        if name in file.drivers and on is False:
+            message = DRIVER_OFF.filled(path=file.path, line=line, driver=name)
+            yield _wrong(file, line, message, DRIVER_ON, CORRECT_DRIVER)
 
 
 class LibvirtListWithoutKvm(Check):

@@ -5,6 +5,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -80,7 +81,7 @@ REPORTING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "value", "when", "severity"), REPORTING)
+@for_each(("now", "then", "value", "when", "severity"), REPORTING)
 def test_reporting_kvm(
     now: str, then: str | None, value: str, when: str, severity: Severity
 ) -> None:
@@ -108,7 +109,7 @@ MEANING = [
 ]
 
 
-@pytest.mark.parametrize(("line", "files"), MEANING)
+@for_each(("line", "files"), MEANING)
 def test_where_nothing_is_ignored_the_purpose_decides(
     line: str, files: dict[str, str | bytes | Missing]
 ) -> None:
@@ -259,7 +260,7 @@ IDLE = [
 ]
 
 
-@pytest.mark.parametrize(("word", "says"), IDLE)
+@for_each(("word", "says"), IDLE)
 def test_idle_words(word: str, says: str) -> None:
     result = ended("iommu-argument-without-effect", host(f"quiet {word} {word}"))
     (diagnosis,) = result.diagnoses

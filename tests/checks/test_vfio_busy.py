@@ -7,6 +7,7 @@ import pytest
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import whole
+from support.rows import for_each
 from support.with_cards import BASE, CARD, OWN, boot_vga, card, own
 from vfio_doctor.checks.vfio.busy import VfioDeviceBusy
 from vfio_doctor.checks.vfio.display import VfioDisplayLost
@@ -41,7 +42,7 @@ VM = vm("01:00.0")
 SCREEN = ("vfio-busy-screen", Severity.WARNING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((card("amdgpu"), own("i915"), boot_vga(CARD)), [SCREEN]),

@@ -16,11 +16,15 @@ class Mapping(NamedTuple):
     """A file that QEMU maps for a guest; ``size`` is in bytes, 0 if it is no size.
 
     ``share`` is None where the argument does not say it; QEMU then maps privately.
+    ``quoted``: it is a string where JSON wants a boolean, which QEMU refuses.
+    ``shown``: the guest has a device that shows such memory.
     """
 
     path: str
     size: int
     share: bool | None
+    quoted: bool = False
+    shown: bool = True
 
 
 PLAIN = "ivshmem-plain"
@@ -87,12 +91,19 @@ def _holds_frames(device: Element) -> bool:
 
 def mappings(words: Iterable[str]) -> Iterator[Mapping]:
     """Yield the files that words of a command line have QEMU map."""
+    pairs = list(_pairs(words))
+    shown = any(option == "device" and "ivshmem" in word for option, word in pairs)
+    for option, word in pairs:
+        found = mapping(word) if option == "object" else None
+        if found:
+            yield found._replace(shown=shown)
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     before = ""
     for word in words:
-        if before in ("-object", "--object"):
-            found = mapping(word)
-            if found:
-                yield found
+        if before.startswith("-"):
+            yield before.lstrip("-"), word
         before = word
 
 
@@ -115,6 +126,7 @@ def mapping(argument: str) -> Mapping | None:
     if is_json(argument):
         # QEMU wants a number and a boolean there, and stops at a text.
         number = 0 if isinstance(size, str) else in_bytes(size)
-        return Mapping(path, number or 0, share if isinstance(share, bool) else None)
+        told = share if isinstance(share, bool) else None
+        return Mapping(path, number or 0, told, quoted=isinstance(share, str))
     told = None if share is None else is_on(share)
     return Mapping(path, in_bytes(size) or 0, told)

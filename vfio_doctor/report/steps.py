@@ -41,7 +41,12 @@ NEXT_THERE = {
     ),
 }
 # Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already", "bind-set-already")
+SET_ALREADY = (
+    "iommu-on-next-boot",
+    "iommu-word-gone",
+    "fix-staged-already",
+    "bind-set-already",
+)
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")

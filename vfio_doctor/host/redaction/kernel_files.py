@@ -198,7 +198,9 @@ def switch(data: bytes, names: Names) -> bytes:
 
 def capability(text: str, names: Names) -> str:
     """Return a register of an IOMMU unit: what the chipset can do."""
-    known = re.fullmatch(r"\s*(?:0x)?[0-9a-f]{1,16}\s*|\d{1,3}:\d{1,3}\s*", text)
+    known = re.fullmatch(
+        r"\s*(?:0x)?[0-9a-f]{1,16}\s*|[0-9a-f]{1,16}:[0-9a-f]{1,16}\s*", text
+    )
     return text if known else forms.in_parts(text, names)
 
 
