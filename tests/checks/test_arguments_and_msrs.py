@@ -375,3 +375,13 @@ def test_what_of_a_word_does_nothing(word: str, said: str) -> None:
     message, severity = one("iommu-argument-without-effect", host(f"{GOOD} {word}"))
     assert said in message
     assert severity is Severity.INFO
+
+
+def test_a_slip_is_a_slip_in_an_attachment_too() -> None:
+    from vfio_doctor.host.redaction.redact import redact
+
+    on = host(f"{GOOD} kvm.ignore_msr=1 iommmu=pt")
+    shared = CapturedHost(redact(on.capture).capture)
+    for each in (on, shared):
+        found = ended("iommu-argument-without-effect", each)
+        assert len(found.diagnoses) == 2

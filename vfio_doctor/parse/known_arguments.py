@@ -6,6 +6,13 @@ redaction asks too.
 
 from __future__ import annotations
 
+from functools import cache
+
+from vfio_doctor.parse.near import distance
+
+# Up to this length a name one slip away is another word more often than not.
+SHORT, LONG = 4, 9
+
 INTEL_KNOWN = (
     "on",
     "off",
@@ -145,3 +152,14 @@ REAL = frozenset(
         "split_lock_detect",
     )
 )
+
+
+@cache
+def nearest(key: str) -> str:
+    """Return the real parameter that a name differs from by a slip, or ""."""
+    if key in REAL or len(key) <= SHORT:
+        return ""
+    most = 2 if len(key) > LONG else 1
+    near = sorted((distance(key, name, most), name) for name in REAL)
+    slips, name = near[0]
+    return name.replace("vfio_pci.", "vfio-pci.") if slips <= most else ""

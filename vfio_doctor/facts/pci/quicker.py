@@ -236,7 +236,7 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     unseen = facts[StaleImage].unseen
     return in_order(
         SOFTDEP.filled(driver=device.driver, module=module),
-        UNSEEN.filled(path=unseen) if unseen else None,
+        UNSEEN.filled(path=unseen) if claim.source.startswith(unseen or "-") else None,
     )
 
 
