@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts import catalogue
-from support.hosts import changed, denied
+from support.hosts import changed, denied, ran
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -93,3 +93,19 @@ def test_ids_in_etc_modules_count_only_where_it_is_read_whole(systemd: bool) -> 
     (said,) = (d for d in found.diagnoses if d.finding.subject == GUEST)
     words = "only the names of modules are read"
     assert (words in str(said.finding.advice)) is systemd
+
+
+@pytest.mark.parametrize(
+    ("state", "stuck"),
+    [("", True), ("D3cold", True), ("D3hot", True), ("unknown", True), ("D0", False)],
+)
+def test_the_log_tells_of_a_device_whose_power_state_is_not_known(
+    state: str, stuck: bool
+) -> None:
+    line = f"vfio-pci {GUEST}: Unable to change power state from D3cold to D0, device"
+    path = f"/sys/bus/pci/devices/{GUEST}/power_state"
+    files = {path: f"{state}\n"} if state else {}
+    log = ran(("dmesg",), f"[   99.000000] {line} inaccessible\n")
+    host = changed(CARDS, files, commands={("dmesg",): log})
+    said = result(host, "vfio-stuck-in-d3").diagnoses
+    assert [d.finding.subject for d in said] == ([GUEST] if stuck else [])
