@@ -181,7 +181,8 @@ class StaleImage(NamedTuple):
                     return cls(found)
                 if _times(host, facts, path) is None:
                     unseen = path
-        return cls(None, "" if facts[ImageContent].told else unseen)
+        # It takes a program, and seconds, to look into the image.
+        return cls(None, "" if unseen and facts[ImageContent].told else unseen)
 
 
 def _lacking(facts: Facts) -> Iterator[LateReason]:
