@@ -163,6 +163,8 @@ def _wrong(
 
 def _driver_off(facts: Facts, file: QemuConf, line: int) -> Iterator[Finding]:
     """Yield one finding if the file asks for a driver that the kernel has not on."""
+    if not file.drivers:
+        return
     is_on = facts[SecurityDrivers]
     for name, on in (("selinux", is_on.selinux), ("apparmor", is_on.apparmor)):
         if name in file.drivers and on is False:
