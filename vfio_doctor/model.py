@@ -252,6 +252,16 @@ class DisablePolicy(Variant):
     name: str
 
 
+class OwnInitramfsBack(Variant):
+    """Have rpm-ostree make the initramfs on this machine as before a set-up, or not.
+
+    ``arguments`` are dracut's, if it is ``made``.
+    """
+
+    made: bool
+    arguments: tuple[str, ...] = ()
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -278,6 +288,7 @@ Change = (
     | FileContext
     | DropContext
     | DisablePolicy
+    | OwnInitramfsBack
     | RebuildImages
 )
 

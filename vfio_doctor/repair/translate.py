@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
@@ -17,6 +17,7 @@ from vfio_doctor.model import (
     EnableUnit,
     FileContext,
     LoadModule,
+    OwnInitramfsBack,
     ParameterStep,
     ProbeDriver,
     ProbeStep,
@@ -93,12 +94,10 @@ def translate(change: Change, host: Reader) -> Translated:
         return _service(change)
     if isinstance(change, EnableUnit | DisableUnit):
         return _enabled(change) if isinstance(change, EnableUnit) else _disabled(change)
-    if isinstance(change, FileContext):
-        return _context(change, host)
-    if isinstance(change, DropContext):
-        return _no_context(change, host)
-    if isinstance(change, DisablePolicy):
-        return _no_policy(change)
+    if isinstance(change, FileContext | DropContext | DisablePolicy):
+        return _policy(change, host)
+    if isinstance(change, OwnInitramfsBack):
+        return _own_initramfs(change, host)
     raise TypeError(f"no steps for {change}")
 
 
@@ -178,6 +177,16 @@ def _disabled(change: DisableUnit) -> Translated:
     return Translated((), (CommandStep(off, on, why=DISABLE.filled(unit=unit)),))
 
 
+def _policy(
+    change: FileContext | DropContext | DisablePolicy, host: Reader
+) -> Translated:
+    if isinstance(change, DisablePolicy):
+        return _no_policy(change)
+    if isinstance(change, DropContext):
+        return _no_context(change, host)
+    return _context(change, host)
+
+
 def _context(change: FileContext, host: Reader) -> Translated:
     """Set a local file context; semanage knows -a for new ones, -m for others."""
     for text in (change.pattern, change.path):
@@ -231,6 +240,15 @@ def _no_policy(change: DisablePolicy) -> Translated:
     name = _name(change.name)
     off, on = ("semodule", "-d", name), ("semodule", "-e", name)
     return Translated((), (CommandStep(off, on, why=POLICY_OFF.filled(name=name)),))
+
+
+def _own_initramfs(change: OwnInitramfsBack, host: Reader) -> Translated:
+    from vfio_doctor.boot.images.own_initramfs import back
+
+    try:
+        return Translated((), (back(change, host),))
+    except MissingFact as unseen:
+        raise CannotFix(unseen.message, unseen.why) from unseen
 
 
 def _name(text: str) -> str:
