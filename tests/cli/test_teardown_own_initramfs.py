@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,21 @@ def test_undo_of_the_tear_down_makes_it_again(tmp_path: Path, capsys: Output) ->
     assert take_back("", True, place(host)) == 0
     assert own_initramfs(host).loads("vfio-pci")
     assert BOUND in kargs(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("held", [NONE, WITH_ARGUMENTS])
+def test_without_the_journal_it_is_asked_about(
+    tmp_path: Path, capsys: Output, held: OwnInitramfs
+) -> None:
+    host = set_up(tmp_path, held)
+    shutil.rmtree(tmp_path / "var/lib/vfio-doctor")
+    host.moved()
+    tear_down(ALL, Chosen(), place(host))
+    assert own_initramfs(host).loads("vfio-pci")
+    tear_down(ALL._replace(leftovers=True), Chosen(), place(host))
+    assert own_initramfs(host) == held
+    assert not [word for word in kargs(tmp_path) if "vfio" in word]
 
 
 @pytest.mark.slow
