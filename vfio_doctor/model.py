@@ -262,6 +262,15 @@ class OwnInitramfsBack(Variant):
     arguments: tuple[str, ...] = ()
 
 
+class PolicyModule(Variant):
+    """Have SELinux load a local policy module; ``path`` is its text, which is there.
+
+    The module has the name of the file, without ``.cil``.
+    """
+
+    path: str
+
+
 class RebuildImages(Variant):
     """Make the initramfs of every installed kernel anew, behind all files.
 
@@ -289,6 +298,7 @@ Change = (
     | DropContext
     | DisablePolicy
     | OwnInitramfsBack
+    | PolicyModule
     | RebuildImages
 )
 

@@ -20,6 +20,7 @@ PACKAGES = {
     "man": "man-db",
     "modprobe": "kmod",
     "patch": "patch",
+    "ruby": "ruby",
     "setpriv": "util-linux",
     "strace": "strace",
     "systemd-analyze": "systemd",

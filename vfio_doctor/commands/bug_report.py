@@ -30,7 +30,8 @@ LEFT_OUT = say("bug-report-left-out", "Left out")
 DENIED = say("bug-report-denied", "Could not be read: {count} (sudo would help):")
 OTHERWISE = say(
     "bug-report-otherwise",
-    "With the private values hidden, these checks end in another way: {checks}",
+    "With the private values hidden, the file shows other problems than this host has."
+    " Say in your report how these checks end here: {checks}",
 )
 WRITTEN = say("bug-report-written", "Written: {path} ({size})")
 LOOK_FIRST = say(

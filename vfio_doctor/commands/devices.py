@@ -36,7 +36,7 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
     is_flag=True,
     help="Show each device below its bridge, as text.",
 )
-@takes("capture", "output", "redact")
+@takes("capture", "output", "hide")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> None:

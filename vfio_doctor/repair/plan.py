@@ -28,6 +28,7 @@ from vfio_doctor.model import (
     NodeStep,
     OwnInitramfsBack,
     ParameterStep,
+    PolicyModule,
     ProbeDriver,
     RestartService,
     RuntimeParameter,
@@ -68,7 +69,10 @@ if TYPE_CHECKING:
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What SELinux keeps in a store of its own, links of systemd's, rpm-ostree's initramfs.
-POLICY = (FileContext, DropContext, DisablePolicy, DisableUnit, OwnInitramfsBack)
+POLICY = (
+    *(FileContext, DropContext, DisablePolicy, PolicyModule, DisableUnit),
+    OwnInitramfsBack,
+)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (
     *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),

@@ -57,6 +57,12 @@ ROOT_THERE = say(
     "On the captured host, run `sudo vfio-doctor bug-report`: it sees what could not "
     "be decided here.",
 )
+# Root in a container is not the host's.
+OUTSIDE = say(
+    "next-outside",
+    "Run `vfio-doctor` on the host, outside of this container, to decide what could not"
+    " be decided.",
+)
 EXPLAIN = say(
     "next-explain",
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
@@ -160,7 +166,9 @@ def next_steps(report: Report) -> list[Message]:
     there = report.run.source != THIS_HOST
     if steps:
         steps.append(AGAIN_THERE if there else AGAIN)
-    if report.host.uid != 0 and _has_unknown(report):
+    if not there and _is_in_container(report) and _has_unknown(report):
+        steps.append(OUTSIDE)
+    elif report.host.uid != 0 and _has_unknown(report):
         root = say(
             "next-root", "Run `sudo vfio-doctor` to decide what could not be decided."
         )
@@ -229,6 +237,11 @@ def _needs_reboot(report: Report, found: list[Diagnosis]) -> bool:
         waits_for_reboot(d) or (d.fix and d.fix.reboot and not d.fix.cannot)
         for d in found
     )
+
+
+def _is_in_container(report: Report) -> bool:
+    kind = report.host.container
+    return isinstance(kind, str) and bool(kind)
 
 
 def _has_unknown(report: Report) -> bool:

@@ -16,6 +16,7 @@ from vfio_doctor.model import (
     LoadModule,
     Message,
     OwnInitramfsBack,
+    PolicyModule,
     ProbeDriver,
     RebuildImages,
     RestartService,
@@ -49,7 +50,7 @@ def wish(change: Change) -> Message:
             return _driver_or_unit(change)
         case RebuildImages() | OwnInitramfsBack():
             return _images(change)
-        case FileContext() | DropContext() | DisablePolicy():
+        case FileContext() | DropContext() | DisablePolicy() | PolicyModule():
             return _policy(change)
 
 
@@ -72,7 +73,9 @@ def _images(change: RebuildImages | OwnInitramfsBack) -> Message:
     return say("wish-image-initramfs", "use the initramfs of the system's image again")
 
 
-def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
+def _policy(
+    change: FileContext | DropContext | DisablePolicy | PolicyModule,
+) -> Message:
     match change:
         case DropContext(pattern):
             return say(
@@ -84,6 +87,8 @@ def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
             return say(
                 "wish-policy-off", "switch the SELinux module {name} off", name=name
             )
+        case PolicyModule(path):
+            return say("wish-policy-on", "load the SELinux module of {path}", path=path)
         case FileContext(pattern, type_, _):
             return say(
                 "wish-label",

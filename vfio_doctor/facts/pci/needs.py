@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-STORAGE, NETWORK, USB = "01", "02", "0c03"
+STORAGE, NETWORK, USB = ("01", "0805"), "02", "0c03"
 HOLDS = say("need-storage", "it holds what is mounted at {points}")
 HOLDS_SOME = say("need-storage-some", "it holds a mounted file system")
 MAY_HOLD = say("need-storage-may", "it may hold a disk that the host uses")
@@ -109,12 +109,22 @@ def _disks(found: Mounted, own: list[PciDevice]) -> Iterator[Need]:
         if points is not None:
             why = HOLDS.filled(points=points) if points else HOLDS_SOME
             yield Need(device.bdf, why)
-        elif _is_storage(device) and found.may_be_on(device.class_):
+        elif _may_hold(device, found):
             yield Need(device.bdf, MAY_HOLD, sure=False)
+
+
+def _may_hold(device: PciDevice, found: Mounted) -> bool:
+    if _is_usb(device):
+        return found.may_be_by_usb(device.bdf)
+    return _is_storage(device) and found.may_be_on(device.class_)
 
 
 def _is_storage(device: PciDevice) -> bool:
     return device.class_.startswith(STORAGE) and bool(device.driver)
+
+
+def _is_usb(device: PciDevice) -> bool:
+    return device.class_.startswith(USB) and bool(device.driver)
 
 
 def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
@@ -137,7 +147,7 @@ def _controllers(
 ) -> Iterator[Need]:
     for device in own:
         if isinstance(found, Missing):
-            if device.class_.startswith(USB) and device.driver:
+            if _is_usb(device):
                 yield Need(device.bdf, MAY_TYPE, sure=False)
         elif found == {device.bdf}:
             yield Need(device.bdf, KEYBOARD)
