@@ -17,6 +17,7 @@ from support.command_line import parsed
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.reports import NAMES, of_fixture
+from support.rows import for_each
 from vfio_doctor.app import program
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.report import text
@@ -59,7 +60,7 @@ def test_every_command_of_a_report_can_be_pasted(name: str) -> None:
             pytest.fail(f"{command}: {error.message}")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "pasted"),
     [
         ("`vfio-doctor -v`", "`X --user a -v`"),

@@ -19,6 +19,7 @@ from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
 from support.hosts import changed
+from support.rows import for_each
 from support.vm_hosts import facts
 from vfio_doctor.cli import cli
 from vfio_doctor.commands.vm import command
@@ -151,7 +152,7 @@ def test_a_host_without_vms(tmp_path: Path) -> None:
     assert out.startswith("No definition of a VM was found here. Name a file")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         (
@@ -345,7 +346,7 @@ def test_the_diff_can_be_applied(
     assert after == text.replace("model='virtio'", "model='none'")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--fix",), "Add --dry-run"),

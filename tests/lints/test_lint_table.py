@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
-from support.vm_hosts import FUNCTIONS, Function, facts, host
+from support.rows import for_each
+from support.vm_hosts import CPU_FOLDER as CPU
+from support.vm_hosts import FUNCTIONS, Function, facts, host, rom
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
@@ -15,6 +15,7 @@ from vfio_doctor.lints.lint import Lint
 from vfio_doctor.parse.xml_edit import applied
 
 LINTS = every()
+ROM = "/var/lib/libvirt/vbios/gpu.rom"
 
 
 def card(driver: str, sound: str = "vfio-pci") -> tuple[Function, ...]:
@@ -92,6 +93,23 @@ HOSTS: dict[str, Callable[[], CapturedHost]] = {
     "vm-saved-at-shutdown": lambda: host(
         files={"/etc/sysconfig/libvirt-guests": "ON_SHUTDOWN=suspend\n"}
     ),
+    "vm-pinned-to-both-kinds": lambda: host(
+        files={
+            "/sys/devices/cpu_core/cpus": "0-8\n",
+            "/sys/devices/cpu_atom/cpus": "9-15\n",
+        }
+    ),
+    "vm-pinned-across-caches": lambda: host(
+        files={f"{CPU}/cpu8/cache/index3/shared_cpu_list": "0,8\n"}
+    ),
+    "vm-pinned-far-from-card": lambda: host(
+        files={
+            "/sys/devices/system/node/online": "0-1\n",
+            "/sys/devices/system/node/node1/cpulist": "0-7\n",
+            "/sys/bus/pci/devices/0000:01:00.0/numa_node": "1\n",
+        }
+    ),
+    "vm-rom-other-firmware": lambda: host(files={ROM: rom(0)}),
     "vm-no-topoext": lambda: host(vendor="AuthenticAMD"),
 }
 
@@ -106,7 +124,7 @@ def judged(lint: type[Lint], right: bool) -> Judged:
     )
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     found = judged(lint, right=False)
     assert found.refused is None
@@ -114,7 +132,7 @@ def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     assert found.untold == ()
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_put_right_it_is_silent(lint: type[Lint]) -> None:
     found = judged(lint, right=True)
     assert [f.lint.id for f in found.faults if f.lint.id == lint.id] == []

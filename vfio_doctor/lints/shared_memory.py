@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.lints.definition import Definition, Shared
+    from vfio_doctor.lints.definition import Definition
     from vfio_doctor.parse.xml_tree import Element
 
 OBJECT = (
@@ -175,22 +175,13 @@ class Memdev(Lint):
     MATCH = say("vm-memdev-match", "Write the id of the memory object: {names}.")
     TWICE = say("vm-memdev-twice", "Another object or device has the id '{name}' too.")
     RENAME = say("vm-memdev-rename", "Give each an id of its own.")
-    NO_DEVICE = say(
-        "vm-memdev-no-device",
-        "No device uses this memory: the guest does not see it.",
-    )
-    ADD_DEVICE = say(
-        "vm-memdev-add-device",
-        "Add -device with {device}.",
-        device=DEVICE,
-    )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Compare ids; a stranger's object may be used by what is not looked at."""
         ids = [a.id for a in vm.arguments if a.option == "object"]
         for device in vm.ivshmem:
             name = str(device.values.get("memdev", ""))
-            if name not in ids and device.values:
+            if name not in ids and device.values and not vm.has_broken("object"):
                 message = self.NO_OBJECT.filled(name=name)
                 advice = self.MATCH.filled(names=tuple(filter(None, ids)) or ("-",))
                 yield Found(device.element, message, advice)
@@ -198,73 +189,6 @@ class Memdev(Lint):
         for one in vm.objects:
             if counted[one.id] > 1:
                 yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
-        if vm.kvmfr and not vm.ivshmem:
-            # The VM starts, and the object may be for something else.
-            bad = Severity.WARNING
-            yield Found(
-                vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE, severity=bad
-            )
-
-
-class NotShared(Lint):
-    """The memory is not shared, or JSON gives a word where it needs a value.
-
-    Without `share` QEMU maps the memory for itself: the VM starts, and the client
-    never sees a picture. In JSON, `share` is true (no quotes) and `size` a number of
-    bytes: QEMU refuses "on" and "64M" there.
-
-    How to put it right:
-    'share':true and 'size':67108864 in JSON; share=on in the plain form.
-
-    False alarms:
-    None known.
-    """
-
-    id = "vm-shm-not-shared"
-    number = "X07"
-    severity = Severity.ERROR
-    forms = EVERY
-    title = "The Looking Glass memory is not shared, or its values are no JSON values"
-    rule = "kvmfr-vm-mapping"
-    right = "'share':true"
-    wrong = "'share':false"
-
-    PRIVATE = say(
-        "vm-share-private",
-        "The memory is not shared: the client never sees a picture.",
-    )
-    SHARE = say("vm-share-json", "Write 'share':true.")
-    SHARE_PLAIN = say("vm-share-plain", "Write share=on.")
-    NO_BOOLEAN = say(
-        "vm-share-no-boolean", "'share' is text: QEMU wants true or false, no quotes."
-    )
-    NO_NUMBER = say(
-        "vm-share-no-number",
-        "'size' is text: in JSON QEMU wants a number of bytes, no quotes.",
-    )
-    BYTES = say("vm-share-bytes", "Write 'size':{size}.")
-    ANY_BYTES = say("vm-share-any-bytes", "Write the number of bytes: 'size':67108864.")
-
-    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Look at each object that is a file."""
-        for one in vm.looking_glass:
-            argument = one.argument
-            if argument is None or not argument.values:
-                continue
-            if argument.json:
-                yield from self._types(one)
-            if not argument.is_on("share"):
-                advice = self.SHARE if argument.json else self.SHARE_PLAIN
-                yield Found(one.element, self.PRIVATE, advice, "value")
-
-    def _types(self, one: Shared) -> Iterator[Found]:
-        values = one.argument.values if one.argument else {}
-        if isinstance(values.get("share"), str):
-            yield Found(one.element, self.NO_BOOLEAN, self.SHARE, "value")
-        if isinstance(values.get("size"), str):
-            told = one.size is not None
-            advice = self.BYTES.filled(size=one.size or 0) if told else self.ANY_BYTES
-            yield Found(one.element, self.NO_NUMBER, advice, "value")
 
 
 class PlainTakesSlot(Lint):
