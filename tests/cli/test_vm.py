@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -245,6 +246,16 @@ def test_sarif_regions_are_what_is_meant(
         parts.append(line[region["startColumn"] - 1 : region["endColumn"] - 1])
     assert all(parts)
     assert any(part.startswith(meant) for part in parts), parts
+
+
+def test_the_schema_is_the_one_that_was_published() -> None:
+    """Its licence allows no changed copy, and wants its notice beside it."""
+    data = (OURS / "sarif" / "sarif-2.1.0.json").read_bytes()
+    published = "c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e"
+    assert hashlib.sha256(data).hexdigest() == published
+    notice = (OURS / "sarif" / "NOTICE").read_text(encoding="utf-8")
+    for words in ("Copyright © OASIS Open 2023.", "WILL NOT BE LIABLE", "a trademark"):
+        assert words in notice
 
 
 def test_github_annotations(sick: str) -> None:
