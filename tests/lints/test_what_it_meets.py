@@ -14,7 +14,7 @@ from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.hostdev import FIRST
 from vfio_doctor.lints.judge import Fault, judge
-from vfio_doctor.parse.domain import number_set
+from vfio_doctor.parse.domain import number, number_set
 
 PIN = "<vcpupin vcpu='1' cpuset='9'/>"
 HUGE = "<hugepages/>"
@@ -277,3 +277,34 @@ def test_a_bridge_is_said_to_be_one_and_nothing_else() -> None:
     faults = found(text, host((*others, bridge)))
     of_it = [f.lint.id for f in faults if "0000:03:00.0" in str(f.message)]
     assert of_it == ["vm-hostdev-bridge"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0x01", 1), ("01", 1), ("010", 8), ("1", 1), ("0", 0), ("0X1f", 31), (" 2 ", 2)],
+)
+def test_numbers_as_libvirt_reads_them(text: str, value: int) -> None:
+    assert number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "08", "1f", "0x", "a"])
+def test_what_is_no_number_for_libvirt(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        number(text)
+
+
+def test_an_address_without_a_hexadecimal_sign_is_one() -> None:
+    assert said(EXAMPLE.replace("bus='0x01'", "bus='01'"), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("cpuset", "ids"),
+    [
+        ("0-3", []),
+        ("8-9", ["vm-emulator-same"]),
+        ("9", ["vm-emulator-same"]),
+        ("7-9", []),
+    ],
+)
+def test_qemus_own_threads_beside_the_guests(cpuset: str, ids: list[str]) -> None:
+    assert said(EXAMPLE.replace("cpuset='0-3'", f"cpuset='{cpuset}'"), {}) == ids
