@@ -101,8 +101,14 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
     from vfio_doctor.facts.libvirt.conf import QemuConf as QemuConf
     from vfio_doctor.facts.libvirt.conf import with_devices as with_devices
+    from vfio_doctor.facts.libvirt.confinement import MAP_MODULE as MAP_MODULE
+    from vfio_doctor.facts.libvirt.confinement import MAP_RULE as MAP_RULE
+    from vfio_doctor.facts.libvirt.confinement import VM_TYPE as VM_TYPE
     from vfio_doctor.facts.libvirt.confinement import AppArmor as AppArmor
     from vfio_doctor.facts.libvirt.confinement import Denials as Denials
+    from vfio_doctor.facts.libvirt.confinement import (
+        SecurityDrivers as SecurityDrivers,
+    )
     from vfio_doctor.facts.libvirt.confinement import SeLinux as SeLinux
     from vfio_doctor.facts.libvirt.daemons import Daemon as Daemon
     from vfio_doctor.facts.libvirt.daemons import LibvirtDaemons as LibvirtDaemons
@@ -159,6 +165,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
     from vfio_doctor.facts.pci.devices import members as members
+    from vfio_doctor.facts.pci.framebuffer import HeldMemory as HeldMemory
     from vfio_doctor.facts.pci.groups import GroupTypes as GroupTypes
     from vfio_doctor.facts.pci.groups import IommuGroup as IommuGroup
     from vfio_doctor.facts.pci.groups import IommuGroups as IommuGroups
@@ -173,6 +180,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
     from vfio_doctor.facts.pci.overrides import RESPELL as RESPELL
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
+    from vfio_doctor.facts.pci.overrides import given_elsewhere as given_elsewhere
     from vfio_doctor.facts.pci.overrides import is_misspelt as is_misspelt
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
@@ -190,8 +198,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
-    from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
-    from vfio_doctor.facts.pci.screens import UnseenScreens as UnseenScreens
+    from vfio_doctor.facts.pci.screens import Connectors as Connectors
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted
@@ -204,6 +211,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vm_autostart import StartedVms as StartedVms
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms
@@ -228,6 +236,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import KernelArguments as KernelArguments
     from vfio_doctor.model import LoadModule as LoadModule
     from vfio_doctor.model import Message as Message
+    from vfio_doctor.model import PolicyModule as PolicyModule
     from vfio_doctor.model import ProbeDriver as ProbeDriver
     from vfio_doctor.model import RebuildImages as RebuildImages
     from vfio_doctor.model import RestartService as RestartService
@@ -246,6 +255,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.modprobe import loads_itself as loads_itself
     from vfio_doctor.parse.pci import module_of as module_of
     from vfio_doctor.parse.pci_config import Acs as Acs
+    from vfio_doctor.parse.qemu_conf import ConfMistake as ConfMistake
     from vfio_doctor.parse.systemd_versions import Systemd as Systemd
     from vfio_doctor.parse.systemd_versions import is_too_late as is_too_late
     from vfio_doctor.parse.udev_effects import Assigned as Assigned

@@ -6,6 +6,9 @@ import re
 
 from vfio_doctor.api import (
     APPLY_RULES,
+    MAP_MODULE,
+    MAP_RULE,
+    VM_TYPE,
     Actor,
     AppArmor,
     Check,
@@ -25,6 +28,7 @@ from vfio_doctor.api import (
     SeLinux,
     Severity,
     Stat,
+    in_order,
     known,
     kvmfr_node,
     say,
@@ -84,6 +88,20 @@ RELABEL = say(
     " the VM anew. Do not allow svirt_t to open device_t: that opens all devices"
     " without a type of their own to every VM.",
 )
+MAP_IT = say(
+    "kvmfr-selinux-map-it",
+    "This policy lets VMs open such a device, and not map it: write the line"
+    " `{rule}` to a file vfio-doctor-kvmfr.cil and run `sudo semodule -i"
+    " vfio-doctor-kvmfr.cil`.",
+    rule=MAP_RULE,
+)
+UNMAPPED = say(
+    "kvmfr-selinux-unmapped",
+    "SELinux is enforced and {path} has the type {type}, which a VM may open, and not"
+    " map by this policy: the VM does not start.",
+)
+A_MODULE = say("kvmfr-selinux-a-module", "a policy module with {rule}", rule=MAP_RULE)
+NO_MODULE = say("kvmfr-selinux-no-module", "no policy module for kvmfr")
 BY_RULE = say(
     "kvmfr-selinux-by-rule",
     "{place} gives it the type {type}, but the device has not had it since: {apply}"
@@ -91,6 +109,11 @@ BY_RULE = say(
 )
 SECLABEL = re.compile(r'SECLABEL\{selinux\}\s*\+?:?=\s*"([^"]*)"')
 NO_LABEL = say("kvmfr-selinux-no-label", "the label of {path} cannot be told")
+OTHER_TYPE = say(
+    "kvmfr-selinux-other-type",
+    "{path} has the type {type}, and whether the policy lets VMs open that is not known"
+    " (svirt_image_t is open to them)",
+)
 STORE = say(
     "kvmfr-selinux-store",
     "{why}; whether a policy module of your own allows it is not known",
@@ -100,6 +123,7 @@ OWN_MODULE = say(
     "a policy module of your own ({path}) may allow it, and what it says is not read",
 )
 # Types that a device node gets if nothing names it, or that policy gives files.
+OPEN = "svirt_image_t"
 CLOSED = (
     *("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t"),
     *("default_t", "memory_device_t", "fixed_disk_device_t", "user_home_t"),
@@ -214,8 +238,9 @@ class KvmfrSelinuxLabel(Check):
 
     How it is repaired:
     A local file context gives the devices the type svirt_image_t, which VMs may open
-    and map, and the device is relabelled. It needs no policy module. This is not done
-    unasked (--risky), since it was not tried on a host with each policy.
+    and map, and the device is relabelled. Fedora's policy needs no module for that.
+    Debian's lets a VM open such a device, and not map it: there a module of one line is
+    loaded as well. This is not done unasked (--risky): it opens the device to every VM.
 
     See it yourself:
         ls -Z /dev/kvmfr0
@@ -224,7 +249,8 @@ class KvmfrSelinuxLabel(Check):
     False alarms:
     A policy module of your own may allow VMs to open device_t. If one is there whose
     name has kvmfr in it, that is said, and nothing is judged unless the log has a
-    record. Virtual machines of the user session are not looked at.
+    record. Of a type that is neither known to be open to VMs nor to be closed, it says
+    that it cannot tell. Virtual machines of the user session are not looked at.
     """
 
     id = "kvmfr-selinux-label"
@@ -247,21 +273,35 @@ class KvmfrSelinuxLabel(Check):
             records = tuple(
                 r for r in facts[Denials].of("selinux", path) if r.target == type_
             )
-            if records or type_ in CLOSED:
+            unmapped = type_ == VM_TYPE and not selinux.maps
+            if records or type_ in CLOSED or unmapped:
                 doubt = None if records else _doubt(selinux)
                 unsure = unsure or doubt
                 if not doubt:
                     yield _closed(facts, path, stat, records)
-            elif not type_:
-                unsure = unsure or MissingFact(NO_LABEL.filled(path=path))
+            else:
+                unsure = unsure or _untold(path, type_, selinux)
         if unsure:
             raise unsure
 
 
+def _untold(path: str, type_: str, selinux: SeLinux) -> MissingFact | None:
+    """Return that nobody knows whether VMs may open a type; None if they may.
+
+    A policy module of one's own for kvmfr tells that its type was thought of.
+    """
+    if not type_:
+        return MissingFact(NO_LABEL.filled(path=path))
+    if type_ == OPEN or selinux.modules:
+        return None
+    return MissingFact(OTHER_TYPE.filled(path=path, type=type_))
+
+
 def _doubt(selinux: SeLinux) -> MissingFact | None:
     """Return why a policy of one's own may allow it, None if there is none."""
-    if selinux.modules:
-        return MissingFact(OWN_MODULE.filled(path=selinux.modules[0]))
+    others = [path for path in selinux.modules if not path.endswith(MAP_MODULE)]
+    if others:
+        return MissingFact(OWN_MODULE.filled(path=others[0]))
     if selinux.unread:
         why = selinux.unread
         return MissingFact(STORE.filled(why=why.message), why.why)
@@ -284,6 +324,11 @@ def _closed(
 ) -> Finding:
     type_, selinux = type_of(stat.label), facts[SeLinux]
     message: Message = (DENIED_TYPE if records else LABEL).filled(path=path, type=type_)
+    if type_ == VM_TYPE and not selinux.maps:
+        row = Evidence(selinux.policy, NO_MODULE, A_MODULE)
+        rows = (row, *_records(records))
+        message = UNMAPPED.filled(path=path, type=type_)
+        return Finding(NodePlace(path), message, rows, None, MAP_IT, Actor.TOOL)
     local = tuple(
         Evidence("file_contexts.local", line.strip(), A_TYPE)
         for line in selinux.contexts
@@ -292,5 +337,7 @@ def _closed(
     by_rule = _by_rule(facts, type_)
     if by_rule is not None:
         return Finding(NodePlace(path), message, rows, None, by_rule)
-    advice = RELABEL.filled(path=path)
+    advice: Message = RELABEL.filled(path=path)
+    if not selinux.maps:
+        advice = in_order(advice, MAP_IT)
     return Finding(NodePlace(path), message, rows, None, advice, Actor.TOOL)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    MAP_MODULE,
+    MAP_RULE,
+    VM_TYPE,
     Actor,
     AppArmor,
     Applicability,
@@ -16,12 +19,17 @@ from vfio_doctor.api import (
     Generated,
     Iterator,
     NodePlace,
+    PolicyModule,
+    SeLinux,
     Terms,
+    WriteFile,
+    kvmfr_node,
     say,
+    type_of,
 )
 
 PATTERN = "/dev/kvmfr[0-9]+"
-TYPE = "svirt_image_t"
+FILE = f"/etc/selinux/vfio-doctor/{MAP_MODULE}.cil"
 NO_HOOK = say(
     "open-kvmfr-no-hook",
     "which file libvirt's abstraction includes for rules of one's own is not seen",
@@ -29,8 +37,8 @@ NO_HOOK = say(
 DENIED = say("open-kvmfr-denied", "a rule that is there denies it, which only you know")
 LOST = say(
     "label-kvmfr-lost",
-    "Every VM may then open the device, as long as owner and mode let it. The type was"
-    " not tried with the policy of every distribution: if the VM is still refused,"
+    "Every VM may then open the device, as long as owner and mode let it. It was tried"
+    " with Debian's policy, not with each of the others: if the VM is still refused,"
     " undo it.",
 )
 NOT_A_NODE = say("open-kvmfr-not-a-node", "{place} is not a device node")
@@ -68,7 +76,8 @@ class LabelKvmfr(Fix):
     """Gives kvmfr devices the SELinux type svirt_image_t, by a local file context.
 
     It is set with semanage, and the device is relabelled with restorecon. At the next
-    boot udev gives the label by the same file context.
+    boot udev gives the label by the same file context. Debian's policy does not let VMs
+    map a device of that type: there a module with that one rule is loaded.
     """
 
     id = "label-kvmfr"
@@ -81,4 +90,10 @@ class LabelKvmfr(Fix):
         if finding.who_acts is not Actor.TOOL:
             return
         yield Terms(may_be_lost=LOST)
-        yield FileContext(PATTERN, TYPE, _path(finding))
+        path, selinux = _path(finding), facts[SeLinux]
+        node = kvmfr_node(facts, path)
+        if node is None or type_of(node.label) != VM_TYPE:
+            yield FileContext(PATTERN, VM_TYPE, path)
+        if not selinux.maps:
+            yield WriteFile(FILE, f"{MAP_RULE}\n")
+            yield PolicyModule(FILE)

@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+from support.rows import for_each
 from support.templates import FIELD, Said, all_said
 from vfio_doctor.model import Message
 from vfio_doctor.shell_words import SHELL_WORDS
@@ -29,7 +30,7 @@ WITH_FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("said", WITH_FIELDS)
+@for_each("said", WITH_FIELDS)
 def test_text_of_the_host_is_one_word_of_a_command(said: Said) -> None:
     commands = [
         span

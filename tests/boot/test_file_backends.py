@@ -3,6 +3,7 @@
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import NEW_ENTRIES, Limine
@@ -67,7 +68,7 @@ GRUB_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), GRUB_FILES)
+@for_each(("before", "after"), GRUB_FILES)
 def test_grub(before: str, after: str) -> None:
     host = hosts.build({"/etc/default/grub": before, "/usr/sbin/update-grub": ""})
     undo_only, edit, make = Grub().steps(host, edit_of(Grub(), host))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.sealed import (
     SEALED_ADD,
@@ -44,7 +45,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), LINES)
+@for_each(("before", "after"), LINES)
 def test_a_word_is_added_where_the_loader_reads_it(before: str, after: str) -> None:
     assert with_options(before, ADD_B) == after
     given = words(bls.options(after))

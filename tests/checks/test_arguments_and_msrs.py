@@ -5,6 +5,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -80,7 +81,7 @@ REPORTING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "value", "when", "severity"), REPORTING)
+@for_each(("now", "then", "value", "when", "severity"), REPORTING)
 def test_reporting_kvm(
     now: str, then: str | None, value: str, when: str, severity: Severity
 ) -> None:
@@ -108,7 +109,7 @@ MEANING = [
 ]
 
 
-@pytest.mark.parametrize(("line", "files"), MEANING)
+@for_each(("line", "files"), MEANING)
 def test_where_nothing_is_ignored_the_purpose_decides(
     line: str, files: dict[str, str | bytes | Missing]
 ) -> None:
@@ -120,6 +121,14 @@ def test_where_nothing_is_ignored_the_purpose_decides(
     assert one("kvm-reports-ignored-msrs", on)[1] is (
         Severity.WARNING if meant else Severity.INFO
     )
+
+
+def test_the_recipes_are_none_of_nixos() -> None:
+    nixos: dict[str, str | bytes | Missing] = {"/etc/os-release": "ID=nixos\n"}
+    on = hosts.changed(
+        host("vfio-pci.ids=10de:1b80", report="Y", ignore="N"), files=nixos
+    )
+    assert one("kvm-reports-ignored-msrs", on)[1] is Severity.INFO
 
 
 def test_a_kvm_that_is_built_in_reads_no_file() -> None:
@@ -251,7 +260,7 @@ IDLE = [
 ]
 
 
-@pytest.mark.parametrize(("word", "says"), IDLE)
+@for_each(("word", "says"), IDLE)
 def test_idle_words(word: str, says: str) -> None:
     result = ended("iommu-argument-without-effect", host(f"quiet {word} {word}"))
     (diagnosis,) = result.diagnoses

@@ -8,6 +8,7 @@ import pytest
 from support import corpus, hosts
 from support.fixture_hosts.hardware import firmware, interrupts
 from support.machines import GROUPS, TABLES, amd, from_record, intel, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.boot.iommu import (
     InterruptRemappingOff,
     IommuFirmwareOff,
@@ -93,7 +94,7 @@ def test_every_recorded_list_of_acpi_tables() -> None:
         assert ends(result(host, IommuFirmwareOff), wanted), record["id"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "words"),
     [
         (amd(), Status.PASS, ""),
@@ -156,7 +157,7 @@ def booted(host: CapturedHost, line: str) -> CapturedHost:
     return hosts.changed(host, files={"/proc/cmdline": f"root=/dev/sda1 {line}\n"})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "words"),
     [
         (amd(), Status.PASS, ""),

@@ -8,6 +8,7 @@ import pytest
 
 from support import corpus, hosts
 from support.fixture_hosts import looking_glass as lg
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr import node, rule
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -82,7 +83,7 @@ def by_name(result: CheckResult) -> list[tuple[str, str]]:
 SICK = {OWNER: "error", NODE: "blocked"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("systemd", "name", "rule", "node", "want"),
     [
         pytest.param(257, "99", lg.RULES_99_ROOT, QEMU_ONLY, SICK, id="bluefin-2121"),

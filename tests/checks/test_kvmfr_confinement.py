@@ -144,7 +144,7 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
         ((lv.selinux("device_t"),), Status.FAIL),
         ((lv.selinux("svirt_tmpfs_t"),), Status.FAIL),
         ((lv.selinux("default_t"),), Status.FAIL),
-        ((lv.selinux("kvmfr_device_t"),), Status.PASS),
+        ((lv.selinux("kvmfr_device_t"),), Status.UNKNOWN),
         (
             (lv.selinux("kvmfr_device_t"), log(AVC.format("kvmfr_device_t"))),
             Status.FAIL,
@@ -179,7 +179,7 @@ def test_records_of_auditd_count_as_the_kernels_do() -> None:
     (found,) = labelled(label, audited(line)).diagnoses
     assert found.finding.message.id == "kvmfr-selinux-denied"
     without = gone("/var/log/audit")
-    assert labelled(label, audited(line), without).status is Status.PASS
+    assert labelled(label, audited(line), without).status is Status.UNKNOWN
     assert labelled(label, audited(AVC.format("device_t"))).status is Status.PASS
 
 
@@ -211,6 +211,34 @@ def test_the_policy_may_have_another_name() -> None:
     plain = lv.selinux("device_t")
     assert labelled(plain, other, own).status is Status.UNKNOWN
     assert labelled(plain, other, file(f"{STORE}/cil", "")).status is Status.FAIL
+
+
+LOCAL = "/var/lib/selinux/default/active/modules/400"
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((), Status.FAIL),
+        ((file(f"{LOCAL}/my-kvmfr/cil", ""),), Status.UNKNOWN),
+        ((file(f"{LOCAL}/vfio-doctor-kvmfr/cil", ""),), Status.PASS),
+        # It says nothing of a device that nothing labels.
+        (
+            (
+                *(file(f"{LOCAL}/vfio-doctor-kvmfr/cil", ""), lv.selinux("device_t")),
+                lv.DEFAULT_POLICY,
+            ),
+            Status.FAIL,
+        ),
+        ((lv.selinux("kvmfr_device_t"),), Status.PASS),
+        ((file("/etc/selinux/config", "SELINUXTYPE=targeted\n"),), Status.PASS),
+    ],
+)
+def test_debians_policy_lets_no_vm_map_the_device(
+    parts: tuple[Parts, ...], status: Status
+) -> None:
+    found = result(whole(*lv.CONFINED.parts, *parts), KvmfrSelinuxLabel)
+    assert found.status is status, found
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from support.hosts import build, denied, ran
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -152,7 +153,7 @@ def test_the_cause_comes_first(check: str) -> None:
 VERMAGIC = "filename: x\nvermagic: {}\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "info", "log", "status"),
     [
         pytest.param(UNLOCKED, None, "", Status.UNKNOWN, id="no-modinfo"),
@@ -224,7 +225,7 @@ def test_how_to_enroll(info: str, extra: Files, words: str) -> None:
     assert "kernel log: Loading of module" in said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "sudo tee /etc/modprobe.d/kvmfr.conf` ("),

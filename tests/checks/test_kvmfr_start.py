@@ -6,6 +6,7 @@ import pytest
 
 from support import corpus
 from support.hosts import build, changed, denied, ran
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -125,7 +126,7 @@ def test_boot_unknown(files: Files) -> None:
     assert result(host({**sized, **files}), AT_BOOT).status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "no size is set"),

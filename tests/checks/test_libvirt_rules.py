@@ -58,6 +58,37 @@ def test_the_list_in_force_decides(text: str, status: Status) -> None:
     assert found.status is status, found
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('namespaces = "mount"\n', "libvirt-conf-mistaken"),
+        ("user = 0\n", "libvirt-conf-mistaken"),
+        ('dynamic_ownership = "0"\n', "libvirt-conf-mistaken"),
+        ("user = 0\ngroup = qemu\n", "libvirt-conf-refused"),
+        ('security_driver = "apparmor"\n', "libvirt-conf-driver-off"),
+        ('security_driver = ["selinux", "apparmor"]\n', "libvirt-conf-driver-off"),
+        ('security_driver = ["selinux"]\n', ""),
+        ('security_driver = "none"\n', ""),
+        ("security_driver = []\nnamespaces = []\n", ""),
+    ],
+)
+def test_what_libvirt_refuses_is_said_and_nothing_else(text: str, message: str) -> None:
+    found = judged(LibvirtConfRefused, MODULAR.parts, conf(text))
+    assert said(found) == [message] * bool(message)
+    listed = judged(KvmfrNotInDeviceList, MODULAR.parts, conf(text))
+    assert (listed.status is Status.UNKNOWN) is (
+        message not in ("", "libvirt-conf-driver-off")
+    )
+
+
+def test_a_kernel_that_nobody_looked_at_has_either_driver() -> None:
+    files = ("/sys/fs/selinux/enforce", "/sys/module/apparmor/parameters/enabled")
+    unseen = Parts(files={p: Missing(p, Why.NOT_CAPTURED) for p in files})
+    text = conf('security_driver = ["selinux", "apparmor"]\n')
+    found = judged(LibvirtConfRefused, MODULAR.parts, text, unseen)
+    assert found.status is Status.PASS
+
+
 def test_a_file_that_nobody_may_read_decides_nothing() -> None:
     shut = Parts(files={lv.CONF: hosts.denied(lv.CONF)})
     for check in (KvmfrNotInDeviceList, LibvirtConfRefused, LibvirtListWithoutKvm):
@@ -270,9 +301,8 @@ def test_a_qemu_that_runs_as_the_person_makes_it_open() -> None:
 
 
 def test_shared_memory_of_another_name_is_another_matter() -> None:
-    other = file(
-        "/etc/libvirt/qemu/win10.xml", lv.SHMEM.replace("looking-glass", "scream")
-    )
+    sound = lv.SHMEM.replace("looking-glass", "scream").replace(">64<", ">2<")
+    other = file("/etc/libvirt/qemu/win10.xml", sound)
     found = judged(LibvirtSharedMemoryClosed, MEMORY.parts, other)
     assert found.status is Status.NOT_APPLICABLE
 

@@ -8,6 +8,7 @@ from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import domain
 from support.machines import PCI, function, whole
+from support.rows import for_each
 from support.with_cards import BASE, CARD, NVME, OWN, boot_vga, card, own
 from vfio_doctor.checks.boot.unnamed import VfioNothingNamed
 from vfio_doctor.checks.vfio.binding import VfioNotBound
@@ -39,7 +40,7 @@ def asked(device: str, *parts: Parts) -> CheckResult:
     return diagnose(facts, Registry((VfioNotBound,), (BindCard,), (), ()))[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("device", "parts", "right"),
     [
         (CARD, (card("amdgpu"), *SCREEN), "vfio-asked-free"),

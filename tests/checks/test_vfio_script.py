@@ -9,6 +9,7 @@ from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import OVERRIDE, SCRIPT, executable
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.script import VfioScriptIdle
 from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.model import Status
@@ -22,7 +23,7 @@ BASE = (
 NO_LOADING = OVERRIDE.replace("modprobe -i vfio-pci\n", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("command", "text", "right"),
     [
         (SCRIPT, OVERRIDE, ""),
@@ -61,7 +62,7 @@ def kinds(*parts: Parts) -> list[str]:
     return [kind.removeprefix("vfio-script-") for kind, _ in told(*parts)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((file(MAIN, GOOD),), []),

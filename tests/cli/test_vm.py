@@ -18,6 +18,7 @@ from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
 from support.hosts import changed
+from support.rows import for_each
 from vfio_doctor.cli import cli
 from vfio_doctor.commands.vm import command
 from vfio_doctor.host.capture_io import save
@@ -148,7 +149,7 @@ def test_a_host_without_vms(tmp_path: Path) -> None:
     assert out.startswith("No definition of a VM was found here. Name a file")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         (
@@ -352,7 +353,7 @@ def test_the_diff_can_be_applied(
     assert after == text.replace("model='virtio'", "model='none'")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--fix",), "Add --dry-run"),

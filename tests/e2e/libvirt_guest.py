@@ -147,18 +147,23 @@ def tree(name: str) -> Path:
 
     def build(target: Path) -> None:
         images.run("cp", "-a", base, target)
-        _people(target)
-        images._units(target)
+        furnish(target)
         if DAEMON[name] == "virtqemud":
             _modular(target)
-        images.add_modules(target)
-        place = target / KERNEL.lstrip("/")
-        shutil.copy(kernel, place)
-        place.chmod(0o644)
-        # Each program of QEMU is asked what it can do, and that takes its time.
-        (target / "usr/bin/qemu-system-i386").unlink(missing_ok=True)
 
     return images.kept(f"tree-libvirt-{name}-{key}", build)
+
+
+def furnish(root: Path) -> None:
+    """Put people, units, modules and the VM's kernel into a root file system."""
+    _people(root)
+    images._units(root)
+    images.add_modules(root)
+    place = root / KERNEL.lstrip("/")
+    shutil.copy(writer(), place)
+    place.chmod(0o644)
+    # Each program of QEMU is asked what it can do, and that takes its time.
+    (root / "usr/bin/qemu-system-i386").unlink(missing_ok=True)
 
 
 def _modular(root: Path) -> None:
@@ -201,9 +206,9 @@ def disk(name: str) -> Path:
 class LibvirtMachine(Machine):
     """Has one VM, and tells how it runs."""
 
-    def __init__(self, name: str, *words: str) -> None:
+    def __init__(self, name: str, *words: str, image: Path | None = None) -> None:
         """Copy the disk; start nothing yet."""
-        super().__init__(disk(name), "intel", " ".join(words))
+        super().__init__(image or disk(name), "intel", " ".join(words))
         self.daemon = DAEMON[name]
         mode = "?mode=direct" if self.daemon == "virtqemud" else ""
         self.uri = f"qemu:///system{mode}"

@@ -8,6 +8,7 @@ from support import hosts
 from support.fixture_hosts.hardware import KVM_WORKS, kvm
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kvm import NO_FLAG, KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, ProbeResult, Stat, Why
@@ -58,7 +59,7 @@ def test_only_the_real_node_is_probed(stat: Any) -> None:
     assert found.modules == ("kvm", "kvm_amd")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("probe", "works", "refused"),
     [
         (KVM_WORKS, True, False),

@@ -245,3 +245,15 @@ def test_a_foreign_disk_in_the_group() -> None:
         PciDevice("0000:00:18.3", "1", "6", "", "060000", "k10temp", 1),
     ]
     assert foreign(group[0], group) == ("0000:02:00.0", "0000:00:18.3")
+
+
+def test_a_member_without_a_driver_is_in_nobody_s_way() -> None:
+    card = function("0000:01:00.0", "10de:1b80", "030000", "nouveau", 1)
+    ram = function("0000:02:00.0", "8086:a3a1", "050000", None, 1)
+    sata = function("0000:03:00.0", "8086:a3a2", "010601", None, 1)
+    folders = Parts({"/proc/cpuinfo": "processor\t: 0\n"}, folders=SYSFS)
+    found = device_table(Facts(whole(folders, card, ram, sata)))
+    rows = {row.device.bdf: row for row in found}
+    assert rows["0000:01:00.0"].isolated is True
+    assert rows["0000:01:00.0"].companions == ("0000:02:00.0", "0000:03:00.0")
+    assert rows["0000:02:00.0"].isolated is False

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.system import (
     Container,
@@ -46,7 +47,7 @@ def test_image_info_that_is_none(text: str) -> None:
         _ = Facts(hosts.build({IMAGE: text}))[ImageInfo]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "kind", "root"),
     [
         ({}, "", ""),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules, touches_kvmfr
 from vfio_doctor.host.captured import CapturedHost
@@ -82,7 +83,7 @@ def test_a_folder_that_cannot_be_listed_is_said() -> None:
     assert [missing.source for missing in read(host).unreadable] == [ETC]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "touches"),
     [
         ('SUBSYSTEM=="kvmfr"', True),

@@ -6,6 +6,7 @@ import pytest
 
 from support import hosts
 from support.findings import place
+from support.rows import for_each
 from vfio_doctor.api import Fix
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.fixes.boot.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
@@ -73,7 +74,7 @@ def asked(
     return tuple(each for each in said if not isinstance(each, Terms))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("vendor", "table", "helps"),
     [
         (INTEL, "DMAR", True),
@@ -104,7 +105,7 @@ def test_passthrough_mode_keeps_the_rest_of_the_list() -> None:
     assert words == ("iommu=soft,pt", "quiet", "intel_iommu=on")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("vendor", "table", "line", "after"),
     [
         (INTEL, "DMAR", "intel_iommu=off,sm_on", "intel_iommu=sm_on,on"),

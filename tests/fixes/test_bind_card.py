@@ -12,6 +12,7 @@ from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import KERNEL
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import GROUPS, PCI
+from support.rows import for_each
 from support.tools import found as path_of
 from support.unbound_card import AUDIO, CARD, IDS, IMAGE, TOOLS, said, unbound
 from vfio_doctor.boot.selection import choose
@@ -239,7 +240,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSALS)
+@for_each("case", REFUSALS)
 def test_refused_with_an_empty_plan(case: str) -> None:
     reason, parts, changes = REFUSALS[case]
     ids = "" if IN_MODPROBE in parts else IDS

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support import hosts
 from support.effort import examples
 from support.findings import finding
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr.node import KvmfrDeviceOwner
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
@@ -167,7 +168,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "systemd", "after"), TABLE)
+@for_each(("rules", "systemd", "after"), TABLE)
 def test_both_get_in_and_nothing_else_moves(
     rules: dict[str, str], systemd: int, after: dict[str, str | None]
 ) -> None:

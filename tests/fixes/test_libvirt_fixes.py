@@ -20,6 +20,7 @@ from vfio_doctor.model import (
     FileContext,
     Finding,
     FixOffer,
+    PolicyModule,
     RestartService,
     WriteFile,
 )
@@ -113,6 +114,19 @@ def test_the_file_context_has_to_be_asked_for() -> None:
     assert fix.changes == (
         FileContext("/dev/kvmfr[0-9]+", "svirt_image_t", "/dev/kvmfr0"),
     )
+
+
+def test_debians_policy_gets_a_module_that_lets_vms_map_the_device() -> None:
+    label = "kvmfr-selinux-label"
+    path = "/etc/selinux/vfio-doctor/vfio-doctor-kvmfr.cil"
+    rule = "(allow svirt_t svirt_image_t (chr_file (map)))\n"
+    module = (WriteFile(path, rule), PolicyModule(path))
+    _, unmapped = offered(label, lv.CONFINED.parts)
+    assert unmapped.changes == module
+    parts = (*lv.CONFINED.parts, lv.selinux("device_t"), lv.DEFAULT_POLICY)
+    _, both = offered(label, parts)
+    context = FileContext("/dev/kvmfr[0-9]+", "svirt_image_t", "/dev/kvmfr0")
+    assert both.changes == (context, *module)
 
 
 OFF = gone(f"{lv.OWN_UNITS}/sockets.target.wants")

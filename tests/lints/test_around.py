@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from support.hosts import link
+from support.rows import for_each
 from support.vm_hosts import host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
@@ -46,7 +47,7 @@ def with_device(text: str) -> str:
     return EXAMPLE.replace("<memballoon", f"{text}<memballoon")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("dev", "more", "word"),
     [
         ("/dev/nvme0n1", "", "vm-disk-mounted"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from support.rows import for_each
 from support.vm_hosts import FUNCTIONS, Function, host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.vms import Vms
@@ -132,7 +133,7 @@ CASES: list[tuple[Form, str, str, str | None, str]]
 CASES = [(form, *case) for form, cases in FAULTS.items() for case in cases]
 
 
-@pytest.mark.parametrize(("form", "old", "new", "lint", "words"), CASES)
+@for_each(("form", "old", "new", "lint", "words"), CASES)
 def test_one_thing_wrong_is_found_at_its_place(
     form: Form, old: str, new: str, lint: str | None, words: str
 ) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.lint_hosts import HOSTS
+from support.rows import for_each
 from support.vm_hosts import facts
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
@@ -25,7 +24,7 @@ def judged(lint: type[Lint], right: bool) -> Judged:
     )
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     found = judged(lint, right=False)
     assert found.refused is None
@@ -33,7 +32,7 @@ def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     assert found.untold == ()
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_put_right_it_is_silent(lint: type[Lint]) -> None:
     found = judged(lint, right=True)
     assert [f.lint.id for f in found.faults if f.lint.id == lint.id] == []

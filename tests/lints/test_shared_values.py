@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from support.vm_hosts import facts, host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.vms import SYSTEM
@@ -23,7 +22,7 @@ def said(text: str) -> list[str]:
 BROKEN = ["vm-json-broken"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("old", "new", "ids"),
     [
         ("'share':true", "'share':'on'", ["vm-share-no-boolean"]),
@@ -59,7 +58,7 @@ def test_json_in_a_script_is_judged_too() -> None:
         assert [fault.message.id for fault in found.faults] == ids
 
 
-@pytest.mark.parametrize("old", ["true}", ":'ivshmem"])
+@for_each("old", ["true}", ":'ivshmem"])
 def test_the_hosts_report_says_so_before_and_after_redaction(old: str) -> None:
     text = EXAMPLE.replace(old, f",{old}")
     built = host(files={f"{SYSTEM}/win11.xml": text})
@@ -77,7 +76,7 @@ def test_a_device_that_cannot_be_read_may_show_the_memory() -> None:
 ONE_ARG = "<qemu:arg value='-object'/>\n    <qemu:arg value=\""
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("old", "new", "ids"),
     [
         ("<qemu:arg value='-object'/>", "", ["vm-loose-value"]),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.language import (
     CHINESE,
     ENGLISH,
@@ -21,8 +22,8 @@ from vfio_doctor.language import (
     speak,
     spoken,
 )
-from vfio_doctor.messages import in_order, say, verbatim
-from vfio_doctor.model import CheckResult, Severity, Status, shown
+from vfio_doctor.messages import in_order, say, shown, verbatim
+from vfio_doctor.model import CheckResult, Severity, Status
 
 MADE = "locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
 TOY = {
@@ -120,7 +121,7 @@ def test_fields_are_what_str_format_takes() -> None:
     assert fields("{a} {b!r} {} {c d} `{e}` {f") == {"a", "b!r", "e"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("environ", "language"),
     [
         ({}, ENGLISH),
@@ -147,7 +148,7 @@ def test_the_environment_is_read_as_gettext_reads_it(
     assert of_environment(environ) == language
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "language"),
     [
         ([], ""),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 
 
@@ -55,7 +56,7 @@ def test_structures_are_counted() -> None:
     assert parse_dmar(TWO_UNITS) == Dmar(39, 1, drhd=2, rmrr=1, atsr=1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "drhd"),
     [
         (TWO_UNITS[:-1], 2),

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.apparmor import matches, parse
 from vfio_doctor.parse.denials import denial, denials, type_of
 
 NODE = "/dev/kvmfr0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "verdict"),
     [
         ("  /dev/kvmfr0 rw,", True),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.cpuinfo import parse
 
 INTEL = (
@@ -68,7 +69,7 @@ def test_what_describes_no_processor(text: str) -> None:
     assert parse(text) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sizes", "bits"),
     [
         ("46 bits physical, 48 bits virtual", 46),

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.libvirt_conf import parse, with_items, without_items
 
 KEY = "cgroup_device_acl"
@@ -18,7 +19,7 @@ NODE = "/dev/kvmfr0"
 LIBRARY = "libvirt.so.0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         (f'{KEY} = ["/dev/null"]\n', f'{KEY} = ["/dev/null", "{NODE}"]\n'),
@@ -174,7 +175,7 @@ def test_libvirt_reads_what_was_edited(text: str) -> None:
     assert tuple(values) == (*old, *(i for i in ("x", "n") if i not in old))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         (f'{KEY} = ["/dev/null", "{NODE}"]\n', f'{KEY} = ["/dev/null"]\n'),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import modules_load
 
 # Whether a list is too late depends on the driver that took the card: not the list's.
@@ -60,7 +61,7 @@ def test_lines(text: str, modules: list[str], kinds: list[str]) -> None:
     assert [problem.kind for problem in found.problems] == kinds
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "variable", "expected"),
     [
         ("MODULES=(a b-c)\n", "MODULES", ("a", "b_c")),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import ostree
 
 # bootc-v1alpha1-stream9.json: the record's text is redacted, what it expects is not.
@@ -30,7 +31,7 @@ def records() -> list[Any]:
     return [pytest.param(record, id=record["id"]) for record in found]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     text = corpus.text(f"ostree-status/{record['id']}")
     expected = record["expected"]

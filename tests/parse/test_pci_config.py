@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.config_space import bridge, no_express
+from support.rows import for_each
 from vfio_doctor.parse.pci_config import Acs, parse_config, skeleton
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "state"),
     [
         (bridge((0x1D, 0x1D)), Acs.ON),

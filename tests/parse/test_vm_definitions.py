@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts.recipes.passthrough import domain
+from support.rows import for_each
 from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
 from vfio_doctor.parse.domain_memory import Mapping
 from vfio_doctor.parse.pve import Mapped, parse_mapping, parse_pve
@@ -52,7 +53,7 @@ def test_virtual_functions_disks_and_sizes() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         BOMB,

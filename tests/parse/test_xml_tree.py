@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from support.calls import calls
 from support.corpus import OURS
+from support.rows import for_each
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.parse.domain import domain_of
 from vfio_doctor.parse.xml_edit import add_child, applied
@@ -39,7 +40,7 @@ def document(data: bytes) -> Document:
     return found
 
 
-@pytest.mark.parametrize("path", DOMAINS, ids=lambda path: path.name)
+@for_each("path", DOMAINS, ids=lambda path: path.name)
 def test_every_element_is_where_it_says(path: Path) -> None:
     held = document(path.read_bytes())
     data = held.source.data
@@ -64,7 +65,7 @@ def test_attributes_have_places() -> None:
     assert other.spot() == Spot(4, 15, 10)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "said"),
     [
         (BOMB, "xml-doctype"),

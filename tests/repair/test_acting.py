@@ -21,6 +21,7 @@ from vfio_doctor.model import (
     Finding,
     NodeStep,
     ParameterStep,
+    PolicyModule,
     Severity,
 )
 from vfio_doctor.places import HostPlace
@@ -29,6 +30,7 @@ from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.syscalls import Filesystem, StepFailed
 from vfio_doctor.repair.target import Machine, boot_id
 from vfio_doctor.repair.translate import translate
+from vfio_doctor.repair.trusted import why_not
 from vfio_doctor.repair.values import (
     Effect,
     Ending,
@@ -155,6 +157,19 @@ def test_a_file_context_is_added_or_modified(
     assert isinstance(step, CommandStep)
     assert step.argv == ("semanage", "fcontext", *argv)
     assert step.inverse == ("semanage", "fcontext", *inverse)
+
+
+def test_a_policy_module_is_loaded_from_its_file(tmp_path: Path) -> None:
+    path = "/etc/selinux/vfio-doctor/vfio-doctor-kvmfr.cil"
+    made = translate(PolicyModule(path), LiveHost(str(tmp_path)))
+    (step,) = made.after
+    assert isinstance(step, CommandStep)
+    assert step.argv == ("semodule", "-i", path)
+    assert step.inverse == ("semodule", "-r", "vfio-doctor-kvmfr")
+    assert why_not(step, None, None) is None
+    for foreign in ("/etc/selinux/kvmfr.cil", "/tmp/vfio-doctor-kvmfr.cil"):
+        assert why_not(step._replace(argv=("semodule", "-i", foreign)), None, None)
+    assert why_not(step._replace(inverse=("semodule", "-r", "virt")), None, None)
 
 
 class Tells(Check):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.report.style import Look, look_for
 from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import columns, wrap, wrap_hard
@@ -26,7 +27,7 @@ class Stream(io.StringIO):
         return self._terminal
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("terminal", "asked", "environ", "colour"),
     [
         (True, "auto", {"TERM": "xterm"}, True),

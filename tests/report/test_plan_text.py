@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
@@ -152,7 +153,7 @@ def test_a_lost_line_end_is_seen() -> None:
     assert "   \\ the line end at the end of the file differs" in lines
 
 
-@pytest.mark.parametrize("ending", Ending)
+@for_each("ending", Ending)
 def test_every_ending_has_a_sentence(ending: Ending) -> None:
     [line] = outcome_lines(Outcome(ending, "run-1", (), verbatim("because")))
     assert "because" in line

@@ -22,6 +22,7 @@ PACKAGES = {
     "modprobe": "kmod",
     "patch": "patch",
     "qemu-system-x86_64": "qemu-system-x86",
+    "ruby": "ruby",
     "setpriv": "util-linux",
     "strace": "strace",
     "systemd-analyze": "systemd",

@@ -15,7 +15,7 @@ from vfio_doctor.host.budget import trim
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.collection import collect_fixed_list
 from vfio_doctor.host.recorder import Recorder
-from vfio_doctor.model import RunInfo
+from vfio_doctor.model import RunInfo, Status
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Attachment(NamedTuple):
 
     ``members`` are (name, size), ``hidden`` (kind, stand-in, times), ``left_out``
     (what, how many), ``denied`` paths that could not be read, ``changed`` the checks
-    that end in another way on the redacted host.
+    that fail on one of the two hosts only, this one and the redacted one.
     """
 
     data: bytes
@@ -101,7 +101,11 @@ def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Rep
 
 def _changed(before: Report, after: Report) -> tuple[str, ...]:
     ends = {result.id: result.status for result in before.checks}
-    return tuple(r.id for r in after.checks if ends[r.id] is not r.status)
+    return tuple(
+        r.id
+        for r in after.checks
+        if ends[r.id] is not r.status and Status.FAIL in (ends[r.id], r.status)
+    )
 
 
 def _denied(capture: Capture) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.diagnosis import Diagnosed
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
+from vfio_doctor.app.planning import planned
+from vfio_doctor.app.printed import rendered, status_of
 from vfio_doctor.app.refused_here import IN_CONTAINER
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -83,27 +85,6 @@ def _run(chosen: Chosen, place: Place) -> int:
             to_stderr(NOTHING_CHANGED)
             return _status(done.report, chosen)
     return _repair(done, plan, backend, chosen, place)
-
-
-def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
-    """Return the plan for what was found, and the boot tool it uses."""
-    from vfio_doctor.boot.selection import chosen
-    from vfio_doctor.model import Message
-    from vfio_doctor.repair.ahead import plan_ahead
-
-    asked = chosen(done.host, done.facts)
-    seen = (done.host, done.facts, done.registry, done.report.checks)
-    backend = None if isinstance(asked, Message) else asked
-    plan = plan_ahead(*seen, asked, risky)
-    if done.facts.options.bind:
-        from vfio_doctor.repair.access import access, is_of_use
-
-        if not is_of_use(plan):
-            return plan, backend
-        more = access(done.host, done.facts)
-        plan = plan_ahead(*seen, asked, risky, more.fixes)
-        plan = plan._replace(refused=(*plan.refused, *more.refused))
-    return plan, backend
 
 
 def _repair(

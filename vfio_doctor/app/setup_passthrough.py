@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -148,7 +148,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     if told is not None:
         raise Failure(f"{told}{_accepting(chosen, place, result)}", 1)
     after = None
-    if _waits(done, result):
+    if _waits(done, result) or _waits_with_iommu(chosen, place, done):
         to_stderr(SET_ALREADY.filled(devices=devices))
         return _completed(chosen, place)
     if result.status is Status.BLOCKED:
@@ -165,12 +165,17 @@ def passthrough(chosen: Chosen, place: Place) -> int:
 
 
 def _completed(chosen: Chosen, place: Place) -> int:
-    """Repair what is missing beside a card that is set to be bound already."""
-    from vfio_doctor.app import repair
+    """Repair what is missing beside a card that is set to be bound already.
 
-    rest = tuple(check for check in chosen.select if check != NOT_BOUND)
+    If the IOMMU is off, it is set to be on as well.
+    """
+    from vfio_doctor.app import repair
+    from vfio_doctor.app.planning import planned
+
+    settled = (NOT_BOUND, *SWITCHES)
+    rest = tuple(check for check in chosen.select if check not in settled)
     chosen = chosen._replace(select=rest)
-    plan, _ = repair.planned(place.look(chosen), risky=True)
+    plan, _ = planned(place.look(chosen), risky=True)
     return repair.run(chosen, place) if plan.steps or plan.refused else 0
 
 
@@ -236,12 +241,7 @@ def _with_iommu(
     The card is bound along with what switches the IOMMU on, unless only groups can
     tell whether that is right: then binding takes a second run.
     """
-    switched = any(
-        d.fix is not None and d.fix.cannot is None
-        for check in SWITCHES
-        for d in _of(done, check).diagnoses
-    )
-    if not switched:
+    if not any(d.fix and d.fix.cannot is None for d in _off(done)):
         return chosen, _again(chosen)
     ahead = chosen._replace(ahead=True)
     result = _of(place.look(ahead), NOT_BOUND)
@@ -254,6 +254,12 @@ def _with_iommu(
     if reasons or not offers:
         return chosen, _again(chosen, next(iter(reasons), None))
     return ahead, AHEAD.filled(devices=chosen.devices)
+
+
+def _off(done: Diagnosed) -> Iterator[Diagnosis]:
+    """Yield what keeps the IOMMU off, and an argument can change."""
+    for check in SWITCHES:
+        yield from _of(done, check).diagnoses
 
 
 def _again(chosen: Chosen, why: Message | None = None) -> Message:
@@ -331,6 +337,17 @@ def _waits(done: Diagnosed, result: CheckResult) -> bool:
 
     asked = [diagnosis for _, diagnosis in _asked(done, result)]
     return bool(asked) and all(map(waits_for_reboot, asked))
+
+
+def _waits_with_iommu(chosen: Chosen, place: Place, done: Diagnosed) -> bool:
+    """Tell whether the IOMMU is off until a reboot that binds the cards as well."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    off = list(_off(done))
+    if not off or not all(map(waits_for_reboot, off)):
+        return False
+    ahead = place.look(chosen._replace(ahead=True))
+    return _waits(ahead, _of(ahead, NOT_BOUND))
 
 
 def _chosen_of(chosen: Chosen, place: Place) -> tuple[str, ...]:

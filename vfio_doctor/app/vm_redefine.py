@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (

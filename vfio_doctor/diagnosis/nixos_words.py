@@ -12,7 +12,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import Message
 
 if TYPE_CHECKING:
-    from vfio_doctor.model import Value
+    from vfio_doctor.messages import Value
 
 INSTEAD = {
     "iommu-add-argument": say(

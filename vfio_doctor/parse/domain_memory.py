@@ -27,13 +27,19 @@ class Mapping(NamedTuple):
     shown: bool = True
 
 
+PLAIN = "ivshmem-plain"
+# The two pictures of the smallest mode that anybody uses.
+SMALLEST_KIB = 16 << 10
+
+
 class SharedMemory(NamedTuple):
     """What a definition says of memory that host and guest share.
 
     ``shmem`` are names of ``<shmem>`` devices, whose file lies in ``/dev/shm``.
     ``unconfined`` are the security drivers that the VM is taken out of; "" is all.
     ``labelled``: it asks to be confined, whatever the default is.
-    ``memfd``: the guest's own memory needs no mount.
+    ``memfd``: the guest's own memory needs no mount. ``frames`` are those of ``shmem``
+    that are large enough for a picture: sound takes 2 MiB.
     """
 
     mapped: tuple[Mapping, ...] = ()
@@ -42,6 +48,7 @@ class SharedMemory(NamedTuple):
     unconfined: tuple[str, ...] = ()
     labelled: bool = False
     memfd: bool = False
+    frames: tuple[str, ...] = ()
 
     def is_unconfined(self, driver: str) -> bool:
         """Tell whether the VM runs without what this security driver does."""
@@ -51,10 +58,10 @@ class SharedMemory(NamedTuple):
 def shared_memory(domain: Element) -> SharedMemory:
     """Return what a ``<domain>`` says; what it says wrongly counts as not said."""
     values = [one.get("value") for one in domain.all("qemu:commandline/qemu:arg")]
-    shmem = (one.get("name") for one in domain.all("devices/shmem"))
+    devices = [one for one in domain.all("devices/shmem") if one.get("name")]
     return SharedMemory(
         tuple(mappings(filter(None, values))),
-        tuple(name for name in shmem if name),
+        tuple(one.get("name") for one in devices),
         any(
             driver.get("type") == "virtiofs"
             for driver in domain.all("devices/filesystem/driver")
@@ -69,7 +76,17 @@ def shared_memory(domain: Element) -> SharedMemory:
             source.get("type") == "memfd"
             for source in domain.all("memoryBacking/source")
         ),
+        tuple(one.get("name") for one in devices if _holds_frames(one)),
     )
+
+
+def _holds_frames(device: Element) -> bool:
+    """Tell whether a ``<shmem>`` is as Looking Glass has it; bytes are the default."""
+    from vfio_doctor.parse.domain import kib
+
+    sizes = (kib(one.text, one.get("unit") or "B") for one in device.all("size"))
+    models = [one.get("type") for one in device.all("model")]
+    return models == [PLAIN] and max(sizes, default=0) >= SMALLEST_KIB
 
 
 def mappings(words: Iterable[str]) -> Iterator[Mapping]:

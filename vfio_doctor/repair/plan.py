@@ -27,6 +27,7 @@ from vfio_doctor.model import (
     Message,
     NodeStep,
     ParameterStep,
+    PolicyModule,
     ProbeDriver,
     RestartService,
     RuntimeParameter,
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
 # What SELinux keeps in a store of its own, and links of systemd's.
-POLICY = (FileContext, DropContext, DisablePolicy, DisableUnit)
+POLICY = (FileContext, DropContext, DisablePolicy, PolicyModule, DisableUnit)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (
     *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),

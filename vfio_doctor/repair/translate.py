@@ -18,6 +18,7 @@ from vfio_doctor.model import (
     FileContext,
     LoadModule,
     ParameterStep,
+    PolicyModule,
     ProbeDriver,
     ProbeStep,
     RestartService,
@@ -45,6 +46,10 @@ LOAD = say("do-load-module", "load the module {module}")
 UNLOAD = say("do-unload-module", "unload the module {module}")
 RESTART = say("do-restart-unit", "restart {unit}")
 DROP_CONTEXT = say("do-drop-context", "take the SELinux file context out")
+POLICY_ON = say(
+    "do-policy-on",
+    "load the SELinux policy module {name}, which can take a minute",
+)
 POLICY_OFF = say("do-policy-off", "switch the SELinux policy module {name} off")
 ENABLE = say("do-enable-unit", "have {unit} started at boot")
 DISABLE = say("do-disable-unit", "have {unit} no longer started at boot")
@@ -93,12 +98,18 @@ def translate(change: Change, host: Reader) -> Translated:
         return _service(change)
     if isinstance(change, EnableUnit | DisableUnit):
         return _enabled(change) if isinstance(change, EnableUnit) else _disabled(change)
+    return _of_selinux(change, host)
+
+
+def _of_selinux(change: Change, host: Reader) -> Translated:
     if isinstance(change, FileContext):
         return _context(change, host)
     if isinstance(change, DropContext):
         return _no_context(change, host)
     if isinstance(change, DisablePolicy):
         return _no_policy(change)
+    if isinstance(change, PolicyModule):
+        return _policy(change)
     raise TypeError(f"no steps for {change}")
 
 
@@ -231,6 +242,16 @@ def _no_policy(change: DisablePolicy) -> Translated:
     name = _name(change.name)
     off, on = ("semodule", "-d", name), ("semodule", "-e", name)
     return Translated((), (CommandStep(off, on, why=POLICY_OFF.filled(name=name)),))
+
+
+def _policy(change: PolicyModule) -> Translated:
+    """Load a module from its file, which was written before."""
+    folder, _, file = change.path.rpartition("/")
+    if not folder.startswith("/etc/"):
+        raise CannotFix(NOT_ABSOLUTE.filled(path=change.path))
+    name = _name(file.removesuffix(".cil"))
+    on, off = ("semodule", "-i", change.path), ("semodule", "-r", name)
+    return Translated((), (CommandStep(on, off, why=POLICY_ON.filled(name=name)),))
 
 
 def _name(text: str) -> str:

@@ -33,6 +33,9 @@ NAME = r"[0-9A-Za-z_][0-9A-Za-z_.@:-]{0,127}"
 PATH = r"/[^\x00-\x1f\x7f]{1,4095}"
 # Another unit would be a way to have root start something.
 DAEMON = r"(?:libvirtd|virtqemud)\.(?:socket|service)"
+# Others' modules are not removed, nor their files loaded.
+OWN_POLICY = r"vfio-doctor-[a-z]{1,40}"
+POLICY = rf"/etc/selinux/vfio-doctor/{OWN_POLICY}\.cil"
 # Of the changes that bring an effect forward (`repair.translate`); the boot tools'
 # stand in their back ends.
 COMMANDS = (
@@ -46,6 +49,8 @@ COMMANDS = (
     ("semanage", "fcontext", "-[am]", "-t", NAME, PATH),
     ("semanage", "fcontext", "-d", PATH),
     ("semodule", "-[de]", NAME),
+    ("semodule", "-i", POLICY),
+    ("semodule", "-r", OWN_POLICY),
     ("restorecon", "-R", "--", PATH),
 )
 FILES = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")

@@ -10,12 +10,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vfio_doctor.language import in_english
-from vfio_doctor.model import Message, shown
+from vfio_doctor.messages import Message, shown
 from vfio_doctor.places import as_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vfio_doctor.messages import Value
     from vfio_doctor.model import (
         BootInfo,
         CheckResult,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         FixOffer,
         HostInfo,
         Report,
-        Value,
     )
     from vfio_doctor.places import Place
 

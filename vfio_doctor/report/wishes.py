@@ -15,6 +15,7 @@ from vfio_doctor.model import (
     KernelArguments,
     LoadModule,
     Message,
+    PolicyModule,
     ProbeDriver,
     RebuildImages,
     RestartService,
@@ -53,11 +54,13 @@ def wish(change: Change) -> Message:
                 " of them anew",
                 modules=modules,
             )
-        case FileContext() | DropContext() | DisablePolicy():
+        case FileContext() | DropContext() | DisablePolicy() | PolicyModule():
             return _policy(change)
 
 
-def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
+def _policy(
+    change: FileContext | DropContext | DisablePolicy | PolicyModule,
+) -> Message:
     match change:
         case DropContext(pattern):
             return say(
@@ -69,6 +72,8 @@ def _policy(change: FileContext | DropContext | DisablePolicy) -> Message:
             return say(
                 "wish-policy-off", "switch the SELinux module {name} off", name=name
             )
+        case PolicyModule(path):
+            return say("wish-policy-on", "load the SELinux module of {path}", path=path)
         case FileContext(pattern, type_, _):
             return say(
                 "wish-label",

@@ -2,6 +2,7 @@ import pytest
 
 from support import hosts, ostree_files
 from support.fixture_hosts import systems
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.next_kernel import NextKernel
@@ -115,7 +116,7 @@ def test_grub_configured_and_next_differ_until_the_menu_is_made() -> None:
     assert boot.configured_source == "/etc/default/grub"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "kind"),
     [
         ({}, BootKind.UNKNOWN),

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.boot import entries as boot_entries
 from vfio_doctor.facts.boot import systemd_menu
 from vfio_doctor.facts.boot.entries import Entry
@@ -77,7 +78,7 @@ DEFAULTS: list[tuple[Files, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("files", "name"), DEFAULTS)
+@for_each(("files", "name"), DEFAULTS)
 def test_default_of_systemd_boot(files: Files, name: str) -> None:
     assert chosen({**ENTRIES, **files}) == name
 
@@ -117,7 +118,7 @@ PLAIN = {f"{FOLDER}/arch.conf": "title a\noptions a\n"}
 KEYED = {f"{FOLDER}/m.conf": "sort-key fedora\nversion 6\n"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "boots"),
     [
         ({**PLAIN, **UKI}, systemd_menu.IS_IMAGE.id),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.facts.kvmfr.remarks import remark_reason
 from vfio_doctor.parse.systemd_versions import read_version
 from vfio_doctor.parse.udev_effects import Device, Names, Oddity, effects
@@ -37,7 +36,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("systemd", "rule", "said"), SAID)
+@for_each(("systemd", "rule", "said"), SAID)
 def test_reason(systemd: float, rule: str, said: str) -> None:
     names = Names({"alice": 1000}, {"people": 1000}, read_version(str(systemd)))
     (remark,) = effects([("x.rules", parse_udev_rules(rule))], NODE, names).remarks

@@ -58,6 +58,7 @@ LARGEST_MODE = say(
     "kvmfr-size-largest-mode",
     "holds {width}x{height}, the largest mode of a monitor here",
 )
+MAPPED = say("kvmfr-size-mapped", "what the VM {vm} maps")
 NOT_SET = say("kvmfr-size-not-set", "no size is set")
 _FLAWS = {
     FlawKind.NO_VALUE: say("kvmfr-size-no-value", "it has no value"),
@@ -154,7 +155,7 @@ class KvmfrSize(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrSize:
-        """Take ``--size``, else the largest mode of the connected outputs.
+        """Take ``--size``, else what VMs map, else the largest connected mode.
 
         Raises `MissingFact` if ``--size`` is no size that a device may have.
         """
@@ -163,12 +164,30 @@ class KvmfrSize(NamedTuple):
             if not is_good_size(asked):
                 raise MissingFact(_refused(asked))
             return cls(asked, say("kvmfr-size-asked", "--size {mib}", mib=asked))
+        mapped = _mapped(facts)
+        if mapped is not None:
+            return mapped
         modes = facts[ConnectedModes].modes
         mib = recommended_mib(modes)
         if not modes:
             return cls(mib, NO_MONITOR)
         width, height = max(modes, key=lambda mode: idd_bytes(*mode))
         return cls(mib, LARGEST_MODE.filled(width=width, height=height))
+
+
+def _mapped(facts: Facts) -> KvmfrSize | None:
+    """Return the largest size that a VM maps, if a device may have it.
+
+    QEMU does not start with a device that is smaller.
+    """
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms
+
+    sizes = [(mapped.size, vm.name) for vm, mapped in facts[KvmfrVms].vms]
+    size, name = max(sizes, default=(0, ""))
+    mib, rest = divmod(size, MIB)
+    if rest or not is_good_size(mib):
+        return None
+    return KvmfrSize(mib, MAPPED.filled(vm=name))
 
 
 def size_by_hand(facts: Facts) -> Message:

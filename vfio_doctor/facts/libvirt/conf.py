@@ -9,6 +9,7 @@ from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.libvirt_conf import LibvirtConf, parse, with_items
+from vfio_doctor.parse.qemu_conf import ConfMistake, mistake
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -27,14 +28,11 @@ BUILT_IN = (
 NO_FILE = say("libvirt-conf-absent", "there is no {path}")
 REFUSED = say(
     "libvirt-conf-not-readable-by-libvirt",
-    "{path}:{line}: libvirt cannot read this file",
+    "{path}:{line}: libvirt does not take this file",
 )
 NOT_WHOLE = say(
     "libvirt-conf-not-whole",
     "{path} holds no settings, and not the sample of the list that libvirt ships",
-)
-NOT_A_LIST = say(
-    "libvirt-device-list-no-list", "{path}: cgroup_device_acl is no list of texts"
 )
 
 
@@ -71,13 +69,29 @@ class QemuConf(NamedTuple):
             raise MissingFact(
                 REFUSED.filled(path=self.path, line=self.conf.wrong_line), Why.FAILED
             )
+        if self.mistake:
+            line = self.mistake.setting.line
+            raise MissingFact(REFUSED.filled(path=self.path, line=line), Why.FAILED)
         return self.conf
+
+    @property
+    def mistake(self) -> ConfMistake | None:
+        """Return the first setting whose value is of a kind that libvirt refuses."""
+        return mistake(self.conf)
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """Return the security drivers that the file asks for, () for libvirt's choice.
+
+        A list counts as its values, and a text as a list of one.
+        """
+        value = self.conf.values.get("security_driver")
+        chosen = value if isinstance(value, tuple) else (str(value or ""),)
+        return tuple(name for name in chosen if name)
 
     def confines(self, driver: str) -> bool:
         """Tell whether a security driver may be in use, by what the file says."""
-        value = self.conf.values.get("security_driver")
-        chosen = value if isinstance(value, tuple) else (str(value or ""),)
-        return not any(chosen) or driver in chosen
+        return not self.drivers or driver in self.drivers
 
     @property
     def confines_unasked(self) -> bool:
@@ -107,8 +121,6 @@ class DeviceList(NamedTuple):
         file = facts[QemuConf]
         conf = file.in_force()
         held = conf.setting(DEVICE_LIST)
-        if held and not held.only_texts:
-            raise MissingFact(NOT_A_LIST.filled(path=file.path), Why.FAILED)
         sample = conf.default_setting(DEVICE_LIST)
         shown = sample.value if sample and isinstance(sample.value, tuple) else ()
         defaults = shown or BUILT_IN
@@ -151,10 +163,5 @@ def _counts(conf: LibvirtConf) -> bool:
     """
     values = conf.values
     private, controllers = values.get("namespaces"), values.get("cgroup_controllers")
-    has_private = private is None or "mount" in (
-        private if isinstance(private, tuple) else (str(private),)
-    )
-    cgroup = controllers is None or "devices" in (
-        controllers if isinstance(controllers, tuple) else (str(controllers),)
-    )
-    return has_private or cgroup
+    has_private = not isinstance(private, tuple) or "mount" in private
+    return has_private or not isinstance(controllers, tuple) or "devices" in controllers

@@ -43,6 +43,11 @@ STORES = (
     "/etc/selinux/{}/active/modules/*/*kvmfr*",
 )
 # Fedora and its kin call their policy targeted, Debian calls its own default.
+DEBIAN_POLICY = "default"
+# The type that VMs may open, and what a policy lacks that does not let them map it.
+VM_TYPE = "svirt_image_t"
+MAP_MODULE = "vfio-doctor-kvmfr"
+MAP_RULE = f"(allow svirt_t {VM_TYPE} (chr_file (map)))"
 POLICY = re.compile(r"^[ \t]{0,8}SELINUXTYPE=([A-Za-z0-9_.-]{1,64})[ \t]{0,64}$", re.M)
 
 
@@ -84,6 +89,25 @@ def _audited(host: Reader) -> tuple[Denial, ...]:
     from vfio_doctor.parse.denials import denials
 
     return denials(answer.stdout)
+
+
+class SecurityDrivers(NamedTuple):
+    """Which of the two the kernel has on; None if that is not known."""
+
+    selinux: bool | None
+    apparmor: bool | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> SecurityDrivers:
+        """Look for the file of each that only a kernel has in which it is on."""
+        selinux, apparmor = read_text(host, ENFORCE, 64), read_text(host, ENABLED, 64)
+        return cls(_is_on(selinux), _is_on(apparmor, "Y"))
+
+
+def _is_on(text: str | Missing, word: str = "") -> bool | None:
+    if isinstance(text, Missing):
+        return False if text.why is Why.ABSENT else None
+    return not word or text.strip() == word
 
 
 class AppArmor(NamedTuple):
@@ -223,13 +247,24 @@ class SeLinux(NamedTuple):
     """SELinux's mode, and what the administrator gave kvmfr devices in it.
 
     ``contexts`` are lines of local file contexts that name kvmfr, ``modules`` local
-    policy modules of that name.
+    policy modules of that name. ``policy`` is the name of the policy that is loaded.
     """
 
     enforcing: bool
     contexts: tuple[str, ...]
     modules: tuple[str, ...]
     unread: Missing | None
+    policy: str = ""
+
+    @property
+    def maps(self) -> bool:
+        """Tell whether a VM may map a device of its images' type.
+
+        Fedora's policy lets it. Debian's, which alone has that name, lets it open one,
+        and not map it (2.20221101 and 2.20250213): that needs our module.
+        """
+        own = any(path.endswith(f"/{MAP_MODULE}") for path in self.modules)
+        return own or self.policy != DEBIAN_POLICY
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> SeLinux:
@@ -253,7 +288,7 @@ class SeLinux(NamedTuple):
                 modules.extend(found)
             elif found.why is Why.DENIED:
                 denied = found
-        return cls(True, contexts, tuple(modules), denied)
+        return cls(True, contexts, tuple(modules), denied, policy)
 
 
 def policy_of(host: Reader) -> str:

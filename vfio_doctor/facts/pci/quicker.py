@@ -8,7 +8,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.initramfs_order import GRAPHICS
 from vfio_doctor.facts.kernel import KernelCmdline
-from vfio_doctor.facts.late_image import LateImage
+from vfio_doctor.facts.late_image import LateImage, StaleImage
 from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.facts.pci.chipset import is_infrastructure
 from vfio_doctor.facts.pci.claims import ClaimKind
@@ -75,6 +75,11 @@ ONE_OF_SEVERAL = say(
     " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
     " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
     " vfio-pci`.",
+)
+UNSEEN = say(
+    "vfio-not-bound-image-unseen",
+    "Whether the present initramfs holds {path} is not known: neither its date nor a"
+    " list of what it holds was seen.",
 )
 BUILT_IN = say(
     "vfio-not-bound-driver-built-in",
@@ -192,7 +197,11 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     module = module_of(device.driver)
     if _is_built_in(module, facts):
         return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
-    return SOFTDEP.filled(driver=device.driver, module=module)
+    unseen = facts[StaleImage].unseen
+    return in_order(
+        SOFTDEP.filled(driver=device.driver, module=module),
+        UNSEEN.filled(path=unseen) if unseen else None,
+    )
 
 
 def _is_built_in(module: str, facts: Facts) -> bool:

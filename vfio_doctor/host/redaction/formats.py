@@ -152,6 +152,7 @@ ROWS = (
     ),
     Row(("/proc/cpuinfo",), kernel_files.cpuinfo),
     Row(("/proc/interrupts",), kernel_files.interrupts),
+    Row(("/proc/iomem",), kernel_files.addresses),
     Row(("/proc/modules",), module_files.loaded),
     Row(("/proc/meminfo",), kernel_files.memory),
     Row(("/proc/mounts",), mounts),
@@ -195,6 +196,7 @@ ROWS = (
         ("/sys/class/iommu/*/intel-iommu/*", "/sys/class/iommu/*/amd-iommu/*"),
         kernel_files.capability,
     ),
+    Row(("/sys/class/input/*/capabilities/key",), kernel_files.keys),
     Row(
         ("/sys/class/drm/*/status", "/sys/class/drm/*/enabled"),
         passthrough.connector,

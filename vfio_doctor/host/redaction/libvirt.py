@@ -10,12 +10,15 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
+from vfio_doctor.parse.qemu_conf import KINDS, WORDS
 from vfio_doctor.parse.qemu_options import json_fields
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
 
+# What a setting takes ends at 31 or 32 bits.
+LARGE = ((1 << 31, "1000000"), (1 << 32, str(1 << 31)))
 _ACCOUNTS = {"user": True, "group": False}
 _PLAIN = listed(
     """
@@ -25,13 +28,14 @@ _PLAIN = listed(
     max_files max_processes cgroup_controllers set_process_name mac_filter
     seccomp_sandbox hugetlbfs_mount nvram memory_backing_dir swtpm_user swtpm_group
     vnc_allow_host_audio nographics_allow_host_audio
+    stdio_handler sched_core max_core
     """
 )
 _SETTING = re.compile(r"(#?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)(.*)", re.DOTALL)
 _STRING = re.compile(
     r'"""(.*?)"""|"([^"\n]*)"|\'([^\'\n]*)\'|#.*|[^\s\[\],"\'#=]+', re.DOTALL
 )
-_WORDS = listed("selinux apparmor none mount cpu memory devices blkio cpuset cpuacct")
+_WORDS = frozenset(("unlimited", *(word for words in WORDS.values() for word in words)))
 
 
 def qemu_conf(text: str, names: Names) -> str:
@@ -67,7 +71,7 @@ def _conf_line(line: str, inside: _Open, names: Names) -> tuple[str, _Open]:
     is_known = key in _ACCOUNTS or key in _PLAIN
     if not is_known and mark:
         return "#", _Open()
-    shown_key = key if is_known else names.name("variable", key)
+    shown_key = key if is_known or key in KINDS else names.name("variable", key)
     shown = f"{mark}{shown_key}{gap}{_strings(value, key, names)}"
     is_open = value.startswith("[") and "]" not in value
     return shown, _Open(key, mark) if is_open else _Open()
@@ -88,9 +92,16 @@ def _unquoted(text: str, names: Names) -> str:
     """Return what stands without quotes: a comment, a number, or a mistake."""
     if text.startswith("#"):
         return "#"
-    if text.removeprefix("-").isdecimal():
-        return text if forms.is_number(text) else "0"
+    digits = text[text[:1] in ("-", "+") :]
+    if digits.isdecimal():
+        return text if forms.is_number(digits) else _as_large(digits)
     return names.hidden(text)
+
+
+def _as_large(digits: str) -> str:
+    """Return a number for a long one that libvirt takes or refuses as well."""
+    number = int(digits[:20])
+    return next((shown for below, shown in LARGE if number < below), str(1 << 64))
 
 
 def _conf_value(key: str, text: str, names: Names) -> str:
@@ -288,6 +299,8 @@ def _text(text: str, inside: _Inside, names: Names) -> str:
 
 def _element_text(element: str, body: str, names: Names) -> str:
     if element in _AMOUNTS and _AMOUNT.fullmatch(body):
+        return body
+    if element == "size" and _AMOUNT.fullmatch(body) and int(body).bit_count() == 1:
         return body
     if element == "name":
         return names.name("vm", body)

@@ -168,6 +168,15 @@ PASSED = debian.AMD.but(
     conf("", "libvirt-qemu"),
     Parts(stats={"/dev/vfio/vfio": hosts.CHAR_NODE}),
 )
+# Debian's policy, which lets a VM open a device of that type, and not map it.
+DEFAULT_POLICY = file("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=default\n")
+CONFINED = MONOLITHIC.but(
+    "debian12-vm-selinux-unmapped",
+    "SELinux with Debian's policy: the type is right, and no module lets VMs map it",
+    selinux(SVIRT),
+    DEFAULT_POLICY,
+    Parts(gone=("/sys/module/apparmor", "/etc/apparmor.d")),
+)
 CLIENT = "/home/alice/.config/looking-glass/client.ini"
 HOSTS = (
     MODULAR,
@@ -184,11 +193,33 @@ HOSTS = (
         conf(""),
     ),
     MODULAR.but(
+        "bluefin-vm-short-list",
+        "F77: whoever wrote the list took what their own VM needs",
+        conf('cgroup_device_acl = [ "/dev/kvm", "/dev/kvmfr0" ]\n'),
+    ),
+    MODULAR.but(
         "bluefin-vm-comment-in-list",
         "corpus guide-zh-inline-comment: a comment inside of the list",
         conf(
             'cgroup_device_acl = [\n    "/dev/null", # wanted\n    "/dev/kvmfr0"\n]\n'
         ),
+    ),
+    MODULAR.but(
+        "bluefin-vm-namespaces-text",
+        "namespaces without brackets: libvirt wants a list of texts",
+        conf(OWN_LIST + 'namespaces = "mount"\n'),
+    ),
+    MODULAR.but(
+        "bluefin-vm-other-driver",
+        "qemu.conf from a Debian guide: it asks for AppArmor, which is not on",
+        conf(OWN_LIST + 'security_driver = "apparmor"\n'),
+        Parts({"/sys/module/apparmor/parameters/enabled": "N\n"}),
+    ),
+    CONFINED,
+    CONFINED.but(
+        "healthy-debian12-vm-selinux",
+        "as before, with the module that lets VMs map it",
+        file("/var/lib/selinux/default/active/modules/400/vfio-doctor-kvmfr/cil", ""),
     ),
     MODULAR.but(
         "bluefin-vm-daemon-not-enabled",
