@@ -39,6 +39,7 @@ REGISTRY = load()
 # be asked for.
 NOTHING_TO_DO = (
     *("debian12-x2apic-opt-out", "bluefin-vm-device-t"),
+    "debian12-vm-selinux-unmapped",
     "bluefin-vm-daemon-masked",
 )
 # Kept by the stand-ins, the journal, or alive: not what a fix leaves behind.

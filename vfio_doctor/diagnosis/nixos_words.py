@@ -96,6 +96,10 @@ INSTEAD = {
         " `boot.initrd.kernelModules`, in front of {module}, then run `sudo"
         " nixos-rebuild boot` and reboot.",
     ),
+    "vfio-not-bound-image-unseen": say(
+        "nixos-vfio-not-bound-image-unseen",
+        "Whether the present initramfs does so is not known.",
+    ),
     "vfio-setting-write": say(
         "nixos-vfio-setting-write",
         "In configuration.nix, set"
