@@ -34,6 +34,8 @@ NODE = "/dev/kvm"
 LSTAT = f"lstat {NODE}"
 DEVICE = "char device 10:232"
 API_VERSION = 12
+# Where usermod looks, and nowhere else.
+ETC_GROUP = "/etc/group"
 READ_LOG = say(
     "kvm-read-log",
     "Read what KVM says: `{command}`."
@@ -208,8 +210,20 @@ ACCOUNT = say("kvm-account", "account {name}")
 BARRED = say("kvm-account-barred", "not let in by owner, group, mode or ACL")
 JOIN_GROUP = say(
     "kvm-join-group",
-    "Let {name} join the group of the device: `sudo usermod -aG kvm {name}`. Then log"
-    " in again or, for libvirt's own account, restart libvirt.",
+    "Let {name} join the group of the device: `sudo usermod -aG {group} {name}`. Then"
+    " log in again or, for libvirt's own account, restart libvirt.",
+)
+COPY_GROUP = say(
+    "kvm-copy-group",
+    "The group of the device stands in {path}, where usermod does not look: run"
+    " `getent group {group} | sudo tee -a /etc/group`.",
+)
+NO_GROUP = say(
+    "kvm-no-group",
+    "The device is {looks}: there is no group to join. udev gives it to the group kvm,"
+    " if there is one (`getent group kvm`) and no other rule says otherwise: run"
+    " `sudo udevadm trigger --action=add --sysname-match=kvm`, and look at it again"
+    " (`ls -l /dev/kvm`).",
 )
 ASSUMED = say(
     "kvm-account-assumed",
@@ -236,7 +250,7 @@ class KvmUnusable(Check):
 
     How it is repaired:
     As the finding says: another virtualization program has to stop, or an account
-    has to join the group kvm.
+    has to join the group of the device.
 
     See it yourself:
         ls -l /dev/kvm
@@ -328,8 +342,18 @@ def _no_access(access: KvmAccess, name: str, severity: Severity | None) -> Findi
         Evidence(NODE, access.looks, ACCESS.filled(name=name)),
         Evidence(ACCOUNT.filled(name=name), BARRED),
     )
-    message, advice = NO_ACCESS.filled(name=name), JOIN_GROUP.filled(name=name)
-    return Finding(NodePlace(NODE), message, rows, severity, advice)
+    message = NO_ACCESS.filled(name=name)
+    return Finding(NodePlace(NODE), message, rows, severity, _how_to_join(access, name))
+
+
+def _how_to_join(access: KvmAccess, name: str) -> Message:
+    group = access.group
+    if group is None:
+        return NO_GROUP.filled(looks=access.looks)
+    join = JOIN_GROUP.filled(group=group.name, name=name)
+    if group.source == ETC_GROUP:
+        return join
+    return in_order(COPY_GROUP.filled(path=group.source, group=group.name), join)
 
 
 def _must_know(access: KvmAccess) -> None:

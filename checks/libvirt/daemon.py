@@ -23,7 +23,7 @@ from vfio_doctor.api import (
 )
 
 NO_VM = say("libvirt-no-system-vm", "the system instance has no VM")
-NO_UNIT = say("libvirt-no-unit", "no unit of systemd's starts libvirt here")
+NO_UNIT = say("libvirt-no-unit", "no systemd unit starts libvirt here")
 NOTHING = say(
     "libvirt-daemon-off",
     "VMs are defined, and nothing starts {daemons}: neither at boot nor when somebody"

@@ -153,7 +153,8 @@ OTHER_WAY = say(
     "vfio-display-other-way",
     "Before you go on, make sure that you reach the host in another way (SSH), and keep"
     " a boot entry without these settings. For a screen of its own, give the host a"
-    " second card, or switch the processor's on in the firmware setup.",
+    " second card, or switch the processor's graphics on in the firmware setup, if it"
+    " has any.",
 )
 BY_ADDRESS = say(
     "vfio-display-by-address",

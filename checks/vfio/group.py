@@ -65,7 +65,7 @@ KEEP = say(
 )
 MAY_NEED = say(
     "vfio-group-host-may-need",
-    "The host may need {needed}: look before you bind that to vfio-pci.",
+    "The host may need {needed}: look before you bind any of it to vfio-pci.",
 )
 GIVE = say(
     "vfio-group-give-too",

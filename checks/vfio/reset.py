@@ -46,8 +46,8 @@ WITH_BUS = say(
 )
 NO_WAY = say(
     "vfio-reset-no-way",
-    "The kernel knows no way to reset {bdf}: a VM finds it as the last one, or the"
-    " host, has left it.",
+    "The kernel knows no way to reset {bdf}: a VM finds it as the last VM, or the"
+    " host, left it.",
 )
 NONE = say("vfio-reset-none", "none")
 ON_ITS_OWN = say("vfio-reset-on-its-own", "a method for this function alone, as flr")

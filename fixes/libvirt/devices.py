@@ -29,8 +29,8 @@ NOT_EDITED = say(
 )
 NO_UNIT = say(
     "list-libvirt-devices-no-unit",
-    "Add devices to libvirt's list; restart its daemon yourself, no unit of systemd's"
-    " is here",
+    "Add devices to libvirt's list; restart its daemon yourself, since no systemd unit"
+    " starts it here",
 )
 
 

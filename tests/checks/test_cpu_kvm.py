@@ -246,6 +246,47 @@ def test_who_may_use_kvm(
     assert [d.severity for d in found.diagnoses] == ([severity] if severity else [])
 
 
+IMAGE = Parts(
+    {
+        "/etc/passwd": passwd_file(alice=(1000, 1000, "/home/alice")),
+        "/etc/group": group_file(alice=(1000, "")),
+        "/usr/lib/group": group_file(kvm=(36, "")),
+    }
+)
+JOIN, COPY = "sudo usermod -aG", "getent group kvm | sudo tee -a /etc/group"
+TRIGGER = "sudo udevadm trigger --action=add --sysname-match=kvm"
+
+
+@for_each(
+    ("people", "node", "advice", "not_said"),
+    [
+        (NO_QEMU, GROUPED, f"{JOIN} kvm alice", COPY),
+        (IMAGE, GROUPED, COPY, TRIGGER),
+        (IMAGE, GROUPED, f"{JOIN} kvm alice", TRIGGER),
+        (accounts("", SAYS_QEMU), GROUPED._replace(gid=1000), f"{JOIN} alice", COPY),
+        (NO_QEMU, GROUPED._replace(gid=107, group=""), TRIGGER, JOIN),
+        (NO_QEMU, GROUPED._replace(gid=0, group="root"), TRIGGER, JOIN),
+        (NO_QEMU, GROUPED._replace(mode=0o600), TRIGGER, JOIN),
+    ],
+    ids=[
+        "in /etc/group",
+        "copied from the image's",
+        "then joined",
+        "another group",
+        "a group without a name",
+        "root's own",
+        "closed to its group",
+    ],
+)
+def test_how_to_be_let_in(
+    people: Parts, node: Stat, advice: str, not_said: str
+) -> None:
+    host = whole(kvm(), people, answers(KVM_WORKS), Parts({}, {NODE: node}))
+    (one,) = result(hosts.changed(host, caller=ROOT), KvmUnusable).diagnoses
+    assert advice in str(one.finding.advice)
+    assert not_said not in str(one.finding.advice)
+
+
 def test_a_node_open_to_all_that_works() -> None:
     assert result(whole(kvm()), KvmUnusable).status is Status.PASS
 

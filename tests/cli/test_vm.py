@@ -380,3 +380,12 @@ def test_every_lint_has_a_page(lint: type[Lint]) -> None:
     assert ("Wrong:\n" in out) is bool(lint.right)
     assert f"{lint.id} " in run("vm", "--list")[1]
     assert run("explain", lint.id) == (0, out, "")
+
+
+def test_a_command_in_it_can_be_pasted(
+    sick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/opt/a b/vfio-doctor"])
+    _, out, _ = run(*PAGES, sick)
+    assert f"`'/opt/a b/vfio-doctor' --capture {HOST} --with kvmfr`" in out
+    assert "`vfio-doctor" not in out

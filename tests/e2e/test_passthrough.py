@@ -32,7 +32,7 @@ def refused(guest: Machine) -> None:
     assert scenario.state(guest) == before
     guest.shell(f"rm -r {claim}")
     words = str(listed(guest)[edu]["verdict"])
-    assert words.startswith("no: it shares its group with your disk controller"), words
+    assert words.startswith("no: in one group with your disk controller"), words
 
 
 def test_a_card_with_a_twin_is_bound_by_address(machines: list[Machine]) -> None:

@@ -120,7 +120,7 @@ def virtual_functions(guest: Machine) -> None:
     )
     devices = listed(guest)
     assert len(found(devices, NVME)) == 4
-    assert "has made virtual functions, 2 of them" in devices[maker]["verdict"]
+    assert "has made virtual functions (2 here)" in devices[maker]["verdict"]
     assert (devices[maker]["free"], devices[first]["free"]) == (False, True)
     assert tried(guest, maker, first) == {maker: NO_GROUP_FILE, first: ""}
     refused(guest, maker, f"{maker} makes virtual functions now")

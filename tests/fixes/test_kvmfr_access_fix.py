@@ -293,6 +293,12 @@ def test_by_group_says_how_to_join_it() -> None:
         repaired(host({}), access="group")
 
 
+def test_by_group_says_how_to_join_one_of_the_images() -> None:
+    image = host({"/usr/lib/group": "kvm:x:36:qemu\n"}, groups="")
+    with pytest.raises(CannotFix, match="tee -a /etc/group`, then `sudo usermod"):
+        repaired(image, access="group")
+
+
 def test_by_owner_is_refused_where_systemd_drops_it() -> None:
     with pytest.raises(CannotFix, match="--access uaccess"):
         repaired(host({}, "258.4"), access="owner")

@@ -54,6 +54,19 @@ def test_the_packages_that_setup_asks_for(file: str) -> None:
         assert re.search(rf"{name}\W.*>= {re.escape(least)}", text), line
 
 
+@for_each("page", ["guides", "zh_CN/guides"])
+def test_the_guides_name_what_a_build_needs(page: str) -> None:
+    spec = (PACKAGING / "rpm/vfio-doctor.spec").read_text()
+    needed = re.findall(r"^BuildRequires: +(\S+)", spec, re.MULTILINE)
+    fedora = (ROOT / "docs" / page / "fedora.md").read_text(encoding="utf-8")
+    for name in needed:
+        package = re.sub(r"python3dist\((.*)\)", r"python3-\1", name)
+        assert f"`{package}`" in fedora
+    debian = (ROOT / "docs" / page / "debian.md").read_text(encoding="utf-8")
+    assert "sudo apt build-dep ./packaging\n" in debian
+    assert (PACKAGING / "debian/control").exists()
+
+
 @for_each("file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"])
 def test_files_that_are_named_are_there(file: str) -> None:
     text = (PACKAGING / file).read_text()

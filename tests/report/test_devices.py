@@ -11,6 +11,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts.parts import Parts
 from support.machines import PCI, UNITS, function, whole
+from support.rows import for_each
 from support.unbound_card import unbound
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.pci.table import DeviceTable
@@ -20,6 +21,7 @@ from vfio_doctor.report.device_dot import as_dot
 from vfio_doctor.report.device_svg import as_svg
 from vfio_doctor.report.device_tree import as_tree
 from vfio_doctor.report.devices import as_json, as_text
+from vfio_doctor.report.pasted import Called
 from vfio_doctor.report.style import Look
 
 NARROW = Look(width=80)
@@ -74,9 +76,9 @@ def verdict(found: DeviceTable, bdf: str) -> str:
 def test_the_hosts_own_disk_is_never_listed_without_saying_so() -> None:
     words = verdict(held(ROOT_ON_DISK), CARD)
     assert words == (
-        "no: it shares its group with your NVMe drive 0000:04:00.0 (nvme), and it holds"
-        " what is mounted at /; the bridge 0000:00:1c.0 lacks ACS, so it does not keep"
-        " them apart"
+        "no: in one group with your NVMe drive 0000:04:00.0 (nvme), and it holds what"
+        " is mounted at /; the bridge 0000:00:1c.0 lacks ACS, so it does not keep them"
+        " apart"
     )
     unknown = verdict(held(), CARD)
     assert "(nvme; it may hold a disk that the host uses)" in unknown
@@ -86,7 +88,7 @@ def test_a_disk_that_shares_its_group_is_in_doubt_itself() -> None:
     words = verdict(held(), DISK)
     assert words.startswith(
         "only if the host can do without: it may hold a disk that the host uses; and"
-        " not alone: it shares its group with your network card 0000:05:00.0"
+        " not alone: in one group with your network card 0000:05:00.0"
     )
 
 
@@ -94,7 +96,7 @@ def test_it_is_said_that_the_group_holds_your_network_card() -> None:
     words = verdict(held(ROUTE_ON_NIC, ROOT_ON_DISK), DISK)
     assert words == "no: it holds what is mounted at /"
     words = verdict(held(ROUTE_ON_NIC), CARD)
-    assert "shares its group with your network card 0000:05:00.0" in words
+    assert "in one group with your network card 0000:05:00.0" in words
     assert "the host's default route goes through it" in words
 
 
@@ -204,5 +206,34 @@ def test_functions_of_the_chipset_are_not_for_a_vm() -> None:
     smbus = function("0000:00:1f.4", "8086:7aa3", "0c0500", "i801_smbus", 9)
     bound = function("0000:00:1f.5", "8086:7aa4", "0c0500", "vfio-pci", 10)
     found = held(smbus, bound)
-    assert verdict(found, "0000:00:1f.4") == "no: it belongs to the chipset"
+    assert verdict(found, "0000:00:1f.4") == "no: part of the chipset"
     assert verdict(found, "0000:00:1f.5") == "yes: vfio-pci has it"
+
+
+@for_each(
+    ("parts", "line"),
+    [
+        (
+            (function("0000:07:00.0", "10de:2504", "030000", "nouveau", None),),
+            "  0000:07:00.0: no: not in an IOMMU group",
+        ),
+        (
+            (
+                function("0000:07:00.0", "10de:2504", "030000", "nouveau", None),
+                function("0000:07:00.1", "10de:228e", "040300", "snd_hda_intel", None),
+            ),
+            "  0000:07:00.0 and 0000:07:00.1: no: not in an IOMMU group",
+        ),
+    ],
+    ids=["one", "two"],
+)
+def test_one_answer_is_said_of_one_and_of_many(
+    parts: tuple[Parts, ...], line: str
+) -> None:
+    assert line in as_text(held(*parts), NARROW).splitlines()
+
+
+def test_the_command_that_binds_one_can_be_pasted() -> None:
+    free = function("0000:07:00.0", "10de:2504", "030000", "", 12)
+    look = Look(width=300, called=Called("/opt/doctor", "sudo /opt/doctor"))
+    assert "`sudo /opt/doctor setup passthrough`" in as_text(held(free), look)

@@ -149,6 +149,23 @@ def test_steps_come_in_order_and_once() -> None:
     assert all(word in str(step) for word, step in zip(words, steps, strict=True))
 
 
+@for_each(
+    ("fixes", "words"),
+    [
+        ((offer(RISKY),), "repairs 1 problem."),
+        ((offer(RISKY), offer(RISKY)), "repairs 2 problems."),
+        ((offer(), offer(RISKY)), "repairs 1 more problem."),
+        ((offer(), offer(RISKY), offer(RISKY)), "repairs 2 more problems."),
+    ],
+)
+def test_more_is_said_of_what_comes_on_top(
+    fixes: tuple[FixOffer, ...], words: str
+) -> None:
+    found = [fail(f"a-{n}", fix=fix) for n, fix in enumerate(fixes)]
+    (step,) = (s for s in next_steps(of_results(*found)) if "--risky" in str(s))
+    assert str(step).endswith(words)
+
+
 def test_a_reboot_alone_is_a_step() -> None:
     steps = next_steps(of_results(fail("reboot-pending", I)))
     assert [str(step) for step in steps] == [

@@ -64,10 +64,10 @@ def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> Non
         held = Facts(_host(chosen))[DeviceTable]
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
-    emit(_shown(held, "tree" if tree else format_, output), output)
+    emit(_shown(held, "tree" if tree else format_, output, chosen), output)
 
 
-def _shown(held: DeviceTable, form: str, output: str | None) -> str:
+def _shown(held: DeviceTable, form: str, output: str | None, chosen: Chosen) -> str:
     """Return the devices in a form; each is imported when it is asked for."""
     from vfio_doctor.app.output import look
     from vfio_doctor.report import devices
@@ -82,7 +82,7 @@ def _shown(held: DeviceTable, form: str, output: str | None) -> str:
         from vfio_doctor.report.device_svg import as_svg
 
         return as_svg(held)
-    seen = look("never", 0, output)
+    seen = look("never", 0, output, chosen)
     if form == "tree":
         from vfio_doctor.report.device_tree import as_tree
 

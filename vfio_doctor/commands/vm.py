@@ -199,7 +199,7 @@ def _rendered(
     from vfio_doctor.app.output import look
     from vfio_doctor.report import vm_text
 
-    return vm_text.render(found, look(chosen.color, -1 if quiet else 0, output))
+    return vm_text.render(found, look(chosen.color, -1 if quiet else 0, output, chosen))
 
 
 def _explained(name: str) -> str:

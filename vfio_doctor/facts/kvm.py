@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import HumanUser
+from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
@@ -15,6 +15,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from vfio_doctor.facts.accounts import Group
     from vfio_doctor.facts.base import C, Facts
     from vfio_doctor.host.reader import Reader, Stat
     from vfio_doctor.model import Message
@@ -110,7 +111,8 @@ class KvmAccess(NamedTuple):
     ``human`` and ``qemu`` name the accounts; "" where not known, or where no
     account had to be looked up since everybody may. ``human_may`` and
     ``qemu_may`` are None where the account is not known. ``assumed`` is true
-    where QEMU's account is only the usual one. SELinux is not judged.
+    where QEMU's account is only the usual one. SELinux is not judged. ``group`` is
+    the group that the node lets in; None if it lets in none that can be joined.
     """
 
     looks: str
@@ -119,6 +121,7 @@ class KvmAccess(NamedTuple):
     qemu: str
     qemu_may: bool | None
     assumed: bool
+    group: Group | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmAccess:
@@ -134,7 +137,17 @@ class KvmAccess(NamedTuple):
             qemu.name if qemu else "",
             may_open(stat, qemu.uid, qemu.gids) if qemu else None,
             qemu is not None and qemu.assumed,
+            _joined(stat, facts),
         )
+
+
+def _joined(stat: Stat, facts: Facts) -> Group | None:
+    """Return the group that opens the node to its members; root's is nobody's."""
+    accounts = _account(facts, Accounts)
+    group = accounts and accounts.group_by_gid(stat.gid)
+    if not group or group.gid == 0:
+        return None
+    return group if may_open(stat, -1, (group.gid,)) else None
 
 
 def _account(facts: Facts, kind: type[C]) -> C | None:

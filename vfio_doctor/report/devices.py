@@ -94,7 +94,7 @@ def _verdicts(held: DeviceTable, look: Look) -> list[str]:
         text = VERDICT.filled(devices=tuple(devices), verdict=words)
         lines += wrap(clean(text), look.width, "  ", "    ")
     if any(row.verdict.free for row in held.rows):
-        lines += ["", *wrap(str(GIVE), look.width, "", "  ")]
+        lines += ["", *wrap(look.called.pasted(str(GIVE)), look.width, "", "  ")]
     return lines
 
 

@@ -109,6 +109,19 @@ REPAIRS = (
         ),
     ),
 )
+# If nothing is repaired without --risky, there is nothing that it adds to.
+RISKY_ALONE = (
+    say(
+        "next-fix-risky-alone-one",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs 1 problem.",
+    ),
+    say(
+        "next-fix-risky-alone",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs {count} problems.",
+    ),
+)
 
 
 def source(report: Report) -> Told:
@@ -192,10 +205,14 @@ def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
 
 
 def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
-    for applicability, one, several in REPAIRS:
+    before = 0
+    for applicability, *said in REPAIRS:
         count = sum(_made(d, applicability) for d in found)
+        alone = applicability is Applicability.RISKY and not before
+        one, several = RISKY_ALONE if alone else said
         if count:
             yield one if count == 1 else several.filled(count=count)
+        before += count
 
 
 def _by_hand(

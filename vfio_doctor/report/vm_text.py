@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.lints.judge import Fault, Judged
+    from vfio_doctor.messages import Message
     from vfio_doctor.report.style import Look
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -106,7 +107,7 @@ def _not_judged(one: Judged) -> Iterator[str]:
 def _fault(one: Judged, fault: Fault, look: Look) -> Iterator[str]:
     word = fault.severity.word
     place = f"{where(one)}:{fault.place.line}:{fault.place.column}"
-    said = f"{clean(fault.message)} [{fault.lint.id}]"
+    said = f"{clean(_pasted(fault.message, look))} [{fault.lint.id}]"
     if not look.colour:
         yield f"{clean(place)}: {word}: {said}"
     else:
@@ -117,7 +118,12 @@ def _fault(one: Judged, fault: Fault, look: Look) -> Iterator[str]:
     if look.verbosity < 0:
         return
     yield from _source(fault)
-    yield f"    = {clean(fault.advice)}"
+    yield f"    = {clean(_pasted(fault.advice, look))}"
+
+
+def _pasted(said: Message, look: Look) -> str:
+    """Return a sentence whose commands work here when they are pasted."""
+    return look.called.pasted(str(said))
 
 
 def _source(fault: Fault) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import Accounts, HumanUser
+from vfio_doctor.facts.accounts import GROUP_FILES, Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
@@ -57,6 +57,18 @@ WRITE = say(
 )
 
 
+JOIN_GROUP = say(
+    "kvmfr-rule-join-group",
+    "{person} is not in the group {group}: run `sudo usermod -aG {group} {person}`, log"
+    " in again, then run --fix",
+)
+# nss-altfiles: usermod does not look into /usr/lib/group.
+COPY_GROUP = say(
+    "kvmfr-rule-copy-group",
+    "{person} is not in the group {group}: run `getent group {group} | sudo tee -a"
+    " /etc/group`, then `sudo usermod -aG {group} {person}`, log in again, then run"
+    " --fix",
+)
 OWNER_UNSURE = say(
     "kvmfr-rule-owner-unsure",
     "it cannot be told whether this systemd {version} drops a rule whose OWNER is a "
@@ -364,15 +376,9 @@ def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
     person = facts[HumanUser]
     known = facts[Accounts].group(group)
     if known is None or known.gid not in person.gids:
-        raise CannotFix(
-            say(
-                "kvmfr-rule-join-group",
-                "{person} is not in the group {group}: run `sudo usermod -aG {group}"
-                " {person}`, log in again, then run --fix",
-                person=plain_name(person.name),
-                group=group,
-            )
-        )
+        in_etc = known is None or known.source == GROUP_FILES[0]
+        how = JOIN_GROUP if in_etc else COPY_GROUP
+        raise CannotFix(how.filled(person=plain_name(person.name), group=group))
     return GoodKvmfrRule(Way.GROUP, rule_of(f'GROUP="{group}"'))
 
 

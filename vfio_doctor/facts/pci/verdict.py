@@ -24,31 +24,30 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
+# Said of one function and of many with the same answer: nothing is "it".
 STAYS = say("verdict-bridge", "no: a bridge stays with the host")
-IN_CHIPSET = say("verdict-chipset", "no: it belongs to the chipset")
-NO_GROUP = say("verdict-no-group", "no: it has no IOMMU group")
+IN_CHIPSET = say("verdict-chipset", "no: part of the chipset")
+NO_GROUP = say("verdict-no-group", "no: not in an IOMMU group")
 HAS_VIRTUAL = say(
     "verdict-has-virtual",
-    "no: it has made virtual functions, {count} of them, and vfio-pci does not take it"
-    " while there are any; give one of those away",
+    "no: vfio-pci takes none that has made virtual functions ({count} here); give one"
+    " of those away",
 )
 NEEDED = say("verdict-needed", "no: {why}")
-SHARED_NEEDED = say(
-    "verdict-shared-needed", "no: it shares its group with {other}, and {why}"
-)
+SHARED_NEEDED = say("verdict-shared-needed", "no: in one group with {other}, and {why}")
 SHARED_NEEDED_ACS = say(
     "verdict-shared-needed-acs",
-    "no: it shares its group with {other}, and {why}; the bridge {bridge} lacks ACS, so"
+    "no: in one group with {other}, and {why}; the bridge {bridge} lacks ACS, so"
     " it does not keep them apart",
 )
 CARD_NEEDED = say(
-    "verdict-card-needed", "no: its card also holds {other}, and the host needs that"
+    "verdict-card-needed", "no: on one card with {other}, which the host needs"
 )
-SHARED = say("verdict-shared", "not alone: it shares its group with {others}")
+SHARED = say("verdict-shared", "not alone: in one group with {others}")
 SHARED_ACS = say(
     "verdict-shared-acs",
-    "not alone: it shares its group with {others}; the bridge {bridge} lacks ACS, so it"
-    " does not keep them apart",
+    "not alone: in one group with {others}; the bridge {bridge} lacks ACS, so it does"
+    " not keep them apart",
 )
 MAYBE = say("verdict-maybe", "only if the host can do without: {why}")
 MAYBE_SHARED = say(
