@@ -140,6 +140,7 @@ def test_definitions_that_root_alone_may_read(tmp_path: Path) -> None:
     status, out, said = run("--capture", str(tmp_path / "folder"), "vm")
     assert (status, out) == (3, "")
     assert "Some could not be read: /etc/libvirt/qemu: denied" in said
+    assert "Root can read libvirt's definitions; or name a file." in said
 
 
 def test_a_host_without_vms(tmp_path: Path) -> None:
@@ -147,6 +148,7 @@ def test_a_host_without_vms(tmp_path: Path) -> None:
     status, out, _ = run("--capture", str(tmp_path / "host"), "vm")
     assert status == 0
     assert out.startswith("No definition of a VM was found here. Name a file")
+    assert "sudo" not in out
 
 
 @for_each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from typing import Any
 
@@ -194,6 +195,12 @@ def test_fix_keeps_its_promises(fix: type[Fix]) -> None:
     assert fix.summary
     assert "\n" not in fix.summary
     assert (fix.__doc__ or "").strip()
+    assert "(fill in" not in (fix.__doc__ or "").lower()
+
+
+@for_each("rule", [*RULES, *FIXES])
+def test_its_module_says_what_it_is_about(rule: type) -> None:
+    assert "(fill in" not in (sys.modules[rule.__module__].__doc__ or "").lower()
 
 
 @for_each("fix", FIXES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.app.failure import Failure
 from vfio_doctor.facts.vms import SYSTEM, Vms
-from vfio_doctor.host.reader import Missing
+from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import Judged, judge_all
 from vfio_doctor.messages import say
@@ -32,7 +32,12 @@ NO_SUCH = say(
 NAMES = say("vm-names", "There are: {names}.")
 NEAR = say("vm-names-near", "Did you mean {near}? There are: {names}.")
 NO_NAMES = say("vm-no-names", "No definition could be read.")
-DENIED = say("vm-names-denied", "Some could not be read: {why}")
+DENIED = say(
+    "vm-names-denied",
+    "Some could not be read: {why}. Root can read libvirt's definitions; or name a"
+    " file.",
+)
+UNREAD = say("vm-names-unread", "Some could not be read: {why}")
 
 
 def judged(
@@ -71,7 +76,7 @@ def _all(host: Reader, facts: Facts) -> Iterator[tuple[str, bytes | Missing]]:
         yield path, host.read_bytes(path, LARGEST + 1)
     if not paths:
         for missing in held.unread:
-            raise Failure(str(DENIED.filled(why=missing.message)), 3)
+            raise Failure(str(_unread(missing)), 3)
 
 
 def _named(
@@ -102,8 +107,13 @@ def _known(name: str, held: Vms) -> Message:
     if names:
         return NAMES.filled(names=names)
     for missing in held.unread:
-        return DENIED.filled(why=missing.message)
+        return _unread(missing)
     return NO_NAMES
+
+
+def _unread(missing: Missing) -> Message:
+    said = DENIED if missing.why is Why.DENIED else UNREAD
+    return said.filled(why=missing.message)
 
 
 def _file(path: str) -> bytes:

@@ -45,8 +45,7 @@ FORMS = {
 }
 NO_VMS = say(
     "vm-text-no-vms",
-    "No definition of a VM was found here. Name a file, or run it through sudo: "
-    "libvirt's definitions are root's.",
+    "No definition of a VM was found here. Name a file, or - for standard input.",
 )
 REFUSED = say("vm-text-refused", "{path}: not read: {why}")
 REFUSED_AT = say("vm-text-refused-at", "{path}:{line}:{column}: not read: {why}")
