@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ from xml.etree import ElementTree
 import pytest
 
 from support.click_runner import runner
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.golden_rules import golden_registry
-from support.reports import of_fixture
+from support.reports import NAMES, of_fixture
 from vfio_doctor.cli import cli
 from vfio_doctor.diagnosis.plugins import BROKEN
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_io import load
 from vfio_doctor.language import CHINESE, choose, speak
+from vfio_doctor.repair.values import Plan
 from vfio_doctor.report import json, markdown, text
+from vfio_doctor.report.plan import plan_lines
 from vfio_doctor.report.style import Look
 from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import CLOSING, OPENING, columns, wrap
@@ -29,6 +33,8 @@ GOLDENS = Path(__file__).resolve().parent / "goldens_zh"
 README = Path(__file__).resolve().parents[2] / "README.zh_CN.md"
 PICTURE = "docs/zh_CN/report.svg"
 SVG = "{http://www.w3.org/2000/svg}"
+HAN = re.compile("[\u4e00-\u9fff]")
+GLUED = re.compile("[\u4e00-\u9fff](?:: |[A-Za-z])|[A-Za-z][\u4e00-\u9fff]")
 HOSTS = ("bluefin-dx-2121", "debian12-grub-unprivileged")
 PROSE = (
     "请在所有虚拟机关闭时运行 `sudo modprobe -r kvmfr` 和 `sudo modprobe kvmfr`，"
@@ -145,6 +151,15 @@ def test_a_broken_plug_in_is_named_in_chinese_and_in_json_in_english() -> None:
     report = report._replace(tool=report.tool._replace(problems=(told,)))
     assert "mine 1 \u7684\u63d2\u4ef6 mine" in text.render(report, Look())
     assert '"plug-in mine of mine 1: ImportError: x"' in json.render(report)
+
+
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
+def test_latin_words_stand_apart_and_colons_are_wide(name: str) -> None:
+    report = of_fixture(name)
+    lines = text.render(report, Look(width=1 << 20)).splitlines()
+    lines += plan_lines(Plan(()), report)
+    assert len("".join(HAN.findall("".join(lines)))) > 40
+    assert [line for line in lines if GLUED.search(line)] == []
 
 
 def test_a_capture_is_rendered_again_in_another_language() -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
 
 NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
+SAID_OF = say("plan-said-of", "{what}: {said}")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
@@ -149,14 +150,17 @@ def _nothing(report: Report | None, page: Page) -> None:
     found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
     page.say(HEALTHY if fine else NOTHING)
-    said = [(t, d.finding.advice) for t, d in found if not waits_for_reboot(d)]
-    said = [(title, advice) for title, advice in said if advice]
+    said = [
+        SAID_OF.filled(what=title, said=d.finding.advice)
+        for title, d in found
+        if d.finding.advice and not waits_for_reboot(d)
+    ]
     if is_reboot_pending(report):
         page.say(PENDING)
     if said:
         page.say(say("plan-by-hand", "By hand:"))
-    for title, advice in said:
-        page.say(f"{title}: {advice}", "  ", "    ")
+    for one in said:
+        page.say(one, "  ", "    ")
 
 
 def _repairs(plan: Plan, page: Page, dry: bool) -> None:
@@ -395,9 +399,10 @@ def outcome_lines(
     if verdicts:
         page.heading(say("outcome-looked-again", "Looked at again:"))
     for verdict in verdicts:
-        why = f": {verdict.why}" if verdict.why else ""
-        named = _named(verdict.finding, titles or {})
-        page.say(f"{EFFECTS[verdict.effect]}: {named}{why}", "  ", "    ")
+        named: str | Message = _named(verdict.finding, titles or {})
+        if verdict.why:
+            named = SAID_OF.filled(what=named, said=verdict.why)
+        page.say(SAID_OF.filled(what=EFFECTS[verdict.effect], said=named), "  ", "    ")
     if any(verdict.effect is Effect.AFTER_REBOOT for verdict in verdicts):
         page.gap()
         page.say(say("outcome-reboot", "Reboot, then run `vfio-doctor` again."))
@@ -428,7 +433,8 @@ def _result(result: StepResult, page: Page) -> None:
     elif result.state is StepState.WAITING:
         return
     why = f" ({result.why})" if result.why else ""
-    page.say(f"{STATES[result.state]}: {headline_message(step)}{why}", "  ", "    ")
+    did = SAID_OF.filled(what=STATES[result.state], said=headline_message(step))
+    page.say(f"{did}{why}", "  ", "    ")
     if any(result.both):
         for line in _both(*result.both):
             page.diff(line, "    ")
