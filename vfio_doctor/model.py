@@ -252,6 +252,16 @@ class DisablePolicy(Variant):
     name: str
 
 
+class OwnInitramfsBack(Variant):
+    """Have rpm-ostree make the initramfs on this machine as before a set-up, or not.
+
+    ``arguments`` are dracut's, if it is ``made``.
+    """
+
+    made: bool
+    arguments: tuple[str, ...] = ()
+
+
 class PolicyModule(Variant):
     """Have SELinux load a local policy module; ``path`` is its text, which is there.
 
@@ -287,6 +297,7 @@ Change = (
     | FileContext
     | DropContext
     | DisablePolicy
+    | OwnInitramfsBack
     | PolicyModule
     | RebuildImages
 )
@@ -316,7 +327,7 @@ class ToolInfo(NamedTuple):
 
     name: str
     version: str
-    problems: tuple[str, ...] = ()
+    problems: tuple[Told, ...] = ()
     plugins: tuple[str, ...] = ()
 
 

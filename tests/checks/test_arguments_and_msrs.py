@@ -362,3 +362,26 @@ def test_an_option_without_its_module_is_shown() -> None:
     assert str(idle.observed) == (
         "the name of the module is missing in front of report_ignored_msrs=0"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("iommu=pt,on", "In iommu=pt,on, on has no effect"),
+        ("vfio.allow_unsafe_interrupts=1", "vfio.allow_unsafe_interrupts=1 has no"),
+    ],
+)
+def test_what_of_a_word_does_nothing(word: str, said: str) -> None:
+    message, severity = one("iommu-argument-without-effect", host(f"{GOOD} {word}"))
+    assert said in message
+    assert severity is Severity.INFO
+
+
+def test_a_slip_is_a_slip_in_an_attachment_too() -> None:
+    from vfio_doctor.host.redaction.redact import redact
+
+    on = host(f"{GOOD} kvm.ignore_msr=1 iommmu=pt")
+    shared = CapturedHost(redact(on.capture).capture)
+    for each in (on, shared):
+        found = ended("iommu-argument-without-effect", each)
+        assert len(found.diagnoses) == 2

@@ -30,6 +30,15 @@ IMAGE_HOLDS = "zcat {path} | cpio -it --quiet"
 IN_IMAGE = "/vfio-pci.ko"
 
 
+def sound(machines: list[Machine]) -> tuple[OstreePassthrough, list[str]]:
+    """Start a guest on which nothing is set up; return it, and its card."""
+    guest = OstreePassthrough()
+    started(machines, guest)
+    card = found(listed(guest), XHCI)
+    assert drivers(guest, *card) == [USB, USB]
+    return guest, card
+
+
 def fingerprint(guest: Machine) -> tuple[str, list[str]]:
     """Return what a set-up may change: files, the initramfs, arguments."""
     return scenario.state(guest) + guest.shell(RECORDED), scenario.asked(guest)
@@ -66,22 +75,27 @@ def is_set_up(guest: OstreePassthrough, *card: str) -> None:
     assert nested.opened(guest, *card).ids.count(XHCI) == 2
 
 
-def test_a_set_up_outlives_a_power_cut_and_a_new_image(
+def test_a_set_up_outlives_a_power_cut(
     machines: list[Machine], faults: Callable[[int], None]
 ) -> None:
     """The IOMMU and the card in one reboot, by kernel arguments and dracut."""
-    guest = OstreePassthrough()
-    started(machines, guest)
-    card = found(listed(guest), XHCI)
-    assert drivers(guest, *card) == [USB, USB]
-    before = fingerprint(guest)
+    guest, card = sound(machines)
     asked = ("setup", "passthrough", "--device", card[0])
     cut_once_staged(guest, " ".join(asked))
     faults(1)
     assert drivers(guest, *card) == [USB, USB]
     done(guest, *asked)
+    # Nothing is left to do, though the IOMMU is off until the reboot.
+    done(guest, *asked)
     guest.reboot()
     is_set_up(guest, *card)
+
+
+def test_a_set_up_outlives_a_new_image_and_goes(machines: list[Machine]) -> None:
+    """The update makes the initramfs anew; the teardown has the image's again."""
+    guest, card = sound(machines)
+    before = fingerprint(guest)
+    done(guest, "setup", "passthrough", "--device", card[0])
     guest.shell(UPDATE, limit=LONG)
     guest.reboot()
     assert guest.get(VERSION) == b"2\n"

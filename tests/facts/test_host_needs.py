@@ -82,7 +82,7 @@ def test_swap_and_a_private_mount() -> None:
         "/proc/swaps": "Filename Type\n/dev/nvme0n1 partition 1 0 -2\n",
     }
     found = needs(Parts(files, stats))
-    assert found[NVME][0] == "it holds what is mounted at / and swap"
+    assert found[NVME][0] == "it holds what is mounted at /"
     assert found[SATA] == ("it holds a mounted file system", True)
 
 
