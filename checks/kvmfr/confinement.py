@@ -123,7 +123,6 @@ OWN_MODULE = say(
     "a policy module of your own ({path}) may allow it, and what it says is not read",
 )
 # Types that a device node gets if nothing names it, or that policy gives files.
-OPEN = "svirt_image_t"
 CLOSED = (
     *("device_t", "svirt_tmpfs_t", "tmpfs_t", "user_tmp_t", "unlabeled_t"),
     *("default_t", "memory_device_t", "fixed_disk_device_t", "user_home_t"),
@@ -292,7 +291,7 @@ def _untold(path: str, type_: str, selinux: SeLinux) -> MissingFact | None:
     """
     if not type_:
         return MissingFact(NO_LABEL.filled(path=path))
-    if type_ == OPEN or selinux.modules:
+    if type_ == VM_TYPE or selinux.modules:
         return None
     return MissingFact(OTHER_TYPE.filled(path=path, type=type_))
 

@@ -16,11 +16,13 @@ from vfio_doctor.api import (
     LibvirtPrograms,
     Mapping,
     Message,
+    Missing,
     MissingFact,
     QemuAccount,
     QemuConf,
     Severity,
     Vm,
+    Why,
     in_order,
     is_good_size,
     known,
@@ -374,6 +376,9 @@ class KvmfrNoLibvirt(Check):
 def _refuse_if_elsewhere(facts: Facts) -> None:
     """Raise `MissingFact` if a package's other parts are there."""
     conf = facts[QemuConf]
+    if isinstance(conf.text, Missing) and conf.text.why is Why.DENIED:
+        # It is there, then, and the account that it names is not known.
+        known(conf.text)
     try:
         account = facts[QemuAccount]
     except MissingFact:

@@ -163,6 +163,8 @@ def _wrong(
 
 def _driver_off(facts: Facts, file: QemuConf, line: int) -> Iterator[Finding]:
     """Yield one finding if the file asks for a driver that the kernel has not on."""
+    if not file.drivers:
+        return
     is_on = facts[SecurityDrivers]
     for name, on in (("selinux", is_on.selinux), ("apparmor", is_on.apparmor)):
         if name in file.drivers and on is False:
@@ -270,9 +272,12 @@ class LibvirtListIncomplete(Check):
         relied = tuple(d for d in RELIED_ON if d in lost)
         if not devices.counts or not relied:
             return
-        if any(node not in devices.items for node in facts[KvmfrVms].nodes()):
+        vms = facts[KvmfrVms]
+        if any(node not in devices.items for node in vms.nodes()):
             # kvmfr-not-in-device-list says that, and has the whole list mended.
             return
+        for unread in vms.unread:
+            known(unread)
         seen = ", ".join(devices.items) or "[]"
         rows = (Evidence(devices.source, seen, FULL.filled(devices=relied)),)
         here = ADD_KVM_NIXOS.filled(devices=lost)

@@ -112,6 +112,7 @@ def _logged(facts: Facts, memory: HeldMemory) -> tuple[dict[str, str], bool]:
         log = captured_log(facts)
     except NotApplicable:
         if not memory.lines and memory.unread is None:
+            facts[WantedDevices].all_seen()
             raise
         return {}, False
     lines = {m.device: m.line for m in reversed(log.of(Conclusion.MEMORY_TAKEN))}

@@ -97,6 +97,10 @@ KEEP = say(
     "Do not give it away: take it out of {source}, or let the host do without it"
     " first.",
 )
+KEEP_ASKED = say(
+    "vfio-busy-keep-asked",
+    "Do not give it away: let the host do without it first.",
+)
 
 
 class VfioDeviceBusy(Check):
@@ -179,7 +183,7 @@ def _other(one: Wanted, facts: Facts) -> Iterator[Finding]:
         bdf=device.bdf, source=source, driver=device.driver, why=need.why
     )
     severity = Severity.ERROR if severe else None
-    advice = KEEP.filled(source=source)
+    advice = KEEP.filled(source=source) if lasting else KEEP_ASKED
     rows = (_driver_row(device),)
     message = in_order(message, _at_each_boot(starting))
     yield Finding(DevicePlace(device.bdf), message, rows, severity, advice)

@@ -48,7 +48,7 @@ def params(template: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, EVIL) for name in set(FIELD.findall(template)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("template", "shown"),
     [
         ("{x} is `sudo a {x}` of {x}", "a b is `sudo a 'a b'` of a b"),
@@ -61,6 +61,6 @@ def test_only_commands_are_quoted(template: str, shown: str) -> None:
     assert str(Message("x", template, (("x", "a b"),))) == shown
 
 
-@pytest.mark.parametrize("plain", ["/dev/kvmfr0", "6.1.0-28+deb13-amd64", "a=b", "1"])
+@for_each("plain", ["/dev/kvmfr0", "6.1.0-28+deb13-amd64", "a=b", "1"])
 def test_plain_words_stay_as_they_are(plain: str) -> None:
     assert str(Message("x", "`sudo a {x}`", (("x", plain),))) == f"`sudo a {plain}`"

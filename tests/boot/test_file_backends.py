@@ -150,7 +150,7 @@ def test_systemd_boot_edits_the_default_entry_and_the_line_for_new_kernels() -> 
     assert line.after == b"root=x rw kvm.report_ignored_msrs=0\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("loader", "chosen"),
     [
         ("default arch*\n", "arch-2.conf"),

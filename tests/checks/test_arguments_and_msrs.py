@@ -146,7 +146,7 @@ def test_a_kvm_that_is_built_in_reads_no_file() -> None:
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
 
 
-@pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
+@for_each("value", ["0", "N", "n", "off", "f"])
 def test_every_way_to_say_no(value: str) -> None:
     on = host(f"kvm.report_ignored_msrs={value}")
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
@@ -203,7 +203,7 @@ OFF = [
 ]
 
 
-@pytest.mark.parametrize(("word", "amd"), OFF)
+@for_each(("word", "amd"), OFF)
 def test_iommu_off(word: str, amd: bool) -> None:
     on = host(f"quiet {word}", amd=amd)
     (diagnosis,) = ended("iommu-disabled-by-argument", on).diagnoses
@@ -302,7 +302,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "says"), PENDING)
+@for_each(("now", "then", "says"), PENDING)
 def test_pending(now: str, then: str, says: str) -> None:
     message, severity = one("reboot-pending", host(now, then))
     assert says in message
@@ -362,3 +362,26 @@ def test_an_option_without_its_module_is_shown() -> None:
     assert str(idle.observed) == (
         "the name of the module is missing in front of report_ignored_msrs=0"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("iommu=pt,on", "In iommu=pt,on, on has no effect"),
+        ("vfio.allow_unsafe_interrupts=1", "vfio.allow_unsafe_interrupts=1 has no"),
+    ],
+)
+def test_what_of_a_word_does_nothing(word: str, said: str) -> None:
+    message, severity = one("iommu-argument-without-effect", host(f"{GOOD} {word}"))
+    assert said in message
+    assert severity is Severity.INFO
+
+
+def test_a_slip_is_a_slip_in_an_attachment_too() -> None:
+    from vfio_doctor.host.redaction.redact import redact
+
+    on = host(f"{GOOD} kvm.ignore_msr=1 iommmu=pt")
+    shared = CapturedHost(redact(on.capture).capture)
+    for each in (on, shared):
+        found = ended("iommu-argument-without-effect", each)
+        assert len(found.diagnoses) == 2

@@ -94,7 +94,7 @@ def test_values_are_compared_as_the_kernel_reads_them(
     assert is_same(given, running) is same
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("maker", "files", "image"),
     [
         (InitramfsTools, {LIST: "vfio_pci\n", IMAGE: ""}, IMAGE),
@@ -126,7 +126,7 @@ def test_no_module_is_moved_by_it(
 ALONE = 'hostonly="yes"\n'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "told"),
     [
         ({"/usr/lib/dracut/dracut.conf.d/01-dist.conf": ALONE}, False),

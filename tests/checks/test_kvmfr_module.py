@@ -70,13 +70,13 @@ MISSING, REJECTED = "kvmfr-module-missing", "kvmfr-module-rejected"
 NOT_LOADED = "kvmfr-module-not-loaded"
 
 
-@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+@for_each("check", [MISSING, REJECTED, NOT_LOADED])
 def test_nobody_is_nagged(check: str) -> None:
     quiet = build({"/proc/cmdline": "quiet\n", "/etc/passwd": "", "/etc/group": ""})
     assert result(quiet, check).status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("os", "words"),
     [
         ("debian", f"apt install dkms linux-headers-{REL}"),
@@ -97,7 +97,7 @@ def test_missing_where_the_system_is_not_known() -> None:
     assert "looking-glass.io" in only(host({path: Missing(path, Why.ABSENT)}), MISSING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("image", "words"),
     [
         ('{"image-name": "bluefin-dx"}', "image bluefin-dx does not ship"),
@@ -139,7 +139,7 @@ def test_missing_or_not_cannot_be_told() -> None:
     assert result(host({index: denied(index)}), MISSING).status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+@for_each("check", [MISSING, REJECTED, NOT_LOADED])
 def test_a_loaded_module_passes(check: str) -> None:
     assert result(host({}, loaded=True), check).status is Status.PASS
 
@@ -209,7 +209,7 @@ def test_rejected(
     assert result(host({KO: b"", **files}, info, log), REJECTED).status is status
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("info", "extra", "words"),
     [
         ("", {}, "dkms install --force"),

@@ -67,7 +67,7 @@ def test_nobody_is_nagged(check: str) -> None:
     assert result(quiet, check).status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         LIST,
@@ -84,7 +84,7 @@ def test_something_loads_it(files: Files) -> None:
     assert result(host(files), AT_BOOT).status is Status.PASS
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "Nothing loads kvmfr at boot"),
@@ -109,7 +109,7 @@ def test_next_kernel_lacks_it() -> None:
     assert "kernel 6.9.0, which has no kvmfr" in text
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {"/etc/modules-load.d/x.conf": denied("/etc/modules-load.d/x.conf")},
@@ -151,7 +151,7 @@ def test_no_device(files: Files, words: str) -> None:
     assert words in text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "the next boot makes no device"),
@@ -191,7 +191,7 @@ def answering(
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("answer", "words"),
     [
         ("EIO", "it says EIO"),
@@ -215,7 +215,7 @@ def test_a_device_that_may_not_be_asked(why: Why) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mib", "files", "words"),
     [
         (16, size("128"), "16 MiB now, and what is set gives 128 MiB when kvmfr"),

@@ -118,6 +118,7 @@ BOUND = (
          "DRIVER=nouveau\nPCI_CLASS=30000\nPCI_ID=10DE:2482\n"),
     file(VFIO, "options vfio-pci ids=10de:2482\n"),
 )  # fmt: skip
+FORCE = "/etc/dracut.conf.d/v.conf"
 IMAGE_AMD = f"/boot/initrd.img-{KERNEL}"
 
 
@@ -152,3 +153,45 @@ def test_the_commands_only_take_an_image() -> None:
     for path in ("/etc/shadow", "/boot/../etc/shadow", "-f", "/boot/initrd.img-/x"):
         with pytest.raises(ValueError, match="not a listed command"):
             time_limit(("lsinitramfs", path))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            (
+                file("/usr/bin/mkinitcpio", ""),
+                file("/etc/mkinitcpio.conf", "MODULES=(vfio_pci)\nHOOKS=(base kms)\n"),
+            ),
+            "no modconf among its HOOKS",
+        ),
+        (
+            (
+                file("/usr/bin/mkinitcpio", ""),
+                file("/etc/mkinitcpio.conf", "MODULES=(vfio_pci)\nHOOKS=(modconf)\n"),
+            ),
+            "softdep nouveau pre: vfio-pci",
+        ),
+        (
+            (
+                file("/usr/bin/dracut", ""),
+                file(FORCE, 'force_drivers+=" nouveau vfio_pci "'),
+            ),
+            "has nouveau loaded before vfio_pci",
+        ),
+        (
+            (
+                file("/usr/bin/dracut", ""),
+                file(FORCE, 'force_drivers+=" vfio_pci nouveau "'),
+            ),
+            "softdep nouveau pre: vfio-pci",
+        ),
+    ],
+    ids=["no modconf", "modconf", "dracut's order", "dracut's right order"],
+)
+def test_the_order_and_the_hooks_of_an_image(
+    parts: tuple[Parts, ...], said: str
+) -> None:
+    bare = (*AMD.parts, *BOUND[len(AMD.parts) + 1 :])
+    found = result("vfio-not-bound", *bare, *parts)
+    assert said in " ".join(str(d.finding.advice) for d in found.diagnoses)

@@ -7,7 +7,7 @@ import pytest
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes import libvirt as lv
-from support.hosts import changed
+from support.hosts import changed, denied
 from support.machines import whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -15,7 +15,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kvmfr.size import KvmfrSize
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.redaction.redact import redact
-from vfio_doctor.model import Diagnosis, EditLine
+from vfio_doctor.model import Diagnosis, EditLine, Status
 
 LIST = "/etc/modules-load.d/kvmfr.conf"
 OPTIONS = "/etc/modprobe.d/kvmfr.conf"
@@ -79,3 +79,65 @@ def test_another_list_that_names_it_is_enough() -> None:
 def test_the_size_is_what_a_vm_maps(mib: int, size: int) -> None:
     host = whole(*lv.MODULAR.parts, lv.vm(mib))
     assert Facts(host)[KvmfrSize].mib == size
+
+
+RULE = "/etc/udev/rules.d/70-kvmfr.rules"
+MODES = {
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="666", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0777", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0664", TAG+="uaccess"': False,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"': False,
+}
+
+
+@pytest.mark.parametrize("rule", MODES)
+def test_a_rule_that_opens_the_device_to_all_from_the_next_boot_on(rule: str) -> None:
+    host = catalogue.host("healthy-debian12-looking-glass")
+    on = changed(host, {RULE: f"{rule}\n"})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    ids = [d.finding.message.id for d in result.diagnoses]
+    assert ids == (["kvmfr-node-open-to-all-later"] if MODES[rule] else [])
+    for said in result.diagnoses:
+        assert said.fix
+        assert any('MODE="0660"' in str(change) for change in said.fix.changes)
+
+
+def test_the_seat_serves_qemu_that_runs_as_the_person() -> None:
+    host = catalogue.host("healthy-debian12-vm")
+    conf = "/etc/libvirt/qemu.conf"
+    text = host.capture.files[conf]
+    assert isinstance(text, bytes)
+    on = changed(host, {conf: f'{text.decode()}user = "alice"\n'})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    assert not result.diagnoses
+
+
+def test_the_size_is_changed_where_it_is_given() -> None:
+    openrc = {"/etc/conf.d/modules": 'modules="kvmfr"\nmodule_kvmfr_args="x=1"\n'}
+    late = "/etc/modprobe.d/zz.conf"
+    host = changed(
+        catalogue.host("healthy-arch"),
+        {**openrc, late: "options kvmfr static_size_mb=100\n"},
+    )
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-no-device"])
+    assert f"Change what {late}:1 gives kvmfr" in str(
+        result.diagnoses[0].finding.advice
+    )
+
+
+def test_a_device_that_works_keeps_its_size() -> None:
+    host = catalogue.host("healthy-debian12-looking-glass")
+    had = Facts(host)[KvmfrSize].mib
+    odd = changed(host, {OPTIONS: "options kvmfr static_size_mb=100\n"})
+    assert Facts(odd)[KvmfrSize].mib == had
+
+
+def test_a_qemu_conf_that_is_closed_is_libvirt_s_all_the_same() -> None:
+    conf = "/etc/libvirt/qemu.conf"
+    host = changed(
+        catalogue.host("healthy-debian12-vm"),
+        {conf: denied(conf)},
+        absent=["/usr/bin", "/usr/sbin/libvirtd"],
+    )
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-no-libvirt"])
+    assert result.status is Status.UNKNOWN

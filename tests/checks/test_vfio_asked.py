@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import domain
@@ -108,7 +106,7 @@ def test_what_is_named_and_not_there_is_said() -> None:
         ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "said"),
     [
         (

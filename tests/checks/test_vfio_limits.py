@@ -117,7 +117,7 @@ def test_bounding_sets_one_after_another(sets: tuple[str, ...], held: bool) -> N
     assert has_capability(sets, "CAP_B") is held
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "size"),
     [
         ("infinity", INFINITY),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
@@ -56,7 +54,7 @@ def said(found: CheckResult) -> list[tuple[str, str, Severity]]:
     ]
 
 
-@pytest.mark.parametrize("check", [VfioCannotReset, VfioAmdReset, VfioDeviceLost])
+@for_each("check", [VfioCannotReset, VfioAmdReset, VfioDeviceLost])
 def test_nothing_is_judged_if_nothing_is_meant_for_a_vm(check: type) -> None:
     found = judged(check, device(CARD, "nvidia", "030000"))
     assert (found.status, found.reason) == (Status.NOT_APPLICABLE, NOTHING_WANTED)
@@ -111,7 +109,7 @@ def test_old_kernels_list_nothing() -> None:
     assert found.status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("driver", "how", "modules", "release", "right"),
     [
         ("vfio-pci", ("bus",), "kvm", "6.1", "vfio-amd-reset-works-once"),

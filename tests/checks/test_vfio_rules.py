@@ -389,7 +389,7 @@ def power(state: str, status: str) -> Parts:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "fails"),
     [
         pytest.param(power("D3cold", "error"), True, id="error"),
@@ -426,7 +426,7 @@ def test_what_is_set_already_is_not_advised(
     assert one.finding.advice.id == advice
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("ids", "wrong"),
     [
         ("10de:1b80", []),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
@@ -86,7 +84,7 @@ def test_the_script_is_in_the_image_of_every_builder(
     assert kinds(*parts) == right
 
 
-@pytest.mark.parametrize("path", [MAIN, DRACUT, f"{TOOLS}/modules", f"{TOOLS}/hooks/v"])
+@for_each("path", [MAIN, DRACUT, f"{TOOLS}/modules", f"{TOOLS}/hooks/v"])
 def test_a_list_that_cannot_be_read_may_load_it(path: str) -> None:
     closed = Parts({path: hosts.denied(path)})
     found = result(whole(*BASE, LINE, RUNS, LIST, closed), VfioScriptIdle)
@@ -112,7 +110,7 @@ def test_the_kms_hook_loads_the_driver_of_both_twins() -> None:
     assert "Put vfio_pci before every graphics driver in MODULES" in advice
 
 
-@pytest.mark.parametrize(
+@for_each(
     "parts",
     [
         (KMS, cards("amdgpu", "vfio-pci")),

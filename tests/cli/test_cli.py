@@ -238,7 +238,7 @@ def test_devices_of_a_host_that_hides_them(tmp_path: Path) -> None:
     assert "not captured" in result.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@for_each("shell", ["bash", "zsh", "fish"])
 def test_completion_script(shell: str) -> None:
     shown = run("completion", shell).stdout
     assert "_VFIO_DOCTOR_COMPLETE" in shown

@@ -143,7 +143,7 @@ def test_the_later_one_wins() -> None:
     assert result.stdout.startswith("{")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (["fix"], "`sudo vfio-doctor --fix`"),

@@ -85,7 +85,7 @@ def test_what_people_type_needs_no_click(line: str) -> None:
     assert plain.read(words) == by_click(words)
 
 
-@pytest.mark.parametrize("line", ["--fix", "checks", "-h", "-q -v", "--format xml"])
+@for_each("line", ["--fix", "checks", "-h", "-q -v", "--format xml"])
 def test_the_rest_is_for_click(line: str) -> None:
     assert plain.read(line.split()) is None
 

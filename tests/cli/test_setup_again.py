@@ -13,6 +13,7 @@ from support.iommu_off import off
 from support.played_place import place
 from support.unbound_card import CARD, unbound
 from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.diagnosis import Diagnosed
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.facts.pci.binding import BINDING_FILE
@@ -52,6 +53,20 @@ def is_set(host: played.PlayedHost) -> bool:
         (host.root / path.lstrip("/")).exists() for path in (BINDING_FILE, RECORD)
     )
     return made and "vfio-pci.ids=" in played.next_words(host)
+
+
+def test_it_looks_once_before_and_once_after(host: played.PlayedHost) -> None:
+    sound = place(host)
+    looked: list[Chosen] = []
+
+    def look(chosen: Chosen) -> Diagnosed:
+        looked.append(chosen)
+        return sound.look(chosen)
+
+    assert passthrough(ASKED, sound._replace(look=look)) == 0
+    assert is_set(host)
+    assert len(looked) == 2
+    assert looked[0] == looked[1]
 
 
 def test_before_the_reboot_nothing_is_left_to_do(

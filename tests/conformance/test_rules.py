@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ def host(name: str) -> CapturedHost:
     return catalogue.host(name)
 
 
+@cache
 def closed(name: str) -> CapturedHost:
     """The host as somebody sees it who may read nothing at all."""
     seen = host(name).capture
@@ -152,7 +154,7 @@ def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
         assert facts.asked, f"judged {name} without asking anything"
 
 
-@pytest.mark.parametrize("check", RULES)
+@for_each("check", RULES)
 def test_some_host_passes_and_some_host_fails(check: type[Check]) -> None:
     assert hosts_with(check, "pass")
     assert hosts_with(check, "fail")

@@ -94,7 +94,7 @@ def test_a_docstring_reads_the_same_on_every_python() -> None:
     assert dedented(kept) == ["One.", "", "Examples:", "  a", "  b"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [(".x", r"\&.x"), ("'x", r"\&'x"), ("a\\b", r"a\eb"), ("--a", r"\-\-a")],
 )

@@ -104,7 +104,7 @@ def test_image_accounts_come_after_those_of_etc() -> None:
     assert accounts.gids("qemu", 107) == (36, 107)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/group", "/usr/lib/passwd"])
+@for_each("path", ["/etc/passwd", "/etc/group", "/usr/lib/passwd"])
 def test_accounts_that_cannot_be_read_are_unknown(path: str) -> None:
     shut = hosts.changed(host(), files={path: hosts.denied(path)})
     with pytest.raises(MissingFact, match=path):

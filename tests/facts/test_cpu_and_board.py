@@ -25,7 +25,7 @@ def test_a_ryzen_and_a_core() -> None:
     assert (ryzen.hypervisor, ryzen.xen) == (False, False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content",
     [
         "",

@@ -111,7 +111,7 @@ def groups_named(**names: str | Missing | None) -> Facts:
     return Facts(whole(Parts({**files, **arm}, folders=tuple(folders))))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("names", "groups", "pretended"),
     [
         ({"n0": "vfio-noiommu\n", "n1": "vfio-noiommu\n"}, (), (0, 1)),

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import KVM_WORKS, kvm
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
@@ -41,7 +39,7 @@ def test_a_working_device() -> None:
     assert found.modules == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stat",
     [
         Missing(NODE, Why.ABSENT),
@@ -96,7 +94,7 @@ def test_what_a_probe_means(probe: Any, works: bool, refused: bool) -> None:
     assert (found.works, bool(found.refusal)) == (works, bool(refused))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("content", "value"),
     [
         ("Y\n", "Y"),

@@ -126,7 +126,7 @@ def test_folder_is_passed_over() -> None:
     assert of(host).effective("kvmfr", "static_size_mb", NOTHING) is None
 
 
-@pytest.mark.parametrize("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
+@for_each("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
 def test_unread_file_is_unknown(why: Why) -> None:
     path = "/etc/modprobe.d/a.conf"
     found = config({path: Missing(path, why)})

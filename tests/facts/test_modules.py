@@ -57,7 +57,7 @@ def test_builtin_modules() -> None:
     assert not facts()[BuiltinModules].has("vfio")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "folders", "expected"),
     [
         ({}, (), (False, "", ())),

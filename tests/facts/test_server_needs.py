@@ -72,7 +72,7 @@ def test_it_is_never_bound_for_that_reason() -> None:
         binding(BMC, Facts(host, asked))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "taken"),
     [
         ((WEB, LINK), ("web",)),

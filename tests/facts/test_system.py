@@ -41,7 +41,7 @@ def test_image_info() -> None:
     assert found == ImageInfo("bluefin-dx", "dx", "", "stable")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100000])
+@for_each("text", ["", "[]", "{", "\x00", "[" * 100000])
 def test_image_info_that_is_none(text: str) -> None:
     with pytest.raises(MissingFact):
         _ = Facts(hosts.build({IMAGE: text}))[ImageInfo]

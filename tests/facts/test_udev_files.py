@@ -107,7 +107,7 @@ SHARED = "libsystemd-shared-{}.so"
 VERSION = ("systemctl", "--version")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "version"),
     [
         ("/usr/lib/systemd/libsystemd-shared-258.1-1.fc43.so", Systemd(258, 1)),
@@ -123,7 +123,7 @@ def test_systemd_version(path: str, version: Systemd) -> None:
     assert Facts(host)[SystemdVersion].version == version
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("named", "stdout", "version"),
     [
         ("258", "systemd 258 (258.10-1.fc43)\n", Systemd(258, 10)),
@@ -149,7 +149,7 @@ def test_hidden_files_are_not_read() -> None:
     assert found.unread == ((f"{folder}/.99.rules", text),)
 
 
-@pytest.mark.parametrize("stdout", ["", "runit 2", "systemd", "systemd x"])
+@for_each("stdout", ["", "runit 2", "systemd", "systemd x"])
 def test_no_systemd_is_unknown(stdout: str) -> None:
     host = hosts.build({}, commands={VERSION: hosts.ran(VERSION, stdout)})
     with pytest.raises(MissingFact):

@@ -80,7 +80,7 @@ def test_a_place_that_says_so(source: str) -> None:
     assert wanted(machine(*SOURCES[source])) == [CARD]
 
 
-@pytest.mark.parametrize("word", ["01:00.0", CARD, "10de:1b80"])
+@for_each("word", ["01:00.0", CARD, "10de:1b80"])
 def test_a_device_that_is_named(word: str) -> None:
     assert wanted(machine(), word) == [CARD]
 
@@ -90,7 +90,7 @@ def test_a_whole_slot_stands_for_its_functions() -> None:
     assert wanted(machine(slot)) == [CARD, "0000:01:00.1"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "parts",
     [
         (),

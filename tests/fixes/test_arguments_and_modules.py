@@ -162,7 +162,7 @@ def test_kvm_is_not_loaded_if_that_cannot_help(
     assert why.value.message.id == said
 
 
-@pytest.mark.parametrize("value", ["100", "16", "abc", "0", "4096"])
+@for_each("value", ["100", "16", "abc", "0", "4096"])
 def test_a_size_that_will_not_do_is_edited_where_it_stands(value: str) -> None:
     line = f"options kvmfr static_size_mb={value}"
     sick = host(files={OPTIONS: f"# mine\n{line}\n"})
@@ -197,7 +197,7 @@ def test_a_device_that_works_keeps_its_size_and_is_not_reloaded() -> None:
     assert asked(LoadKvmfrAtBoot, with_device(64 << 20), "kvmfr")[0] == fresh
 
 
-@pytest.mark.parametrize(
+@for_each(
     "answer",
     [0, 16 << 20, 100 << 20, Missing("/dev/kvmfr0", Why.FAILED, "ENOTTY")],
     ids=["none", "too small", "no power of two", "no answer"],

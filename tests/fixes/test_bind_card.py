@@ -282,7 +282,7 @@ def test_a_function_of_the_chipset_goes_only_if_its_whole_group_is_free() -> Non
     assert plan_of(unbound(ids=ids, changes=(free,))).steps
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("device", "words"),
     [
         ("0000:00:14.0", "0000:00:14.0 (SMBus) is a function of the chipset"),
@@ -421,7 +421,7 @@ def test_drop_ins_of_mkinitcpio_that_stand_in_the_way(
     assert not plan.steps
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tools", "reason"),
     [
         (Parts(), "image-tool-unknown"),
@@ -472,7 +472,7 @@ def test_an_image_that_ships_vfio_pci_gets_arguments_alone() -> None:
     assert (made.lines, made.early) == ((), False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "reason", "words"),
     [
         (

@@ -71,7 +71,7 @@ def said(found: Judged) -> list[tuple[str, int, str]]:
     ]
 
 
-@pytest.mark.parametrize("form", TEXTS)
+@for_each("form", TEXTS)
 def test_nothing_is_wrong_with_it(form: Form) -> None:
     found = judged(TEXTS[form])
     assert form_of(TEXTS[form].encode()) is found.form is form
@@ -200,7 +200,7 @@ def test_a_script_with_two_vms() -> None:
     assert [bool(one.faults) for one in found] == [False, True]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "reason"),
     [
         ("ls -l /\n", "vm-not-xml"),

@@ -62,7 +62,7 @@ def test_a_message_is_spoken() -> None:
     assert str(said) == "无人知晓中的 2 个。"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "template", "end"),
     [
         ("toy-lacks", "{count} of {what}.", "2 of x."),
@@ -178,7 +178,7 @@ class Stream(io.StringIO):
         return self._encoding
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "no-such-encoding"])
+@for_each("encoding", ["ascii", "latin-1", "no-such-encoding"])
 def test_what_cannot_be_shown_is_english_with_a_note(encoding: str) -> None:
     said = choose([], {"LANG": "zh_CN"}, Stream(encoding))
     assert encoding in said

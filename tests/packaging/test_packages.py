@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.app.chosen import FORMATS
 from vfio_doctor.cli import cli
 
@@ -29,7 +30,7 @@ def settings() -> ConfigParser:
     return held
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("file", "pattern"),
     [
         ("debian/changelog", r"^vfio-doctor \(([\d.]+)\)"),
@@ -53,9 +54,7 @@ def test_the_packages_that_setup_asks_for(file: str) -> None:
         assert re.search(rf"{name}\W.*>= {re.escape(least)}", text), line
 
 
-@pytest.mark.parametrize(
-    "file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"]
-)
+@for_each("file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"])
 def test_files_that_are_named_are_there(file: str) -> None:
     text = (PACKAGING / file).read_text()
     for path in re.findall(r"\b(?:docs|tests)/[\w./-]+\.(?:md|host)\b", text):
@@ -63,7 +62,7 @@ def test_files_that_are_named_are_there(file: str) -> None:
 
 
 @pytest.mark.runs("bash")
-@pytest.mark.parametrize(
+@for_each(
     "file", ["arch/PKGBUILD", "ublue/greenboot-vfio-doctor.sh", "../scripts/packages"]
 )
 def test_shell_that_can_be_read(file: str) -> None:
@@ -77,7 +76,7 @@ def test_recipes_are_formatted() -> None:
 
 
 @pytest.mark.runs("just")
-@pytest.mark.parametrize(
+@for_each(
     ("words", "right"),
     [
         (("doctor-vfio",), "vfio-doctor || true"),

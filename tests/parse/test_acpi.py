@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +74,7 @@ def test_damaged_lengths_stay_inside_the_table(data: bytes, drhd: int) -> None:
     assert found.damaged == (not data.endswith(b"rest"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data", [b"", b"DMAR", b"FACP" + bytes(60)], ids=["empty", "name only", "other"]
 )
 def test_what_is_no_dmar_table(data: bytes) -> None:

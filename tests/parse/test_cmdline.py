@@ -245,7 +245,7 @@ def test_boot_entries_never_raise(text: str) -> None:
     bls.fields(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name", ["fcos42-ostree-1.conf", "fcos42-ostree-2.conf", "oracle-ock-ostree-1.conf"]
 )
 def test_real_boot_entries(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,7 +75,7 @@ def test_records() -> None:
     assert not absent.in_private
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         AVC.format('name="kvmfr0"', 1),

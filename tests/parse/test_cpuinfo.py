@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +53,7 @@ def test_first_block_counts() -> None:
     assert (info.vendor, info.model, info.x86) == ("GenuineIntel", "Some Core", True)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",

@@ -134,7 +134,7 @@ def test_never_raises(text: str) -> None:
     assert log.device == "" or log.conclusions
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "conclusion"),
     [
         ("AMD-Vi: IVRS invalid checksum", Conclusion.IVRS_BROKEN),

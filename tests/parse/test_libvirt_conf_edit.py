@@ -203,6 +203,6 @@ def test_the_list_loses_what_it_has_too_much(before: str, after: str) -> None:
     assert without_items(before, KEY, (NODE, "/dev/kvmfr1")) == after
 
 
-@pytest.mark.parametrize("text", ["user = qemu\n", f'{KEY} = "/dev/null"\n', ""])
+@for_each("text", ["user = qemu\n", f'{KEY} = "/dev/null"\n', ""])
 def test_where_there_is_no_list_nothing_is_taken_out(text: str) -> None:
     assert without_items(text, KEY, (NODE,)) is None

@@ -19,7 +19,7 @@ def records() -> list[Any]:
     return [pytest.param(record, id=record["id"]) for record in found]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     expected = record["expected"]
     if record["file"].startswith("mkinitcpio"):
@@ -46,7 +46,7 @@ def test_initramfs_list_of_the_corpus() -> None:
     assert found.modules[-2:] == ("vfio_pci", "amdgpu")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "modules", "kinds"),
     [
         ("kvmfr", ["kvmfr"], []),
@@ -77,7 +77,7 @@ def test_shell_lists(text: str, variable: str, expected: tuple[str, ...]) -> Non
     assert modules_load.parse_shell_list(text, variable) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("release", "gone"),
     [("6.1.0-28-amd64", ()), ("6.2.0", ("vfio_virqfd",)), ("", ("vfio_virqfd",))],
 )

@@ -75,7 +75,7 @@ def check_bootc(found: ostree.BootcStatus | None, expected: dict[str, Any]) -> N
     assert found.rollback_queued == bool(expected["rollbackQueued"])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"deployments": 1}', "[" * 100000])
+@for_each("text", ["", "[]", "{", '{"deployments": 1}', "[" * 100000])
 def test_no_status(text: str) -> None:
     assert ostree.rpm_ostree_status(text) is None
     assert ostree.bootc_status(text) is None
@@ -88,9 +88,7 @@ def test_sealed_image() -> None:
     assert found.sealed
 
 
-@pytest.mark.parametrize(
-    ("stateroot", "checksum"), [("", "a"), ("a", ""), ("..", "a"), ("a/b", "c")]
-)
+@for_each(("stateroot", "checksum"), [("", "a"), ("a", ""), ("..", "a"), ("a/b", "c")])
 def test_names_are_no_paths(stateroot: str, checksum: str) -> None:
     assert not ostree.Deployment(stateroot, checksum, 0, True, False).folder
 

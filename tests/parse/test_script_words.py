@@ -46,7 +46,7 @@ def test_words(text: str, found: list[str] | None) -> None:
 
 
 @pytest.mark.runs("sh")
-@pytest.mark.parametrize(
+@for_each(
     "line", ["a 'b c' \"d \\$ e\" f\\ g", 'x "a\\"b" \'"\' "\\n"', "p --q=r,s='t u'"]
 )
 def test_a_shell_says_the_same(line: str) -> None:

@@ -33,7 +33,7 @@ def test_words(text: str, words: tuple[str, ...] | None) -> None:
     assert found.words == words
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [f'#{KEY}="a"\n', f'X{KEY}="a"\n', f'{KEY}X="a"\n', f"echo {KEY}=a\n", ""],
 )

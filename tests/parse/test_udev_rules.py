@@ -115,7 +115,7 @@ def test_ignore_case_prefix() -> None:
     assert [term.ignore_case for term in rule.terms] == [True, True]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "new"),
     [
         pytest.param(OWNER, OWNER.replace("root", "alice"), id="one-line"),
@@ -134,7 +134,7 @@ def test_replace_value(line: str, new: str) -> None:
     assert replace_value(line, "OWNER", "alice") == new
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "new"),
     [('MODE="1"', "alice"), (OWNER, 'a"b'), (OWNER, "a\nb"), ("", "alice")],
 )

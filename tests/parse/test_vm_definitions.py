@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.fixture_hosts.recipes.passthrough import domain
 from support.rows import for_each
 from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
@@ -116,7 +114,7 @@ def test_proxmox_huge_pages_want_numa() -> None:
 ARGS = "-object 'memory-backend-file,id=lg,share=on,mem-path=/dev/kvmfr0,size=128M'"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "memory", "page", "shared"),
     [
         ("memory: 16384\nhugepages: 1024\n", 16 << 20, 1 << 20, ()),

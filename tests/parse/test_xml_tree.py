@@ -91,7 +91,7 @@ def test_refusals_have_places() -> None:
     assert refused(b"<a>\n</b>").spot == Spot(2, 3)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("encoding", "head"),
     [
         ("utf-8", ""),
@@ -126,7 +126,7 @@ def test_other_names_for_the_namespace() -> None:
     assert len(list(found.all("qemu:commandline/qemu:arg"))) == 4
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "tags"),
     [
         (f"<d><a xmlns='{QEMU}'><b/></a><b/></d>", "d qemu:a qemu:b b"),

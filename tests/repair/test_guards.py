@@ -60,7 +60,7 @@ def test_a_guard_says_who_would_be_hurt(
     assert str(broken(guard, host) or "") == said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("guard", "word"),
     [
         (NoVm(), "no-vm"),

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
-
 from support import hosts
 from support.findings import finding
 from support.rows import for_each
@@ -303,7 +301,7 @@ def test_what_is_so_already_is_not_done_again() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("boot", "why", "unseen"),
     [
         ("no boot tool here", "no boot tool here", False),

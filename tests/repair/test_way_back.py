@@ -71,7 +71,7 @@ def test_what_was_removed_is_put_back(name: str) -> None:
     assert Counter(put.split()) == gone
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"), [(("a", "b"), ("a",)), (("a",), ("a", "b")), (("a",), ("b",))]
 )
 def test_each_kind_of_edit(before: tuple[str, ...], after: tuple[str, ...]) -> None:

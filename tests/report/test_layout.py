@@ -67,14 +67,14 @@ def test_width(environ: dict[str, str], width: int, terminal: bool) -> None:
     assert look_for(Stream(terminal), "auto", 0, environ).width == width
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("encoding", "utf8"), [("UTF-8", True), ("utf8", True), ("ANSI_X3.4-1968", False)]
 )
 def test_encoding(encoding: str, utf8: bool) -> None:
     assert look_for(Stream(False, encoding), "auto", 1, {}) == Look(80, False, utf8, 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "lines"),
     [
         ("", [""]),

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.messages import verbatim
@@ -128,7 +126,7 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
         assert line.isprintable(), line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tool", "said"),
     [
         ("rpm-ostree", "sudo rpm-ostree rollback"),

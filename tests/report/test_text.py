@@ -169,7 +169,7 @@ def test_a_menu_that_was_not_made_comes_before_the_reboot() -> None:
     assert "Next: Run `sudo update-grub`" in text.render(report, Look(width=100))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("results", "verdict"),
     [
         ((end("a", Status.PASS),), "Found nothing wrong. Of 1 check: 1 passed."),

@@ -53,18 +53,25 @@ UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
 
 
-def run(chosen: Chosen, place: Place | None = None) -> int:
-    """Repair the host and return the exit status of DESIGN section 6."""
+def run(
+    chosen: Chosen, place: Place | None = None, done: Diagnosed | None = None
+) -> int:
+    """Repair the host and return the exit status of DESIGN section 6.
+
+    ``done`` is the diagnosis of what is chosen, if somebody has made it already, with
+    no interrupted run before it.
+    """
     # Opened before anything is changed: an outcome that cannot be kept is lost.
     with opened(chosen.output) as output:
-        return _run(chosen._replace(output=output), place or Place())
+        return _run(chosen._replace(output=output), place or Place(), done)
 
 
-def _run(chosen: Chosen, place: Place) -> int:
-    status = unfinished(chosen, place)
-    if status is not None:
-        return status
-    done = place.look(chosen)
+def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
+    if done is None:
+        status = unfinished(chosen, place)
+        if status is not None:
+            return status
+        done = place.look(chosen)
     kind = done.report.host.container
     if kind and isinstance(kind, str):
         to_stderr(IN_CONTAINER.filled(kind=kind))

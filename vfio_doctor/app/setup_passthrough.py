@@ -136,9 +136,10 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
-        done = place.look(chosen)
         if chosen.accept_siblings:
             chosen, done = with_siblings(chosen, place)
+        else:
+            done = place.look(chosen)
         _tell_if_bound(done.facts)
         _stop_for_firmware(done)
     except MissingFact as missing:
@@ -152,12 +153,12 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         to_stderr(SET_ALREADY.filled(devices=devices))
         return _completed(chosen, place)
     if result.status is Status.BLOCKED:
-        chosen, after = _with_iommu(chosen, place, done)
+        chosen, done, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
     if not screen_is_right(chosen, place, done.facts):
         to_stderr(NOTHING_CHANGED)
         return 1
-    status = repair.run(chosen, place)
+    status = repair.run(chosen, place, done)
     for message in (after, _network(done.host)):
         if message is not None:
             to_stderr(message)
@@ -175,8 +176,9 @@ def _completed(chosen: Chosen, place: Place) -> int:
     settled = (NOT_BOUND, *SWITCHES)
     rest = tuple(check for check in chosen.select if check not in settled)
     chosen = chosen._replace(select=rest)
-    plan, _ = planned(place.look(chosen), risky=True)
-    return repair.run(chosen, place) if plan.steps or plan.refused else 0
+    done = place.look(chosen)
+    plan, _ = planned(done, risky=True)
+    return repair.run(chosen, place, done) if plan.steps or plan.refused else 0
 
 
 def _network(host: Reader) -> Message | None:
@@ -235,16 +237,17 @@ def _stop_for_firmware(done: Diagnosed) -> None:
 
 def _with_iommu(
     chosen: Chosen, place: Place, done: Diagnosed
-) -> tuple[Chosen, Message]:
+) -> tuple[Chosen, Diagnosed, Message]:
     """Return how to go on while the IOMMU is off, and what to say at the end.
 
     The card is bound along with what switches the IOMMU on, unless only groups can
     tell whether that is right: then binding takes a second run.
     """
     if not any(d.fix and d.fix.cannot is None for d in _off(done)):
-        return chosen, _again(chosen)
+        return chosen, done, _again(chosen)
     ahead = chosen._replace(ahead=True)
-    result = _of(place.look(ahead), NOT_BOUND)
+    seen = place.look(ahead)
+    result = _of(seen, NOT_BOUND)
     offers = [d.fix for d in result.diagnoses if d.fix is not None]
     reasons = [fix.cannot for fix in offers if fix.cannot is not None]
     for why in reasons:
@@ -252,8 +255,8 @@ def _with_iommu(
             told = STAYS.filled(device=" ".join(chosen.devices), why=why)
             raise Failure(_hinted(told, why), 1)
     if reasons or not offers:
-        return chosen, _again(chosen, next(iter(reasons), None))
-    return ahead, AHEAD.filled(devices=chosen.devices)
+        return chosen, done, _again(chosen, next(iter(reasons), None))
+    return ahead, seen, AHEAD.filled(devices=chosen.devices)
 
 
 def _off(done: Diagnosed) -> Iterator[Diagnosis]:

@@ -62,6 +62,13 @@ LOOK_FIRST = say(
     " --enable --arg=--force-drivers=vfio-pci`. `bootc upgrade` then refuses the"
     " system; `rpm-ostree upgrade` updates it.",
 )
+MODCONF = say("late-image-modconf", "modconf, which puts modprobe.d into the image")
+ADD_MODCONF = say(
+    "late-image-add-modconf",
+    "{path} has no modconf among its HOOKS, so the image holds nothing of modprobe.d,"
+    " and vfio-pci is loaded there without its ids. Add modconf, build the image anew"
+    " (`sudo mkinitcpio -P`), and reboot.",
+)
 NO_MODULE = say("late-image-no-module", "holds a graphics driver, and no vfio-pci")
 THE_MODULE = say("late-image-the-module", "vfio-pci, and its ids")
 LOAD_IT = say(
@@ -174,7 +181,8 @@ class StaleImage(NamedTuple):
                     return cls(found)
                 if _times(host, facts, path) is None:
                     unseen = path
-        return cls(None, "" if facts[ImageContent].told else unseen)
+        # It takes a program, and seconds, to look into the image.
+        return cls(None, "" if unseen and facts[ImageContent].told else unseen)
 
 
 def _lacking(facts: Facts) -> Iterator[LateReason]:
@@ -254,6 +262,15 @@ def _mkinitcpio(facts: Facts) -> Iterator[LateReason]:
         return
     if order.tool is ImageKind.MKINITCPIO:
         yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
+        if order.loads and order.lacks_modprobe_d and _is_in_file(facts):
+            shown = f"HOOKS: {' '.join(order.hooks)}"
+            cure = ADD_MODCONF.filled(path=order.config)
+            yield LateReason(order.config, shown, MODCONF, cure, any_driver=True)
+
+
+def _is_in_file(facts: Facts) -> bool:
+    """Tell whether ids of vfio-pci stand in modprobe.d."""
+    return any("modprobe.d" in entry.source for entry in facts[VfioIds].entries)
 
 
 def _tools(host: Reader) -> Iterator[LateReason]:
@@ -269,7 +286,10 @@ def _dracut(host: Reader) -> Iterator[LateReason]:
     paths = (DRACUT, *(f"{DRACUT_FOLDER}/{n}" for n in more if n.endswith(".conf")))
     texts = [(path, read_text(host, path)) for path in paths]
     read = [(path, text) for path, text in texts if isinstance(text, str)]
-    if any(VFIO_PCI in parse_shell_list(text, FORCE) for _, text in read):
+    forced = parse_shell_list("\n".join(text for _, text in read), FORCE)
+    if VFIO_PCI in forced:
+        home = [p for p, text in read if VFIO_PCI in parse_shell_list(text, FORCE)]
+        yield from _ordered(home[0], f"{FORCE}: ", forced, "dracut")
         return
     for path, text in read:
         added = parse_shell_list(text, ADD)

@@ -87,7 +87,7 @@ TWO = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("grubenv", "words"),
     [
         ("saved_entry=m-6.9.0\n", ("six9=1",)),
@@ -138,7 +138,7 @@ def test_stack(files: dict[str, str], kind: BootKind) -> None:
     assert bool(stack.evidence) == (kind is not BootKind.UNKNOWN)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {},

@@ -80,7 +80,7 @@ CMDLINES: list[tuple[Files, tuple[str, ...], tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("files", "words", "paths"), CMDLINES)
+@for_each(("files", "words", "paths"), CMDLINES)
 def test_kernels_to_come(
     files: Files, words: tuple[str, ...], paths: tuple[str, ...]
 ) -> None:

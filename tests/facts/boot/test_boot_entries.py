@@ -1,7 +1,5 @@
 from collections.abc import Mapping
 
-import pytest
-
 from support import hosts
 from support.rows import for_each
 from vfio_doctor.facts.boot import entries as boot_entries
@@ -97,7 +95,7 @@ def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     assert chosen(files) == "debian-6.1.0-10.conf"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "why"),
     [
         ({}, Why.ABSENT),
@@ -164,7 +162,7 @@ MENU = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("grubenv", "release"),
     [
         (None, "6.10.0"),
@@ -202,7 +200,7 @@ def entry(options: str, grubenv: str | None = "", **more: str) -> Entry | Missin
     return boot_entries.bls_entry(hosts.build(files), PATH)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "grubenv", "words"),
     [
         ("ro quiet", None, ("ro", "quiet")),
@@ -235,7 +233,7 @@ def test_entries_that_do_not_say_all() -> None:
     assert isinstance(boot_entries.bls_entry(host, Missing("x", Why.ABSENT)), Missing)
 
 
-@pytest.mark.parametrize("version", ["x", "", "9" * 5000, "٣"])
+@for_each("version", ["x", "", "9" * 5000, "٣"])
 def test_ostree_version_that_is_no_number(version: str) -> None:
     files = {
         f"{FOLDER}/ostree-1.conf": f"version {version}\noptions a\n",
@@ -257,7 +255,7 @@ def test_ostree_entry_that_may_not_be_read() -> None:
 GRUB = "set default=\"${saved_entry}\"\nmenuentry 'a' {\n linux /vmlinuz-6.1 a\n}\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "why"),
     [
         ({}, Why.ABSENT),
@@ -280,7 +278,7 @@ def test_menu_that_does_not_say(files: Files, why: Why) -> None:
 LIMINE = "/boot/limine/limine.conf"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({LIMINE: "/a\npath: boot():/vmlinuz-6.1\ncmdline: x y\n"}, ("x", "y")),

@@ -143,7 +143,7 @@ def test_a_command_line_that_is_not_known_rules_no_loader_out() -> None:
     assert Facts(unread)[BootStack].kind is BootKind.GRUB
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tools", "kind"),
     [
         (("rpm-ostree", "bootc"), BootKind.RPM_OSTREE),
@@ -169,7 +169,7 @@ def test_composefs_is_known_and_not_edited() -> None:
     assert Facts(unread)[BootStack].kind is BootKind.SYSTEMD_BOOT
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "closed", "kind"),
     [
         ({"/usr/sbin/grubby": "", "/etc/default/grub": ""}, ENTRY, BootKind.GRUBBY),

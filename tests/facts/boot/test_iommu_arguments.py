@@ -94,7 +94,7 @@ def test_words_that_work(text: str, amd: bool) -> None:
     assert without_effect(cmdline.parse(text), amd) == ()
 
 
-@pytest.mark.parametrize("key", list(KNOWN))
+@for_each("key", list(KNOWN))
 def test_values_that_the_kernel_knows(key: str) -> None:
     for value in KNOWN[key]:
         assert not without_effect(cmdline.parse(f"{key}={value}"), key != "intel_iommu")

@@ -62,7 +62,7 @@ def test_entry_names_it_without_a_process() -> None:
     assert found == ("6.1.0", "/boot/loader/entries/ostree-1.conf")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "commands"),
     [
         ({**RPM, **ENTRY, **STAGED}, RPM_STATUS),
@@ -78,7 +78,7 @@ def test_deployment_names_it(
     assert found == ("6.2.0", DEPLOYMENT)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("commands", "folders"),
     [
         ({}, ()),

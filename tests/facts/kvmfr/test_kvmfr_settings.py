@@ -109,7 +109,7 @@ def test_wanted_size(
     assert why in str(size.why)
 
 
-@pytest.mark.parametrize("asked", [100, -1, 16, 2048])
+@for_each("asked", [100, -1, 16, 2048])
 def test_a_size_that_qemu_does_not_take(asked: int) -> None:
     with pytest.raises(MissingFact, match="a power of two from 32 to 1024 MiB"):
         Facts(build({}), Options(size_mib=asked))[KvmfrSize]

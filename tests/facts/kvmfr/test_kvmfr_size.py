@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +46,7 @@ def test_table(row: list[str]) -> None:
     assert kvmfr_size.recommended_mib([(width, height)]) == max(idd, sdr, 32)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("modes", "expected"),
     [
         ([], 128),

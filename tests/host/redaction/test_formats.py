@@ -80,9 +80,7 @@ def test_a_value_has_one_stand_in_everywhere() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("size", "letter"), [(1, "s"), (8, "s"), (9, "m"), (33, "l"), (129, "x")]
-)
+@for_each(("size", "letter"), [(1, "s"), (8, "s"), (9, "m"), (33, "l"), (129, "x")])
 def test_a_stand_in_tells_how_long_about_the_value_was(size: int, letter: str) -> None:
     assert Names().hidden("q" * size) == f"hidden1-{letter}"
 

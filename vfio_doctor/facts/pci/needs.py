@@ -13,7 +13,7 @@ from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
 from vfio_doctor.facts.pci.screens import Connectors
-from vfio_doctor.facts.pci.storage import mounted
+from vfio_doctor.facts.pci.storage import SWAP, mounted
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.parse.pci import is_vfio_driver
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STORAGE, NETWORK, USB = ("01", "0805"), "02", "0c03"
 HOLDS = say("need-storage", "it holds what is mounted at {points}")
+HOLDS_SWAP = say("need-storage-swap", "the host swaps to it")
 HOLDS_SOME = say("need-storage-some", "it holds a mounted file system")
 MAY_HOLD = say("need-storage-may", "it may hold a disk that the host uses")
 ROUTE = say("need-route", "the host's default route goes through it")
@@ -107,10 +108,16 @@ def _disks(found: Mounted, own: list[PciDevice]) -> Iterator[Need]:
     for device in own:
         points = found.points.get(device.bdf)
         if points is not None:
-            why = HOLDS.filled(points=points) if points else HOLDS_SOME
-            yield Need(device.bdf, why)
+            yield Need(device.bdf, _holds(points))
         elif _may_hold(device, found):
             yield Need(device.bdf, MAY_HOLD, sure=False)
+
+
+def _holds(points: tuple[str, ...]) -> Message:
+    places = tuple(point for point in points if point != SWAP)
+    if places:
+        return HOLDS.filled(points=places)
+    return HOLDS_SWAP if points else HOLDS_SOME
 
 
 def _may_hold(device: PciDevice, found: Mounted) -> bool:

@@ -116,7 +116,7 @@ def _drm(host: Reader, bdf: str) -> tuple[str, ...] | Missing:
     """Return what DRM has of a function, or of its virtio device."""
     home = f"{DEVICES}/{bdf}"
     inside = host.list(f"{home}/drm")
-    if not isinstance(inside, Missing):
+    if not isinstance(inside, Missing) or inside.why is Why.DENIED:
         return inside
     listed = host.list(home)
     if isinstance(listed, Missing):
