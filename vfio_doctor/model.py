@@ -327,7 +327,7 @@ class ToolInfo(NamedTuple):
 
     name: str
     version: str
-    problems: tuple[str, ...] = ()
+    problems: tuple[Told, ...] = ()
     plugins: tuple[str, ...] = ()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from support.vm_hosts import facts
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.judge import Judged, judge_all
@@ -23,7 +22,7 @@ def judged(text: str | bytes) -> Judged:
     return found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "why", "spot"),
     [
         ('<!DOCTYPE a [<!ENTITY b "c">]><domain>&b;</domain>', "xml-doctype", (1, 1)),
@@ -58,7 +57,7 @@ def test_what_is_cut_off_is_said_to_be() -> None:
     assert dict(refused.message.params) == {"tag": "devices", "opened": 38}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         SICK.encode("utf-16"),
@@ -79,7 +78,7 @@ def test_the_same_fault_at_the_same_place(data: bytes) -> None:
     assert found.faults[0].line.strip() == "<memballoon model='virtio'/>"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "before", ["\t\t", "<!-- 東京 全角 -->", "<!-- e\u0301 -->", "    ", "<!-- 👧 -->"]
 )
 def test_the_caret_is_below_the_attribute(before: str) -> None:
@@ -99,7 +98,7 @@ KIB = "<currentMemory unit='KiB'>{}</currentMemory>"
 ALL = 16 << 20
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("old", "wrong", "cured"),
     [
         (CURRENT, CURRENT.replace("16", "8"), KIB.format(ALL)),
@@ -133,7 +132,7 @@ SCRIPT = "qemu-system-x86_64 -name a -M q35 -cpu host -m 8G {}\n"
 ABSENT = "-device vfio-pci,host=07:00.0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "lines"),
     [
         (SCRIPT.format(ABSENT), [1]),
@@ -180,7 +179,7 @@ def test_a_card_handed_to_qemu_past_libvirt_counts() -> None:
     assert "vfio-pci,host=07:00.0" in found.faults[0].line
 
 
-@pytest.mark.parametrize("bus", ["0xzz", "01:00", "0x100", ""])
+@for_each("bus", ["0xzz", "01:00", "0x100", ""])
 def test_an_address_that_is_none(bus: str) -> None:
     text = EXAMPLE.replace("bus='0x01'", f"bus='{bus}'", 1)
     (fault,) = [f for f in judged(text).faults if f.lint.id == "vm-hostdev-address"]
@@ -190,7 +189,7 @@ def test_an_address_that_is_none(bus: str) -> None:
 PVE = "name: a\nmachine: q35\ncpu: host\nhostpci0: 0000:01:00\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         (PVE, []),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from support.rows import for_each
 from support.vm_hosts import CPU_FOLDER, FUNCTIONS, Function, host, rom
 from vfio_doctor.facts.base import Facts, NotApplicable
 from vfio_doctor.facts.vm_host import IommuWidth
@@ -14,7 +15,7 @@ from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.hostdev import FIRST
 from vfio_doctor.lints.judge import Fault, judge
-from vfio_doctor.parse.domain import number_set
+from vfio_doctor.parse.domain import number, number_set
 
 PIN = "<vcpupin vcpu='1' cpuset='9'/>"
 HUGE = "<hugepages/>"
@@ -31,7 +32,7 @@ def said(text: str, files: Mapping[str, str | bytes | Missing]) -> list[str]:
     return [fault.message.id for fault in found(text, host(files=files))]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "numbers"),
     [
         ("0-3", "0 1 2 3"),
@@ -48,7 +49,7 @@ def test_lists_of_numbers(text: str, numbers: str) -> None:
     assert list(number_set(text)) == numbers.split()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cpuset", "running", "ids"),
     [
         ("9", "0-15", []),
@@ -78,7 +79,7 @@ NODES = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "ids"),
     [
         ({CACHE: "8-15\n"}, []),
@@ -118,7 +119,7 @@ GIB = "<page size='1' unit='GiB'{}/>"
 MIB = "<page size='2' unit='MiB'{}/>"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pages", "wanted"),
     [
         (MIB.format(""), []),
@@ -138,7 +139,7 @@ def test_pages_of_cells(pages: str, wanted: list[int]) -> None:
     assert {fault.lint.id for fault in faults} <= {"vm-huge-pages"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("features", "bits"),
     [
         ("58f77ef22294a5a\n", 64),
@@ -173,7 +174,7 @@ def test_an_amd_guest_beyond_a_narrow_iommu() -> None:
     assert "vm-physical-wider" not in [f.message.id for f in found(text, equal)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("graphics", "client", "ids"),
     [
         (SPICE, "", []),
@@ -224,7 +225,7 @@ WITH_ROM = EXAMPLE.replace(
 BIOS_TOO = WITH_ROM.replace("<loader", "<gone").replace("</loader", "</gone")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "held", "ids"),
     [
         (WITH_ROM, rom(0), ["vm-rom-no-uefi"]),
@@ -248,7 +249,7 @@ IOMMUFD = EXAMPLE.replace(
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "ids"),
     [
         ({}, ["vm-iommufd-none"]),
@@ -277,3 +278,34 @@ def test_a_bridge_is_said_to_be_one_and_nothing_else() -> None:
     faults = found(text, host((*others, bridge)))
     of_it = [f.lint.id for f in faults if "0000:03:00.0" in str(f.message)]
     assert of_it == ["vm-hostdev-bridge"]
+
+
+@for_each(
+    ("text", "value"),
+    [("0x01", 1), ("01", 1), ("010", 8), ("1", 1), ("0", 0), ("0X1f", 31), (" 2 ", 2)],
+)
+def test_numbers_as_libvirt_reads_them(text: str, value: int) -> None:
+    assert number(text) == value
+
+
+@for_each("text", ["", "08", "1f", "0x", "a"])
+def test_what_is_no_number_for_libvirt(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        number(text)
+
+
+def test_an_address_without_a_hexadecimal_sign_is_one() -> None:
+    assert said(EXAMPLE.replace("bus='0x01'", "bus='01'"), {}) == []
+
+
+@for_each(
+    ("cpuset", "ids"),
+    [
+        ("0-3", []),
+        ("8-9", ["vm-emulator-same"]),
+        ("9", ["vm-emulator-same"]),
+        ("7-9", []),
+    ],
+)
+def test_qemus_own_threads_beside_the_guests(cpuset: str, ids: list[str]) -> None:
+    assert said(EXAMPLE.replace("cpuset='0-3'", f"cpuset='{cpuset}'"), {}) == ids

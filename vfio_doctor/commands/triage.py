@@ -214,7 +214,7 @@ def _rendered(
     if format_ == "html":
         from vfio_doctor.report.web.fleet import render
 
-        return render(held, (*registry.plugins, *registry.problems))
+        return render(held, (*registry.plugins, *map(str, registry.problems)))
     # A row is one line, for grep, where no person sees it wrapped.
     seen = output is None and sys.stdout.isatty()
     wide = look("never", 0, None).width if seen else UNBROKEN

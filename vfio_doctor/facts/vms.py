@@ -87,7 +87,12 @@ class Vm(NamedTuple):
     @property
     def of_person(self) -> bool:
         """Tell whether libvirt's instance of one person runs it, with their rights."""
-        return any(folder in self.path for folder in SESSION)
+        return of_person(self.path)
+
+
+def of_person(path: str) -> bool:
+    """Tell whether a definition lies where libvirt's instance of one person has its."""
+    return any(f"/{folder}/" in path for folder in SESSION)
 
 
 class Vms(NamedTuple):

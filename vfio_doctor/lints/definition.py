@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
-from vfio_doctor.parse.domain import amount, holders, kib
+from vfio_doctor.parse.domain import amount, holders, kib, number
 from vfio_doctor.parse.pci import is_address
 from vfio_doctor.parse.qemu_options import passed_address
 from vfio_doctor.parse.vm_form import Form
@@ -129,7 +129,9 @@ class Definition:
 
     def has_broken(self, option: str) -> bool:
         """Tell whether what an option says is not known."""
-        return any(a.option == option for a in self.broken)
+        lines = self.domain.all("qemu:commandline") if self.is_xml else ()
+        loose = any(arguments.loose(line) for line in lines)
+        return loose or any(a.option == option for a in self.broken)
 
     @cached_property
     def objects(self) -> tuple[Argument, ...]:
@@ -196,7 +198,7 @@ def place_in_guest(device: Element) -> tuple[int, int, int, int] | None:
         return None
     try:
         domain, bus, slot, function = (
-            int(own.get(name, "0"), 0) for name in ("domain", "bus", "slot", "function")
+            number(own.get(name, "0")) for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
         return None

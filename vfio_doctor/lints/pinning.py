@@ -96,6 +96,44 @@ class ThreadsApart(Lint):
         yield Found(other, message, advice, "cpuset")
 
 
+class PinnedTwice(Lint):
+    """Two of the guest's processors are pinned to one of the host's.
+
+    They take turns on it: each has half of its time, and the guest, which knows nothing
+    of it, waits for one while the other runs.
+
+    How to put it right:
+    Pin each of the guest's processors to one of its own.
+
+    False alarms:
+    A guest that has more processors than it needs on purpose.
+    """
+
+    id = "vm-pinned-twice"
+    number = "X30"
+    severity = Severity.WARNING
+    title = "Two of the guest's processors are pinned to one"
+    right = PINS
+    wrong = PINS.replace("'9'", "'8'")
+    vm_only = True
+
+    TWICE = say(
+        "vm-pins-twice",
+        "The guest's processor {first} is pinned to {here} too: the two take turns.",
+    )
+    OWN = say("vm-pins-own", "Pin this one to a processor that no other <vcpupin> has.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Compare those that are pinned to one processor."""
+        seen: dict[str, Element] = {}
+        for pin in vm.domain.all("cputune/vcpupin") if vm.passes else ():
+            here = pin.get("cpuset").strip()
+            first = seen.setdefault(here, pin) if here.isdecimal() else pin
+            if first is not pin:
+                message = self.TWICE.filled(first=first.get("vcpu"), here=here)
+                yield Found(pin, message, self.OWN, "cpuset")
+
+
 class KindsMixed(Lint):
     """The guest's processors are pinned to P-cores and to E-cores of the host.
 

@@ -242,6 +242,11 @@ class EmulatorNotPinned(Lint):
         "vm-emulator-unpinned",
         "The guest's processors are pinned, and QEMU's own threads may run on them.",
     )
+    SAME = say(
+        "vm-emulator-same",
+        "QEMU's own threads are pinned to processors that the guest's are pinned to.",
+    )
+    OTHERS = say("vm-emulator-others", "Write processors that no <vcpupin> has.")
     PIN = say(
         "vm-emulator-pin",
         "Add <emulatorpin cpuset='...'/> with processors that no <vcpupin> has.",
@@ -253,6 +258,13 @@ class EmulatorNotPinned(Lint):
         if tune is None or not vm.passes:
             return
         pins = tune.first("vcpupin")
-        others = tune.first("emulatorpin") or tune.first("iothreadpin")
+        own = tune.first("emulatorpin")
+        others = own or tune.first("iothreadpin")
         if pins is not None and others is None:
             yield Found(pins, self.FREE, self.PIN)
+        guests = {
+            n for pin in tune.all("vcpupin") for n in number_set(pin.get("cpuset"))
+        }
+        held = number_set(own.get("cpuset")) if own else ()
+        if own is not None and held and guests.issuperset(held):
+            yield Found(own, self.SAME, self.OTHERS, "cpuset")

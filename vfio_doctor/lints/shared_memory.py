@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
-from vfio_doctor.facts.vm_host import ProgramVersions
+from vfio_doctor.facts.vm_host import HostFiles, ProgramVersions
 from vfio_doctor.host.reader import Kind, Missing, Why
 from vfio_doctor.lints.definition import place_in_guest
 from vfio_doctor.lints.lint import EVERY, Found, Lint
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.lints.definition import Definition
+    from vfio_doctor.lints.definition import Definition, Shared
     from vfio_doctor.parse.xml_tree import Element
 
 OBJECT = (
@@ -148,6 +148,51 @@ class KvmfrMissing(Lint):
                 yield Found(one.element, message, self.LOAD)
 
 
+class NodeMissing(Lint):
+    """The VM's memory is a file in /dev that is not there.
+
+    Memory of Looking Glass is a device such as /dev/kvmfr0, or a file in /dev/shm. With
+    a mistake in the name QEMU tries to make a file of that name in /dev, which fails,
+    or takes memory that nobody else sees.
+
+    How to put it right:
+    Write the name of a device that is there, such as /dev/kvmfr0.
+
+    False alarms:
+    A device whose module a script loads just before the VM starts.
+    """
+
+    id = "vm-shm-node-missing"
+    number = "X02"
+    severity = Severity.ERROR
+    forms = EVERY
+    title = "The memory's device is not there"
+    right = "/dev/kvmfr0"
+    wrong = "/dev/kvfmr0"
+    reads_host = True
+
+    ABSENT = say(
+        "vm-shm-node-absent", "This host has no {path}, and QEMU makes no device."
+    )
+    WRITE = say("vm-shm-node-write", "Write a device that is there: {paths}.")
+    SPELL = say("vm-shm-node-spell", "Look for a mistake in the name.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for what lies in /dev itself; kvmfr devices are another lint's."""
+        for one in vm.shared:
+            if not _is_other_node(one) or facts[HostFiles].stat(one.path):
+                continue
+            paths = tuple(node.path for node in facts[KvmfrNodes].nodes)
+            advice = self.WRITE.filled(paths=paths) if paths else self.SPELL
+            yield Found(one.element, self.ABSENT.filled(path=one.path), advice)
+
+
+def _is_other_node(one: Shared) -> bool:
+    """Tell whether it is to be a node in /dev; folders there hold files to be made."""
+    folder, _, name = one.path.rpartition("/")
+    return folder == "/dev" and bool(name) and not one.is_kvmfr
+
+
 class Memdev(Lint):
     """The shared-memory device names an object that is not there, or not once.
 
@@ -175,6 +220,12 @@ class Memdev(Lint):
     MATCH = say("vm-memdev-match", "Write the id of the memory object: {names}.")
     TWICE = say("vm-memdev-twice", "Another object or device has the id '{name}' too.")
     RENAME = say("vm-memdev-rename", "Give each an id of its own.")
+    NO_FILE = say(
+        "vm-memdev-no-file",
+        "{kind} takes no mem-path, which only memory-backend-file does: the VM does not"
+        " start.",
+    )
+    WRITE_FILE = say("vm-memdev-write-file", "Write memory-backend-file.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Compare ids; a stranger's object may be used by what is not looked at."""
@@ -187,6 +238,9 @@ class Memdev(Lint):
                 yield Found(device.element, message, advice)
         counted = Counter(filter(None, ids))
         for one in vm.objects:
+            if "mem-path" in one.values and one.kind != "memory-backend-file":
+                message = self.NO_FILE.filled(kind=one.kind)
+                yield Found(one.element, message, self.WRITE_FILE)
             if counted[one.id] > 1:
                 yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.lints.arguments import loose
 from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.lints.shared_memory import DEVICE
 from vfio_doctor.messages import say
@@ -66,6 +67,53 @@ class NoJson(Lint):
             yield Found(
                 one.element, message, self.CORRECT.filled(device=DEVICE), "value"
             )
+
+
+class LooseArgument(Lint):
+    """A value stands behind no option.
+
+    Each <qemu:arg> is one word of QEMU's command line: first the option with its dash
+    (-object), then its value in an element of its own. QEMU takes a word without an
+    option for the name of a disk image, and stops: "Could not open".
+
+    How to put it right:
+    Write the option before it, in an element of its own.
+
+    False alarms:
+    A disk image that is meant to stand there without -hda.
+    """
+
+    id = "vm-qemu-loose"
+    number = "X06"
+    severity = Severity.ERROR
+    title = "A value for QEMU stands behind no option"
+    right = "    <qemu:arg value='-object'/>\n"
+    wrong = ""
+
+    LOOSE = say(
+        "vm-loose-value",
+        "No option stands before this value: QEMU takes it for a disk image, and the VM"
+        " does not start.",
+    )
+    JOINED = say(
+        "vm-loose-joined",
+        "Option and value stand in one element: QEMU knows no such option, and the VM"
+        " does not start.",
+    )
+    APART = say("vm-loose-apart", "Write an element for each of the two.")
+    OPTION = say(
+        "vm-loose-option",
+        "Write the option, such as <qemu:arg value='-object'/>, before it.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for values of devices and memory that follow a value, or nothing."""
+        for line in vm.domain.all("qemu:commandline"):
+            for one in loose(line):
+                if one.get("value").startswith("-"):
+                    yield Found(one, self.JOINED, self.APART, "value")
+                else:
+                    yield Found(one, self.LOOSE, self.OPTION, "value")
 
 
 class NotShared(Lint):
@@ -172,7 +220,18 @@ class Unseen(Lint):
         device=DEVICE,
     )
 
+    OLD = say(
+        "vm-memdev-old-device",
+        "QEMU has had no device ivshmem since 4.0: the VM does not start.",
+    )
+    NEW = say("vm-memdev-new-device", "Write ivshmem-plain.")
+
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Leave a device that names other memory to another lint."""
+        old = [a for a in vm.arguments if (a.option, a.kind) == ("device", "ivshmem")]
+        for one in old:
+            yield Found(one.element, self.OLD, self.NEW)
+        if old:
+            return
         if vm.kvmfr and not vm.ivshmem and not vm.has_broken("device"):
             yield Found(vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE)

@@ -117,7 +117,7 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     """Return the address as sysfs spells it, "" if a part is no number."""
     try:
         domain, bus, slot, function = (
-            int(attributes.get(name, "0"), 0)
+            number(attributes.get(name, "0"))
             for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
@@ -125,6 +125,13 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     if domain < 0 or not (0 <= bus < 256 and 0 <= slot < 32 and 0 <= function < 8):
         return ""
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"
+
+
+def number(text: str) -> int:
+    """Return a number as libvirt reads it: 0x begins hexadecimal, 0 octal ones."""
+    plain = text.strip()
+    is_octal = plain.startswith("0") and plain.isdigit() and len(plain) > 1
+    return int(plain, 8 if is_octal else 0)
 
 
 def _page(root: Element) -> int | None:
