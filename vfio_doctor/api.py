@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.image_options import OldOption as OldOption
     from vfio_doctor.facts.image_options import OldOptions as OldOptions
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
+    from vfio_doctor.facts.init import OPENRC as OPENRC
+    from vfio_doctor.facts.init import RUNIT as RUNIT
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.initramfs_order import InitramfsOrder as InitramfsOrder

@@ -10,6 +10,7 @@ from vfio_doctor.api import (
     Finding,
     Fix,
     Generated,
+    Init,
     Iterator,
     LookingGlassMemory,
     say,
@@ -19,6 +20,11 @@ from vfio_doctor.api import (
 OF_PACKAGE = say(
     "make-shared-memory-of-package",
     "{path} belongs to a package; put a file of that name in /etc/tmpfiles.d",
+)
+
+
+UNREAD = say(
+    "make-shared-memory-unread", "nothing reads tmpfiles.d here, where {init} runs"
 )
 
 
@@ -38,6 +44,8 @@ class MakeSharedMemory(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the line."""
         facts[Generated].refuse()
+        if not facts[Init].tmpfiles:
+            raise CannotFix(UNREAD.filled(init=facts[Init].other))
         memory = facts[LookingGlassMemory]
         wanted = tmpfiles_line(facts)
         if not memory.file.startswith("/etc/"):

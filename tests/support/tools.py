@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 PACKAGES = {
+    "apparmor_parser": "apparmor",
     "chromium": "chromium",
     "dash": "dash",
     "dot": "graphviz",

@@ -61,7 +61,7 @@ zero zst zram zone 64 32 abi acs builtin dep symbols order alias softdep sig los
 found autosuspend btrfs camera cdrom compat dm doctor notify e2scrub evdev fido gpiochip
 image dissect infiniband input integration iocost memory mouse auto link bridge dhcp
 hwclock setup persistent alsa controller storage mtd tape v4l switch probe sensor serial
-special
+special runit runsvdir runlevels sv down dinit dinitctl s6 rc opentmpfiles etmpfiles
 names touchpad uaccess udev udevd late nvidia nouveau amdgpu radeon i915 xe snd hda
 virtio kvm kvmfr vfio nvme sata ahci libsystemd-shared map contrib ls bash sh false true
 gnu x86_64 aarch64 kernel-params libvirt-qemu libvirtd virtqemud virtqemud.socket
