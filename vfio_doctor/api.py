@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
     from vfio_doctor.facts.cpu import Cpu as Cpu
+    from vfio_doctor.facts.enrolled_keys import EnrolledKeys as EnrolledKeys
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool

@@ -20,6 +20,7 @@ PACKAGES = {
     "libvirt.so.0": "libvirt0",
     "man": "man-db",
     "modprobe": "kmod",
+    "openssl": "openssl",
     "patch": "patch",
     "setpriv": "util-linux",
     "strace": "strace",
