@@ -110,6 +110,24 @@ def asked(rules: list[dict[str, str]], where: Path) -> list[tuple[Told, Told]]:
     return [(told[2 * at], told[2 * at + 1]) for at in range(len(rules))]
 
 
+def test_of_two_other_people_neither_loses_a_device() -> None:
+    rules = {"99-kvmfr.rules": ALICE.replace("alice", "carol") + BOB}
+    made = Told(UIDS["bob"], DISK, 0o660, frozenset(), frozenset(), "")
+    two = host(rules, (made._replace(uid=0), made))
+    passwd = two.capture.files["/etc/passwd"]
+    assert isinstance(passwd, bytes)
+    carol = passwd.decode() + "carol:x:1002:1002::/h/c:/bin/sh\n"
+    sick = hosts.changed(two, files={"/etc/passwd": carol})
+    found = diagnose(Facts(sick), load(), ("kvmfr-rule-owner",))[0].diagnoses
+    assert found
+    for each in found:
+        assert each.fix is not None
+        assert each.fix.cannot is not None
+        assert each.fix.cannot.id == "kvmfr-rule-several-owners"
+        assert each.finding.advice is not None
+        assert each.finding.advice.id == "kvmfr-rule-agree"
+
+
 @pytest.mark.needs_root
 @pytest.mark.needs_tool("udevadm", "unshare")
 @pytest.mark.runs("unshare", "udevadm")
