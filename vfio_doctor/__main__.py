@@ -40,7 +40,7 @@ def _status(words: list[str]) -> int:
         from vfio_doctor.cli import status
 
         return status(words)
-    from vfio_doctor.app.diagnosis import run
+    from vfio_doctor.app.printed import run
     from vfio_doctor.app.settings import with_settings
 
     try:

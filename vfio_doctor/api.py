@@ -168,6 +168,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.devices import PciDevice as PciDevice
     from vfio_doctor.facts.pci.devices import PciDevices as PciDevices
     from vfio_doctor.facts.pci.devices import members as members
+    from vfio_doctor.facts.pci.framebuffer import HeldMemory as HeldMemory
     from vfio_doctor.facts.pci.groups import GroupTypes as GroupTypes
     from vfio_doctor.facts.pci.groups import IommuGroup as IommuGroup
     from vfio_doctor.facts.pci.groups import IommuGroups as IommuGroups
@@ -182,6 +183,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
     from vfio_doctor.facts.pci.overrides import RESPELL as RESPELL
     from vfio_doctor.facts.pci.overrides import EmptyOverrides as EmptyOverrides
+    from vfio_doctor.facts.pci.overrides import given_elsewhere as given_elsewhere
     from vfio_doctor.facts.pci.overrides import is_misspelt as is_misspelt
     from vfio_doctor.facts.pci.power import FunctionState as FunctionState
     from vfio_doctor.facts.pci.power import IdlePhysicals as IdlePhysicals
@@ -199,8 +201,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.refusals import refusals as refusals
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
-    from vfio_doctor.facts.pci.screens import ConnectedScreens as ConnectedScreens
-    from vfio_doctor.facts.pci.screens import UnseenScreens as UnseenScreens
+    from vfio_doctor.facts.pci.screens import Connectors as Connectors
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted
@@ -213,6 +214,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vm_autostart import StartedVms as StartedVms
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms

@@ -151,7 +151,7 @@ def cli(ctx: click.Context, /, **options: object) -> None:
         from vfio_doctor.app.repair import run as repair
 
         ctx.exit(repair(chosen))
-    from vfio_doctor.app.diagnosis import run
+    from vfio_doctor.app.printed import run
 
     ctx.exit(run(chosen))
 

@@ -9,12 +9,56 @@ may be bettered at any time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from vfio_doctor.language import closed_up, listed, spoken
+from vfio_doctor.shell_words import in_commands, shell_quoted
+from vfio_doctor.value import NamedTuple
 
-from vfio_doctor.model import Message
 
-if TYPE_CHECKING:
-    from vfio_doctor.model import Value
+class Message(NamedTuple):
+    """Something said to a person: a template, and the data that fills it.
+
+    ``id`` stays the same while the English is bettered; ``template`` has
+    ``{name}`` fields. `say` makes one.
+    """
+
+    id: str
+    template: str
+    params: tuple[tuple[str, Value], ...] = ()
+
+    def filled(self, **values: Value) -> Message:
+        """Return the same message with these values."""
+        return Message(self.id, self.template, tuple(values.items()))
+
+    def __str__(self) -> str:
+        """Return the sentence as it is spoken; what a value holds is not read again."""
+        template = spoken(self.id, self.template)
+        parts = template.split("{")
+        if len(parts) == 1:
+            return template
+        values = dict(self.params)
+        commands = tuple(in_commands(parts)) if "`" in template else ()
+        for at, part in enumerate(parts[1:], 1):
+            name, closed, rest = part.partition("}")
+            if not closed or name not in values:
+                parts[at] = f"{{{part}"
+                continue
+            text = shown(values[name])
+            if commands and commands[at - 1]:
+                text = shell_quoted(text)
+            parts[at - 1], parts[at] = closed_up(parts[at - 1], text, rest)
+        return "".join(parts)
+
+
+# A tuple is a list of things, shown as "a, b and c".
+Value = str | int | Message | tuple[str | Message, ...]
+
+
+def shown(value: Value) -> str:
+    """Return a value as text."""
+    if isinstance(value, tuple) and not isinstance(value, Message):
+        *most, last = [str(item) for item in value] or [""]
+        return listed(most, last) if most else last
+    return str(value)
 
 
 def say(name: str, template: str, /, **values: Value) -> Message:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.language import closed_up, listed, spoken
-from vfio_doctor.shell_words import in_commands, shell_quoted
+from vfio_doctor.language import spoken
+from vfio_doctor.messages import Message as Message
 from vfio_doctor.steps import CommandStep as CommandStep
 from vfio_doctor.steps import DomainStep as DomainStep
 from vfio_doctor.steps import FileStep as FileStep
@@ -62,53 +62,6 @@ class Applicability(Enum):
     SAFE = "safe"
     RISKY = "risky"
     MANUAL = "manual"
-
-
-class Message(NamedTuple):
-    """Something said to a person: a template, and the data that fills it.
-
-    ``id`` stays the same while the English is bettered; ``template`` has
-    ``{name}`` fields. `vfio_doctor.messages.say` makes one.
-    """
-
-    id: str
-    template: str
-    params: tuple[tuple[str, Value], ...] = ()
-
-    def filled(self, **values: Value) -> Message:
-        """Return the same message with these values."""
-        return Message(self.id, self.template, tuple(values.items()))
-
-    def __str__(self) -> str:
-        """Return the sentence as it is spoken; what a value holds is not read again."""
-        template = spoken(self.id, self.template)
-        parts = template.split("{")
-        if len(parts) == 1:
-            return template
-        values = dict(self.params)
-        commands = tuple(in_commands(parts)) if "`" in template else ()
-        for at, part in enumerate(parts[1:], 1):
-            name, closed, rest = part.partition("}")
-            if not closed or name not in values:
-                parts[at] = f"{{{part}"
-                continue
-            text = shown(values[name])
-            if commands and commands[at - 1]:
-                text = shell_quoted(text)
-            parts[at - 1], parts[at] = closed_up(parts[at - 1], text, rest)
-        return "".join(parts)
-
-
-# A tuple is a list of things, shown as "a, b and c".
-Value = str | int | Message | tuple[str | Message, ...]
-
-
-def shown(value: Value) -> str:
-    """Return a value as text."""
-    if isinstance(value, tuple) and not isinstance(value, Message):
-        *most, last = [str(item) for item in value] or [""]
-        return listed(most, last) if most else last
-    return str(value)
 
 
 class Evidence(NamedTuple):
@@ -299,6 +252,16 @@ class DisablePolicy(Variant):
     name: str
 
 
+class OwnInitramfsBack(Variant):
+    """Have rpm-ostree make the initramfs on this machine as before a set-up, or not.
+
+    ``arguments`` are dracut's, if it is ``made``.
+    """
+
+    made: bool
+    arguments: tuple[str, ...] = ()
+
+
 class PolicyModule(Variant):
     """Have SELinux load a local policy module; ``path`` is its text, which is there.
 
@@ -334,6 +297,7 @@ Change = (
     | FileContext
     | DropContext
     | DisablePolicy
+    | OwnInitramfsBack
     | PolicyModule
     | RebuildImages
 )
@@ -363,7 +327,7 @@ class ToolInfo(NamedTuple):
 
     name: str
     version: str
-    problems: tuple[str, ...] = ()
+    problems: tuple[Told, ...] = ()
     plugins: tuple[str, ...] = ()
 
 

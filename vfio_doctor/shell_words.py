@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 # What a command between backticks starts with, if it is one for the shell.
 SHELL_WORDS = frozenset(
-    ("cat", "chmod", "echo", "getent", "getfacl", "grep", "ls", "lspci", "modinfo")
-    + ("rpm-ostree", "sudo", "systemctl", "test", "udevadm", "vfio-doctor", "virsh")
+    ("cat", "chmod", "echo", "flatpak", "getent", "getfacl", "grep", "ls", "lspci")
+    + ("modinfo", "rpm-ostree", "sudo", "systemctl", "test", "udevadm", "vfio-doctor")
+    + ("virsh",)
 )
 SAFE_SIGNS = frozenset("@%_-+=:,./")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.value import Variant
 
 if TYPE_CHECKING:
-    from vfio_doctor.model import Message
+    from vfio_doctor.messages import Message
 
 
 class FileStep(Variant):

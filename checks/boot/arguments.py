@@ -151,6 +151,9 @@ def _disabled(word: str, now: bool, rows: Rows | None) -> Finding:
     return Finding(place, message, evidence, None, fix, Actor.TOOL)
 
 
+IDLE_PART = say(
+    "argument-part-without-effect", "In {word}, {part} has no effect: {why}."
+)
 IDLE = say("argument-idle", "{word} has no effect: {why}.")
 LEAVE_OUT = say(
     "argument-idle-leave-out", "Leave it out when you next change the kernel arguments."
@@ -214,6 +217,8 @@ def _following(facts: Facts) -> tuple[tuple[CommandLine, str], ...]:
 def _idle(idle: Idle, source: str) -> Finding:
     place = ArgumentPlace(idle.word, source)
     message = IDLE.filled(word=idle.word, why=idle.why)
+    if idle.part:
+        message = IDLE_PART.filled(part=idle.part, word=idle.word, why=idle.why)
     advice = MEANT.filled(meant=idle.meant) if idle.meant else LEAVE_OUT
     rows = (Evidence(source, idle.word, idle.meant),)
     severity = Severity.WARNING if idle.serious else None

@@ -33,10 +33,12 @@ class ModuleOptionsNotInImage(Check):
     """The initramfs loads a module with older options than modprobe.d has.
 
     What it does:
-    For every module of KVM's and VFIO's that the configuration of initramfs-tools,
-    mkinitcpio or dracut has the initramfs load, compares the options in modprobe.d
-    with the values that the running module has. If the image is newer than the file,
-    or an argument of the kernel decides, nothing is said.
+    For every module that the configuration of initramfs-tools, mkinitcpio or dracut has
+    the initramfs load, compares the options in modprobe.d with the values that the
+    running module has. Drivers of graphics cards count if mkinitcpio's hook kms takes
+    them in, others than KVM's and VFIO's if the image's own list of files shows them.
+    If the image is newer than the file, or an argument of the kernel decides, nothing
+    is said.
 
     Why is this bad?
     The image has a copy of modprobe.d. What is changed in /etc afterwards looks

@@ -11,6 +11,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Generated,
     HostPlace,
     InitramfsModules,
     Iterator,
@@ -176,7 +177,7 @@ class KvmReportsIgnoredMsrs(Check):
     and modprobe.d. If kvm is built into the kernel, modprobe.d does not count. It
     warns if KVM ignores accesses and reports them, now or after the next reboot,
     and if a host that means to run passthrough or Looking Glass lacks the
-    argument. Elsewhere the same is only information.
+    argument, unless it is NixOS. Elsewhere the same is only information.
 
     Why is this bad?
     Windows and many games ask for processor registers (MSRs) that KVM does not
@@ -268,7 +269,8 @@ def _judged(
         yield _reports(text, now, then)
         return
     intent = facts[PassthroughIntent]
-    if intent.sign:
+    # NixOS has no such recipes, and no argument is added to what it generates.
+    if intent.sign and not facts[Generated].yes:
         found = _reports(MEANT, now, then)
         row = Evidence(SIGN, intent.sign)
         yield found._replace(evidence=(*found.evidence, row))

@@ -119,6 +119,11 @@ BY_RULE = say(
 )
 SECLABEL = re.compile(r'SECLABEL\{selinux\}\s*\+?:?=\s*"([^"]*)"')
 NO_LABEL = say("kvmfr-selinux-no-label", "the label of {path} cannot be told")
+OTHER_TYPE = say(
+    "kvmfr-selinux-other-type",
+    "{path} has the type {type}, and whether the policy lets VMs open that is not known"
+    " (svirt_image_t is open to them)",
+)
 STORE = say(
     "kvmfr-selinux-store",
     "{why}; whether a policy module of your own allows it is not known",
@@ -264,7 +269,8 @@ class KvmfrSelinuxLabel(Check):
     False alarms:
     A policy module of your own may allow VMs to open device_t. If one is there whose
     name has kvmfr in it, that is said, and nothing is judged unless the log has a
-    record. Virtual machines of the user session are not looked at.
+    record. Of a type that is neither known to be open to VMs nor to be closed, it says
+    that it cannot tell. Virtual machines of the user session are not looked at.
     """
 
     id = "kvmfr-selinux-label"
@@ -293,10 +299,22 @@ class KvmfrSelinuxLabel(Check):
                 unsure = unsure or doubt
                 if not doubt:
                     yield _closed(facts, path, stat, records)
-            elif not type_:
-                unsure = unsure or MissingFact(NO_LABEL.filled(path=path))
+            else:
+                unsure = unsure or _untold(path, type_, selinux)
         if unsure:
             raise unsure
+
+
+def _untold(path: str, type_: str, selinux: SeLinux) -> MissingFact | None:
+    """Return that nobody knows whether VMs may open a type; None if they may.
+
+    A policy module of one's own for kvmfr tells that its type was thought of.
+    """
+    if not type_:
+        return MissingFact(NO_LABEL.filled(path=path))
+    if type_ == VM_TYPE or selinux.modules:
+        return None
+    return MissingFact(OTHER_TYPE.filled(path=path, type=type_))
 
 
 def _doubt(selinux: SeLinux) -> MissingFact | None:

@@ -41,6 +41,15 @@ NO_PROGRAM = say(
     " has set them as the rule says.",
 )
 CHAR_DEVICE = say("kvmfr-node-number", "char device {major}:{minor}")
+OPEN_TO_ALL = say(
+    "kvmfr-node-open-to-all",
+    "{path} has mode {mode}: every local account can open it and write to it.",
+)
+OPEN_LATER = say(
+    "kvmfr-node-open-to-all-later",
+    "From the next boot on, {place} gives {path} the mode {mode}: every local account"
+    " can then open it and write to it.",
+)
 MODE = say("kvmfr-node-mode", "mode {mode}")
 OTHER_KINDS = {
     Kind.FILE: say("kvmfr-node-file", "{path} is a file, not a device node."),
@@ -371,29 +380,23 @@ def _deciding(facts: Facts, name: str) -> tuple[Evidence, ...]:
 
 
 def _open_to_all(facts: Facts, path: str, stat: Stat) -> Iterator[Finding]:
-    if not stat.mode & 0o002:
-        return
     name, seen = path.rpartition("/")[2], f"{stat.mode & 0o7777:04o}"
     effects = dict(facts[KvmfrRules].devices).get(name)
     mode = effects.mode if effects else None
+    by_rule = mode if mode and int(mode.value, 8) & 0o002 else None
+    now = bool(stat.mode & 0o002)
+    if not now and not (by_rule and by_rule.certain):
+        return
     rows = [Evidence(f"lstat {path}", MODE.filled(mode=seen), MODE.filled(mode="0660"))]
-    if mode and int(mode.value, 8) & 0o002:
-        place = FilePlace(mode.path, mode.line)
+    text = OPEN_TO_ALL.filled(path=path, mode=seen)
+    if by_rule:
+        place = FilePlace(by_rule.path, by_rule.line)
         wanted = facts[GoodKvmfrRule].expected(place)
-        rows.append(Evidence(str(place), mode.raw.strip(), wanted))
-    yield Finding(
-        NodePlace(path),
-        say(
-            "kvmfr-node-open-to-all",
-            "{path} has mode {mode}: every local account can open it and write to it.",
-            path=path,
-            mode=seen,
-        ),
-        tuple(rows),
-        Severity.WARNING,
-        _advice(facts, name),
-        Actor.TOOL,
-    )
+        rows.append(Evidence(str(place), by_rule.raw.strip(), wanted))
+        if not now:
+            text = OPEN_LATER.filled(path=path, place=str(place), mode=by_rule.value)
+    advice, node = _advice(facts, name), NodePlace(path)
+    yield Finding(node, text, tuple(rows), Severity.WARNING, advice, Actor.TOOL)
 
 
 def _advice(facts: Facts, name: str) -> Message:

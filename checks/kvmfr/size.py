@@ -335,9 +335,19 @@ def _no_device(facts: Facts) -> Finding:
             why=why,
         ),
         (Evidence("/sys/class/kvmfr", empty, "kvmfr0"), *rows, *_log(facts)),
-        advice=in_order(size_by_hand(facts), None if facts[Generated].yes else RELOAD),
+        advice=_by_hand(facts),
         who_acts=Actor.TOOL,
     )
+
+
+def _by_hand(facts: Facts) -> Message:
+    """Return how there is a device: a size, if none is set right, and a new start."""
+    try:
+        if not facts[KvmfrSettings].now.errors:
+            return RELOAD
+    except MissingFact:
+        pass
+    return in_order(size_by_hand(facts), None if facts[Generated].yes else RELOAD)
 
 
 def _why_none(

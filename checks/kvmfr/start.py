@@ -22,11 +22,28 @@ from vfio_doctor.api import (
     MissingFact,
     ModuleConfig,
     ModulePlace,
+    Note,
     OwnLoading,
     Severity,
     Why,
     known,
     say,
+)
+
+ONE_NAME = say(
+    "kvmfr-start-one-name",
+    "{place} says `{line}`: systemd takes the whole line for the name of a module,"
+    " and there is none of that name. Nothing loads kvmfr at boot.",
+)
+ONLY_NAME = say(
+    "kvmfr-start-only-name",
+    "Leave only the word kvmfr in that line of {path}: a module's options and comments"
+    " have no place there.",
+)
+NAME_AND_SIZE = say(
+    "kvmfr-start-name-and-options",
+    "Leave only the word kvmfr in that line of {path}, and put the rest in modprobe.d:"
+    " `echo {options} | sudo tee -a /etc/modprobe.d/kvmfr.conf`.",
 )
 
 
@@ -37,14 +54,16 @@ class KvmfrNotLoadedAtBoot(Check):
     Looks in modules-load.d, in the kernel arguments of the next boot, in the
     softdep lines of modprobe.d and in the configuration of the initramfs for
     something that loads kvmfr, for a blacklist that keeps it out, and whether the
-    next kernel has the module.
+    next kernel has the module. A line of modules-load.d that has more than the name
+    loads nothing.
 
     Why is this bad?
     No hardware asks for this module, so it is never loaded by itself. Looking
     Glass works until the next reboot and then finds no /dev/kvmfr0.
 
     How it is repaired:
-    The file /etc/modules-load.d/kvmfr.conf is written, with the one word kvmfr.
+    The file /etc/modules-load.d/kvmfr.conf is written, with the one word kvmfr. A line
+    below /etc that says more than that word is cut down to it.
 
     See it yourself:
         grep -r kvmfr /etc/modules-load.d /usr/lib/modules-load.d
@@ -115,7 +134,31 @@ def _next_lacks_it(file: KvmfrFile) -> Finding:
     )
 
 
+def _as_one_name(settings: KvmfrSettings) -> Note | None:
+    """Return the first line that names kvmfr and more than its name."""
+    lines = (
+        note for note in settings.about("modules-load") if note.is_more_than("kvmfr")
+    )
+    return next(lines, None)
+
+
+def _one_name(note: Note, settings: KvmfrSettings) -> Finding:
+    """Return that a line is taken whole for the name of a module."""
+    advice = ONLY_NAME.filled(path=note.path)
+    words = note.text.split()[1:]
+    if any("=" in word for word in words) and not settings.following.given:
+        advice = NAME_AND_SIZE.filled(
+            path=note.path, options=f"options kvmfr {' '.join(words)}"
+        )
+    rows = (Evidence(str(note.place), note.text, "kvmfr"),)
+    said = ONE_NAME.filled(place=str(note.place), line=note.text)
+    return Finding(ModulePlace("kvmfr"), said, rows, None, advice, Actor.TOOL)
+
+
 def _nothing_loads(settings: KvmfrSettings) -> Finding:
+    note = _as_one_name(settings)
+    if note is not None:
+        return _one_name(note, settings)
     searched = say("kvmfr-start-searched", "modules-load.d, kernel arguments")
     nothing = say("kvmfr-start-no-entry", "no entry for kvmfr")
     return Finding(

@@ -16,11 +16,13 @@ from vfio_doctor.api import (
     LibvirtPrograms,
     Mapping,
     Message,
+    Missing,
     MissingFact,
     QemuAccount,
     QemuConf,
     Severity,
     Vm,
+    Why,
     in_order,
     is_good_size,
     known,
@@ -56,6 +58,24 @@ NOT_SHARED = say(
     "kvmfr-vm-not-shared",
     "{vm} maps {path} without share: the VM starts, and the client never sees a"
     " picture.",
+)
+QUOTED = say(
+    "kvmfr-vm-share-quoted",
+    "{vm} maps {path} with 'share' as a string, where QEMU wants true without quotes:"
+    " the VM does not start.",
+)
+UNSEEN = say(
+    "kvmfr-vm-unseen",
+    "{vm} maps {path}, and none of its devices shows that memory to the guest: Looking"
+    " Glass finds no shared memory there.",
+)
+NO_IVSHMEM = say("kvmfr-vm-no-ivshmem", "no ivshmem device")
+DEVICE = "{'driver':'ivshmem-plain','id':'shmem0','memdev':'looking-glass'}"
+IVSHMEM = "-device ivshmem-plain"
+SHOW = say(
+    "kvmfr-vm-show",
+    "Beside the argument that maps {path}, in the definition of {vm}, add -device with"
+    " {device}; memdev is the id of the object.",
 )
 NO_DEVICE = say(
     "kvmfr-vm-no-such-device",
@@ -134,12 +154,14 @@ class KvmfrVmMapping(Check):
     What it does:
     Compares the size in the VM's <qemu:commandline> with that of the device, which
     the device itself is asked for, and looks whether the size is a power of two,
-    whether the memory is shared, and whether there is such a device.
+    whether the memory is shared, whether a device shows it to the guest, and whether
+    the module has made such a device at all.
 
     Why is this bad?
     A size that is larger than the device is refused ("unable to map backing store for
     guest RAM: Invalid argument"), one that is no power of two makes QEMU abort, and
-    memory that is not shared never shows a picture.
+    memory that is not shared, or that no device of the guest shows, never shows a
+    picture.
 
     How it is repaired:
     By hand, since the definition belongs to libvirt: `virsh edit` changes it.
@@ -183,12 +205,16 @@ def _misfit(facts: Facts, vm: Vm, mapped: Mapping) -> Iterator[Finding]:
     if mapped.share is not True:
         yield Finding(
             vm.place,
-            NOT_SHARED.filled(**names),
+            (QUOTED if mapped.quoted else NOT_SHARED).filled(**names),
             (Evidence(vm.path, SHARE_SAID, SHARE),),
             None,
             SET_SHARE.filled(**names),
             Actor.USER,
         )
+    if not mapped.shown:
+        rows = (Evidence(vm.path, NO_IVSHMEM, IVSHMEM),)
+        advice = SHOW.filled(**names, device=DEVICE)
+        yield Finding(vm.place, UNSEEN.filled(**names), rows, None, advice, Actor.USER)
     held = _held(facts, mapped.path)
     if held is None:
         yield _no_device(facts, vm, mapped)
@@ -350,6 +376,9 @@ class KvmfrNoLibvirt(Check):
 def _refuse_if_elsewhere(facts: Facts) -> None:
     """Raise `MissingFact` if a package's other parts are there."""
     conf = facts[QemuConf]
+    if isinstance(conf.text, Missing) and conf.text.why is Why.DENIED:
+        # It is there, then, and the account that it names is not known.
+        known(conf.text)
     try:
         account = facts[QemuAccount]
     except MissingFact:

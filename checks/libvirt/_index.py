@@ -8,6 +8,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('libvirt-conf-refused', 'libvirt cannot read qemu.conf', 'ERROR', ()),
     ('libvirt-daemon-off', "Nothing starts libvirt's daemon", 'ERROR', ('libvirt-account-missing', 'libvirt-conf-refused')),
     ('libvirt-daemons-doubled', "Both of libvirt's daemons for QEMU are enabled", 'WARNING', ()),
+    ('libvirt-list-incomplete', "libvirt's list of devices lacks what QEMU relies on", 'WARNING', ('libvirt-conf-refused', 'libvirt-list-without-kvm')),
     ('libvirt-list-without-kvm', "libvirt's list of devices lacks /dev/kvm", 'ERROR', ('libvirt-conf-refused',)),
     ('libvirt-shared-memory-closed', 'The shared memory of Looking Glass is closed to you or QEMU', 'ERROR', ('libvirt-account-missing', 'libvirt-conf-refused')),
 )

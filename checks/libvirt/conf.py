@@ -14,6 +14,7 @@ from vfio_doctor.api import (
     Finding,
     Generated,
     Iterator,
+    KvmfrVms,
     LibvirtIntent,
     Message,
     NotApplicable,
@@ -162,6 +163,8 @@ def _wrong(
 
 def _driver_off(facts: Facts, file: QemuConf, line: int) -> Iterator[Finding]:
     """Yield one finding if the file asks for a driver that the kernel has not on."""
+    if not file.drivers:
+        return
     is_on = facts[SecurityDrivers]
     for name, on in (("selinux", is_on.selinux), ("apparmor", is_on.apparmor)):
         if name in file.drivers and on is False:
@@ -217,4 +220,70 @@ class LibvirtListWithoutKvm(Check):
         )
         place = FilePlace(devices.path, devices.line)
         message = LACKS_KVM.filled(source=devices.source)
+        yield Finding(place, message, rows, None, advice, Actor.TOOL)
+
+
+LACKS = say(
+    "libvirt-list-incomplete",
+    "The list of devices in {source} takes the place of libvirt's own and lacks"
+    " {devices}: a VM has none of these.",
+)
+# Programs in a VM's private /dev rely on these; the others of the list serve few.
+RELIED_ON = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx")
+
+
+class LibvirtListIncomplete(Check):
+    """A list of devices of one's own lacks devices that every QEMU relies on.
+
+    What it does:
+    Compares cgroup_device_acl in qemu.conf with the list that the same file shows,
+    commented out, as libvirt's own. It reports /dev/null, /dev/zero, /dev/random,
+    /dev/urandom and /dev/ptmx if they are lost; others of the list serve few VMs.
+
+    Why is this bad?
+    The list takes the place of libvirt's own, it does not add to it. Without
+    /dev/ptmx a VM with a serial console does not start, without /dev/urandom or
+    /dev/null parts of QEMU fail, and the message does not name this file.
+
+    How it is repaired:
+    What is missing of libvirt's own list is added, what you have put there stays,
+    and the daemon that reads the file is restarted unless a VM runs.
+
+    See it yourself:
+        grep -A9 cgroup_device_acl /etc/libvirt/qemu.conf
+
+    False alarms:
+    A VM with nothing but the devices that are listed may run well without them.
+    """
+
+    id = "libvirt-list-incomplete"
+    severity = Severity.WARNING
+    title = "libvirt's list of devices lacks what QEMU relies on"
+    requires = ("libvirt-conf-refused", "libvirt-list-without-kvm")
+
+    def judge(self, facts: Facts) -> Iterator[Finding]:
+        """Yield one finding if the list in force is one's own and lacks some."""
+        facts[LibvirtIntent].demand()
+        facts[QemuConf].demand()
+        devices = facts[DeviceList]
+        if not devices.line:
+            raise NotApplicable(NO_LIST)
+        lost = tuple(d for d in devices.defaults if d not in devices.items)
+        relied = tuple(d for d in RELIED_ON if d in lost)
+        if not devices.counts or not relied:
+            return
+        vms = facts[KvmfrVms]
+        if any(node not in devices.items for node in vms.nodes()):
+            # kvmfr-not-in-device-list says that, and has the whole list mended.
+            return
+        for unread in vms.unread:
+            known(unread)
+        seen = ", ".join(devices.items) or "[]"
+        rows = (Evidence(devices.source, seen, FULL.filled(devices=relied)),)
+        here = ADD_KVM_NIXOS.filled(devices=lost)
+        advice = facts[Generated].advice(
+            here, ADD_KVM.filled(devices=lost, source=devices.source)
+        )
+        place = FilePlace(devices.path, devices.line)
+        message = LACKS.filled(source=devices.source, devices=relied)
         yield Finding(place, message, rows, None, advice, Actor.TOOL)

@@ -71,6 +71,24 @@ BY_SCRIPT = say(
     " -g {group} /dev/null {path}` into /etc/rc.local, which {init} runs at boot, and"
     " reboot.",
 )
+OVERRIDE = say(
+    "libvirt-shared-memory-override",
+    "Shut the VM down, run `sudo cp {package} {file}` (a file of that name in /etc"
+    " takes its place), change line {number} there to `{line}`, and run"
+    " `sudo rm -f {path}` and `sudo systemd-tmpfiles --create {file}`.",
+)
+NOT_NAMED = say(
+    "libvirt-shared-memory-not-named",
+    "A VM shares {path}, and nothing tells the Looking Glass client so: unless it is"
+    " told, it opens /dev/shm/looking-glass, which no VM shares.",
+)
+NAME_IT = say(
+    "libvirt-shared-memory-name-it",
+    "If that memory is Looking Glass's, start the client with `-f {path}`, or write"
+    " `shmFile={path}` below [app] into ~/.config/looking-glass/client.ini.",
+)
+NO_NAME = say("libvirt-shared-memory-no-name", "no file is named")
+CLIENT = say("libvirt-shared-memory-client", "settings of the client")
 NIXOS_LINE = say(
     "libvirt-shared-memory-nixos",
     'In configuration.nix, set `systemd.tmpfiles.rules = [ "{line}" ];`, run'
@@ -86,7 +104,8 @@ class LibvirtSharedMemoryClosed(Check):
     that the client's settings say, reads owner, mode and ACL of that file in /dev/shm,
     and looks whether the person who runs the client may write to it. If the file is not
     there, looks for the line of tmpfiles.d that makes it before QEMU does, and whether
-    that line lets both in.
+    that line lets both in. If the only memory of a picture's size has another name, and
+    the client's settings name none, that is a note.
 
     Why is this bad?
     QEMU makes the file as its own account, with a mode that lets nobody else write.
@@ -95,7 +114,8 @@ class LibvirtSharedMemoryClosed(Check):
 
     How it is repaired:
     A line of tmpfiles.d makes the file at boot: yours, and open for QEMU's group. It
-    counts from the next boot on.
+    counts from the next boot on. A package's file is left as it is: one of the same
+    name in /etc/tmpfiles.d takes its place.
 
     See it yourself:
         ls -l /dev/shm/looking-glass
@@ -117,6 +137,9 @@ class LibvirtSharedMemoryClosed(Check):
         facts[LibvirtIntent].demand()
         memory = facts[LookingGlassMemory]
         memory.demand()
+        if memory.guessed:
+            yield _unnamed(memory)
+            return
         person = facts[HumanUser]
         opens = memory.opens_for(person)
         named = {"path": memory.path, "user": person.name}
@@ -138,6 +161,17 @@ class LibvirtSharedMemoryClosed(Check):
             if user.uid != person.uid:
                 message = WILL_BE.filled(**named, qemu=user.name)
                 yield _closed(facts, message, NOT_THERE, Severity.WARNING)
+
+
+def _unnamed(memory: LookingGlassMemory) -> Finding:
+    """Return that the client does not know the name; whose memory it is, is a guess."""
+    rows = (
+        Evidence(memory.vms[0].path, f"<shmem name='{memory.name}'>"),
+        Evidence(CLIENT, NO_NAME, f"shmFile={memory.path}"),
+    )
+    said, advice = (text.filled(path=memory.path) for text in (NOT_NAMED, NAME_IT))
+    place_ = NodePlace(memory.path)
+    return Finding(place_, said, rows, Severity.INFO, advice, Actor.USER)
 
 
 def _kept_out(facts: Facts) -> str:
@@ -200,4 +234,8 @@ def _how_to_make(facts: Facts) -> Message:
         return BY_SCRIPT.filled(**told, init=init.other)
     if not init.systemd:
         return MAKE_LINE_LATER.filled(line=line, file=memory.file)
-    return MAKE_LINE.filled(line=line, file=memory.file, path=memory.path)
+    told = {"line": line, "file": memory.file, "path": memory.path}
+    if memory.line and memory.is_of_package:
+        package, number = memory.line.path, memory.line.line
+        return OVERRIDE.filled(**told, package=package, number=number)
+    return MAKE_LINE.filled(**told)

@@ -12,15 +12,18 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    HeldMemory,
     Iterator,
     KernelCmdline,
     Match,
     Message,
     MissingFact,
+    NotApplicable,
     Severity,
     WantedDevices,
     captured_log,
     in_order,
+    known,
     say,
 )
 
@@ -30,6 +33,11 @@ TAKEN = say(
     "vfio-memory-taken",
     "vfio-pci did not get the memory of {bdf}: something of the host's holds it, mostly"
     " the framebuffer that the firmware has made. The VM's screen stays black.",
+)
+HELD = say(
+    "vfio-memory-held",
+    "{bdf} is on vfio-pci, and the framebuffer that the firmware has made ({name})"
+    " still holds memory of it: the VM's screen stays black.",
 )
 FREE_IT = say(
     "vfio-memory-taken-free-it",
@@ -53,7 +61,8 @@ class VfioMemoryTaken(Check):
 
     What it does:
     Looks in the kernel log for "can't reserve" of vfio-pci, for each device that is
-    meant for a VM.
+    meant for a VM, and in /proc/iomem for the firmware's framebuffer inside of the
+    memory of a card that vfio-pci has. Only root sees addresses there.
 
     Why is this bad?
     The VM starts and its screen stays black: "BAR 1: can't reserve [mem ...]". Mostly
@@ -80,17 +89,40 @@ class VfioMemoryTaken(Check):
         """Yield one finding a device."""
         wanted = facts[WantedDevices]
         wanted.demand()
-        log = captured_log(facts)
-        lines = {m.device: m.line for m in reversed(log.of(Conclusion.MEMORY_TAKEN))}
-        simple = bool(log.of(Conclusion.BOOT_FRAMEBUFFER))
+        memory = facts[HeldMemory]
+        for bdf, line in memory.lines.items():
+            if wanted.of(bdf):
+                yield _held(bdf, line)
+        lines, simple = _logged(facts, memory)
         for one in wanted.devices:
-            line = lines.get(one.device.bdf)
-            if line is not None:
+            line = lines.get(one.device.bdf, "")
+            if line and one.device.bdf not in memory.lines:
                 rows = (Evidence(LOG, line, NO_LINE),)
                 message = TAKEN.filled(bdf=one.device.bdf)
                 advice = in_order(_idle(facts) if simple else None, FREE_IT)
                 yield Finding(DevicePlace(one.device.bdf), message, rows, None, advice)
+        if memory.unread is not None:
+            known(memory.unread)
         wanted.all_seen()
+
+
+def _logged(facts: Facts, memory: HeldMemory) -> tuple[dict[str, str], bool]:
+    """Return the last line of the log by device, and whether simpledrm draws."""
+    try:
+        log = captured_log(facts)
+    except NotApplicable:
+        if not memory.lines and memory.unread is None:
+            facts[WantedDevices].all_seen()
+            raise
+        return {}, False
+    lines = {m.device: m.line for m in reversed(log.of(Conclusion.MEMORY_TAKEN))}
+    return lines, bool(log.of(Conclusion.BOOT_FRAMEBUFFER))
+
+
+def _held(bdf: str, line: str) -> Finding:
+    rows = (Evidence("/proc/iomem", line, NO_LINE),)
+    message = HELD.filled(bdf=bdf, name=line.rpartition(" : ")[2])
+    return Finding(DevicePlace(bdf), message, rows, None, FREE_IT)
 
 
 def _idle(facts: Facts) -> Message | None:

@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     Finding,
     HostNeeds,
     Iterator,
+    Message,
     PciDevice,
     PciDevices,
     Severity,
@@ -24,6 +25,7 @@ from vfio_doctor.api import (
     WantedDevices,
     blocks,
     freed,
+    given_elsewhere,
     in_order,
     is_misspelt,
     late_image,
@@ -80,8 +82,8 @@ LOAD = say(
 EMPTY = "(null)"
 ADD = say(
     "vfio-not-bound-add-ids",
-    "Give them to the VM as well: add {ids} to what names {main}, or let the VM's"
-    " definition take them (libvirt: a <hostdev managed='yes'> for each).",
+    "The VM is to get the whole card: add {ids} to what names {main}, or let the VM's"
+    " definition take every function (libvirt: a <hostdev managed='yes'> for each).",
 )
 
 
@@ -131,6 +133,23 @@ MANAGED = say(
 )
 
 
+STUB = "pci-stub"
+STUBBED = say(
+    "vfio-not-bound-stub-late",
+    "pci-stub is to keep {bdf} from the host ({source}), but {driver} has it.",
+)
+TO_VFIO = say(
+    "vfio-not-bound-stub-to-vfio",
+    "pci-stub is often no part of the kernel, and then comes too late. Take its ids out"
+    " of {source}, and have vfio-pci take the device at boot: `vfio-pci.ids={ids}`,"
+    " with all functions of the card.",
+)
+KEEP = say(
+    "vfio-not-bound-stub-needed",
+    "Do not give it away: {why}. Take it out of {source}.",
+)
+
+
 class VfioNotBound(Check):
     """A device that is meant for a VM is not on vfio-pci.
 
@@ -139,8 +158,10 @@ class VfioNotBound(Check):
     driver_override, scripts, driverctl), or that a VM expects to be taken already
     (managed='no'), and reports those on another driver or on none. It also reports
     functions of the same card and group that are left with the host's drivers. What
-    libvirt or Proxmox takes when the VM starts is no fault. Of a card that nothing
-    but --device names, a note says what stands in the way of giving it away.
+    libvirt or Proxmox takes when the VM starts is no fault. A driver_override that
+    names another driver, and ids of pci-stub that came too late, are told as such. Of a
+    card that nothing but --device names, a note says what stands in the way of giving
+    it away.
 
     Why is this bad?
     The VM does not start, or libvirt pulls the driver from under the desktop and
@@ -180,6 +201,8 @@ class VfioNotBound(Check):
                 yield _unbound(one, facts)
             elif one.kinds == {ClaimKind.SETUP, ClaimKind.NOW}:
                 yield _only_now(one)
+            elif _stub_is_late(one):
+                yield _not_stubbed(one, facts[HostNeeds])
         groups = members(facts[PciDevices].devices)
         told: set[str] = set()
         for one in wanted.devices:
@@ -194,10 +217,31 @@ class VfioNotBound(Check):
                 and other.bdf not in told
             )
             told.update(other.bdf for other in left)
-            if left and one.kinds != {ClaimKind.ASKED}:
+            if left and one.kinds != {ClaimKind.ASKED} and not _stub_is_late(one):
                 yield _siblings(one, left, facts[HostNeeds])
         yield from map(_asked, facts[AskedCards].cards)
         wanted.all_seen()
+
+
+def _stub_is_late(one: Wanted) -> bool:
+    """Tell whether pci-stub was to have it, and a driver of the host's has."""
+    return ClaimKind.STUB in one.kinds and blocks(one.device)
+
+
+def _not_stubbed(one: Wanted, needs: HostNeeds) -> Finding:
+    device = one.device
+    claim = next(c for c in one.claims if c.kind is ClaimKind.STUB)
+    rows = (
+        Evidence(claim.source, claim.word),
+        Evidence(f"/sys/bus/pci/devices/{device.bdf}/driver", device.driver, STUB),
+    )
+    said = STUBBED.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
+    advice: Message | None = TO_VFIO.filled(ids=device.ids, source=claim.source)
+    for need in sorted(needs.of(device.bdf), key=lambda need: not need.sure)[:1]:
+        kept = KEEP.filled(why=need.why, source=claim.source)
+        doubt = ADD_FIRST.filled(needed=need.bdf, why=need.why)
+        advice = kept if need.sure else in_order(doubt, advice)
+    return Finding(DevicePlace(device.bdf), said, rows, None, advice)
 
 
 def _only_now(one: Wanted) -> Finding:
@@ -228,6 +272,9 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
         ),
     )
     place, severity = DevicePlace(device.bdf), None
+    elsewhere = given_elsewhere(one, claim.source, facts)
+    if elsewhere is not None:
+        return Finding(place, elsewhere[0], rows, None, elsewhere[1])
     if not device.driver:
         overridden = ClaimKind.OVERRIDE in one.kinds
         pair = (MISSPELT, RESPELL) if is_misspelt(one) else (NOT_PROBED, PROBE)

@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     Check,
     ClaimKind,
     Conclusion,
+    Connectors,
     DevicePlace,
     Evidence,
     Facts,
@@ -21,7 +22,7 @@ from vfio_doctor.api import (
     PciDevice,
     PciDevices,
     Severity,
-    UnseenScreens,
+    StartedVms,
     Wanted,
     WantedDevices,
     in_order,
@@ -56,6 +57,10 @@ HANGS = say(
     "vfio-busy-hangs",
     "{bdf} was taken away from its driver while programs had it open: that does not end"
     " while they do, and often not before the host is rebooted.",
+)
+AT_BOOT = say(
+    "vfio-busy-at-boot",
+    "That happens at every boot: the host starts {vms} by itself.",
 )
 FREE = say("vfio-busy-free", "vfio-pci since boot, or a driver that nobody uses")
 KERNEL_LOG = say("vfio-busy-kernel-log", "kernel log")
@@ -92,6 +97,10 @@ KEEP = say(
     "Do not give it away: take it out of {source}, or let the host do without it"
     " first.",
 )
+KEEP_ASKED = say(
+    "vfio-busy-keep-asked",
+    "Do not give it away: let the host do without it first.",
+)
 
 
 class VfioDeviceBusy(Check):
@@ -102,7 +111,8 @@ class VfioDeviceBusy(Check):
     boot on, or that you name with --device, and that a driver of the host's has now.
     It reports those that the host needs (a mounted disk, the network, the only
     keyboard, the screen), and cards of the driver nvidia if it has another card too.
-    For cards it looks in the kernel log whether taking one away has hung before.
+    For cards it looks in the kernel log whether taking one away has hung before. If the
+    host starts the VM by itself, it says so.
 
     Why is this bad?
     A graphics driver lets go of a card only after every program has closed it. Until
@@ -140,6 +150,7 @@ class VfioDeviceBusy(Check):
             else:
                 yield from _other(one, facts)
         wanted.all_seen()
+        facts[StartedVms].demand_seen()
 
 
 def _is_taken(one: Wanted) -> bool:
@@ -166,14 +177,20 @@ def _other(one: Wanted, facts: Facts) -> Iterator[Finding]:
     if need is None or not device.driver:
         return
     lasting = one.kinds - {ClaimKind.ASKED}
-    severe = device.class_.startswith(DISK) and lasting
+    starting = facts[StartedVms].having(device.bdf)
+    severe = starting or (device.class_.startswith(DISK) and lasting)
     message = IN_USE.filled(
         bdf=device.bdf, source=source, driver=device.driver, why=need.why
     )
     severity = Severity.ERROR if severe else None
-    advice = KEEP.filled(source=source)
+    advice = KEEP.filled(source=source) if lasting else KEEP_ASKED
     rows = (_driver_row(device),)
+    message = in_order(message, _at_each_boot(starting))
     yield Finding(DevicePlace(device.bdf), message, rows, severity, advice)
+
+
+def _at_each_boot(vms: tuple[str, ...]) -> Message | None:
+    return AT_BOOT.filled(vms=vms) if vms else None
 
 
 def _card(one: Wanted, facts: Facts) -> Iterator[Finding]:
@@ -190,8 +207,9 @@ def _card(one: Wanted, facts: Facts) -> Iterator[Finding]:
         hooks = facts[LibvirtHooks].paths
         rows = (_driver_row(device),)
         severity = Severity.INFO if hooks else None
+        said = in_order(said, _at_each_boot(facts[StartedVms].having(device.bdf)))
         yield Finding(place, said, rows, severity, _advice(one, facts))
-    elif device.driver and (unseen := facts[UnseenScreens].first):
+    elif device.driver and (unseen := facts[Connectors].refused):
         known(unseen)
 
 

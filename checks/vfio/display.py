@@ -6,7 +6,7 @@ from vfio_doctor.api import (
     Actor,
     Check,
     ClaimKind,
-    ConnectedScreens,
+    Connectors,
     DevicePlace,
     Evidence,
     Facts,
@@ -14,10 +14,10 @@ from vfio_doctor.api import (
     HostNeeds,
     HostPlace,
     Iterator,
-    Missing,
     PciDevice,
     PciDevices,
     Severity,
+    StartedVms,
     Wanted,
     WantedDevices,
     known,
@@ -27,7 +27,10 @@ from vfio_doctor.api import (
 NO_CARD = say("vfio-display-none", "no graphics card is meant for a VM")
 # What takes a card away from the host for good, or from the next boot on.
 LASTING = frozenset(
-    (ClaimKind.BOOT, ClaimKind.NEXT, ClaimKind.OVERRIDE, ClaimKind.UNMANAGED)
+    (
+        *(ClaimKind.BOOT, ClaimKind.NEXT, ClaimKind.OVERRIDE),
+        *(ClaimKind.UNMANAGED, ClaimKind.STUB),
+    )
 )
 BOOT_CARD = say(
     "vfio-boot-card",
@@ -84,7 +87,7 @@ class VfioBootCard(Check):
         ]
         for card in held:
             if known(card.boot_vga) and others:
-                yield _boot_card(card, others, facts[ConnectedScreens].names)
+                yield _boot_card(card, others, facts[Connectors])
         facts[WantedDevices].all_seen()
 
 
@@ -99,16 +102,17 @@ def _cards(facts: Facts) -> tuple[Wanted, ...]:
 
 
 def _boot_card(
-    card: PciDevice, others: list[PciDevice], screens: tuple[str, ...] | Missing
+    card: PciDevice, others: list[PciDevice], screens: Connectors
 ) -> Finding:
     named = tuple(f"{other.bdf} ({other.driver})" for other in others)
     source = f"/sys/bus/pci/devices/{card.bdf}/boot_vga"
     rows = [Evidence(source, "1", OTHER_CARD)]
     severity = None
-    if not isinstance(screens, Missing):
+    if screens.missing is None:
         # Without a display nobody misses the boot menu.
-        severity = Severity.ERROR if screens else Severity.INFO
-        seen = ", ".join(screens) or NO_SCREEN
+        lit = [one.name for one in screens.found if one.connected]
+        severity = Severity.ERROR if lit else Severity.INFO
+        seen = ", ".join(lit) or NO_SCREEN
         rows.append(Evidence("/sys/class/drm/*/status", seen))
     return Finding(
         DevicePlace(card.bdf),
@@ -139,6 +143,11 @@ WHILE_RUNNING = say(
     "vfio-only-card-while-running",
     "{cards} is the only graphics card: while the VM runs, the host has no screen.",
 )
+FROM_BOOT = say(
+    "vfio-only-card-from-boot",
+    "{cards} is the only graphics card, and the host starts {vms} by itself, which gets"
+    " it: from then on the host has no screen.",
+)
 LEFT = say("vfio-display-left", "a card that is not meant for a VM")
 OTHER_WAY = say(
     "vfio-display-other-way",
@@ -158,7 +167,8 @@ class VfioDisplayLost(Check):
 
     What it does:
     Counts the graphics cards, and those that vfio-pci has or is to take. It also
-    says if the ids of one card stand for its twin.
+    says if the ids of one card stand for its twin, or if the host starts the VM that
+    gets the only card by itself.
 
     Why is this bad?
     The host's screen goes black, at the next boot or as soon as the VM starts, and
@@ -188,6 +198,7 @@ class VfioDisplayLost(Check):
         facts[WantedDevices].all_seen()
         if all(card.bdf in wanted for card in facts[PciDevices].displays):
             yield _lost(cards, facts)
+            facts[StartedVms].demand_seen()
 
 
 def _lost(cards: tuple[Wanted, ...], facts: Facts) -> Finding:
@@ -199,6 +210,10 @@ def _lost(cards: tuple[Wanted, ...], facts: Facts) -> Finding:
     )
     place, lasting = HostPlace(), all(one.held or _is_lasting(one) for one in cards)
     if not lasting:
+        vms = facts[StartedVms].having(named[0])
+        if len(cards) == 1 and vms:
+            message = FROM_BOOT.filled(cards=named, vms=vms)
+            return Finding(place, message, rows, None, OTHER_WAY)
         text = WHILE_RUNNING if len(cards) == 1 else ALL
         message = text.filled(cards=named)
         return Finding(place, message, rows, Severity.INFO, OTHER_WAY)

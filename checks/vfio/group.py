@@ -61,16 +61,21 @@ SEEN = {
 ACS_ON = say("vfio-group-acs-on", "ACS, switched on")
 KEEP = say(
     "vfio-group-host-keeps",
-    "Do not bind the others to vfio-pci: the host needs {needed}.",
+    "Bind nothing else of the group to vfio-pci: the host needs {needed}.",
 )
 MAY_NEED = say(
     "vfio-group-host-may-need",
-    "The host may need {needed}: look before you bind them to vfio-pci.",
+    "The host may need {needed}: look before you bind that to vfio-pci.",
 )
 GIVE = say(
     "vfio-group-give-too",
     "If the host can do without {others}, give them to the same VM as well, or bind"
     " them to vfio-pci.",
+)
+GIVE_ONE = say(
+    "vfio-group-give-one-too",
+    "If the host can do without {other}, give it to the same VM as well, or bind it to"
+    " vfio-pci.",
 )
 
 
@@ -189,8 +194,14 @@ def _advice(
         _elsewhere(inside),
         KEEP.filled(needed=tuple(sure)) if sure else None,
         MAY_NEED.filled(needed=tuple(unsure)) if unsure else None,
-        GIVE.filled(others=tuple(free)) if free and not sure else None,
+        _give(free) if free and not sure else None,
     )
+
+
+def _give(free: list[str]) -> Message:
+    if len(free) == 1:
+        return GIVE_ONE.filled(other=free[0])
+    return GIVE.filled(others=tuple(free))
 
 
 def _elsewhere(inside: tuple[PciDevice, ...]) -> Message:

@@ -9,6 +9,7 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    Generated,
     HostPlace,
     InitramfsModules,
     Iterator,
@@ -39,6 +40,13 @@ WRITE = say(
     " they stand for every device of the same model.",
 )
 
+WRITE_NIXOS = say(
+    "vfio-setting-write-nixos",
+    "In configuration.nix, put it into boot.kernelParams, as `vfio-pci.ids=...`, run"
+    " `sudo nixos-rebuild boot`, and reboot. Take care which ids you write: they stand"
+    " for every device of the same model.",
+)
+
 
 class VfioSettingUnread(Check):
     """A setting that is meant for vfio-pci is read by nothing.
@@ -46,7 +54,8 @@ class VfioSettingUnread(Check):
     What it does:
     Looks in /etc/modprobe.d and beside it for lines about vfio-pci that modprobe
     skips: in a file whose name does not end in .conf, in a folder that nothing reads,
-    with a misspelt first word (`option`), or without the module's name.
+    with a misspelt first word (`option`), or without the module's name. Ids that stand
+    in modules-load.d, where only names of modules count, are told as well.
 
     Why is this bad?
     The file looks right, and vfio-pci takes no device: it stays with its old driver.
@@ -82,7 +91,8 @@ class VfioSettingUnread(Check):
         for note in notes:
             rows = (Evidence(str(note.place), note.text, READ),)
             message = UNREAD.filled(place=str(note.place), why=note.said)
-            yield Finding(note.place, message, rows, severity, WRITE)
+            advice = facts[Generated].advice(WRITE_NIXOS, WRITE)
+            yield Finding(note.place, message, rows, severity, advice)
         for unread in config.unread:
             known(unread)
 

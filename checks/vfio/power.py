@@ -29,7 +29,7 @@ from vfio_doctor.api import (
     say,
 )
 
-COLD = "D3cold"
+COLD, UP = "D3cold", "D0"
 ERROR = "error"
 NONE_HELD = say("vfio-power-none-held", "no device is on vfio-pci")
 STUCK = say(
@@ -82,7 +82,8 @@ class VfioStuckInD3(Check):
     What it does:
     Looks at the power state of each device on vfio-pci. Sleeping (D3cold) is normal
     while no VM has it; this check wants a sign that waking has failed: the state of
-    its power management reads "error", or the kernel log says so.
+    its power management reads "error", or the kernel log says so. If the power state
+    is not known, the log alone tells.
 
     Why is this bad?
     The VM does not start, or the device is not there in the guest ("Unable to change
@@ -114,7 +115,7 @@ class VfioStuckInD3(Check):
         if not held:
             wanted.none(NONE_HELD)
         for state in facts[WantedStates].states:
-            if state.bdf in held and state.power_state == COLD:
+            if state.bdf in held and _may_sleep(state.power_state):
                 rows = tuple(_signs(state, facts))
                 if rows:
                     yield _stuck(state, rows, facts)
@@ -127,13 +128,24 @@ def _is_hidden(state: str | Missing) -> bool:
     return isinstance(state, Missing) and state.why is Why.DENIED
 
 
+def _may_sleep(state: str | Missing) -> bool:
+    """Tell whether it is not seen to be awake; a capture may lack its state."""
+    told = (Why.ABSENT, Why.NOT_CAPTURED)
+    return state.why in told if isinstance(state, Missing) else state != UP
+
+
 def _signs(state: FunctionState, facts: Facts) -> Iterator[Evidence]:
     home = f"/sys/bus/pci/devices/{state.bdf}"
-    if state.runtime_status == ERROR:
+    if state.runtime_status == ERROR and state.power_state == COLD:
         yield Evidence(f"{home}/power/runtime_status", ERROR, AWAKE)
     try:
         found = facts[KernelMessages].log.of(Conclusion.STUCK_ASLEEP)
-    except MissingFact:
+    except MissingFact as missing:
+        if state.power_state != COLD:
+            # Whether it sleeps is not known: only what is withheld may tell.
+            if missing.denied:
+                raise
+            return
         if isinstance(state.runtime_status, Missing):
             known(state.runtime_status)
         return
@@ -145,7 +157,9 @@ def _signs(state: FunctionState, facts: Facts) -> Iterator[Evidence]:
 
 def _stuck(state: FunctionState, signs: tuple[Evidence, ...], facts: Facts) -> Finding:
     path = f"/sys/bus/pci/devices/{state.bdf}/power_state"
-    rows = (Evidence(path, COLD, "D0"), *signs)
+    seen = state.power_state
+    own = () if isinstance(seen, Missing) else (Evidence(path, seen, "D0"),)
+    rows = (*own, *signs)
     message = STUCK.filled(bdf=state.bdf)
     return Finding(DevicePlace(state.bdf), message, rows, None, _advice(facts))
 

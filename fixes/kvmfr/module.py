@@ -253,7 +253,9 @@ class LoadKvmfrNow(Fix):
 class LoadKvmfrAtBoot(Fix):
     """Names kvmfr in `/etc/modules-load.d/kvmfr.conf`.
 
-    No hardware of the host asks for the module, so nothing else loads it.
+    No hardware of the host asks for the module, so nothing else loads it. If a line in
+    /etc names it together with options or a comment, that line is cut down to the
+    name.
     """
 
     id = "load-kvmfr-at-boot"
@@ -274,6 +276,17 @@ class LoadKvmfrAtBoot(Fix):
         _not_kept_out(facts)
         facts[Generated].refuse()
         yield from _size(facts)
+        yield from _listed(facts)
+
+
+def _listed(facts: Facts) -> Iterator[EditLine]:
+    """Yield the line; one of the administrator's that says more is cut down to it."""
+    notes = facts[KvmfrSettings].about("modules-load")
+    more = [n for n in notes if n.is_more_than(MODULE) and n.path.startswith("/etc/")]
+    for note in more[:1]:
+        # As it stands in the file: systemd ignores blanks around a name.
+        yield EditLine(note.path, note.text, MODULE)
+    if not more:
         yield EditLine(LIST_FILE, "", MODULE)
 
 

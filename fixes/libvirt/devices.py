@@ -49,7 +49,10 @@ class ListLibvirtDevices(Fix):
     """
 
     id = "list-libvirt-devices"
-    solves = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+    solves = (
+        *("kvmfr-not-in-device-list", "libvirt-list-without-kvm"),
+        "libvirt-list-incomplete",
+    )
     summary = "Add devices to libvirt's list"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:

@@ -13,15 +13,10 @@ from vfio_doctor.api import (
     Init,
     Iterator,
     LookingGlassMemory,
+    WriteFile,
     say,
     tmpfiles_line,
 )
-
-OF_PACKAGE = say(
-    "make-shared-memory-of-package",
-    "{path} belongs to a package; put a file of that name in /etc/tmpfiles.d",
-)
-
 
 UNREAD = say(
     "make-shared-memory-unread", "nothing reads tmpfiles.d here, where {init} runs"
@@ -32,8 +27,9 @@ class MakeSharedMemory(Fix):
     """Has tmpfiles.d make `/dev/shm/looking-glass` for you and for QEMU's group.
 
     A line that is there is edited, otherwise it is written to
-    `/etc/tmpfiles.d/10-looking-glass.conf`. The file itself is left as it is, since a
-    VM may have it open: the line counts from the next boot on.
+    `/etc/tmpfiles.d/10-looking-glass.conf`. If it stands in a package's file, a copy of
+    that name in /etc takes its place. The shared memory itself is left as it is, since
+    a VM may have it open: the line counts from the next boot on.
     """
 
     id = "make-shared-memory"
@@ -48,6 +44,9 @@ class MakeSharedMemory(Fix):
             raise CannotFix(UNREAD.filled(init=facts[Init].other))
         memory = facts[LookingGlassMemory]
         wanted = tmpfiles_line(facts)
-        if not memory.file.startswith("/etc/"):
-            raise CannotFix(OF_PACKAGE.filled(path=memory.file))
-        yield EditLine(memory.file, memory.line.raw if memory.line else "", wanted)
+        if memory.line and memory.is_of_package:
+            lines = memory.line.text.split("\n")
+            lines[memory.line.line - 1] = wanted
+            yield WriteFile(memory.file, "\n".join(lines))
+        else:
+            yield EditLine(memory.file, memory.line.raw if memory.line else "", wanted)

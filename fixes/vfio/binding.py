@@ -36,7 +36,9 @@ from vfio_doctor.api import (
 
 NEVER_PROBED = "vfio-not-bound-never-probed"
 # Nothing is done; why not, these findings say themselves.
-STAYS = frozenset(("vfio-asked-stays", "vfio-asked-unsure"))
+STAYS = frozenset(
+    ("vfio-asked-stays", "vfio-asked-unsure", "vfio-not-bound-given-elsewhere")
+)
 PROBED = say(
     "probe-device", "Have vfio-pci take {device}, which its driver_override names, now"
 )

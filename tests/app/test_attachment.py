@@ -10,6 +10,7 @@ import pytest
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.planted import SECRETS, planted
+from support.rows import for_each
 from vfio_doctor.app.attachment import Attachment, build, pages
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as registry
@@ -51,7 +52,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(set(SECRETS.values())) == len(SECRETS)
 
 
-@pytest.mark.parametrize("kind", SECRETS)
+@for_each("kind", SECRETS)
 def test_no_byte_tells(kind: str) -> None:
     text = full("healthy-bazzite")[1].lower()
     secret = SECRETS[kind]
@@ -69,7 +70,7 @@ def test_no_byte_tells(kind: str) -> None:
 AS_THEY_ARE = sorted(SECRETS.keys() - {"uuid-joined", "full-name-accents"})
 
 
-@pytest.mark.parametrize("kind", AS_THEY_ARE)
+@for_each("kind", AS_THEY_ARE)
 def test_without_redaction_it_is_all_there(kind: str) -> None:
     made = whole()
     assert SECRETS[kind].encode() in made or SECRETS[kind].encode("utf-16-le") in made
@@ -99,7 +100,7 @@ def test_the_same_verdicts_with_secrets_everywhere(name: str) -> None:
     assert made.changed == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "0000:00:01.1",

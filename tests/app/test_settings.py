@@ -9,7 +9,7 @@ import pytest
 
 from support.click_runner import runner
 from vfio_doctor.app.chosen import Chosen
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.settings import LARGEST, NAME, Source, sources, with_settings
 from vfio_doctor.cli import cli
 

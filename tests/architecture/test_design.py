@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import click
-import pytest
 
+from support.rows import for_each
 from vfio_doctor.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def in_text() -> list[str]:
     return sorted({word for word in words if word.partition("/")[0] in TOP})
 
 
-@pytest.mark.parametrize("path", sorted({*in_layout(), *in_text()}))
+@for_each("path", sorted({*in_layout(), *in_text()}))
 def test_every_path_is_there(path: str) -> None:
     pattern = re.sub(r"<\w+>", "*", path.rstrip("/"))
     assert list(ROOT.glob(pattern)), f"docs/design.md: there is no {path}"
@@ -54,7 +54,7 @@ def test_the_layout_is_whole() -> None:
     assert {f"vfio_doctor/{room}" for room in rooms - {"__init__"}} <= named
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@for_each("command", COMMANDS)
 def test_every_command_is_named(command: str) -> None:
     assert re.search(rf"(?<![\w-]){command}(?![\w-])", USAGE)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import for_each
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "vfio_doctor"
 # From the top down: a layer imports what stands below it.
@@ -28,9 +30,9 @@ LAYERS = (
     ("facts",),
     ("host",),
     ("parse",),
+    ("model",),
+    ("places", "steps"),
     ("messages",),
-    ("model", "steps"),
-    ("places",),
     ("language", "shell_words"),
     ("value",),
     ("__init__",),
@@ -120,7 +122,7 @@ def names_of(pure: str) -> list[Path]:
 JUDGING = [path for room in ("checks", "fixes", "lints") for path in names_of(room)]
 
 
-@pytest.mark.parametrize("path", JUDGING, ids=name_of)
+@for_each("path", JUDGING, ids=name_of)
 def test_checks_and_fixes_are_pure(path: Path) -> None:
     used = {module.partition(".")[0] for module in imported(path)}
     assert not used & {"os", "io", "pathlib", "time", "random", "sys", "glob"}

@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+from support.rows import for_each
 from support.templates import FIELD, Said, all_said
 from vfio_doctor.model import Message
 from vfio_doctor.shell_words import SHELL_WORDS
@@ -29,7 +30,7 @@ WITH_FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("said", WITH_FIELDS)
+@for_each("said", WITH_FIELDS)
 def test_text_of_the_host_is_one_word_of_a_command(said: Said) -> None:
     commands = [
         span
@@ -47,7 +48,7 @@ def params(template: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, EVIL) for name in set(FIELD.findall(template)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("template", "shown"),
     [
         ("{x} is `sudo a {x}` of {x}", "a b is `sudo a 'a b'` of a b"),
@@ -60,6 +61,6 @@ def test_only_commands_are_quoted(template: str, shown: str) -> None:
     assert str(Message("x", template, (("x", "a b"),))) == shown
 
 
-@pytest.mark.parametrize("plain", ["/dev/kvmfr0", "6.1.0-28+deb13-amd64", "a=b", "1"])
+@for_each("plain", ["/dev/kvmfr0", "6.1.0-28+deb13-amd64", "a=b", "1"])
 def test_plain_words_stay_as_they_are(plain: str) -> None:
     assert str(Message("x", "`sudo a {x}`", (("x", plain),))) == f"`sudo a {plain}`"

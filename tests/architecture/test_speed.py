@@ -11,6 +11,7 @@ import pytest
 
 from support import load
 from support.load import Moment
+from support.rows import for_each
 
 BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench"
 
@@ -24,7 +25,7 @@ def bench() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("work", "ours", "processors", "share"),
     [
         (10, 10, 2, 0.0),

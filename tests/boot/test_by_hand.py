@@ -3,6 +3,7 @@
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot import by_hand
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.limine import BY_HAND, Limine
@@ -45,7 +46,7 @@ HOSTS: list[tuple[str, Files, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "cmdline", "id_", "line"),
     [pytest.param(*rest, id=name) for name, *rest in HOSTS],
 )

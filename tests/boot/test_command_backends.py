@@ -6,6 +6,7 @@ import pytest
 
 from support import hosts
 from support.ostree_files import staged
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.bootc import Bootc, usable
 from vfio_doctor.boot.grubby import Grubby
@@ -41,7 +42,7 @@ def test_rpm_ostree_that_fails_is_unknown() -> None:
     assert isinstance(RpmOstree().read(hosts.build({})), Missing)
 
 
-@pytest.mark.parametrize("backend", [RpmOstree(), Bootc(), Grubby(), Kernelstub()])
+@for_each("backend", [RpmOstree(), Bootc(), Grubby(), Kernelstub()])
 def test_words_for_init_are_not_written_behind(backend: RpmOstree) -> None:
     with pytest.raises(CannotFix, match="--"):
         backend.steps(hosts.build({}), ArgumentEdit(("a", "--", "b"), ("a", "c")))
@@ -113,7 +114,7 @@ def test_bootc_does_not_take_out_what_others_set() -> None:
         Bootc().steps(host, ArgumentEdit(("iommu=off",), ()))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("bootc", "ostree", "is_usable"),
     [
         ("bootc 1.16.9\n", "libostree:\n Version: '2026.1'\n", True),
@@ -173,7 +174,7 @@ def test_kernelstub(options: object) -> None:
         Kernelstub().steps(host, ArgumentEdit(("a",), ()))
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"user": []}', '{"user": {}}'])
+@for_each("text", ["", "[]", '{"user": []}', '{"user": {}}'])
 def test_kernelstub_configuration_that_is_none(text: str) -> None:
     host = hosts.build({"/etc/kernelstub/configuration": text})
     assert isinstance(Kernelstub().read(host), Missing)

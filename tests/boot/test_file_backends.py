@@ -3,6 +3,7 @@
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import NEW_ENTRIES, Limine
@@ -67,7 +68,7 @@ GRUB_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), GRUB_FILES)
+@for_each(("before", "after"), GRUB_FILES)
 def test_grub(before: str, after: str) -> None:
     host = hosts.build({"/etc/default/grub": before, "/usr/sbin/update-grub": ""})
     undo_only, edit, make = Grub().steps(host, edit_of(Grub(), host))
@@ -149,7 +150,7 @@ def test_systemd_boot_edits_the_default_entry_and_the_line_for_new_kernels() -> 
     assert line.after == b"root=x rw kvm.report_ignored_msrs=0\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("loader", "chosen"),
     [
         ("default arch*\n", "arch-2.conf"),

@@ -1,6 +1,7 @@
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.facts.base import CannotFix, Facts
@@ -28,7 +29,7 @@ STACKS = [
 ]
 
 
-@pytest.mark.parametrize(("files", "name"), STACKS)
+@for_each(("files", "name"), STACKS)
 def test_choose(files: dict[str, str], name: str) -> None:
     host = hosts.build(files)
     assert choose(host, Facts(host)).name == name

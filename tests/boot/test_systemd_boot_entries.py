@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.effort import share
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.sealed import (
     SEALED_ADD,
@@ -44,7 +46,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), LINES)
+@for_each(("before", "after"), LINES)
 def test_a_word_is_added_where_the_loader_reads_it(before: str, after: str) -> None:
     assert with_options(before, ADD_B) == after
     given = words(bls.options(after))
@@ -52,7 +54,7 @@ def test_a_word_is_added_where_the_loader_reads_it(before: str, after: str) -> N
     assert with_options(after, ADD_B) == after
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         ("options a b\noptions b\n", "options a\noptions b\n"),
@@ -80,7 +82,7 @@ def test_a_program_with_its_own_arguments_gets_no_options(key: str) -> None:
     assert refusal.value.message.id == SEALED_APPEND.id
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "after", "id_"),
     [
         ({"/etc/kernel/cmdline": "a\n"}, ("a", "b"), SEALED_APPEND.id),
@@ -123,7 +125,7 @@ PARTS = (
 @pytest.mark.runs("systemd-analyze")
 def test_versions_are_ordered_as_systemd_does() -> None:
     chance = random.Random(1)
-    for _ in range(150):
+    for _ in range(share(150)):
         one = "".join(chance.choices(PARTS, k=chance.randint(1, 5)))
         cut = chance.randint(0, len(one))
         other = one[:cut] + chance.choice(PARTS) + one[cut:]

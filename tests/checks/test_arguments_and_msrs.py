@@ -5,6 +5,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.hardware import CORE_CPU, RYZEN_CPU, cpu, kvm
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -80,7 +81,7 @@ REPORTING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "value", "when", "severity"), REPORTING)
+@for_each(("now", "then", "value", "when", "severity"), REPORTING)
 def test_reporting_kvm(
     now: str, then: str | None, value: str, when: str, severity: Severity
 ) -> None:
@@ -108,7 +109,7 @@ MEANING = [
 ]
 
 
-@pytest.mark.parametrize(("line", "files"), MEANING)
+@for_each(("line", "files"), MEANING)
 def test_where_nothing_is_ignored_the_purpose_decides(
     line: str, files: dict[str, str | bytes | Missing]
 ) -> None:
@@ -120,6 +121,14 @@ def test_where_nothing_is_ignored_the_purpose_decides(
     assert one("kvm-reports-ignored-msrs", on)[1] is (
         Severity.WARNING if meant else Severity.INFO
     )
+
+
+def test_the_recipes_are_none_of_nixos() -> None:
+    nixos: dict[str, str | bytes | Missing] = {"/etc/os-release": "ID=nixos\n"}
+    on = hosts.changed(
+        host("vfio-pci.ids=10de:1b80", report="Y", ignore="N"), files=nixos
+    )
+    assert one("kvm-reports-ignored-msrs", on)[1] is Severity.INFO
 
 
 def test_a_kvm_that_is_built_in_reads_no_file() -> None:
@@ -137,7 +146,7 @@ def test_a_kvm_that_is_built_in_reads_no_file() -> None:
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
 
 
-@pytest.mark.parametrize("value", ["0", "N", "n", "off", "f"])
+@for_each("value", ["0", "N", "n", "off", "f"])
 def test_every_way_to_say_no(value: str) -> None:
     on = host(f"kvm.report_ignored_msrs={value}")
     assert ended("kvm-reports-ignored-msrs", on).status is Status.PASS
@@ -194,7 +203,7 @@ OFF = [
 ]
 
 
-@pytest.mark.parametrize(("word", "amd"), OFF)
+@for_each(("word", "amd"), OFF)
 def test_iommu_off(word: str, amd: bool) -> None:
     on = host(f"quiet {word}", amd=amd)
     (diagnosis,) = ended("iommu-disabled-by-argument", on).diagnoses
@@ -251,7 +260,7 @@ IDLE = [
 ]
 
 
-@pytest.mark.parametrize(("word", "says"), IDLE)
+@for_each(("word", "says"), IDLE)
 def test_idle_words(word: str, says: str) -> None:
     result = ended("iommu-argument-without-effect", host(f"quiet {word} {word}"))
     (diagnosis,) = result.diagnoses
@@ -293,7 +302,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize(("now", "then", "says"), PENDING)
+@for_each(("now", "then", "says"), PENDING)
 def test_pending(now: str, then: str, says: str) -> None:
     message, severity = one("reboot-pending", host(now, then))
     assert says in message
@@ -353,3 +362,26 @@ def test_an_option_without_its_module_is_shown() -> None:
     assert str(idle.observed) == (
         "the name of the module is missing in front of report_ignored_msrs=0"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("iommu=pt,on", "In iommu=pt,on, on has no effect"),
+        ("vfio.allow_unsafe_interrupts=1", "vfio.allow_unsafe_interrupts=1 has no"),
+    ],
+)
+def test_what_of_a_word_does_nothing(word: str, said: str) -> None:
+    message, severity = one("iommu-argument-without-effect", host(f"{GOOD} {word}"))
+    assert said in message
+    assert severity is Severity.INFO
+
+
+def test_a_slip_is_a_slip_in_an_attachment_too() -> None:
+    from vfio_doctor.host.redaction.redact import redact
+
+    on = host(f"{GOOD} kvm.ignore_msr=1 iommmu=pt")
+    shared = CapturedHost(redact(on.capture).capture)
+    for each in (on, shared):
+        found = ended("iommu-argument-without-effect", each)
+        assert len(found.diagnoses) == 2

@@ -15,6 +15,7 @@ from support.fixture_hosts.hardware import (
 )
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import amd, intel, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.kvm.cpu import CpuVirtualizationOff
 from vfio_doctor.checks.kvm.device import KvmDeviceMissing, KvmUnusable
 from vfio_doctor.facts.kvm import kernel_boolean
@@ -49,7 +50,7 @@ def answers(probe: Any) -> Parts:
     return Parts(probes={PROBE: probe})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "actor"),
     [
         (amd(), Status.PASS, None),
@@ -115,7 +116,7 @@ def stands(stat: Any) -> CapturedHost:
     return whole(CORE, kvm(), Parts({}, {NODE: stat}))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "words"),
     [
         (whole(CORE, kvm()), Status.PASS, ""),
@@ -166,7 +167,7 @@ def probed(*values: tuple[str, int], error: str = "") -> CapturedHost:
     return whole(kvm(), answers(probe))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "words"),
     [
         (probed(error="ENODEV"), "does not answer (ENODEV)"),
@@ -203,7 +204,7 @@ SAYS_QEMU = 'user = "qemu"\n'
 SHUT = hosts.denied("/etc/libvirt/qemu.conf")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("people", "caller", "probe", "status", "severity"),
     [
         (accounts("qemu", SAYS_QEMU), ROOT, KVM_WORKS, Status.PASS, None),
@@ -313,7 +314,7 @@ def test_a_value_that_the_kernel_refuses_is_the_cause(
     assert source in [str(row.source) for row in one.finding.evidence]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "value"),
     [
         (None, True),

@@ -7,7 +7,7 @@ import pytest
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.app.diagnosis import Diagnosed
-from vfio_doctor.app.repair import planned
+from vfio_doctor.app.planning import planned
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import assemble

@@ -15,6 +15,7 @@ from support.fixture_hosts.recipes.old_image import (
     SYSFS,
     dated,
 )
+from support.rows import for_each
 from vfio_doctor.boot.images.dracut import Dracut
 from vfio_doctor.boot.images.initramfs_tools import InitramfsTools
 from vfio_doctor.boot.images.maker import ImageMaker
@@ -38,7 +39,7 @@ def ended(recipe: Recipe) -> CheckResult:
     return judge(check, Facts(CapturedHost(capture(recipe))), REGISTRY)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "status"),
     [
         ((), Status.FAIL),
@@ -72,7 +73,7 @@ def test_what_may_not_be_read_is_not_known(path: str) -> None:
     assert judge(check, Facts(host), REGISTRY).status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "running", "same"),
     [
         ("1", "Y", True),
@@ -93,7 +94,7 @@ def test_values_are_compared_as_the_kernel_reads_them(
     assert is_same(given, running) is same
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("maker", "files", "image"),
     [
         (InitramfsTools, {LIST: "vfio_pci\n", IMAGE: ""}, IMAGE),
@@ -125,7 +126,7 @@ def test_no_module_is_moved_by_it(
 ALONE = 'hostonly="yes"\n'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "told"),
     [
         ({"/usr/lib/dracut/dracut.conf.d/01-dist.conf": ALONE}, False),

@@ -8,6 +8,7 @@ import pytest
 from support import corpus, hosts
 from support.fixture_hosts.hardware import firmware, interrupts
 from support.machines import GROUPS, TABLES, amd, from_record, intel, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.boot.iommu import (
     InterruptRemappingOff,
     IommuFirmwareOff,
@@ -78,13 +79,13 @@ def test_every_recorded_machine() -> None:
 
 
 def test_every_recorded_list_of_acpi_tables() -> None:
+    bases = {True: amd(iommu=False), False: intel(iommu=False)}
     for record in corpus.records("acpi/tables.jsonl"):
         names = record["tables"]
         offered = {"DMAR", "IVRS"} & set(names)
         vendor, _, model = record["model"].partition("/")
-        base = amd if record["cpu_vendor"] == "amd" else intel
         host = hosts.changed(
-            base(iommu=False),
+            bases[record["cpu_vendor"] == "amd"],
             files=dict(firmware(vendor, model, " ".join(names)).files),
             absent=[f"{TABLES}/{name}" for name in ("DMAR", "IVRS")],
         )
@@ -93,7 +94,7 @@ def test_every_recorded_list_of_acpi_tables() -> None:
         assert ends(result(host, IommuFirmwareOff), wanted), record["id"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "words"),
     [
         (amd(), Status.PASS, ""),
@@ -156,7 +157,7 @@ def booted(host: CapturedHost, line: str) -> CapturedHost:
     return hosts.changed(host, files={"/proc/cmdline": f"root=/dev/sda1 {line}\n"})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "status", "words"),
     [
         (amd(), Status.PASS, ""),

@@ -8,6 +8,7 @@ import pytest
 
 from support import corpus, hosts
 from support.fixture_hosts import looking_glass as lg
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr import node, rule
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -82,7 +83,7 @@ def by_name(result: CheckResult) -> list[tuple[str, str]]:
 SICK = {OWNER: "error", NODE: "blocked"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("systemd", "name", "rule", "node", "want"),
     [
         pytest.param(257, "99", lg.RULES_99_ROOT, QEMU_ONLY, SICK, id="bluefin-2121"),
@@ -248,7 +249,7 @@ def test_the_message_says_who_is_locked_out() -> None:
     assert "alice and QEMU's account qemu cannot open it" in both
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("systemd", "rule"),
     [
         pytest.param(258, lg.RULES_99_ALICE, id="dropped"),
@@ -273,7 +274,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("case", LATER)
+@for_each("case", LATER)
 def test_rules_that_close_the_device_at_the_next_boot(case: str) -> None:
     name, rule, source = LATER[case]
     rules = {"70-kvmfr.rules": UACCESS, f"{name}.rules": rule}
@@ -331,9 +332,7 @@ def test_root_under_sudo_judges_for_the_person() -> None:
     assert outcome(host(257, QEMU_ONLY, rules, caller=Caller(0, 1000))) == SICK
 
 
-@pytest.mark.parametrize(
-    ("uid", "how"), [("1000", "error"), ("1001", "info"), ("x", "info")]
-)
+@for_each(("uid", "how"), [("1000", "error"), ("1001", "info"), ("x", "info")])
 def test_an_acl_that_waits_for_its_user(uid: str, how: str) -> None:
     """Over ssh nobody has the seat's ACL; the rule is right all the same."""
     away = host(258, QEMU_ONLY, {"70-k.rules": UACCESS}, {SEAT: f"ACTIVE_UID={uid}\n"})
@@ -363,9 +362,7 @@ def test_a_group_that_only_the_name_service_knows_is_unknown() -> None:
     assert judged(by_name_service)[GROUP].status is Status.PASS
 
 
-@pytest.mark.parametrize(
-    "path", ["/etc/udev/rules.d/99-x.rules", "/etc/passwd", "/etc/group"]
-)
+@for_each("path", ["/etc/udev/rules.d/99-x.rules", "/etc/passwd", "/etc/group"])
 def test_what_cannot_be_read_is_never_a_pass(path: str) -> None:
     good = host(258, OPEN, {"70-kvmfr.rules": UACCESS})
     shut = judged(hosts.changed(good, files={path: hosts.denied(path)}))
@@ -374,7 +371,7 @@ def test_what_cannot_be_read_is_never_a_pass(path: str) -> None:
     assert only[OWNER].status in (Status.UNKNOWN, Status.NOT_APPLICABLE)
 
 
-@pytest.mark.parametrize("name", ["x y", "-x", "é", "", "x" * 65])
+@for_each("name", ["x y", "-x", "é", "", "x" * 65])
 def test_odd_names_are_not_handed_to_the_name_service(name: str) -> None:
     argv = ("getent", "passwd", name)
     rule = f'SUBSYSTEM=="kvmfr", OWNER="{name}", GROUP="qemu"\n'
@@ -397,7 +394,7 @@ def test_a_host_without_looking_glass_is_left_alone() -> None:
 REGULAR = Stat(Kind.FILE, 0o644, 0, 0, "root", "root", size=1 << 27)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stat", "word"),
     [
         pytest.param(REGULAR, "is a file", id="regular-file"),

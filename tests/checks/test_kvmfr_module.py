@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from support.hosts import build, denied, ran
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -89,7 +90,7 @@ def keys(path: str, *held: Certificate) -> dict[str, bytes]:
     return {path: (b"" if path == MOK else bytes(4)) + written(held)}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "log", "status", "message"),
     [
         (keys(MOK, OURS), "", Status.PASS, ""),
@@ -121,7 +122,7 @@ def test_enrolled_keys(
         assert said == [message] * bool(message)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "path"),
     [
         ({UBUNTU: "", DKMS: ""}, UBUNTU),
@@ -143,13 +144,13 @@ def test_an_akmods_key_comes_first_for_its_module() -> None:
     assert f"mokutil --import {AKMODS}`" in only(machine, REJECTED)
 
 
-@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+@for_each("check", [MISSING, REJECTED, NOT_LOADED])
 def test_nobody_is_nagged(check: str) -> None:
     quiet = build({"/proc/cmdline": "quiet\n", "/etc/passwd": "", "/etc/group": ""})
     assert result(quiet, check).status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("os", "words"),
     [
         ("debian", f"apt install dkms linux-headers-{REL}"),
@@ -170,7 +171,7 @@ def test_missing_where_the_system_is_not_known() -> None:
     assert "looking-glass.io" in only(host({path: Missing(path, Why.ABSENT)}), MISSING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("image", "words"),
     [
         ('{"image-name": "bluefin-dx"}', "image bluefin-dx does not ship"),
@@ -212,7 +213,7 @@ def test_missing_or_not_cannot_be_told() -> None:
     assert result(host({index: denied(index)}), MISSING).status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize("check", [MISSING, REJECTED, NOT_LOADED])
+@for_each("check", [MISSING, REJECTED, NOT_LOADED])
 def test_a_loaded_module_passes(check: str) -> None:
     assert result(host({}, loaded=True), check).status is Status.PASS
 
@@ -226,7 +227,7 @@ def test_the_cause_comes_first(check: str) -> None:
 VERMAGIC = "filename: x\nvermagic: {}\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "info", "log", "status"),
     [
         pytest.param(UNLOCKED, None, "", Status.UNKNOWN, id="no-modinfo"),
@@ -282,7 +283,7 @@ def test_rejected(
     assert result(host({KO: b"", **files}, info, log), REJECTED).status is status
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("info", "extra", "words"),
     [
         ("", {}, "dkms install --force"),
@@ -298,7 +299,7 @@ def test_how_to_enroll(info: str, extra: Files, words: str) -> None:
     assert "kernel log: Loading of module" in said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "sudo tee /etc/modprobe.d/kvmfr.conf` ("),

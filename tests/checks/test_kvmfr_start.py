@@ -6,6 +6,7 @@ import pytest
 
 from support import corpus
 from support.hosts import build, changed, denied, ran
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -66,7 +67,7 @@ def test_nobody_is_nagged(check: str) -> None:
     assert result(quiet, check).status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         LIST,
@@ -83,7 +84,7 @@ def test_something_loads_it(files: Files) -> None:
     assert result(host(files), AT_BOOT).status is Status.PASS
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "Nothing loads kvmfr at boot"),
@@ -108,7 +109,7 @@ def test_next_kernel_lacks_it() -> None:
     assert "kernel 6.9.0, which has no kvmfr" in text
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {"/etc/modules-load.d/x.conf": denied("/etc/modules-load.d/x.conf")},
@@ -125,7 +126,7 @@ def test_boot_unknown(files: Files) -> None:
     assert result(host({**sized, **files}), AT_BOOT).status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "no size is set"),
@@ -150,7 +151,7 @@ def test_no_device(files: Files, words: str) -> None:
     assert words in text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({}, "the next boot makes no device"),
@@ -190,7 +191,7 @@ def answering(
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("answer", "words"),
     [
         ("EIO", "it says EIO"),
@@ -214,7 +215,7 @@ def test_a_device_that_may_not_be_asked(why: Why) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mib", "files", "words"),
     [
         (16, size("128"), "16 MiB now, and what is set gives 128 MiB when kvmfr"),

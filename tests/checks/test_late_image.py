@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.binding import VfioNotBound
 from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.model import Finding
@@ -45,7 +44,7 @@ def finding(*parts: Parts) -> Finding:
     return found.finding
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "cure"),
     [
         (

@@ -48,7 +48,7 @@ def host(*parts: Parts) -> CapturedHost:
         ((BOTH, client("gaming"), made("gaming", 0o600)), Status.FAIL),
         ((BOTH, made("gaming", 0o600), made("looking-glass", 0o666)), Status.PASS),
         ((OTHER, client("scream"), made("gaming", 0o600)), Status.NOT_APPLICABLE),
-        ((OTHER, made("gaming", 0o600)), Status.NOT_APPLICABLE),
+        ((OTHER, made("gaming", 0o600)), Status.FAIL),
     ],
     ids=["closed", "open", "of two", "not named", "another's", "nobody's"],
 )

@@ -5,6 +5,7 @@ import pytest
 from support.fixture_hosts.hardware import CORE_CPU, cpu, kvm
 from support.fixture_hosts.parts import Parts
 from support.machines import result, whole
+from support.rows import for_each
 from vfio_doctor.checks.kvm.msrs import KvmReportsIgnoredMsrs
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.initramfs import InitramfsModules
@@ -17,7 +18,7 @@ LISTS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "text", "command"), LISTS)
+@for_each(("path", "text", "command"), LISTS)
 def test_the_command_that_makes_the_image_anew(
     path: str, text: str, command: str
 ) -> None:

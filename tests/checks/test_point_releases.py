@@ -1,9 +1,8 @@
 """Which point release of systemd it is decides about a person's device."""
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts import looking_glass as lg
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr.rule import KvmfrRuleOwner
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -12,7 +11,7 @@ from vfio_doctor.host.reader import Caller
 from vfio_doctor.model import Status
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("systemd", "status", "message"),
     [
         ("258.4", Status.FAIL, "kvmfr-rule-dropped-by"),

@@ -6,6 +6,7 @@ from support import hosts
 from support.fixture_hosts import systems
 from support.fixture_hosts.hardware import CORE_CPU, cpu, kvm
 from support.machines import result
+from support.rows import for_each
 from vfio_doctor.checks.boot import arguments
 from vfio_doctor.checks.boot.pending import RebootPending
 from vfio_doctor.checks.kvm import msrs
@@ -65,14 +66,14 @@ def test_staged_deployment_that_nobody_reads_is_unknown() -> None:
     assert found.status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize(
+@for_each(
     "words", ['ro "iommu=pt"', "iommu=pt", "io-mmu=1 iommu=pt -- vfio-pci.ids=1:1"]
 )
 def test_spelling_and_order_do_not_count(words: str) -> None:
     assert pending(ostree(words, staged=True)).diagnoses[0].finding.message.params == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cmdline", "says"),
     [
         ("iommu=pt", ""),
@@ -181,7 +182,7 @@ def test_lines_that_disagree_leave_the_next_boot_unknown() -> None:
     assert result(agreed, REPORTS).status is Status.PASS
 
 
-@pytest.mark.parametrize("value", ["bar", "", "o", "2"])
+@for_each("value", ["bar", "", "o", "2"])
 def test_value_that_the_kernel_refuses(value: str) -> None:
     line = f"kvm.report_ignored_msrs={value}"
     (diagnosis,) = result(core(grub(line, line), line), REPORTS).diagnoses

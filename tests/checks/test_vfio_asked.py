@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import domain
 from support.machines import PCI, function, whole
+from support.rows import for_each
 from support.with_cards import BASE, CARD, NVME, OWN, boot_vga, card, own
 from vfio_doctor.checks.boot.unnamed import VfioNothingNamed
 from vfio_doctor.checks.vfio.binding import VfioNotBound
@@ -39,7 +38,7 @@ def asked(device: str, *parts: Parts) -> CheckResult:
     return diagnose(facts, Registry((VfioNotBound,), (BindCard,), (), ()))[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("device", "parts", "right"),
     [
         (CARD, (card("amdgpu"), *SCREEN), "vfio-asked-free"),
@@ -107,7 +106,7 @@ def test_what_is_named_and_not_there_is_said() -> None:
         ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "said"),
     [
         (

@@ -7,8 +7,10 @@ import pytest
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import whole
+from support.rows import for_each
 from support.with_cards import BASE, CARD, OWN, boot_vga, card, own
 from vfio_doctor.checks.vfio.busy import VfioDeviceBusy
+from vfio_doctor.checks.vfio.display import VfioDisplayLost
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts, Options
@@ -40,7 +42,7 @@ VM = vm("01:00.0")
 SCREEN = ("vfio-busy-screen", Severity.WARNING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((card("amdgpu"), own("i915"), boot_vga(CARD)), [SCREEN]),
@@ -109,3 +111,23 @@ def test_a_built_in_vfio_pci_wants_an_argument(module: str) -> None:
     text = advice(judged(VM, *both))
     assert ("kernel argument" in text) is bool(module)
     assert ("softdep" in text) is not bool(module)
+
+
+AUTOSTART = Parts(folders=("/etc/libvirt/qemu/autostart/win11.xml",))
+
+
+@pytest.mark.parametrize("parts", [(), (AUTOSTART,)], ids=["by hand", "at boot"])
+def test_a_vm_that_starts_with_the_host_is_told(parts: tuple[Parts, ...]) -> None:
+    found = judged(VM, card("amdgpu"), own("i915"), boot_vga(CARD), *parts)
+    words = "the host starts win11 by itself"
+    assert (words in str(found.diagnoses[0].finding.message)) is bool(parts)
+
+
+@pytest.mark.parametrize("parts", [(), (AUTOSTART,)], ids=["by hand", "at boot"])
+def test_the_only_card_from_boot_on(parts: tuple[Parts, ...]) -> None:
+    facts = Facts(whole(*BASE, VM, card("amdgpu"), boot_vga(CARD), *parts))
+    found = diagnose(facts, Registry((VfioDisplayLost,), (), (), ()))[0]
+    right = ("vfio-only-card-while-running", Severity.INFO)
+    if parts:
+        right = ("vfio-only-card-from-boot", Severity.WARNING)
+    assert said(found) == [right]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.diagnosis.report import summarise
@@ -54,12 +53,12 @@ def results(case: str, *devices: str) -> tuple[CheckResult, ...]:
     return diagnose(facts, REGISTRY)
 
 
-@pytest.mark.parametrize("case", CASES)
+@for_each("case", CASES)
 def test_the_cause_leads_the_report(case: str) -> None:
     assert summarise(results(case)).root_causes[0] == CASES[case]
 
 
-@pytest.mark.parametrize("case", SAID)
+@for_each("case", SAID)
 def test_what_is_said(case: str) -> None:
     text = " ".join(
         f"{diagnosis.finding.message} {diagnosis.finding.advice}"

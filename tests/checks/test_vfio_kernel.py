@@ -7,6 +7,7 @@ import pytest
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import function, whole
+from support.rows import for_each
 from support.with_cards import BASE, CARD, card, own
 from vfio_doctor.checks.vfio.address_space import VfioMemoryTaken, VfioNoRoom
 from vfio_doctor.checks.vfio.kernel import (
@@ -46,7 +47,7 @@ def judged(check: type, *parts: Parts) -> CheckResult:
     return found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("release", "bad"),
     [
         ("6.14.2-zen1-1-zen", True),

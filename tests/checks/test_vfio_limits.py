@@ -8,6 +8,7 @@ from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file, seat
 from support.fixture_hosts.recipes.passthrough import FLATPAK, domain, limited, vm
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.limits import VfioMemoryLimit, VfioSessionVm
 from vfio_doctor.host.reader import CommandResult
 from vfio_doctor.model import CheckResult, Severity, Status
@@ -56,7 +57,7 @@ def test_a_hard_limit_leaves_room_for_qemu(gib: int, right: Severity | None) -> 
 CONFINED = ("vfio-memory-limit-confined", Severity.ERROR)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((drop_in("CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN"),), [CONFINED]),
@@ -101,7 +102,7 @@ def test_a_session_vm_without_device_is_nobodys_business() -> None:
     assert found.status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sets", "held"),
     [
         ((), True),
@@ -116,7 +117,7 @@ def test_bounding_sets_one_after_another(sets: tuple[str, ...], held: bool) -> N
     assert has_capability(sets, "CAP_B") is held
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "size"),
     [
         ("infinity", INFINITY),

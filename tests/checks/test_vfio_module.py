@@ -9,6 +9,7 @@ from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.lists import VfioIdsOverridden
 from vfio_doctor.checks.vfio.module import (
     VfioModuleBlacklisted,
@@ -36,7 +37,7 @@ def host(*parts: Parts) -> CapturedHost:
     return whole(*BASE, *parts)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text", "right"),
     [
         ("/etc/modprobe.d/vfio", IDS, True),

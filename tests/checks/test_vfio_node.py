@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.node import VfioNodeClosed
 from vfio_doctor.model import CheckResult, Status
 
@@ -36,7 +35,7 @@ def judged(*parts: Parts) -> CheckResult:
     return result(whole(*BASE, *parts), VfioNodeClosed)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((LIBVIRT, node(0o666)), Status.PASS),
@@ -70,7 +69,7 @@ VENDOR = "/usr/lib/udev/rules.d/99-x.rules"
 WRITE_ONE = "/etc/udev/rules.d/10-vfio.rules"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "right"),
     [
         (file(f"{RULES}/99-h.rules", CLOSE), f"{RULES}/99-h.rules:1 closes it"),

@@ -115,3 +115,36 @@ def test_what_modprobe_runs_waits_for_the_module() -> None:
 def test_an_override_that_was_not_read_tells_nothing() -> None:
     told = advice(disk(FIRST, driver=None), WRITERS["driverctl"][0])[FIRST]
     assert "Nothing has written" not in told
+
+
+@pytest.mark.parametrize("name", ["none", "(none)", "null", "pci-stub", "nvidia"])
+@pytest.mark.parametrize("driver", ["nvme", None])
+def test_an_override_for_another_driver_keeps_vfio_pci_out(
+    name: str, driver: str | None
+) -> None:
+    host = whole(*BASE, IDS, disk(FIRST, driver=driver), override(name))
+    (told,) = result(host, VfioNotBound).diagnoses
+    assert f"driver_override says {name}:" in str(told.finding.message)
+    assert f"echo vfio-pci | sudo tee {PCI}/{FIRST}/driver_override" in str(
+        told.finding.advice
+    )
+    assert ("driver/unbind" in str(told.finding.advice)) is (driver is not None)
+    assert "ids" not in str(told.finding.advice)
+
+
+@pytest.mark.parametrize("word", ["pci-stub.ids=144d:a808", "pci_stub.ids=144d:a808"])
+@pytest.mark.parametrize("driver", ["nvme", "pci-stub", "vfio-pci", None])
+def test_pci_stub_that_came_too_late(word: str, driver: str | None) -> None:
+    line = file("/proc/cmdline", f"quiet {word}\n")
+    found = result(whole(*BASE, line, disk(FIRST, driver=driver)), VfioNotBound)
+    late = driver == "nvme"
+    assert [d.finding.message.id for d in found.diagnoses] == (
+        ["vfio-not-bound-stub-late"] if late else []
+    )
+    assert all(d.fix is None or d.fix.cannot for d in found.diagnoses)
+
+
+def test_ids_of_pci_stub_in_modprobe_d_count_too() -> None:
+    line = file("/etc/modprobe.d/s.conf", "options pci-stub ids=144d:a808\n")
+    told = advice(line, disk(FIRST))[FIRST]
+    assert "Take its ids out of /etc/modprobe.d/s.conf:1" in told

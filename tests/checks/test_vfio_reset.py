@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.machines import PCI, SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.lost import VfioDeviceLost
 from vfio_doctor.checks.vfio.reset import VfioAmdReset, VfioCannotReset
 from vfio_doctor.facts.pci.wanted import NOTHING_WANTED
@@ -55,7 +54,7 @@ def said(found: CheckResult) -> list[tuple[str, str, Severity]]:
     ]
 
 
-@pytest.mark.parametrize("check", [VfioCannotReset, VfioAmdReset, VfioDeviceLost])
+@for_each("check", [VfioCannotReset, VfioAmdReset, VfioDeviceLost])
 def test_nothing_is_judged_if_nothing_is_meant_for_a_vm(check: type) -> None:
     found = judged(check, device(CARD, "nvidia", "030000"))
     assert (found.status, found.reason) == (Status.NOT_APPLICABLE, NOTHING_WANTED)
@@ -64,7 +63,7 @@ def test_nothing_is_judged_if_nothing_is_meant_for_a_vm(check: type) -> None:
 WITH_BUS = (CARD, "vfio-reset-with-bus", Severity.WARNING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((methods(CARD, "bus"), device(OTHER, "xhci_hcd", "0c0330")), [WITH_BUS]),
@@ -110,7 +109,7 @@ def test_old_kernels_list_nothing() -> None:
     assert found.status is Status.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("driver", "how", "modules", "release", "right"),
     [
         ("vfio-pci", ("bus",), "kvm", "6.1", "vfio-amd-reset-works-once"),
@@ -146,7 +145,7 @@ XID = "NVRM: Xid (PCI:0000:01:00): 79, pid=<unknown>, GPU has fallen off the bus
 GONE = f"pci {CARD}: unknown header type 7f, ignoring device"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "right"),
     [
         ((GIVING_UP,), ("vfio-lost-not-back", Severity.ERROR)),

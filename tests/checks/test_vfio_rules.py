@@ -9,6 +9,7 @@ from support.fixture_hosts.hardware import CORE_CPU, amd_desktop, cpu, intel_des
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import HUGE, huge_pages, vm
 from support.machines import GROUPS, PCI, SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.binding import VfioNotBound
 from vfio_doctor.checks.vfio.display import VfioBootCard, VfioDisplayLost
 from vfio_doctor.checks.vfio.group import VfioGroupShared
@@ -67,13 +68,13 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@for_each("check", CHECKS)
 def test_nothing_is_judged_if_nothing_is_meant_for_a_vm(check: type) -> None:
     found = judged(check, igpu(), card("nvidia"))
     assert (found.status, found.reason) == (Status.NOT_APPLICABLE, NOTHING_WANTED)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("other", "shared"),
     [
         pytest.param(function("0000:02:00.0", "1:1", "010802", "nvme", 1), True),
@@ -310,7 +311,7 @@ def test_huge_pages(parts: tuple[Parts, ...], fails: bool) -> None:
 MOUNT = "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize={} 0 0\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mounts", "memfd", "right"),
     [
         (MOUNT.format("1024M"), False, ["vfio-huge-pages-not-mounted"]),
@@ -388,7 +389,7 @@ def power(state: str, status: str) -> Parts:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "fails"),
     [
         pytest.param(power("D3cold", "error"), True, id="error"),
@@ -425,7 +426,7 @@ def test_what_is_set_already_is_not_advised(
     assert one.finding.advice.id == advice
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("ids", "wrong"),
     [
         ("10de:1b80", []),

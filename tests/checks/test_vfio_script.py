@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import OVERRIDE, SCRIPT, executable
 from support.machines import SYSFS, function, result, whole
+from support.rows import for_each
 from vfio_doctor.checks.vfio.script import VfioScriptIdle
 from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.model import Status
@@ -22,7 +21,7 @@ BASE = (
 NO_LOADING = OVERRIDE.replace("modprobe -i vfio-pci\n", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("command", "text", "right"),
     [
         (SCRIPT, OVERRIDE, ""),
@@ -61,7 +60,7 @@ def kinds(*parts: Parts) -> list[str]:
     return [kind.removeprefix("vfio-script-") for kind, _ in told(*parts)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "right"),
     [
         ((file(MAIN, GOOD),), []),
@@ -85,7 +84,7 @@ def test_the_script_is_in_the_image_of_every_builder(
     assert kinds(*parts) == right
 
 
-@pytest.mark.parametrize("path", [MAIN, DRACUT, f"{TOOLS}/modules", f"{TOOLS}/hooks/v"])
+@for_each("path", [MAIN, DRACUT, f"{TOOLS}/modules", f"{TOOLS}/hooks/v"])
 def test_a_list_that_cannot_be_read_may_load_it(path: str) -> None:
     closed = Parts({path: hosts.denied(path)})
     found = result(whole(*BASE, LINE, RUNS, LIST, closed), VfioScriptIdle)
@@ -111,7 +110,7 @@ def test_the_kms_hook_loads_the_driver_of_both_twins() -> None:
     assert "Put vfio_pci before every graphics driver in MODULES" in advice
 
 
-@pytest.mark.parametrize(
+@for_each(
     "parts",
     [
         (KMS, cards("amdgpu", "vfio-pci")),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from support import engine_trees as trees
 from support import played_images
@@ -39,6 +40,11 @@ def typed(what: str, folder: Path, keys: Keys) -> tuple[int, str, list[str]]:
         return program.wait(), terminal.shown, terminal.wide
 
 
+def in_a_whole_run(*row: object) -> ParameterSet:
+    """Each starts Python at a terminal: of the prompts, the others show the like."""
+    return pytest.param(*row, marks=pytest.mark.slow)
+
+
 @pytest.fixture(name="before", scope="module")
 def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
     found = {}
@@ -53,9 +59,9 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
     ("what", "keys", "status"),
     [
         (SETUP, ((WHICH, CTRL_C),), 130),
-        (SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_C)), 130),
-        (SETUP, ((WHICH, b"1\n"), (DO_IT, ENTER)), None),
-        (SETUP, ((WHICH, b"2\n"), (IS_IT, CTRL_C)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_C)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, ENTER)), None),
+        in_a_whole_run(SETUP, ((WHICH, b"2\n"), (IS_IT, CTRL_C)), 130),
         (SETUP, ((WHICH, b"2\n"), (IS_IT, ENTER)), 1),
         (SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
         # No number is taken for one.
@@ -64,10 +70,10 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
             ((WHICH, ENTER), (WHICH, b"99\n"), (WHICH, b"y\n"), (WHICH, CTRL_C)),
             130,
         ),
-        (TEARDOWN, ((OTHERS, CTRL_C),), 130),
-        (TEARDOWN, ((OTHERS, ENTER), (DO_IT, CTRL_C)), 130),
+        in_a_whole_run(TEARDOWN, ((OTHERS, CTRL_C),), 130),
+        in_a_whole_run(TEARDOWN, ((OTHERS, ENTER), (DO_IT, CTRL_C)), 130),
         (TEARDOWN, ((OTHERS, ENTER), (DO_IT, ENTER)), 0),
-        (TEARDOWN, ((OTHERS, b"y\n"), (DO_IT, ENTER)), 0),
+        in_a_whole_run(TEARDOWN, ((OTHERS, b"y\n"), (DO_IT, ENTER)), 0),
     ],
 )
 def test_who_does_not_say_yes_changes_nothing(

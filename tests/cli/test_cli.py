@@ -16,6 +16,7 @@ from support.click_runner import runner
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.reports import NAMES
+from support.rows import for_each
 from vfio_doctor import __version__
 from vfio_doctor.cli import COMMANDS, cli
 from vfio_doctor.diagnosis.registry import load
@@ -58,7 +59,7 @@ def test_version_and_help() -> None:
     assert "Examples:\n    vfio-doctor  " in run("--help").stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@for_each("name", COMMANDS)
 def test_every_command_has_help_with_examples(name: str) -> None:
     shown = run(name, "--help").stdout
     assert f"Usage: cli {name}" in shown
@@ -93,7 +94,7 @@ def test_exit_status(host: str, words: tuple[str, ...], status: int) -> None:
     assert on(host, *words).exit_code == status
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--select", "iommu-oof"), "Did you mean 'iommu-off'?"),
@@ -207,7 +208,7 @@ def test_explain_knows_fixes() -> None:
         assert fix.solves[0] in run("explain", fix.id).stdout
 
 
-@pytest.mark.parametrize("check", load().checks, ids=lambda c: c.id)
+@for_each("check", load().checks, ids=lambda c: c.id)
 def test_explain_knows_every_check(check: Any) -> None:
     assert check.id in run("explain", check.id).stdout
 
@@ -237,7 +238,7 @@ def test_devices_of_a_host_that_hides_them(tmp_path: Path) -> None:
     assert "not captured" in result.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@for_each("shell", ["bash", "zsh", "fish"])
 def test_completion_script(shell: str) -> None:
     shown = run("completion", shell).stdout
     assert "_VFIO_DOCTOR_COMPLETE" in shown
@@ -250,7 +251,7 @@ def completed(words: str, word: int) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "word", "offered"),
     [
         ("cli ex", 1, "plain,explain"),

@@ -42,17 +42,18 @@ def whole(number: int) -> str:
 
 
 HOST = str(catalogue.path("bluefin-dx-2121"))
+# Each way to print; what else prints is tried in a whole run, as it starts Python.
 COMMANDS = (
     ("--version",),
-    ("--help",),
-    ("checks",),
-    ("devices",),
-    pytest.param(("history",), marks=pytest.mark.needs_root),
     ("--capture", HOST),
     ("--capture", HOST, "bug-report", "--print"),
-    ("--capture", HOST, "--fix", "--dry-run"),
-    ("triage", HOST),
-    pytest.param(("undo", "--yes"), marks=pytest.mark.needs_root),
+    pytest.param(("--help",), marks=pytest.mark.slow),
+    pytest.param(("checks",), marks=pytest.mark.slow),
+    pytest.param(("devices",), marks=pytest.mark.slow),
+    pytest.param(("history",), marks=[pytest.mark.slow, pytest.mark.needs_root]),
+    pytest.param(("--capture", HOST, "--fix", "--dry-run"), marks=pytest.mark.slow),
+    pytest.param(("triage", HOST), marks=pytest.mark.slow),
+    pytest.param(("undo", "--yes"), marks=[pytest.mark.slow, pytest.mark.needs_root]),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tempfile
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,12 @@ def install(folder: Path, code: str, name: str = "sample") -> None:
 
 
 def run(site: Path, *words: str, **environment: str) -> dict[str, object]:
+    """Return what a report says of the program."""
+    tool: dict[str, object] = document(site, *words, **environment)["tool"]
+    return tool
+
+
+def document(site: Path, *words: str, **environment: str) -> dict[str, Any]:
     python = site.parents[2] / "bin" / "python"
     host = str(catalogue.path("bluefin-dx-2121"))
     done = subprocess.run(
@@ -69,8 +77,8 @@ def run(site: Path, *words: str, **environment: str) -> dict[str, object]:
         env={**os.environ, **environment},
     )
     assert done.stderr == ""
-    tool: dict[str, object] = json.loads(done.stdout)["tool"]
-    return tool
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def test_a_plug_in_is_named_in_the_report(site: Path) -> None:
@@ -179,3 +187,18 @@ def test_no_compiler_is_started_for_libudev(tmp_path: Path) -> None:
     )
     assert done.stdout == "tuple\n"
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_plug_in_of_the_manual_judges_and_repairs(site: Path) -> None:
+    """Both examples of docs/plugins.md, as they stand there."""
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    install(site, "\n".join(examples))
+    report = document(site, "--select", "mine-quiet-boot", "--fix", "--dry-run")
+    (check,) = report["checks"]
+    (finding,) = check["findings"]
+    assert finding["message"] == "The kernel was started with quiet."
+    assert finding["fix"]["id"] == "mine-loud-boot"
+    assert "quiet" in report["plan"]["arguments"]["before"]
+    assert "quiet" not in report["plan"]["arguments"]["after"]

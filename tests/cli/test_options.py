@@ -7,6 +7,7 @@ import pytest
 
 from support.click_runner import runner
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.shared_options import CARRIED, Command
 from vfio_doctor.cli import COMMANDS, cli
@@ -48,7 +49,7 @@ def found(name: str) -> click.Command:
     return command
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@for_each("name", COMMANDS)
 def test_every_command_goes_by_the_rule(name: str) -> None:
     assert isinstance(found(name), Command)
 
@@ -114,7 +115,7 @@ def test_what_is_carried_is_an_option() -> None:
     assert set(CARRIED) <= {p.name for p in cli.params}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         ("--size 64", "--size needs --fix"),
@@ -142,7 +143,7 @@ def test_the_later_one_wins() -> None:
     assert result.stdout.startswith("{")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (["fix"], "`sudo vfio-doctor --fix`"),

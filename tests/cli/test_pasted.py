@@ -8,18 +8,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import click
 import pytest
 
+from support.command_line import parsed
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.reports import NAMES, of_fixture
+from support.rows import for_each
 from vfio_doctor.app import program
 from vfio_doctor.app.chosen import Chosen
-from vfio_doctor.cli import cli
 from vfio_doctor.report import text
 from vfio_doctor.report.pasted import CANONICAL, Called
 from vfio_doctor.report.style import Look
@@ -43,18 +43,6 @@ def printed(name: str) -> set[str]:
     return {c for c in COMMAND.findall(page) if "vfio-doctor" in c}
 
 
-@cache
-def parsed(words: tuple[str, ...]) -> None:
-    """Take the command line as click takes it; nothing is run."""
-    context = cli.make_context("vfio-doctor", list(words))
-    rest = [*context.protected_args, *context.args] if words else []
-    if rest:
-        name, command, others = cli.resolve_command(context, rest)
-        assert command is not None
-        command.make_context(name, others, parent=context)
-
-
-@pytest.mark.filterwarnings("ignore:.*protected_args.*:DeprecationWarning")
 @pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_every_command_of_a_report_can_be_pasted(name: str) -> None:
     found = printed(name)
@@ -72,7 +60,7 @@ def test_every_command_of_a_report_can_be_pasted(name: str) -> None:
             pytest.fail(f"{command}: {error.message}")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "pasted"),
     [
         ("`vfio-doctor -v`", "`X --user a -v`"),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor import __main__ as program
 from vfio_doctor.app import plain, shared_options
 from vfio_doctor.app.chosen import COMPLETE, PROGRAM, Chosen
@@ -56,7 +57,7 @@ def test_click_would_have_chosen_the_same(words: list[str]) -> None:
         assert read == by_click(words)
 
 
-@pytest.mark.parametrize("first", [*plain.FLAGS, *plain.VALUES])
+@for_each("first", [*plain.FLAGS, *plain.VALUES])
 def test_every_word_of_ours_is_one_of_click(first: str) -> None:
     choices = plain.VALUES.get(first, ("", ("x",)))[1] or ("x", "a,b", "-")
     for value in choices:
@@ -65,7 +66,7 @@ def test_every_word_of_ours_is_one_of_click(first: str) -> None:
             assert read is None or read == by_click(words), words
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "",
@@ -84,7 +85,7 @@ def test_what_people_type_needs_no_click(line: str) -> None:
     assert plain.read(words) == by_click(words)
 
 
-@pytest.mark.parametrize("line", ["--fix", "checks", "-h", "-q -v", "--format xml"])
+@for_each("line", ["--fix", "checks", "-h", "-q -v", "--format xml"])
 def test_the_rest_is_for_click(line: str) -> None:
     assert plain.read(line.split()) is None
 
@@ -120,7 +121,7 @@ def test_a_fault_of_our_own_is_told_as_ever(
     def broken(chosen: Chosen) -> int:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("vfio_doctor.app.diagnosis.run", broken)
+    monkeypatch.setattr("vfio_doctor.app.printed.run", broken)
     assert program._status([]) == 70
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err
 

@@ -11,13 +11,14 @@ import pytest
 
 from support.click_runner import runner
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.cli import cli
 
 SICK = str(catalogue.path("bluefin-dx-2121"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--select", "kvmfr", "--skip", "kvmfr"), "Nothing is left to judge"),

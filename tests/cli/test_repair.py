@@ -21,7 +21,7 @@ from support.loud_host import (
 from vfio_doctor.app import journal_notes, repair
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import options_of
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.repair_machine import boot_tool, root_command
 from vfio_doctor.boot.by_hand import ByHand
 from vfio_doctor.boot.grub import Grub

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.cli import status
 from vfio_doctor.facts.kvmfr.size import mib_for
 from vfio_doctor.host.capture_io import save
@@ -90,7 +91,7 @@ def test_a_capture_is_not_set_up(capsys: Output) -> None:
 
 
 # Sizes of the table that Looking Glass's documentation gives for its two formulas.
-@pytest.mark.parametrize(
+@for_each(
     ("mode", "hdr", "mib"),
     [
         ((1280, 720), False, 32),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from support import played_images
 from support import played_machine as played
+from support.iommu_off import off
 from support.played_place import place
 from support.unbound_card import CARD, unbound
 from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.diagnosis import Diagnosed
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.facts.pci.binding import BINDING_FILE
@@ -52,6 +55,20 @@ def is_set(host: played.PlayedHost) -> bool:
     return made and "vfio-pci.ids=" in played.next_words(host)
 
 
+def test_it_looks_once_before_and_once_after(host: played.PlayedHost) -> None:
+    sound = place(host)
+    looked: list[Chosen] = []
+
+    def look(chosen: Chosen) -> Diagnosed:
+        looked.append(chosen)
+        return sound.look(chosen)
+
+    assert passthrough(ASKED, sound._replace(look=look)) == 0
+    assert is_set(host)
+    assert len(looked) == 2
+    assert looked[0] == looked[1]
+
+
 def test_before_the_reboot_nothing_is_left_to_do(
     host: played.PlayedHost, capsys: Output
 ) -> None:
@@ -61,6 +78,40 @@ def test_before_the_reboot_nothing_is_left_to_do(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(f"{CARD} is set to be bound already: reboot.")
+
+
+@pytest.mark.parametrize(
+    "words", ["amd_iommu=off", "iommu=off"], ids=["of the maker", "of any maker"]
+)
+def test_nor_while_the_iommu_is_off_until_then(
+    tmp_path: Path, capsys: Output, words: str
+) -> None:
+    host = played_images.host_in(tmp_path, off(words=words))
+    assert passthrough(ASKED, place(host)) == 0
+    before = played_images.things(host)
+    capsys.readouterr()
+    assert passthrough(ASKED, place(host)) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"{CARD} is set to be bound already: reboot.")
+    assert played_images.things(host) == before
+
+
+def test_what_somebody_took_back_before_the_reboot_is_not_called_set(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """The IOMMU will be on, but the card is no longer bound then."""
+    host = played_images.host_in(tmp_path, off())
+    assert passthrough(ASKED, place(host)) == 0
+    grub = host.root / "etc/default/grub"
+    grub.write_text(re.sub(r" ?vfio-pci\.ids=[^ \"]+", "", grub.read_text()))
+    played.update_grub(host.root, ("update-grub",))
+    host.moved()
+    assert not is_set(host)
+    capsys.readouterr()
+    assert passthrough(ASKED, place(host)) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith(f"Not bound yet: {CARD}. After the reboot, run ")
 
 
 @pytest.mark.parametrize("step", [0, 3, 7])

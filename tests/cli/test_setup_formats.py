@@ -9,6 +9,7 @@ import pytest
 from support.fixture_hosts import catalogue
 from support.iommu_off import off
 from support.machines import PCI
+from support.rows import for_each
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.cli import status
 from vfio_doctor.facts.set_up_files import SetUpFiles
@@ -138,7 +139,7 @@ def test_a_driver_of_a_strange_name_gets_no_line(
     assert "softdep snd_hda_intel pre: vfio-pci" in said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "escaped"),
     [
         # Nix reads ''' as two quotes, ''\\ as what follows, ''$ as a dollar.

@@ -16,7 +16,7 @@ from support.machines import PCI
 from support.unbound_card import AUDIO, CARD, HOSTS_CARD, unbound
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import Diagnosed, diagnosed
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.cli import status

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,17 +18,16 @@ from support.click_runner import runner
 from support.corpus import OURS
 from support.fixture_hosts import catalogue
 from support.hosts import changed
-from support.vm_hosts import facts
+from support.rows import for_each
 from vfio_doctor.cli import cli
 from vfio_doctor.commands.vm import command
 from vfio_doctor.host.capture_io import save
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
-from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
-from vfio_doctor.lints.judge import Judged, judge
+from vfio_doctor.lints.example import EXAMPLE
+from vfio_doctor.lints.judge import Judged
 from vfio_doctor.lints.lint import Lint
 from vfio_doctor.messages import verbatim
-from vfio_doctor.parse.xml_edit import applied
 from vfio_doctor.parse.xml_tree import Refused
 from vfio_doctor.report.vm_json import as_github, uri
 
@@ -151,7 +149,7 @@ def test_a_host_without_vms(tmp_path: Path) -> None:
     assert out.startswith("No definition of a VM was found here. Name a file")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         (
@@ -251,6 +249,16 @@ def test_sarif_regions_are_what_is_meant(
     assert any(part.startswith(meant) for part in parts), parts
 
 
+def test_the_schema_is_the_one_that_was_published() -> None:
+    """Its licence allows no changed copy, and wants its notice beside it."""
+    data = (OURS / "sarif" / "sarif-2.1.0.json").read_bytes()
+    published = "c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e"
+    assert hashlib.sha256(data).hexdigest() == published
+    notice = (OURS / "sarif" / "NOTICE").read_text(encoding="utf-8")
+    for words in ("Copyright © OASIS Open 2023.", "WILL NOT BE LIABLE", "a trademark"):
+        assert words in notice
+
+
 def test_github_annotations(sick: str) -> None:
     _, out, _ = run("vm", "--no-host", "--format", "github", sick)
     first, second = out.splitlines()
@@ -345,7 +353,7 @@ def test_the_diff_can_be_applied(
     assert after == text.replace("model='virtio'", "model='none'")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--fix",), "Add --dry-run"),
@@ -372,38 +380,3 @@ def test_every_lint_has_a_page(lint: type[Lint]) -> None:
     assert ("Wrong:\n" in out) is bool(lint.right)
     assert f"{lint.id} " in run("vm", "--list")[1]
     assert run("explain", lint.id) == (0, out, "")
-
-
-def cured() -> Iterator[str]:
-    """Every example with its fault cured by what --fix writes."""
-    for lint in every():
-        found = judge(with_fault(lint).encode(), "win11.xml", facts())
-        edits = [edit for fault in found.faults for edit in fault.cure]
-        if edits and found.document:
-            yield applied(found.document.source.data, edits).decode()
-
-
-@pytest.mark.runs("virsh")
-@pytest.mark.needs_tool("virsh")
-def test_libvirt_takes_what_is_right(tmp_path: Path) -> None:
-    # The limit came with libvirt 9.3.
-    texts = {as_it_should_be(lint) for lint in every()} | {*cured()}
-    assert len(texts) > 12
-    for text in texts:
-        path = tmp_path / "vm.xml"
-        path.write_text(text.replace(" limit='39'", ""), encoding="utf-8")
-        virsh = shutil.which("virsh") or ""
-        words = (virsh, "-c", "test:///default", "define", str(path))
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.runs("virsh")
-@pytest.mark.needs_tool("virsh")
-def test_libvirt_refuses_what_is_wrong(tmp_path: Path) -> None:
-    lint = next(one for one in every() if one.id == "vm-vendor-id-long")
-    path = tmp_path / "vm.xml"
-    path.write_text(with_fault(lint).replace(" limit='39'", ""), encoding="utf-8")
-    words = (shutil.which("virsh") or "", "-c", "test:///default", "define", str(path))
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode != 0

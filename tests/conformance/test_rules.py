@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import pytest
 
 from support.fixture_hosts import catalogue, verdicts
 from support.fixture_hosts.writing import different
+from support.rows import for_each
 from vfio_doctor.api import (
     Check,
     Facts,
@@ -57,6 +59,7 @@ def host(name: str) -> CapturedHost:
     return catalogue.host(name)
 
 
+@cache
 def closed(name: str) -> CapturedHost:
     """The host as somebody sees it who may read nothing at all."""
     seen = host(name).capture
@@ -85,7 +88,7 @@ def test_there_are_fixtures() -> None:
     assert {name.split("-")[0] for name in NAMES} >= {"healthy", "real"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_host_is_judged_as_expected(name: str) -> None:
     expected = {
         check.id: verdicts.expected(check.id, name) for check in REGISTRY.checks
@@ -93,7 +96,7 @@ def test_host_is_judged_as_expected(name: str) -> None:
     assert verdicts.judged(name) == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_what_a_host_is_like_is_a_host(name: str) -> None:
     assert catalogue.like(name) in ("", *NAMES)
 
@@ -151,13 +154,9 @@ def test_a_verdict_rests_on_facts(check: type[Check]) -> None:
         assert facts.asked, f"judged {name} without asking anything"
 
 
-@pytest.mark.parametrize("check", RULES)
-def test_some_host_passes(check: type[Check]) -> None:
+@for_each("check", RULES)
+def test_some_host_passes_and_some_host_fails(check: type[Check]) -> None:
     assert hosts_with(check, "pass")
-
-
-@pytest.mark.parametrize("check", RULES)
-def test_some_host_fails(check: type[Check]) -> None:
     assert hosts_with(check, "fail")
 
 
@@ -187,7 +186,7 @@ def test_findings_read_well(check: type[Check]) -> None:
             assert f"{finding.advice}".count("`") % 2 == 0
 
 
-@pytest.mark.parametrize("fix", FIXES)
+@for_each("fix", FIXES)
 def test_fix_keeps_its_promises(fix: type[Fix]) -> None:
     assert ID.fullmatch(fix.id)
     assert fix.solves
@@ -197,7 +196,7 @@ def test_fix_keeps_its_promises(fix: type[Fix]) -> None:
     assert (fix.__doc__ or "").strip()
 
 
-@pytest.mark.parametrize("fix", FIXES)
+@for_each("fix", FIXES)
 def test_fix_can_be_made_on_some_host(fix: type[Fix]) -> None:
     assert any(offer_of(fix, check, name) for check, name in failing(fix))
 

@@ -10,6 +10,7 @@ import pytest
 
 from support import hosts
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.areas import DEMANDS, stand_ins
 from vfio_doctor.diagnosis.judge import diagnose
@@ -42,7 +43,7 @@ def of_vfio(registry: Registry) -> list[type[Check]]:
     return [check for check in registry.checks if check.id.startswith("vfio-")]
 
 
-@pytest.mark.parametrize("area", DEMANDS)
+@for_each("area", DEMANDS)
 def test_the_index_says_what_the_classes_say(area: str) -> None:
     inside = f"vfio_doctor.checks.{area}."
     own = [c for c in load().checks if c.__module__.startswith(inside)]
@@ -52,7 +53,7 @@ def test_the_index_says_what_the_classes_say(area: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("area", DEMANDS)
+@for_each("area", DEMANDS)
 def test_what_an_area_repairs_lies_within_it(area: str) -> None:
     """Fixes that stay away with an area must not be missed by another one's check."""
     registry = load()

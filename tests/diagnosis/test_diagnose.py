@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.findings import finding
+from support.rows import for_each
 from vfio_doctor.api import Check, Facts, Finding, Iterator, MissingFact, Severity
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -40,7 +39,7 @@ def ends(*severities: Severity, missing: bool = False) -> tuple[Status, ...]:
     return tuple(result.status for result in results)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("severities", "second"),
     [
         ((), Status.PASS),

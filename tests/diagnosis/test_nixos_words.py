@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from support import hosts, templates
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.nixos_words import INSTEAD, on_nixos
 from vfio_doctor.diagnosis.registry import load
@@ -24,7 +23,7 @@ NOT_ON_NIXOS = ("module-options-not-in-image", "arguments-for-another-loader")
 RULES = load()
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@for_each("name", catalogue.names())
 def test_no_advice_edits_files(name: str) -> None:
     host = hosts.changed(
         catalogue.host(name), files={"/etc/os-release": "ID=nixos\n", "/etc/NIXOS": ""}

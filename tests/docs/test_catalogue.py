@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import for_each
 from support.templates import ROOT, Template, missing, templates, unknown
 from vfio_doctor.diagnosis.registry import load
 
@@ -23,7 +24,7 @@ def test_every_text_has_an_id_of_its_own() -> None:
     assert all(one.template.strip() for one in TEMPLATES)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "kind"),
     [
         ("iommu-off.title", "title"),

@@ -10,6 +10,7 @@ import pytest
 
 from support.click_runner import runner
 from support.fixture_hosts import verdicts
+from support.rows import for_each
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.docs.man import roff
@@ -55,7 +56,7 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     assert "up to date" in result.stdout
 
 
-@pytest.mark.parametrize("check", load().checks, ids=lambda c: c.id)
+@for_each("check", load().checks, ids=lambda c: c.id)
 def test_every_page_has_an_example(check: type) -> None:
     page = MADE[f"rules/{check.id}.md"]  # type: ignore[attr-defined]
     assert "\n## Example\n" in page
@@ -93,7 +94,7 @@ def test_a_docstring_reads_the_same_on_every_python() -> None:
     assert dedented(kept) == ["One.", "", "Examples:", "  a", "  b"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [(".x", r"\&.x"), ("'x", r"\&'x"), ("a\\b", r"a\eb"), ("--a", r"\-\-a")],
 )

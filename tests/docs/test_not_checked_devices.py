@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
+from support.rows import for_each
 from support.templates import ROOT
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.lints import every
@@ -38,7 +37,7 @@ def test_the_list_is_whole() -> None:
         assert sorted(found) == list(range(1, last + 1))
 
 
-@pytest.mark.parametrize(("number", "title", "rules"), FAULTS)
+@for_each(("number", "title", "rules"), FAULTS)
 def test_each_has_a_rule_or_a_reason(number: str, title: str, rules: str) -> None:
     named = [] if rules == "-" else rules.split()
     assert set(named) <= RULES

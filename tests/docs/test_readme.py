@@ -6,13 +6,21 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.at_terminal import REPAIR, SETUP
 from support.session import session
+from vfio_doctor.docs.picture import LINE
+from vfio_doctor.language import CHINESE, ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSION = "<!-- tests/support/session.py -->"
-SVG = "{http://www.w3.org/2000/svg}"
+SESSION = "<!-- tests/support/session.py setup -->"
+TEXT = "{http://www.w3.org/2000/svg}text"
 PICTURE = "docs/report.svg"
-SET_UP = ROOT / "docs/setup.md"
+# Page: the session that it shows.
+SESSIONS = {
+    "docs/setup.md": (SETUP, ENGLISH),
+    "docs/zh_CN/setup.md": (SETUP, CHINESE),
+    "docs/repair.md": (REPAIR, ENGLISH),
+}
 
 
 def shown(page: str, report: str, mark: str = SESSION) -> str:
@@ -27,20 +35,34 @@ def test_the_report_shown_is_a_real_one() -> None:
     """scripts/documents draws it, and its --check holds that it is no older."""
     assert f"]({PICTURE})" in (ROOT / "README.md").read_text(encoding="utf-8")
     drawn = ElementTree.parse(ROOT / PICTURE).getroot()
-    said = "\n".join("".join(line.itertext()) for line in drawn.iter(f"{SVG}text"))
-    golden = ROOT / "tests/report/goldens/bluefin-dx-2121.txt"
-    errors = re.findall("^ERROR .*$", golden.read_text(encoding="utf-8"), re.MULTILINE)
-    assert errors
-    assert all(error in said for error in errors)
+    rows = {
+        int(line.attrib["y"]): "".join(line.itertext()) for line in drawn.iter(TEXT)
+    }
+    said = "\n".join(rows.get(y, "") for y in range(min(rows), max(rows) + 1, LINE))
+    golden = (ROOT / "tests/report/goldens/bluefin-dx-2121.txt").read_text("utf-8")
+    start, _, end = said.partition("[...]")
+    assert golden.startswith(start.rstrip())
+    assert golden.endswith(end.partition("[...]")[2].strip() + "\n")
+    assert "ERROR" in start
+    assert "bug-report" in end
+    # One screen.
+    assert len(said.splitlines()) < 36
 
 
 @pytest.mark.runs("python", "sh")
-def test_the_set_up_shown_is_a_real_one(request: pytest.FixtureRequest) -> None:
-    wanted = shown(SET_UP.read_text(encoding="utf-8"), session(), SESSION)
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_session_shown_is_a_real_one(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    what, language = SESSIONS[name]
+    words = what if language == ENGLISH else f"{what} {language}"
+    mark = f"<!-- tests/support/session.py {words} -->"
+    page = ROOT / name
+    wanted = shown(page.read_text(encoding="utf-8"), session(what, language), mark)
     if request.config.getoption("--rewrite-goldens"):
-        SET_UP.write_text(wanted, encoding="utf-8")
-    assert wanted == SET_UP.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
-    assert "Which one" in wanted.partition(SESSION)[2]
+        page.write_text(wanted, encoding="utf-8")
+    assert wanted == page.read_text(encoding="utf-8"), "run pytest --rewrite-goldens"
+    assert "    $ sudo vfio-doctor" in wanted.partition(mark)[2]
 
 
 def test_the_block_is_replaced_whole() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import catalogue
+from support.rows import for_each
 from support.texts import Text, texts
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.language import CHINESE, speak
@@ -54,7 +55,7 @@ def test_a_whole_catalogue_has_no_fault() -> None:
     assert catalogue.missing(held()) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("other", "said"),
     [
         ({"a": "请运行 `ls`。"}, "fields"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from e2e import scenario
 from e2e.vm import Machine
 
 Listed = dict[str, Any]
@@ -31,3 +32,12 @@ def drivers(guest: Machine, *addresses: str) -> list[str]:
     links = (f"/sys/bus/pci/devices/{bdf}/driver" for bdf in addresses)
     told = guest.shell("".join(f"readlink {link} || echo;" for link in links))
     return [line.rpartition("/")[2] for line in told.splitlines()]
+
+
+def refused(guest: Machine, bdf: str, why: str) -> None:
+    """A set-up changes nothing, and says why."""
+    before = scenario.state(guest)
+    done = guest.doctor("setup", "passthrough", "--device", bdf, "--yes")
+    assert done.status == 1, done
+    assert why in done.stderr, done
+    assert scenario.state(guest) == before

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -265,6 +265,15 @@ def add_modules(root: Path, base: str = "lib/modules") -> None:
     for name in ("modules.builtin", "modules.order", "modules.builtin.modinfo"):
         shutil.copy(f"/lib/modules/{release()}/{name}", home)
     run("depmod", "-b", root / base.removesuffix("lib/modules"), release())
+
+
+def add_drivers(root: Path, names: Iterable[str]) -> None:
+    """Put more modules, and what they depend on, beside those of `add_modules`."""
+    for file in module_files([*names]):
+        place = root / str(file).lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+    run("depmod", "-b", root, release())
 
 
 def rootfs(suite: Suite) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from e2e import images
@@ -15,6 +16,7 @@ REF = "e2e/x86_64/main"
 STANDINS = images.PROJECT / "tests/support/standins"
 # A sysroot of ostree keeps these below /var; the tree itself is read-only.
 MOVED = ("home", "root", "opt", "srv", "mnt", "usr/local")
+NO_FILES: Mapping[str, str] = {}
 DEFAULT_OFF = "intel_iommu=off "
 SHOW_ENTRY = """
 sed 's/^{hidden}//' /proc/cmdline > /run/cmdline
@@ -22,22 +24,29 @@ mount --bind /run/cmdline /proc/cmdline
 """
 
 
-def suite(name: str = "bookworm") -> Suite:
+def suite(name: str = "bookworm", packages: tuple[str, ...] = ()) -> Suite:
     """Return the release with ostree in it."""
-    return Suite(name, ("ostree", "ostree-boot"))
+    return Suite(name, ("ostree", "ostree-boot", *packages))
 
 
-def commit_tree(name: str) -> Path:
-    """Return the root file system in the form that ostree commits."""
-    base = images.rootfs(suite(name))
-    programs = [(STANDINS / p).read_bytes() for p in ("rpm-ostree",)]
+def commit_tree(
+    suite: Suite, modules: tuple[str, ...] = (), files: Mapping[str, str] = NO_FILES
+) -> Path:
+    """Return the root file system, and more, in the form that ostree commits."""
+    base = images.rootfs(suite)
+    program = (STANDINS / "rpm-ostree").read_bytes()
     source = Path(__file__).read_text()
 
     def build(target: Path) -> None:
         images.run("cp", "-a", base, target)
+        images.add_drivers(target, modules)
+        for path, text in files.items():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).write_text(text)
         _rearrange(target)
 
-    return images.kept(f"tree-{images.key_of(base, programs, source)}", build)
+    key = images.key_of(base, program, modules, files, source)
+    return images.kept(f"tree-{key}", build)
 
 
 def _rearrange(tree: Path) -> None:
@@ -76,9 +85,8 @@ def _rearrange(tree: Path) -> None:
         (tree / name).mkdir()
 
 
-def disk(name: str, arguments: tuple[str, ...]) -> Path:
+def disk(tree: Path, arguments: tuple[str, ...]) -> Path:
     """Return the disk of a sysroot with one deployment that has these arguments."""
-    tree = commit_tree(name)
     key = images.key_of(tree, arguments, Path(__file__).read_text())
 
     def build(target: Path) -> None:
@@ -107,11 +115,11 @@ def disk(name: str, arguments: tuple[str, ...]) -> Path:
         images.run("sh", "-c", f"chattr -i {deployments} || true")
         shutil.rmtree(root)
 
-    return images.kept(f"ostree-{name}-{key}.img", build)
+    return images.kept(f"ostree-{key}.img", build)
 
 
 class OstreeMachine(Machine):
-    """A guest whose kernel arguments are those of its newest boot entry.
+    """A guest that boots its newest entry: its arguments and its initramfs.
 
     Debian's kernel has Intel's IOMMU on without being asked. With ``default_off``
     the guest has one as Fedora's is, off unless ``intel_iommu=on`` is given: QEMU
@@ -125,37 +133,39 @@ class OstreeMachine(Machine):
         iommu: str,
         arguments: tuple[str, ...],
         default_off: bool = False,
+        image: Path | None = None,
+        devices: tuple[str, ...] = ("edu",),
     ) -> None:
-        """Make the disk; the first boot's arguments are read from it."""
-        super().__init__(
-            disk(name, arguments),
-            iommu,
-            initramfs=images.initramfs(images.rootfs(suite())),
-        )
+        """Copy the disk, the usual one or another; start nothing yet."""
+        usual = image or disk(commit_tree(suite(name)), arguments)
+        super().__init__(usual, iommu, devices=devices)
         self.plain = True
         self.default_off = default_off
+        self.initramfs = self._folder / "initramfs.img"
 
     def start(self) -> None:
-        """Boot with the options of the entry that has the highest version."""
-        words = newest_options(self.disk)
-        self.arguments = f"{DEFAULT_OFF if self.default_off else ''}{words}"
+        """Boot the entry that has the highest version."""
+        entry = newest_entry(self.disk)
+        hidden = DEFAULT_OFF if self.default_off else ""
+        self.arguments = f"{hidden}{entry['options']}"
+        dump = f"dump /boot{entry['initrd']} {self.initramfs}"
+        images.run("debugfs", "-R", dump, self.disk)
         super().start()
         if self.default_off:
             self.shell(SHOW_ENTRY.format(hidden=DEFAULT_OFF))
 
 
-def newest_options(image: Path) -> str:
+def newest_entry(image: Path) -> dict[str, str]:
     """Read the boot entries from a disk that is not in use."""
     folder = "/boot/loader/entries"
     listing = images.run("debugfs", "-R", f"ls -p {folder}", image)
-    best = (-1, "")
+    found = []
     for row in listing.splitlines():
         name = row.split("/")[5] if row.count("/") > 5 else ""
         if not name.endswith(".conf"):
             continue
         text = images.run("debugfs", "-R", f"cat {folder}/{name}", image)
-        fields = dict(
-            line.split(maxsplit=1) for line in text.splitlines() if " " in line
+        found.append(
+            dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line)
         )
-        best = max(best, (int(fields["version"]), fields["options"]))
-    return best[1]
+    return max(found, key=lambda entry: int(entry["version"]))

@@ -65,11 +65,7 @@ def tree(loader: str) -> Path:
         images.run("cp", "-a", base, target)
         shutil.copy(f"/boot/vmlinuz-{release}", target / "boot")
         shutil.copy(f"/boot/config-{release}", target / "boot")
-        for file in images.module_files(MODULES):
-            place = target / str(file).lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, place)
-        images.run("depmod", "-b", target, release)
+        images.add_drivers(target, MODULES)
         loader_guest.configure(loader, target)
         # This initramfs mounts the root read-only, as Debian's always do.
         root = loader_guest.root_partition(loader)
@@ -115,6 +111,4 @@ class PassthroughMachine(LoaderMachine):
         command = super()._command(port)
         at = command.index(DISK)
         command[at] = f"{DISK},bus=bridge,addr=1,bootindex=1"
-        # What is made before the IOMMU is not behind it.
-        words = [word for device in self.early for word in ("-device", device)]
-        return [*command[: at - 1], *words, *command[at - 1 :]]
+        return command

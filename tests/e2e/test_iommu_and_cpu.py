@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e import scenario
+from e2e.cards import EDU, found, listed, refused
 from e2e.guests import plain, started
 from e2e.loader_guest import LoaderMachine
 from e2e.scenario import QUIET_MSRS
@@ -35,6 +36,8 @@ def advice(guest: Machine, check: str) -> str:
 def test_no_iommu(machines: list[Machine], loader: str) -> None:
     guest = started(machines, LoaderMachine(loader, "bookworm", "none"))
     assert "IOMMU" in advice(guest, "iommu-firmware-off")
+    (card,) = found(listed(guest), EDU)
+    refused(guest, card, "IOMMU")
     assert "iommu" not in guest.shell("cat /etc/default/grub /etc/kernel/cmdline || :")
 
 

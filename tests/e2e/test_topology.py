@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e import nested, scenario
-from e2e.cards import NVME, XHCI, Listed, found, listed
+from e2e.cards import NVME, XHCI, Listed, found, listed, refused
 from e2e.guests import started
 from e2e.topology import Topology
 from e2e.vm import Machine
@@ -138,15 +138,6 @@ def virtual_functions(guest: Machine) -> None:
     done = guest.doctor("--select", "vfio-device-gone")
     assert "makes none: vfio-pci has it" in " ".join(done.stdout.split()), done
     guest.shell(f"rm {VM}")
-
-
-def refused(guest: Machine, bdf: str, why: str) -> None:
-    """A set-up changes nothing, and says why."""
-    before = scenario.state(guest)
-    done = guest.doctor("setup", "passthrough", "--device", bdf, "--yes")
-    assert done.status == 1, done
-    assert why in done.stderr, done
-    assert scenario.state(guest) == before
 
 
 def what_the_host_needs_stays(guest: Machine) -> None:

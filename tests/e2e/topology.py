@@ -1,7 +1,6 @@
 """A guest whose devices share groups in every way that a kernel knows of.
 
-It boots by QEMU's ``-kernel`` from the disk of the passthrough guest. What is made
-before the IOMMU is not behind it, so that comes first.
+It boots by QEMU's ``-kernel`` from the disk of the passthrough guest.
 """
 
 from __future__ import annotations
@@ -69,11 +68,10 @@ class Topology(Machine):
             tree / f"boot/initrd.img-{images.release()}",
             devices=(*CARDS, *SCREENS),
         )
+        self.early = (*VIRTUAL_IOMMU["intel"], *PORTS)
 
     def _command(self, port: Path) -> list[str]:
         command = super()._command(port)
         at = command.index("virtio-blk-pci,drive=d0")
         command[at] = "nvme,drive=d0,serial=root"
-        early = (*VIRTUAL_IOMMU["intel"], *PORTS)
-        words = [word for device in early for word in ("-device", device)]
-        return [*command[: at - 1], *words, *command[at - 1 :]]
+        return command

@@ -97,6 +97,8 @@ class Machine:
         self.initramfs = initramfs
         self.cpu = cpu
         self.devices = (*devices, *VIRTUAL_IOMMU[iommu])
+        # Made before the disk. Only what is made after the IOMMU is behind it.
+        self.early: tuple[str, ...] = ()
         self.plain = False
         self.boots = 0
         self.seconds = 0.0
@@ -163,6 +165,7 @@ class Machine:
             *("-cpu", self.cpu, "-smp", "1", "-m", "1536"),
             *("-nographic", "-vga", "none", "-nodefaults", "-no-user-config"),
             *("-serial", f"file:{self._folder}/console.log"),
+            *(word for device in self.early for word in ("-device", device)),
             *("-drive", f"file={self.disk},format=raw,if=none,id=d0,cache=unsafe"),
             *("-device", "virtio-blk-pci,drive=d0"),
             *(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.accounts import Accounts, ActiveSeat, HumanUser
 from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.facts.qemu_user import QemuUser
@@ -27,7 +28,7 @@ def seat(uid: str) -> dict[str, str]:
     return {SEAT: f"# private\nIS_SEAT0=1\nACTIVE=2\nACTIVE_UID={uid}\n"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("caller", "files", "user", "want"),
     [
         pytest.param(Caller(1001, 1000, 0), {}, "", ("alice", "sudo"), id="sudo"),
@@ -103,7 +104,7 @@ def test_image_accounts_come_after_those_of_etc() -> None:
     assert accounts.gids("qemu", 107) == (36, 107)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/group", "/usr/lib/passwd"])
+@for_each("path", ["/etc/passwd", "/etc/group", "/usr/lib/passwd"])
 def test_accounts_that_cannot_be_read_are_unknown(path: str) -> None:
     shut = hosts.changed(host(), files={path: hosts.denied(path)})
     with pytest.raises(MissingFact, match=path):
@@ -124,7 +125,7 @@ FEDORA = "qemu:x:107:107::/:/sbin/nologin\n"
 DEBIAN = "libvirt-qemu:x:64055:36::/var/lib/libvirt:/usr/sbin/nologin\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("passwd", "conf", "want"),
     [
         pytest.param(FEDORA, "", ("qemu", (36, 107), True), id="fedora"),

@@ -7,6 +7,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts.parts import Parts
 from support.machines import amd, intel, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.board import NAMELESS, Board
 from vfio_doctor.facts.cpu import CPUINFO_LIMIT, Cpu
@@ -24,7 +25,7 @@ def test_a_ryzen_and_a_core() -> None:
     assert (ryzen.hypervisor, ryzen.xen) == (False, False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content",
     [
         "",
@@ -51,7 +52,7 @@ def test_a_denied_hypervisor_type_is_not_guessed() -> None:
         Facts(host)[Cpu]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("vendor", "menu"),
     [
         ("ASUSTeK COMPUTER INC.", "Advanced > AMD CBS or Advanced > AMD CBS > NBIO"),

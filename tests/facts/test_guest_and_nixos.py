@@ -7,6 +7,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts import catalogue
 from support.machines import amd, intel
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, NotApplicable
@@ -71,7 +72,7 @@ def test_openrc_loads_a_module_with_its_arguments() -> None:
     assert Facts(idle)[ModuleConfig].loaded_at_boot("kvmfr", line_of("")) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("system", "systemd", "source"),
     [
         ("ID=alpine\n", False, "/etc/modules"),
@@ -93,7 +94,7 @@ def openrc_file() -> str:
     return "/etc/conf.d/modules"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "names"),
     [
         ("modules='a b-c'\n", {"a", "b_c"}),

@@ -8,6 +8,7 @@ from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.machines import PCI, SYSFS, function, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.pci.verdict import Verdicts
@@ -81,7 +82,7 @@ def test_swap_and_a_private_mount() -> None:
         "/proc/swaps": "Filename Type\n/dev/nvme0n1 partition 1 0 -2\n",
     }
     found = needs(Parts(files, stats))
-    assert found[NVME][0] == "it holds what is mounted at / and swap"
+    assert found[NVME][0] == "it holds what is mounted at /"
     assert found[SATA] == ("it holds a mounted file system", True)
 
 
@@ -150,7 +151,7 @@ def test_a_partition_of_a_raid_is_followed_through_its_disk() -> None:
     assert NVME not in found
 
 
-@pytest.mark.parametrize("name", ["nbd0", "md0", "bcache0"])
+@for_each("name", ["nbd0", "md0", "bcache0"])
 def test_a_virtual_disk_on_nothing_may_be_anywhere(name: str) -> None:
     mounts = file("/proc/mounts", f"/dev/{name} / ext4 rw 0 0\n")
     stats = links(**{name: f"../../devices/virtual/block/{name}"})
@@ -170,7 +171,7 @@ def test_the_cache_of_a_bcache_is_not_among_its_slaves() -> None:
     assert (found[SATA][1], found[NVME]) == (True, MAY_HOLD)
 
 
-@pytest.mark.parametrize("name", ["zram0", "loop3", "ram1"])
+@for_each("name", ["zram0", "loop3", "ram1"])
 def test_what_is_in_memory_is_on_no_disk(name: str) -> None:
     stats = links(
         **{
@@ -210,9 +211,7 @@ def test_a_disk_of_iscsi_may_come_through_any_network_card() -> None:
     assert NIC not in needs(ON_DISK, ROUTED, Parts(stats=here))
 
 
-@pytest.mark.parametrize(
-    ("place", "needed"), [("/", True), ("/home/kim", True), ("/mnt/nas", False)]
-)
+@for_each(("place", "needed"), [("/", True), ("/home/kim", True), ("/mnt/nas", False)])
 def test_a_share_that_the_host_needs(place: str, needed: bool) -> None:
     here = links(sda2=f"{DEVICES}/{SATA}/ata1/host0/block/sda/sda2")
     share = f"nas:/vol {place} nfs4 rw 0 0\n"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -15,14 +14,14 @@ from vfio_doctor.facts.udev import SystemdVersion
 SICK = ("iommu-off-in-firmware", "debian12-virtualization-off", "debian12-kvm-busy")
 
 
-@pytest.mark.parametrize("mark", OTHERS)
+@for_each("mark", OTHERS)
 def test_another_init_is_known_by_its_marks(mark: str) -> None:
     assert Facts(hosts.build({}))[Init].systemd
     assert not Facts(hosts.build({mark: ""}))[Init].systemd
     assert Facts(hosts.build({mark: "", SYSTEMD: ""}))[Init].systemd
 
 
-@pytest.mark.parametrize("name", SICK)
+@for_each("name", SICK)
 def test_no_systemd_no_advice_for_it(name: str) -> None:
     host = hosts.changed(catalogue.host(name), files={"/run/openrc": ""})
     told = [
@@ -43,8 +42,7 @@ KVMFR_SICK = (
 )
 
 
-@pytest.mark.parametrize("mark", MARKS)
-@pytest.mark.parametrize("name", KVMFR_SICK)
+@for_each(("mark", "name"), [(m, n) for m in MARKS for n in KVMFR_SICK])
 def test_no_word_of_systemd_about_libvirt(mark: str, name: str) -> None:
     units = ("/usr/lib/systemd", "/etc/systemd", SYSTEMD, "/run/openrc", "/run/runit")
     bare = hosts.changed(catalogue.host(name), absent=units)

@@ -7,6 +7,7 @@ import pytest
 from support import corpus, hosts
 from support.fixture_hosts.parts import Parts
 from support.machines import GROUPS, TABLES, amd, intel, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.iommu import (
     INTERRUPTS_LIMIT,
@@ -110,7 +111,7 @@ def groups_named(**names: str | Missing | None) -> Facts:
     return Facts(whole(Parts({**files, **arm}, folders=tuple(folders))))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("names", "groups", "pretended"),
     [
         ({"n0": "vfio-noiommu\n", "n1": "vfio-noiommu\n"}, (), (0, 1)),
@@ -139,7 +140,7 @@ def test_an_unreadable_group_name_is_not_guessed() -> None:
         groups_named(n0=hosts.denied("name"))[Iommu]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "ecap", "on", "incapable"),
     [
         ("CPU0\n 1: 0 IR-IO-APIC 1-edge\n", "0\n", True, ()),

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from support import hosts
 from support.fixture_hosts.hardware import KVM_WORKS, kvm
 from support.fixture_hosts.parts import Parts, group_file, passwd_file
 from support.machines import whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kvm import NO_FLAG, KvmAccess, KvmDevice, KvmParameters
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, ProbeResult, Stat, Why
@@ -40,7 +39,7 @@ def test_a_working_device() -> None:
     assert found.modules == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stat",
     [
         Missing(NODE, Why.ABSENT),
@@ -58,7 +57,7 @@ def test_only_the_real_node_is_probed(stat: Any) -> None:
     assert found.modules == ("kvm", "kvm_amd")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("probe", "works", "refused"),
     [
         (KVM_WORKS, True, False),
@@ -95,7 +94,7 @@ def test_what_a_probe_means(probe: Any, works: bool, refused: bool) -> None:
     assert (found.works, bool(found.refusal)) == (works, bool(refused))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("content", "value"),
     [
         ("Y\n", "Y"),

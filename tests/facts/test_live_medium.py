@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.live_medium import LiveMedium
 
@@ -14,7 +13,7 @@ def mark(cmdline: str, root: str = "/dev/nvme0n1p2 / ext4 rw 0 0") -> str:
     return Facts(hosts.build(files))[LiveMedium].mark
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cmdline", "shown"),
     [
         ("BOOT_IMAGE=x root=live:CDLABEL=Fedora rd.live.image", "root=live:"),
@@ -27,12 +26,12 @@ def test_arguments_of_live_media(cmdline: str, shown: str) -> None:
     assert mark(cmdline).startswith(shown)
 
 
-@pytest.mark.parametrize("name", ["airootfs", "/cow", "LiveOS_rootfs"])
+@for_each("name", ["airootfs", "/cow", "LiveOS_rootfs"])
 def test_a_root_that_is_gone_at_the_end(name: str) -> None:
     assert mark("quiet", f"{name} / overlay rw,upperdir=/x 0 0")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cmdline", "root"),
     [
         ("root=UUID=1 quiet boot=local", "/dev/sda2 / ext4 rw 0 0"),

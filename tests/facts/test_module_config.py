@@ -6,6 +6,7 @@ import pytest
 
 from support import corpus
 from support.hosts import build, changed, denied, link
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.host.captured import CapturedHost
@@ -32,7 +33,7 @@ def size(found: ModuleConfig, line: CommandLine = NOTHING) -> tuple[str | None, 
     return option.value, str(option.source)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "line", "expected"),
     [
         pytest.param(
@@ -125,7 +126,7 @@ def test_folder_is_passed_over() -> None:
     assert of(host).effective("kvmfr", "static_size_mb", NOTHING) is None
 
 
-@pytest.mark.parametrize("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
+@for_each("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
 def test_unread_file_is_unknown(why: Why) -> None:
     path = "/etc/modprobe.d/a.conf"
     found = config({path: Missing(path, why)})
@@ -146,7 +147,7 @@ def test_unread_folder_is_unknown() -> None:
         of(host).loaded_at_boot("kvmfr", NOTHING)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "line", "expected"),
     [
         ({"/etc/modules-load.d/a.conf": "kvmfr\n"}, "", "/etc/modules-load.d/a.conf"),
@@ -167,7 +168,7 @@ def test_loaded_at_boot(
     assert (found and str(found)) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "expected"),
     [
         ("blacklist kvmfr\n", "", "/etc/modprobe.d/a.conf:1 (blacklist)"),
@@ -190,7 +191,7 @@ def test_softdep_pulls_in() -> None:
     assert found.pulled_in_by("vfio") == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text", "kinds"),
     [
         ("/etc/modprobe/kvmfr.conf", KVMFR.format(64), ["wrong-directory"]),
@@ -214,7 +215,7 @@ def bundles() -> list[Any]:
     return [pytest.param(r, id=r["id"]) for r in corpus.records("host-bundles.jsonl")]
 
 
-@pytest.mark.parametrize("record", bundles())
+@for_each("record", bundles())
 def test_bundles(record: dict[str, Any]) -> None:
     files = {path: text for path, text in record["files"].items() if path[0] == "/"}
     found, expected = config(files), record["expected"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support.hosts import build, changed, denied, ran
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.modules import (
@@ -56,7 +57,7 @@ def test_builtin_modules() -> None:
     assert not facts()[BuiltinModules].has("vfio")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "folders", "expected"),
     [
         ({}, (), (False, "", ())),
@@ -85,7 +86,7 @@ def test_kvmfr_loaded_unknown(path: str) -> None:
         of(host)[KvmfrLoaded]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "place",
     [
         "extra/kvmfr/kvmfr.ko.xz",
@@ -202,7 +203,7 @@ CONFIDENTIAL = "confidentiality"
 ON, OFF = b"\6\0\0\0\1", b"\6\0\0\0\0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "demand"),
     [
         ({LOCKDOWN: "[none] integrity confidentiality\n"}, None),
@@ -220,7 +221,7 @@ def test_signing(
     assert facts(files)[ModuleSigning].demanded_by() == demand
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {SECURE_BOOT: ON},
@@ -236,7 +237,7 @@ def test_signing_unknown(files: dict[str, str | bytes | Missing]) -> None:
         facts(files)[ModuleSigning].demanded_by()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "expected"),
     [
         ({}, None),

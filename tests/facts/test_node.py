@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.facts.node import may_open
 from vfio_doctor.host.reader import AclEntry, Kind, Stat
 
@@ -32,7 +33,7 @@ GROUPS = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stat", "uid", "gids", "opens"),
     [
         pytest.param(node(0o600), 0, (0,), True, id="root"),

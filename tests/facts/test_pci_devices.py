@@ -10,6 +10,7 @@ import pytest
 from support import corpus, hosts
 from support.fixture_hosts.parts import Parts
 from support.machines import GROUPS, PCI, SYSFS, amd, from_record, function, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.iommu import Iommu
 from vfio_doctor.facts.pci.devices import PciDevice, PciDevices
@@ -88,7 +89,7 @@ def listed(text: str) -> Iterator[PciDevice]:
             yield PciDevice(*ids, "", group)
 
 
-@pytest.mark.parametrize("name", ["015", "016", "017", "018"])
+@for_each("name", ["015", "016", "017", "018"])
 def test_gpus_of_pasted_listings(name: str) -> None:
     records = corpus.records("iommu-listings.jsonl")
     record = next(one for one in records if one["id"] == f"iommu-{name}")
@@ -156,7 +157,7 @@ def test_without_groups_no_link_is_looked_for() -> None:
     assert facts[PciDevices].unread == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "content"),
     [
         (f"{PCI}/{GPU}/uevent", hosts.denied(f"{PCI}/{GPU}/uevent")),
@@ -172,7 +173,7 @@ def test_a_device_that_cannot_be_read_is_named(path: str, content: Any) -> None:
     assert any(path in str(note) for note in facts[DeviceTable].notes)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stat",
     [hosts.denied("link"), hosts.link("../../elsewhere"), hosts.CHAR_NODE],
     ids=["denied", "leads elsewhere", "no link"],
@@ -245,3 +246,15 @@ def test_a_foreign_disk_in_the_group() -> None:
         PciDevice("0000:00:18.3", "1", "6", "", "060000", "k10temp", 1),
     ]
     assert foreign(group[0], group) == ("0000:02:00.0", "0000:00:18.3")
+
+
+def test_a_member_without_a_driver_is_in_nobody_s_way() -> None:
+    card = function("0000:01:00.0", "10de:1b80", "030000", "nouveau", 1)
+    ram = function("0000:02:00.0", "8086:a3a1", "050000", None, 1)
+    sata = function("0000:03:00.0", "8086:a3a2", "010601", None, 1)
+    folders = Parts({"/proc/cpuinfo": "processor\t: 0\n"}, folders=SYSFS)
+    found = device_table(Facts(whole(folders, card, ram, sata)))
+    rows = {row.device.bdf: row for row in found}
+    assert rows["0000:01:00.0"].isolated is True
+    assert rows["0000:01:00.0"].companions == ("0000:02:00.0", "0000:03:00.0")
+    assert rows["0000:02:00.0"].isolated is False

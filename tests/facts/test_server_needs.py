@@ -8,6 +8,7 @@ from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.machines import SYSFS, function, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import CannotFix, Facts, Options
 from vfio_doctor.facts.pci.binding import binding
 from vfio_doctor.facts.pci.needs import HostNeeds
@@ -71,7 +72,7 @@ def test_it_is_never_bound_for_that_reason() -> None:
         binding(BMC, Facts(host, asked))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "taken"),
     [
         ((WEB, LINK), ("web",)),
@@ -101,7 +102,7 @@ def test_who_starts_with_the_host_may_not_be_told() -> None:
     assert Facts(host)[StartedVms].unseen
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("ids", "kind", "driver", "stays"),
     [
         ("8086:0e2c", "080020", "", True),

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.system import (
     Container,
@@ -40,13 +41,13 @@ def test_image_info() -> None:
     assert found == ImageInfo("bluefin-dx", "dx", "", "stable")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100000])
+@for_each("text", ["", "[]", "{", "\x00", "[" * 100000])
 def test_image_info_that_is_none(text: str) -> None:
     with pytest.raises(MissingFact):
         _ = Facts(hosts.build({IMAGE: text}))[ImageInfo]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "kind", "root"),
     [
         ({}, "", ""),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.udev import SystemdVersion, UdevRules, touches_kvmfr
 from vfio_doctor.host.captured import CapturedHost
@@ -82,7 +83,7 @@ def test_a_folder_that_cannot_be_listed_is_said() -> None:
     assert [missing.source for missing in read(host).unreadable] == [ETC]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "touches"),
     [
         ('SUBSYSTEM=="kvmfr"', True),
@@ -106,7 +107,7 @@ SHARED = "libsystemd-shared-{}.so"
 VERSION = ("systemctl", "--version")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "version"),
     [
         ("/usr/lib/systemd/libsystemd-shared-258.1-1.fc43.so", Systemd(258, 1)),
@@ -122,7 +123,7 @@ def test_systemd_version(path: str, version: Systemd) -> None:
     assert Facts(host)[SystemdVersion].version == version
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("named", "stdout", "version"),
     [
         ("258", "systemd 258 (258.10-1.fc43)\n", Systemd(258, 10)),
@@ -148,7 +149,7 @@ def test_hidden_files_are_not_read() -> None:
     assert found.unread == ((f"{folder}/.99.rules", text),)
 
 
-@pytest.mark.parametrize("stdout", ["", "runit 2", "systemd", "systemd x"])
+@for_each("stdout", ["", "runit 2", "systemd", "systemd x"])
 def test_no_systemd_is_unknown(stdout: str) -> None:
     host = hosts.build({}, commands={VERSION: hosts.ran(VERSION, stdout)})
     with pytest.raises(MissingFact):

@@ -9,6 +9,7 @@ from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.passthrough import domain, vm
 from support.machines import PCI, SYSFS, function, whole
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable, Options
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.captured import CapturedHost
@@ -74,12 +75,12 @@ def wanted(host: CapturedHost, *devices: str) -> list[str]:
     return [one.device.bdf for one in facts[WantedDevices].devices]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@for_each("source", SOURCES)
 def test_a_place_that_says_so(source: str) -> None:
     assert wanted(machine(*SOURCES[source])) == [CARD]
 
 
-@pytest.mark.parametrize("word", ["01:00.0", CARD, "10de:1b80"])
+@for_each("word", ["01:00.0", CARD, "10de:1b80"])
 def test_a_device_that_is_named(word: str) -> None:
     assert wanted(machine(), word) == [CARD]
 
@@ -89,7 +90,7 @@ def test_a_whole_slot_stands_for_its_functions() -> None:
     assert wanted(machine(slot)) == [CARD, "0000:01:00.1"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "parts",
     [
         (),

@@ -6,6 +6,7 @@ import pytest
 
 from support import hosts
 from support.findings import place
+from support.rows import for_each
 from vfio_doctor.api import Fix
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.fixes.boot.iommu import EnableIommu, RemoveIntremapOff, RemoveIommuOff
@@ -73,7 +74,7 @@ def asked(
     return tuple(each for each in said if not isinstance(each, Terms))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("vendor", "table", "helps"),
     [
         (INTEL, "DMAR", True),
@@ -104,7 +105,7 @@ def test_passthrough_mode_keeps_the_rest_of_the_list() -> None:
     assert words == ("iommu=soft,pt", "quiet", "intel_iommu=on")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("vendor", "table", "line", "after"),
     [
         (INTEL, "DMAR", "intel_iommu=off,sm_on", "intel_iommu=sm_on,on"),
@@ -161,7 +162,7 @@ def test_kvm_is_not_loaded_if_that_cannot_help(
     assert why.value.message.id == said
 
 
-@pytest.mark.parametrize("value", ["100", "16", "abc", "0", "4096"])
+@for_each("value", ["100", "16", "abc", "0", "4096"])
 def test_a_size_that_will_not_do_is_edited_where_it_stands(value: str) -> None:
     line = f"options kvmfr static_size_mb={value}"
     sick = host(files={OPTIONS: f"# mine\n{line}\n"})
@@ -196,7 +197,7 @@ def test_a_device_that_works_keeps_its_size_and_is_not_reloaded() -> None:
     assert asked(LoadKvmfrAtBoot, with_device(64 << 20), "kvmfr")[0] == fresh
 
 
-@pytest.mark.parametrize(
+@for_each(
     "answer",
     [0, 16 << 20, 100 << 20, Missing("/dev/kvmfr0", Why.FAILED, "ENOTTY")],
     ids=["none", "too small", "no power of two", "no answer"],

@@ -12,6 +12,7 @@ from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import KERNEL
 from support.fixture_hosts.recipes.passthrough import vm
 from support.machines import GROUPS, PCI
+from support.rows import for_each
 from support.tools import found as path_of
 from support.unbound_card import AUDIO, CARD, IDS, IMAGE, TOOLS, said, unbound
 from vfio_doctor.boot.selection import choose
@@ -239,7 +240,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSALS)
+@for_each("case", REFUSALS)
 def test_refused_with_an_empty_plan(case: str) -> None:
     reason, parts, changes = REFUSALS[case]
     ids = "" if IN_MODPROBE in parts else IDS
@@ -281,7 +282,7 @@ def test_a_function_of_the_chipset_goes_only_if_its_whole_group_is_free() -> Non
     assert plan_of(unbound(ids=ids, changes=(free,))).steps
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("device", "words"),
     [
         ("0000:00:14.0", "0000:00:14.0 (SMBus) is a function of the chipset"),
@@ -420,7 +421,7 @@ def test_drop_ins_of_mkinitcpio_that_stand_in_the_way(
     assert not plan.steps
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tools", "reason"),
     [
         (Parts(), "image-tool-unknown"),
@@ -471,7 +472,7 @@ def test_an_image_that_ships_vfio_pci_gets_arguments_alone() -> None:
     assert (made.lines, made.early) == ((), False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "reason", "words"),
     [
         (

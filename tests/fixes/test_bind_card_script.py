@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts.parts import Parts, file
+from support.rows import for_each
 from support.unbound_card import unbound
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
@@ -33,7 +34,7 @@ def install(command: str) -> Parts:
     return file("/etc/modprobe.d/own.conf", f"install vfio-pci {command}\n")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "reason"),
     [
         ((install(SCRIPT),), "bind-own-command"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support import hosts
 from support.effort import examples
 from support.findings import finding
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr.node import KvmfrDeviceOwner
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
@@ -167,7 +168,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "systemd", "after"), TABLE)
+@for_each(("rules", "systemd", "after"), TABLE)
 def test_both_get_in_and_nothing_else_moves(
     rules: dict[str, str], systemd: int, after: dict[str, str | None]
 ) -> None:
@@ -259,7 +260,7 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "subject", "said"), LEFT)
+@for_each(("rules", "subject", "said"), LEFT)
 def test_what_cannot_be_edited_safely_is_left_and_said(
     rules: dict[str, str], subject: str, said: str
 ) -> None:
@@ -332,7 +333,7 @@ def test_a_hostile_name_never_gets_into_a_rule(name: str) -> None:
     assert plain or name not in text
 
 
-@pytest.mark.parametrize("name", ["1234", "007", "a" * 256])
+@for_each("name", ["1234", "007", "a" * 256])
 def test_a_name_that_udev_takes_for_a_number_is_refused(name: str) -> None:
     with pytest.raises(CannotFix, match="not a name that may stand in a udev rule"):
         repaired(host({"99-k.rules": ROOT_99}, user=name))

@@ -8,6 +8,7 @@ from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
 from support.hosts import build, link
 from support.machines import whole
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -160,7 +161,7 @@ def test_a_daemon_that_runs_is_not_started_so_undo_does_not_stop_it() -> None:
     assert [s.argv[1] for s in made.after if isinstance(s, CommandStep)] == ["enable"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("part", "why"),
     [
         (lv.programs("libvirtd"), "enable-libvirt-daemon-choice"),

@@ -16,6 +16,7 @@ from support.archives import as_written_by, small
 from support.captures import captures, same
 from support.effort import examples, mostly_slow
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as load_rules
 from vfio_doctor.facts.base import Facts
@@ -119,7 +120,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("name", catalogue.files())
+@for_each("name", catalogue.files())
 def test_fixture_hosts_are_as_they_would_be_written(name: str) -> None:
     path = catalogue.path(name)
     assert path.name == f"{name}.host"

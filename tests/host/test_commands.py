@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.host import commands
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 from vfio_doctor.host.running import OUTPUT_LIMIT, run
 
 
-@pytest.mark.parametrize(
+@for_each(
     "argv",
     [
         ("rpm-ostree", "kargs"),
@@ -31,7 +32,7 @@ def test_listed_commands_have_a_time_limit(argv: tuple[str, ...]) -> None:
     assert 0 < commands.time_limit(argv) <= 20
 
 
-@pytest.mark.parametrize(
+@for_each(
     "argv",
     [
         (),

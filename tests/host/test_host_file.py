@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.archives import small
 from support.captures import captures, same
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.host.archive import ALL_BYTES, read_stream
 from vfio_doctor.host.capture_io import (
     CaptureError,
@@ -105,7 +106,7 @@ READABLE = {
 }
 
 
-@pytest.mark.parametrize("name", READABLE)
+@for_each("name", READABLE)
 def test_how_content_is_spelt(name: str) -> None:
     data, text = READABLE[name]
     assert spelt("the host", {"a": data}).startswith(text)

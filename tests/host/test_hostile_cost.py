@@ -71,6 +71,8 @@ def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# That each is refused, and within which memory, test_hostile_captures.py tells first.
+@pytest.mark.slow
 @pytest.mark.runs("python")
 def test_no_hostile_archive_costs_much(tmp_path: Path) -> None:
     held = {

@@ -9,6 +9,7 @@ from stat import S_IFSOCK
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, Stat, Why
 from vfio_doctor.host.recorder import Recorder
@@ -67,7 +68,7 @@ def test_what_is_no_file_is_said_as_such(
     assert why(LiveHost(str(root)).read_bytes(path)) == reason
 
 
-@pytest.mark.parametrize("path", ["/dev/null", "/dev/zero", "/dev", "/proc/self/fd"])
+@for_each("path", ["/dev/null", "/dev/zero", "/dev", "/proc/self/fd"])
 def test_devices_of_this_machine_are_not_read(path: str) -> None:
     assert why(LiveHost().read_bytes(path)) == (Why.FAILED, "not a regular file")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.probes import probe, why
 from vfio_doctor.host.reader import Missing, ProbeResult, Why
@@ -83,7 +84,7 @@ def test_a_node_without_driver_is_an_answer(tmp_path: Path) -> None:
     assert (answer.error, answer.did) == ("ENXIO", (f"tried to open {path}",))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "meaning"),
     [
         (errno.ENOENT, Why.ABSENT),

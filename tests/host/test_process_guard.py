@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from support.rows import for_each
+
 
 def died(run: object) -> str:
     """Return the name of what kept ``run`` from starting a process, or ""."""
@@ -18,7 +20,7 @@ def died(run: object) -> str:
     return ""
 
 
-@pytest.mark.parametrize(
+@for_each(
     "start",
     [
         lambda: subprocess.run(["true"]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.host import udev
 from vfio_doctor.host.reader import Missing, UdevDevice
 
@@ -105,7 +106,7 @@ def test_a_libudev_that_cannot_be_found(fake: list[str]) -> None:
 
 
 @pytest.mark.runs(*LIBUDEV_IS_LOOKED_FOR_BY)
-@pytest.mark.parametrize("subsystem", ["pci", "block", "net", "mem", "no-such-thing"])
+@for_each("subsystem", ["pci", "block", "net", "mem", "no-such-thing"])
 def test_this_machine_both_ways(subsystem: str) -> None:
     full, plain = udev.devices(subsystem), udev.from_sysfs(subsystem)
     assert not isinstance(full, Missing)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from support.hosts import link
+from support.rows import for_each
 from support.vm_hosts import host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
@@ -46,7 +47,7 @@ def with_device(text: str) -> str:
     return EXAMPLE.replace("<memballoon", f"{text}<memballoon")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("dev", "more", "word"),
     [
         ("/dev/nvme0n1", "", "vm-disk-mounted"),
@@ -73,7 +74,7 @@ def test_disks_of_the_host(dev: str, more: str, word: str) -> None:
     assert said == ([word] if word else [])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("started", "path", "said"),
     [
         (("win11", "debian"), "/dev/kvmfr0", True),
@@ -97,7 +98,7 @@ def test_who_starts_with_the_host_may_be_hidden() -> None:
     assert [one.lint.id for one in found.untold] == ["vm-kvmfr-two-autostart"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("started", "said"),
     [
         (("debian",), True),
@@ -153,7 +154,7 @@ ARGUMENT = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("conf", "said"),
     [
         ('user = "root"\n', True),
@@ -167,7 +168,7 @@ def test_input_devices(conf: str, said: bool) -> None:
     assert ids(found) == ["vm-evdev-not-listed"] * said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("machine", "driver", "said"),
     [
         ("pc-q35-9.2", "<driver intremap='on'/>", True),
@@ -185,7 +186,7 @@ def test_the_width_that_a_machine_type_has_by_itself(
     assert all(fault.severity is Severity.WARNING for fault in found.faults)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cpus", "said"),
     [
         (("8", "9"), []),

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from support.rows import for_each
 from support.vm_hosts import FUNCTIONS, Function, host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.captured import Capture, CapturedHost
+from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.lints import every
 from vfio_doctor.lints.faults import DomainFaults
 from vfio_doctor.lints.judge import Judged, judge_all
@@ -47,6 +50,7 @@ disk_img="w/disk.qcow2"
 ram="16G"
 extra_args="-device vfio-pci,host=01:00.0 -device vfio-pci,host=01:00.1"
 """
+GONE = ["vm-hostdev-missing"]
 TEXTS = {
     Form.QEMU: SCRIPT,
     Form.PROXMOX: PROXMOX,
@@ -67,7 +71,7 @@ def said(found: Judged) -> list[tuple[str, int, str]]:
     ]
 
 
-@pytest.mark.parametrize("form", TEXTS)
+@for_each("form", TEXTS)
 def test_nothing_is_wrong_with_it(form: Form) -> None:
     found = judged(TEXTS[form])
     assert form_of(TEXTS[form].encode()) is found.form is form
@@ -129,7 +133,7 @@ CASES: list[tuple[Form, str, str, str | None, str]]
 CASES = [(form, *case) for form, cases in FAULTS.items() for case in cases]
 
 
-@pytest.mark.parametrize(("form", "old", "new", "lint", "words"), CASES)
+@for_each(("form", "old", "new", "lint", "words"), CASES)
 def test_one_thing_wrong_is_found_at_its_place(
     form: Form, old: str, new: str, lint: str | None, words: str
 ) -> None:
@@ -148,10 +152,6 @@ def test_what_only_running_it_tells_is_said() -> None:
     found = judged(SCRIPT.replace("GPU=01:00", "GPU=$1"))
     assert [(u.place.line, u.words) for u in found.unsaid] == [
         (7, "vfio-pci,host=$1.0")
-    ]
-    found = judged(PROXMOX.replace("0000:01:00,pcie=1", "mapping=card"))
-    assert [(u.place.line, u.words) for u in found.unsaid] == [
-        (5, "mapping=card,x-vga=1")
     ]
 
 
@@ -200,7 +200,7 @@ def test_a_script_with_two_vms() -> None:
     assert [bool(one.faults) for one in found] == [False, True]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "reason"),
     [
         ("ls -l /\n", "vm-not-xml"),
@@ -228,6 +228,83 @@ def test_the_hosts_report_judges_proxmox_too() -> None:
     sick = proxmox_host(PROXMOX.replace("memdev=lg", "memdev=no"))
     (domain,) = sick[DomainFaults].domains
     assert [fault.lint.id for fault in domain.faults] == ["vm-shm-memdev"]
+
+
+CARD = "card\n\tmap id=10de:2482,iommugroup=1,node={},path={}\n"
+OTHERS = CARD.format("a", "0000:07:00") + "\tmap node=pve,path=0000:01:00\n"
+TWO = CARD.format("pve", "0000:01:00") + "\tmap node=pve,path=0000:07:00\n"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "node", "lints", "unsaid"),
+    [
+        (CARD.format("pve", "0000:01:00"), "pve", [], 0),
+        (CARD.format("pve", "0000:01:00.0;0000:01:00.1"), "pve", [], 0),
+        (CARD.format("pve", "0000:01:00.0"), "pve", ["vm-card-split"], 0),
+        (CARD.format("pve", "0000:07:00"), "pve", ["vm-hostdev-missing"], 0),
+        # What other nodes have says nothing of this one.
+        (OTHERS, "pve", [], 0),
+        (OTHERS, "a", ["vm-hostdev-missing"], 0),
+        (OTHERS, "b", [], 1),
+        # Proxmox takes the one that is free.
+        (TWO, "pve", [], 1),
+        (CARD.replace("card", "other").format("pve", "01:00"), "pve", GONE, 0),
+        ("card\n", "pve", GONE, 0),
+        (None, "pve", GONE, 0),
+        (Missing("/etc/pve/mapping/pci.cfg", Why.DENIED), "pve", [], 1),
+    ],
+)
+def test_a_mapping_of_proxmox(
+    mapping: str | Missing | None, node: str, lints: list[str], unsaid: int
+) -> None:
+    text = PROXMOX.replace("0000:01:00,pcie=1", "mapping=card")
+    files: dict[str, str | bytes | Missing] = {"/proc/sys/kernel/hostname": f"{node}\n"}
+    if mapping is not None:
+        files["/etc/pve/mapping/pci.cfg"] = mapping
+    found = judged(text, host(files=files))
+    assert [one[0] for one in said(found)] == lints
+    assert len(found.unsaid) == unsaid
+    words = [one[2] for one in said(found)]
+    assert words == ["hostpci0: mapping=card,x-vga=1"] * len(words)
+
+
+def test_the_hosts_report_looks_mappings_up() -> None:
+    text = PROXMOX.replace("0000:01:00,pcie=1", "mapping=card")
+    files = {
+        "/etc/pve/mapping/pci.cfg": OTHERS,
+        "/proc/sys/kernel/hostname": "pve\n",
+    }
+    (vm,) = proxmox_host(text, files)[Vms].vms
+    assert [one.address for one in vm.functions] == ["0000:01:00"]
+
+
+def test_a_redacted_host_says_the_same_of_a_mapping() -> None:
+    text = PROXMOX.replace("0000:01:00,pcie=1", "mapping=card")
+    for mapping in (OTHERS, OTHERS.replace("pve", "b"), TWO, "card\n"):
+        files = {
+            "/etc/pve/qemu-server/7.conf": text,
+            "/etc/pve/mapping/pci.cfg": mapping,
+            "/proc/sys/kernel/hostname": "pve\n",
+        }
+        told = []
+        for capture in (host(files=files).capture, redacted(files)):
+            built = CapturedHost(capture)
+            data = built.read_bytes("/etc/pve/qemu-server/7.conf", 1 << 16)
+            assert isinstance(data, bytes)
+            found = judged(data, built)
+            told.append(([f.lint.id for f in found.faults], len(found.unsaid)))
+        assert told[0] == told[1]
+
+
+def redacted(files: dict[str, str]) -> Capture:
+    return redact(host(files=files).capture).capture
+
+
+def test_without_a_host_a_mapping_is_left_open() -> None:
+    text = PROXMOX.replace("0000:01:00,pcie=1", "mapping=card")
+    lints = [lint for lint in every() if not lint.reads_host]
+    found = judge_all(text.encode(), "vm", Facts(host()), lints)
+    assert [len(one.unsaid) for one in found] == [1]
 
 
 def test_a_slot_takes_in_what_shares_its_group() -> None:

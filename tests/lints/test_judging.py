@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.calls import calls
+from support.rows import for_each
 from support.vm_hosts import host
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import Capture, CapturedHost
@@ -43,7 +44,7 @@ def test_a_host_that_tells_nothing_is_not_all_fine() -> None:
     assert untold(found) <= asking
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "lint"),
     [
         ("/proc/cpuinfo", "vm-too-many-cpus"),

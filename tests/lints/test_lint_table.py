@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
-from support.vm_hosts import FUNCTIONS, Function, facts, host
-from vfio_doctor.host.captured import CapturedHost
+from support.lint_hosts import HOSTS
+from support.rows import for_each
+from support.vm_hosts import facts
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
 from vfio_doctor.lints.judge import Judged, judge
@@ -15,85 +12,6 @@ from vfio_doctor.lints.lint import Lint
 from vfio_doctor.parse.xml_edit import applied
 
 LINTS = every()
-
-
-def card(driver: str, sound: str = "vfio-pci") -> tuple[Function, ...]:
-    return tuple(
-        Function(f.bdf, f.class_, f.ids, driver if f.bdf.endswith("1:00.0") else sound)
-        if f.bdf.startswith("0000:01")
-        else f
-        for f in FUNCTIONS
-    )
-
-
-def moved() -> tuple[Function, ...]:
-    """The card is at 02, and two functions of the host's where it was."""
-    there = {
-        "0000:01:00.0": ("20000", "8086:15F3", "igc"),
-        "0000:01:00.1": ("C0330", "1B21:2142", "xhci_hcd"),
-    }
-    return (
-        *(f for f in FUNCTIONS if f.bdf not in there),
-        *(Function(bdf, *rest, group=8) for bdf, rest in there.items()),
-        Function("0000:02:00.0", "30000", "10DE:2482", "vfio-pci", 5),
-    )
-
-
-def in_group() -> tuple[Function, ...]:
-    return (*FUNCTIONS, Function("0000:05:00.0", "10601", "1B21:0612", "ahci", 1))
-
-
-def with_group_free() -> tuple[Function, ...]:
-    """A second card of two functions, both on vfio-pci, for the VM that splits it."""
-    return (
-        *(f for f in FUNCTIONS if not f.bdf.startswith("0000:03")),
-        Function("0000:03:00.0", "C0330", "1B21:2142", "vfio-pci", 3),
-    )
-
-
-# Hosts that are at fault, or that a fault of the definition needs.
-HOSTS: dict[str, Callable[[], CapturedHost]] = {
-    "vm-shm-json-too-new": lambda: host(versions=("7.0.0", "6.1.0")),
-    "vm-hostdev-other-card": lambda: host(moved()),
-    "vm-group-incomplete": lambda: host(in_group()),
-    "vm-card-split": lambda: host(with_group_free()),
-    "vm-hostdev-unmanaged": lambda: host(card("nvidia", "snd_hda_intel")),
-    "vm-hostdev-screen": lambda: host(
-        card("nvidia"),
-        {
-            "/sys/bus/pci/devices/0000:01:00.0/boot_vga": "1\n",
-        },
-    ),
-    "vm-hostdev-no-reset": lambda: host(
-        files={"/sys/bus/pci/devices/0000:01:00.0/reset_method": "\n"}
-    ),
-    "vm-boot-card-no-rom": lambda: host(
-        files={"/sys/bus/pci/devices/0000:01:00.0/boot_vga": "1\n"}
-    ),
-    "vm-shm-too-small": lambda: host(kvmfr={"/dev/kvmfr0": 16 << 20}),
-    "vm-kvmfr-two-autostart": lambda: host(
-        files={
-            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian")
-            .replace("<hostdev", "<gone")
-            .replace("</hostdev", "</gone"),
-            "/etc/libvirt/qemu/autostart/debian.xml": "",
-            "/etc/libvirt/qemu/autostart/win11.xml": "",
-        }
-    ),
-    "vm-hostdev-taken-at-start": lambda: host(
-        files={
-            "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian").replace(
-                "/dev/kvmfr0", "/dev/kvmfr1"
-            ),
-            "/etc/libvirt/qemu/autostart/debian.xml": "",
-        }
-    ),
-    "vm-hook-not-run": lambda: host(files={"/etc/libvirt/hooks/qemu": "#!/bin/sh\n"}),
-    "vm-saved-at-shutdown": lambda: host(
-        files={"/etc/sysconfig/libvirt-guests": "ON_SHUTDOWN=suspend\n"}
-    ),
-    "vm-no-topoext": lambda: host(vendor="AuthenticAMD"),
-}
 
 
 def judged(lint: type[Lint], right: bool) -> Judged:
@@ -106,7 +24,7 @@ def judged(lint: type[Lint], right: bool) -> Judged:
     )
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     found = judged(lint, right=False)
     assert found.refused is None
@@ -114,7 +32,7 @@ def test_the_example_fires_it_and_nothing_else(lint: type[Lint]) -> None:
     assert found.untold == ()
 
 
-@pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.id)
+@for_each("lint", LINTS, ids=lambda lint: lint.id)
 def test_put_right_it_is_silent(lint: type[Lint]) -> None:
     found = judged(lint, right=True)
     assert [f.lint.id for f in found.faults if f.lint.id == lint.id] == []

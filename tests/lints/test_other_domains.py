@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.corpus import FOLDER, OURS
+from support.rows import for_each
 from support.vm_hosts import facts
 from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import Judged, judge
@@ -59,7 +60,7 @@ def test_domains_with_passthrough_have_no_errors() -> None:
         assert ids(judged(path)) - ALLOWED == KNOWN_BAD.get(path.name, set()), path
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "said"),
     [
         ("14-stewi1014-win11.xml", {"vm-emulator-not-pinned", "vm-card-scattered"}),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.language import (
     CHINESE,
     ENGLISH,
@@ -21,8 +22,8 @@ from vfio_doctor.language import (
     speak,
     spoken,
 )
-from vfio_doctor.messages import in_order, say, verbatim
-from vfio_doctor.model import CheckResult, Severity, Status, shown
+from vfio_doctor.messages import in_order, say, shown, verbatim
+from vfio_doctor.model import CheckResult, Severity, Status
 
 MADE = "locale/zh_CN/LC_MESSAGES/vfio-doctor.mo"
 TOY = {
@@ -61,7 +62,7 @@ def test_a_message_is_spoken() -> None:
     assert str(said) == "无人知晓中的 2 个。"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "template", "end"),
     [
         ("toy-lacks", "{count} of {what}.", "2 of x."),
@@ -120,7 +121,7 @@ def test_fields_are_what_str_format_takes() -> None:
     assert fields("{a} {b!r} {} {c d} `{e}` {f") == {"a", "b!r", "e"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("environ", "language"),
     [
         ({}, ENGLISH),
@@ -147,7 +148,7 @@ def test_the_environment_is_read_as_gettext_reads_it(
     assert of_environment(environ) == language
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "language"),
     [
         ([], ""),
@@ -177,7 +178,7 @@ class Stream(io.StringIO):
         return self._encoding
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "no-such-encoding"])
+@for_each("encoding", ["ascii", "latin-1", "no-such-encoding"])
 def test_what_cannot_be_shown_is_english_with_a_note(encoding: str) -> None:
     said = choose([], {"LANG": "zh_CN"}, Stream(encoding))
     assert encoding in said

@@ -6,6 +6,7 @@ import typing
 
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.model import Change, RestartService, Step, UdevTrigger
 from vfio_doctor.value import NamedTuple, Variant
 
@@ -57,7 +58,7 @@ def made(kind: typing.Any, call: typing.Any) -> object:
     return (tuple(value), value._asdict(), repr(value).partition("(")[2])
 
 
-@pytest.mark.parametrize("call", CALLS, ids=str)
+@for_each("call", CALLS, ids=str)
 def test_it_takes_what_typing_takes(call: object) -> None:
     assert made(Ours, call) == made(Theirs, call)
 
@@ -124,7 +125,7 @@ def test_kinds_are_never_equal_and_hash_apart() -> None:
 KINDS = [*typing.get_args(Change), *typing.get_args(Step)]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@for_each("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_changes_and_steps_are_kinds(kind: typing.Any) -> None:
     made = kind(*("x" for _ in kind._fields))
     assert made == kind(*made)

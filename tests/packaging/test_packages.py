@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import runpy
 import subprocess
 import sys
+import tarfile
 from configparser import ConfigParser
 from pathlib import Path
 
 import click
 import pytest
 
+from support.rows import for_each
 from vfio_doctor.app.chosen import FORMATS
 from vfio_doctor.cli import cli
 
@@ -26,13 +30,14 @@ def settings() -> ConfigParser:
     return held
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("file", "pattern"),
     [
         ("debian/changelog", r"^vfio-doctor \(([\d.]+)\)"),
         ("rpm/vfio-doctor.spec", r"^Version:\s+(\S+)$"),
         ("rpm/vfio-doctor.spec", r"> - ([\d.]+)-1$"),
         ("arch/PKGBUILD", r"^pkgver=(\S+)$"),
+        ("ansible/galaxy.yml", r"^version: (\S+)$"),
     ],
 )
 def test_one_version(file: str, pattern: str) -> None:
@@ -49,9 +54,7 @@ def test_the_packages_that_setup_asks_for(file: str) -> None:
         assert re.search(rf"{name}\W.*>= {re.escape(least)}", text), line
 
 
-@pytest.mark.parametrize(
-    "file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"]
-)
+@for_each("file", ["debian/rules", "debian/vfio-doctor.docs", "rpm/vfio-doctor.spec"])
 def test_files_that_are_named_are_there(file: str) -> None:
     text = (PACKAGING / file).read_text()
     for path in re.findall(r"\b(?:docs|tests)/[\w./-]+\.(?:md|host)\b", text):
@@ -59,7 +62,7 @@ def test_files_that_are_named_are_there(file: str) -> None:
 
 
 @pytest.mark.runs("bash")
-@pytest.mark.parametrize(
+@for_each(
     "file", ["arch/PKGBUILD", "ublue/greenboot-vfio-doctor.sh", "../scripts/packages"]
 )
 def test_shell_that_can_be_read(file: str) -> None:
@@ -73,7 +76,7 @@ def test_recipes_are_formatted() -> None:
 
 
 @pytest.mark.runs("just")
-@pytest.mark.parametrize(
+@for_each(
     ("words", "right"),
     [
         (("doctor-vfio",), "vfio-doctor || true"),
@@ -118,3 +121,67 @@ def test_units_can_be_read(tmp_path: Path) -> None:
     told = [line for line in done.stderr.splitlines() if "vfio-doctor" in line]
     assert told == []
     assert done.returncode == 0
+
+
+REPORT = {
+    "install": [
+        {
+            "metadata": {"name": name},
+            "download_info": {
+                "url": f"https://example.org/{name}-1.tar.gz",
+                "archive_info": {"hashes": {"sha256": digest * 64}},
+            },
+        }
+        for name, digest in (("tabulate", "b"), ("Click", "a"))
+    ]
+}
+
+
+def formula(tmp_path: Path) -> Path:
+    """Return a formula that is filled in, for a source beside it."""
+    source = tmp_path / "vfio-doctor-0.1.0.tar.gz"
+    source.write_bytes(b"source")
+    fill = runpy.run_path(str(PACKAGING / "homebrew/fill.py"))
+    made = fill["filled"](fill["TEMPLATE"].read_text(), source, REPORT)
+    path = tmp_path / "vfio-doctor.rb"
+    path.write_text(made)
+    return path
+
+
+def test_a_formula_holds_true_hashes(tmp_path: Path) -> None:
+    text = formula(tmp_path).read_text()
+    assert f'sha256 "{hashlib.sha256(b"source").hexdigest()}"' in text
+    assert re.findall('^  resource "(.*)" do$', text, re.MULTILINE) == [
+        "click",
+        "tabulate",
+    ]
+    assert text.index("a" * 64) < text.index("b" * 64)
+    assert "# SOURCE" not in text
+    assert "# RESOURCES" not in text
+    # What is committed claims no hash.
+    assert "sha256" not in (PACKAGING / "homebrew/vfio-doctor.rb").read_text()
+
+
+@pytest.mark.runs("ruby")
+@pytest.mark.needs_tool("ruby")
+def test_a_formula_can_be_read_by_ruby(tmp_path: Path) -> None:
+    call = ["ruby", "-wc", str(formula(tmp_path))]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert done.stdout == "Syntax OK\n"
+    assert done.stderr == ""
+
+
+# Without git all files are taken, and other tests leave some.
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of git")
+@pytest.mark.runs("packages")
+def test_a_source_is_made_with_the_same_bytes_and_its_hash(tmp_path: Path) -> None:
+    script = str(ROOT / "scripts/packages")
+    for kind, folder in (("arch", "one"), ("source", "two")):
+        subprocess.run([script, kind, str(tmp_path / folder)], check=True)
+    name = f"vfio-doctor-{settings()['metadata']['version']}"
+    one, two = (tmp_path / folder / f"{name}.tar.gz" for folder in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    digest = hashlib.sha256(one.read_bytes()).hexdigest()
+    assert f"sha256sums=('{digest}')" in (tmp_path / "one/PKGBUILD").read_text()
+    with tarfile.open(one) as held:
+        assert {f"{name}/setup.cfg", f"{name}/docs/vfio-doctor.1"} <= {*held.getnames()}

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.parse.accounts import (
     GroupLine,
     PasswdLine,
@@ -18,7 +18,7 @@ def test_passwd() -> None:
     assert parse_passwd(text) == (PasswdLine("root", 0, 0, "/root"),)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "want"),
     [
         ("kvm:x:36:qemu,alice", GroupLine("kvm", 36, ("qemu", "alice"))),

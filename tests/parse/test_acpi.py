@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 
 
@@ -55,7 +55,7 @@ def test_structures_are_counted() -> None:
     assert parse_dmar(TWO_UNITS) == Dmar(39, 1, drhd=2, rmrr=1, atsr=1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "drhd"),
     [
         (TWO_UNITS[:-1], 2),
@@ -74,7 +74,7 @@ def test_damaged_lengths_stay_inside_the_table(data: bytes, drhd: int) -> None:
     assert found.damaged == (not data.endswith(b"rest"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data", [b"", b"DMAR", b"FACP" + bytes(60)], ids=["empty", "name only", "other"]
 )
 def test_what_is_no_dmar_table(data: bytes) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import bls, cmdline
 
 
@@ -14,7 +15,7 @@ def test_last_value_counts_but_options_are_joined() -> None:
     assert bls.entry("title a") == {"title": "a"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "id_", "bad"),
     [
         ("/boot/loader/entries/arch.conf", "arch", False),
@@ -47,7 +48,7 @@ def records() -> list[Any]:
     return [pytest.param(r, id=r["id"]) for r in corpus.records("bls/INDEX.jsonl")]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     expected = record["expected"]
     held = bls.entry(corpus.text(f"bls/{record['id']}"))

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from support import corpus
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.model import KernelArguments
 from vfio_doctor.parse import bls, cmdline
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("", ()),
@@ -25,7 +26,7 @@ def test_words(text: str, words: tuple[str, ...]) -> None:
     assert cmdline.words(text) == words
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "key", "value"),
     [
         ("quiet", "quiet", None),
@@ -153,7 +154,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "change", "after"), CHANGES)
+@for_each(("before", "change", "after"), CHANGES)
 def test_apply(before: str, change: KernelArguments, after: str) -> None:
     once = cmdline.apply(cmdline.words(before), change)
     assert cmdline.join(once) == after
@@ -209,9 +210,7 @@ def test_nothing_else_moves(line: tuple[str, ...], change: KernelArguments) -> N
     assert others(cmdline.apply(line, change)) == others(line)
 
 
-@pytest.mark.parametrize(
-    "record", [*corpus.records("cmdline.jsonl")], ids=lambda r: r["id"]
-)
+@for_each("record", [*corpus.records("cmdline.jsonl")], ids=lambda r: r["id"])
 def test_real_command_lines(record: dict[str, Any]) -> None:
     line = cmdline.parse(record["cmdline"])
     expected = record["expected"]
@@ -246,7 +245,7 @@ def test_boot_entries_never_raise(text: str) -> None:
     bls.fields(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name", ["fcos42-ostree-1.conf", "fcos42-ostree-2.conf", "oracle-ock-ostree-1.conf"]
 )
 def test_real_boot_entries(name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from support.tools import found
 from vfio_doctor.parse.apparmor import matches, parse
 from vfio_doctor.parse.denials import denial, denials, type_of
@@ -16,7 +17,7 @@ from vfio_doctor.parse.denials import denial, denials, type_of
 NODE = "/dev/kvmfr0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "verdict"),
     [
         ("  /dev/kvmfr0 rw,", True),
@@ -120,7 +121,7 @@ def test_records() -> None:
     assert not absent.in_private
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         AVC.format('name="kvmfr0"', 1),

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.cpuinfo import parse
 
 INTEL = (
@@ -53,7 +53,7 @@ def test_first_block_counts() -> None:
     assert (info.vendor, info.model, info.x86) == ("GenuineIntel", "Some Core", True)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",
@@ -68,7 +68,7 @@ def test_what_describes_no_processor(text: str) -> None:
     assert parse(text) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sizes", "bits"),
     [
         ("46 bits physical, 48 bits virtual", 46),

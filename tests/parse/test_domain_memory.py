@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from html import unescape
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.domain import Domain, domain_of
 from vfio_doctor.parse.domain_memory import Mapping, SharedMemory, mapping
 from vfio_doctor.parse.xml_tree import read
@@ -28,7 +28,7 @@ def test_every_argument_of_real_vms() -> None:
         assert (found.path, found.size) == (want["mem_path"], want["size_bytes"])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("argument", "found"),
     [
         (
@@ -70,7 +70,7 @@ def test_what_a_definition_shares() -> None:
     assert domain.emulator == "/usr/bin/q"
     shared = domain.shared
     assert shared == SharedMemory(
-        (Mapping("/dev/kvmfr0", 1 << 20, None),),
+        (Mapping("/dev/kvmfr0", 1 << 20, None, shown=False),),
         ("looking-glass",),
         True,
         ("apparmor",),

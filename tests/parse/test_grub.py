@@ -1,8 +1,8 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.parse import grub
 
 # As grub-mkconfig writes it on Debian and Ubuntu, shortened.
@@ -63,7 +63,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("default", "environment", "kernel", "word"), CHOICES)
+@for_each(("default", "environment", "kernel", "word"), CHOICES)
 def test_default_entry(
     default: str, environment: dict[str, str], kernel: str, word: str
 ) -> None:
@@ -84,7 +84,7 @@ def test_environment() -> None:
     assert grub.environment(text) == {"saved_entry": "a\\b", "kernelopts": "root=x ro"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "words"),
     [
         ("a  b\t'c d'", ("a", "b", "c d")),

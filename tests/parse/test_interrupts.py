@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.interrupts import chips
 
 HEAD = "           CPU0       CPU1       \n"
 TAIL = " NMI:          0          0   Non-maskable interrupts\n ERR:          0\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "found"),
     [
         ("   8:  0  0  IR-IO-APIC    8-edge      rtc0\n", ["IR-IO-APIC"]),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import kernel_log
 from vfio_doctor.parse.kernel_log import Conclusion
 
@@ -35,7 +36,7 @@ def records() -> list[Any]:
     return [pytest.param(record, id=record["id"]) for record in found]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     log = kernel_log.parse("\n".join(record["lines"]))
     assert CONCLUSIONS[record["id"]] in log.conclusions
@@ -44,7 +45,7 @@ def test_corpus(record: dict[str, Any]) -> None:
             assert getattr(log, field) == value, field
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "active"),
     [
         ("DMAR: IOMMU enabled\nDMAR: Host address width 39", None),
@@ -63,7 +64,7 @@ def test_translation(line: str, active: bool | None) -> None:
     assert kernel_log.parse(line).dma_translation_active is active
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "conclusion", "module"),
     [
         (
@@ -133,7 +134,7 @@ def test_never_raises(text: str) -> None:
     assert log.device == "" or log.conclusions
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "conclusion"),
     [
         ("AMD-Vi: IVRS invalid checksum", Conclusion.IVRS_BROKEN),

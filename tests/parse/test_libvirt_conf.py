@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.libvirt_conf import Value, parse
 
 # It has comments inside of its list: libvirt's own reader refuses the whole file.
@@ -29,7 +29,7 @@ def test_every_corpus_file() -> None:
         ), record["id"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "values"),
     [
         ('user = "qemu"', {"user": "qemu"}),
@@ -50,7 +50,7 @@ def test_values(text: str, values: dict[str, Value]) -> None:
     assert conf.wrong_line == 0
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         *("user", "user = qemu", 'user = "a', 'user = "a\n"', "= 1", 'a = ["x"'),

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.libvirt_conf import parse, with_items, without_items
 
 KEY = "cgroup_device_acl"
@@ -18,7 +19,7 @@ NODE = "/dev/kvmfr0"
 LIBRARY = "libvirt.so.0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         (f'{KEY} = ["/dev/null"]\n', f'{KEY} = ["/dev/null", "{NODE}"]\n'),
@@ -174,7 +175,7 @@ def test_libvirt_reads_what_was_edited(text: str) -> None:
     assert tuple(values) == (*old, *(i for i in ("x", "n") if i not in old))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"),
     [
         (f'{KEY} = ["/dev/null", "{NODE}"]\n', f'{KEY} = ["/dev/null"]\n'),
@@ -202,6 +203,6 @@ def test_the_list_loses_what_it_has_too_much(before: str, after: str) -> None:
     assert without_items(before, KEY, (NODE, "/dev/kvmfr1")) == after
 
 
-@pytest.mark.parametrize("text", ["user = qemu\n", f'{KEY} = "/dev/null"\n', ""])
+@for_each("text", ["user = qemu\n", f'{KEY} = "/dev/null"\n', ""])
 def test_where_there_is_no_list_nothing_is_taken_out(text: str) -> None:
     assert without_items(text, KEY, (NODE,)) is None

@@ -1,7 +1,7 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse import limine
 
 MENU = """timeout: 5
@@ -23,7 +23,7 @@ protocol: efi
 """
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("head", "arguments"),
     [
         ("default_entry: 2", "quiet iommu=pt"),
@@ -38,7 +38,7 @@ def test_default(head: str, arguments: str | None) -> None:
     assert found.arguments == arguments
 
 
-@pytest.mark.parametrize(
+@for_each(
     "head",
     [
         "default_entry: 9",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.parse.domain import domain_of
 from vfio_doctor.parse.domain_memory import Mapping
 from vfio_doctor.parse.looking_glass_vm import NAMESPACE, with_device
@@ -28,7 +27,7 @@ OTHERS = WITH_PREFIX.replace(
 )
 
 
-@pytest.mark.parametrize("text", [PLAIN, WITH_PREFIX, OTHERS, PLAIN.replace("\n", "")])
+@for_each("text", [PLAIN, WITH_PREFIX, OTHERS, PLAIN.replace("\n", "")])
 def test_the_device_is_there_and_the_rest_stays(text: str) -> None:
     made = with_device(text, SIZE)
     assert made is not None
@@ -44,7 +43,7 @@ def test_the_device_is_there_and_the_rest_stays(text: str) -> None:
     assert with_device(made, SIZE) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from support.tools import found as path_of
 from vfio_doctor.parse import modprobe
 from vfio_doctor.parse.modprobe import Directive, Parameter
@@ -58,7 +59,7 @@ def _plain(name: str, parameter: Parameter) -> object:
     )
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus_options(record: dict[str, Any]) -> None:
     file = modprobe.parse(record["text"])
     for module, wanted in record["expected"]["options"].items():
@@ -71,7 +72,7 @@ def test_corpus_options(record: dict[str, Any]) -> None:
     assert set(file.modules("options")) == modules
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus_other_directives(record: dict[str, Any]) -> None:
     file, expected = modprobe.parse(record["text"]), record["expected"]
     name = modprobe.module_name
@@ -85,7 +86,7 @@ def test_corpus_other_directives(record: dict[str, Any]) -> None:
     assert {item.subject: item.rest for item in file.of("install")} == install
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus_problems(record: dict[str, Any]) -> None:
     path = record["file"].partition(" ")[0]
     found = {problem.kind for problem in modprobe.parse(record["text"]).problems}
@@ -134,7 +135,7 @@ def test_kmod_itself_agrees(tmp_path: Path) -> None:
             assert [item.word, item.subject, *item.rest.split()] in listed
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("a=1 b", [("a", "1"), ("b", None)]),
@@ -151,7 +152,7 @@ def test_parameters(text: str, expected: list[tuple[str, str | None]]) -> None:
     assert list(modprobe.parameters(text)) == [Parameter(*pair) for pair in expected]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "kinds"),
     [
         ("# options vfio-pci ids=1:2\n", ["commented-out"]),
@@ -167,7 +168,7 @@ def test_problems(line: str, kinds: list[str]) -> None:
     assert [problem.kind for problem in modprobe.parse(line).problems] == kinds
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "expected"),
     [
         ("/etc/modprobe.d/a.conf", ""),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import modules_load
 
 # Whether a list is too late depends on the driver that took the card: not the list's.
@@ -18,7 +19,7 @@ def records() -> list[Any]:
     return [pytest.param(record, id=record["id"]) for record in found]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     expected = record["expected"]
     if record["file"].startswith("mkinitcpio"):
@@ -45,7 +46,7 @@ def test_initramfs_list_of_the_corpus() -> None:
     assert found.modules[-2:] == ("vfio_pci", "amdgpu")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "modules", "kinds"),
     [
         ("kvmfr", ["kvmfr"], []),
@@ -60,7 +61,7 @@ def test_lines(text: str, modules: list[str], kinds: list[str]) -> None:
     assert [problem.kind for problem in found.problems] == kinds
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "variable", "expected"),
     [
         ("MODULES=(a b-c)\n", "MODULES", ("a", "b_c")),
@@ -76,7 +77,7 @@ def test_shell_lists(text: str, variable: str, expected: tuple[str, ...]) -> Non
     assert modules_load.parse_shell_list(text, variable) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("release", "gone"),
     [("6.1.0-28-amd64", ()), ("6.2.0", ("vfio_virqfd",)), ("", ("vfio_virqfd",))],
 )

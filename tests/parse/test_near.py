@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.near import distance
 
 WORD = st.text(alphabet="abc", max_size=6)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("one", "other", "slips"),
     [
         ("iommu", "iommu", 0),

@@ -1,7 +1,7 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse import os_release
 
 LINES = [
@@ -18,7 +18,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "value"), LINES)
+@for_each(("text", "value"), LINES)
 def test_assignments(text: str, value: str) -> None:
     assert os_release.parse(text) == {"ID": value}
 

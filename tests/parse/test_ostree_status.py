@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse import ostree
 
 # bootc-v1alpha1-stream9.json: the record's text is redacted, what it expects is not.
@@ -30,7 +31,7 @@ def records() -> list[Any]:
     return [pytest.param(record, id=record["id"]) for record in found]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     text = corpus.text(f"ostree-status/{record['id']}")
     expected = record["expected"]
@@ -74,7 +75,7 @@ def check_bootc(found: ostree.BootcStatus | None, expected: dict[str, Any]) -> N
     assert found.rollback_queued == bool(expected["rollbackQueued"])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"deployments": 1}', "[" * 100000])
+@for_each("text", ["", "[]", "{", '{"deployments": 1}', "[" * 100000])
 def test_no_status(text: str) -> None:
     assert ostree.rpm_ostree_status(text) is None
     assert ostree.bootc_status(text) is None
@@ -87,9 +88,7 @@ def test_sealed_image() -> None:
     assert found.sealed
 
 
-@pytest.mark.parametrize(
-    ("stateroot", "checksum"), [("", "a"), ("a", ""), ("..", "a"), ("a/b", "c")]
-)
+@for_each(("stateroot", "checksum"), [("", "a"), ("a", ""), ("..", "a"), ("a/b", "c")])
 def test_names_are_no_paths(stateroot: str, checksum: str) -> None:
     assert not ostree.Deployment(stateroot, checksum, 0, True, False).folder
 

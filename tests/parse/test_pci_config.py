@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.config_space import bridge, no_express
+from support.rows import for_each
 from vfio_doctor.parse.pci_config import Acs, parse_config, skeleton
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "state"),
     [
         (bridge((0x1D, 0x1D)), Acs.ON),
@@ -33,9 +33,7 @@ def test_acs(data: bytes, state: Acs) -> None:
     assert kept.state is state
 
 
-@pytest.mark.parametrize(
-    "data", [b"", bridge((0x1D, 0x1D))[:64], bridge(None)[:256], b"\xff" * 4096]
-)
+@for_each("data", [b"", bridge((0x1D, 0x1D))[:64], bridge(None)[:256], b"\xff" * 4096])
 def test_what_could_not_be_read_says_nothing(data: bytes) -> None:
     assert parse_config(data) is None
     assert skeleton(data) == data[:64]

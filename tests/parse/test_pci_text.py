@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.pci import (
     Uevent,
     class_words,
@@ -18,7 +18,7 @@ GPU = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "good"),
     [
         ("0000:01:00.0", True),
@@ -53,7 +53,7 @@ def test_uevent_without_driver_and_subsystem() -> None:
     assert parse_uevent(text) == Uevent("", "060000", "1022", "1480", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",
@@ -69,7 +69,7 @@ def test_uevents_of_no_pci_function(text: str) -> None:
     assert parse_uevent(text) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("class_", "words"),
     [
         ("030000", "graphics card (VGA)"),

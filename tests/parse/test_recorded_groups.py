@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.parse.recorded_groups import RecordedGroup, parse
 
 CARD = RecordedGroup("0000:08:00.0", "10de:2482", 11, ("0000:08:00.0", "0000:08:00.1"))
@@ -19,7 +18,7 @@ def test_the_last_line_of_an_address_counts() -> None:
     assert parse(f"{CARD.line}\n{later.line}\n") == (later,)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.calls import calls
+from support.rows import for_each
 from vfio_doctor.parse.shell_words import read, words
 
 QEMU = "qemu-system-x86_64"
@@ -20,7 +21,7 @@ def last(text: str) -> list[str]:
     return [word.shown for word in read(text).commands[-1]]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         ("q -m 4G # a comment", ["q", "-m", "4G"]),
@@ -45,7 +46,7 @@ def test_words(text: str, found: list[str] | None) -> None:
 
 
 @pytest.mark.runs("sh")
-@pytest.mark.parametrize(
+@for_each(
     "line", ["a 'b c' \"d \\$ e\" f\\ g", 'x "a\\"b" \'"\' "\\n"', "p --q=r,s='t u'"]
 )
 def test_a_shell_says_the_same(line: str) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.parse import shell_assignment as shell
 
 KEY = "GRUB_CMDLINE_LINUX_DEFAULT"
@@ -26,13 +27,13 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), FORMS)
+@for_each(("text", "words"), FORMS)
 def test_words(text: str, words: tuple[str, ...] | None) -> None:
     (found,) = shell.assignments(text, KEY)
     assert found.words == words
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [f'#{KEY}="a"\n', f'X{KEY}="a"\n', f'{KEY}X="a"\n', f"echo {KEY}=a\n", ""],
 )
@@ -40,7 +41,7 @@ def test_not_an_active_assignment(text: str) -> None:
     assert shell.assignments(text, KEY) == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "remove", "add", "after"),
     [
         ('K="a b c"', ("b",), "", 'K="a c"'),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.shell_faults import ShellFaultKind, shell_faults
 
 OPEN, COMMAND, PLUS, BLANK, LINE_END = (
@@ -46,7 +47,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "faults"), FILES)
+@for_each(("text", "faults"), FILES)
 def test_faults(text: str, faults: tuple[tuple[int, ShellFaultKind], ...]) -> None:
     found = shell_faults(text, knows_plus=False)
     assert tuple((fault.line, fault.kind) for fault in found) == faults

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from support.effort import examples
 from support.ostree_files import array, entry, staged, strings
+from support.rows import for_each
 from vfio_doctor.parse.staged_deployment import StagedDeployment, parse
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -34,7 +35,7 @@ def test_what_is_written_is_read(
     assert found == StagedDeployment(tuple(words), tuple(extra or ()))
 
 
-@pytest.mark.parametrize("size", [10, 300, 70_000])
+@for_each("size", [10, 300, 70_000])
 def test_offsets_of_every_size(size: int) -> None:
     words = ["a" * size, "quiet"]
     assert parse(staged(words)) == StagedDeployment(tuple(words))
@@ -55,7 +56,7 @@ def test_a_damaged_one_never_breaks_it(data: st.DataObject) -> None:
     parse(bytes(whole[:at]))
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"staged", b"\0" * 40])
+@for_each("data", [b"", b"x", b"staged", b"\0" * 40])
 def test_what_says_nothing_is_nothing(data: bytes) -> None:
     assert parse(data) is None
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.systemd_versions import (
     Systemd,
     is_system,
@@ -12,7 +12,7 @@ from vfio_doctor.parse.systemd_versions import (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "version"),
     [
         ("252.so", Systemd(252)),
@@ -40,7 +40,7 @@ def test_never_raises(text: str) -> None:
 
 
 # What it does with OWNER="alice": it is meant well, dropped, or warned of.
-@pytest.mark.parametrize(
+@for_each(
     ("version", "well", "drops", "warns"),
     [
         (Systemd(252), True, False, False),

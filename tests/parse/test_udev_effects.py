@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.parse.systemd_versions import Systemd
 from vfio_doctor.parse.udev_effects import Device, Effects, Names, Oddity, effects
 from vfio_doctor.parse.udev_rules import parse_udev_rules
@@ -38,7 +39,7 @@ def seen(result: Effects) -> tuple[str | None, str | None, str | None, list[str]
     return owner, group, mode, [tag.value for tag in result.tags]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("texts", "want"),
     [
         pytest.param(
@@ -132,7 +133,7 @@ def test_effects(texts: list[str], want: tuple[Any, ...]) -> None:
     assert all(part.certain for part in parts if part)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         'PROGRAM="/bin/x", MODE="0660"',
@@ -187,7 +188,7 @@ FOREIGN = ALICE.replace('OWNER="alice", ', "").replace("qemu", "alice")
 NO_GROUP = FOREIGN.replace("alice", "no-such")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "systemd", "want", "kind", "dropped"),
     [
         pytest.param(ALICE, 252, ("alice", "qemu", "0660"), "", False, id="252"),

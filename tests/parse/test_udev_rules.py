@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.parse.udev_rules import (
     FaultKind,
     Term,
@@ -14,7 +15,7 @@ from vfio_doctor.parse.udev_rules import (
 OWNER = 'SUBSYSTEM=="kvmfr", OWNER="root", GROUP="qemu", MODE="0660"'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "terms"),
     [
         pytest.param('KERNEL=="a"', [("KERNEL", "", "==", "a")], id="match"),
@@ -55,7 +56,7 @@ def test_terms(text: str, terms: list[tuple[str, str, str, str]]) -> None:
     assert rule.problem is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "word"),
     [
         pytest.param('KERNEL="kvmfr0", MODE="0660"', "KERNEL", id="match-assigned"),
@@ -114,7 +115,7 @@ def test_ignore_case_prefix() -> None:
     assert [term.ignore_case for term in rule.terms] == [True, True]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "new"),
     [
         pytest.param(OWNER, OWNER.replace("root", "alice"), id="one-line"),
@@ -133,7 +134,7 @@ def test_replace_value(line: str, new: str) -> None:
     assert replace_value(line, "OWNER", "alice") == new
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "new"),
     [('MODE="1"', "alice"), (OWNER, 'a"b'), (OWNER, "a\nb"), ("", "alice")],
 )

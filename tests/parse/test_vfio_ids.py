@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, parse_ids
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "numbers"),
     [
         ("10de:1b80", (0x10DE, 0x1B80)),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.fixture_hosts.recipes.passthrough import domain
+from support.rows import for_each
 from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
 from vfio_doctor.parse.domain_memory import Mapping
-from vfio_doctor.parse.pve import parse_mapping, parse_pve
+from vfio_doctor.parse.pve import Mapped, parse_mapping, parse_pve
 from vfio_doctor.parse.xml_tree import LARGEST, read
 
 BOMB = (
@@ -52,7 +51,7 @@ def test_virtual_functions_disks_and_sizes() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         BOMB,
@@ -84,7 +83,9 @@ def test_another_encoding_in_the_head_changes_nothing() -> None:
 PVE = """agent: 1
 hostpci0: 0000:01:00,pcie=1,x-vga=1
 hostpci1: host=02:00.1;02:00.2,rombar=0
-hostpci2: mapping=nic,mdev=x
+hostpci2: mapping=nic
+hostpci3: mapping=gpu,mdev=x
+hostpci4: 05:00,mdev=y
 name: win
 [snapshot]
 hostpci0: 0000:09:00.0
@@ -99,7 +100,10 @@ def test_proxmox() -> None:
     assert (found.memory_kib, found.page_kib, found.shared) == (512 << 10, None, ())
     assert not found.numa
     mapping = "nic\n\tmap id=8086:1533,node=pve,path=0000:03:00.0,iommugroup=4\n"
-    assert parse_mapping(mapping) == {"nic": ("0000:03:00.0",)}
+    assert parse_mapping(mapping) == {"nic": (Mapped("pve", ("0000:03:00.0",)),)}
+    both = "gpu\n\tdescription a, path=00:1f.0\n\tmap path=01:00.0;01:00.1,node=b\n"
+    mapped = (Mapped("b", ("0000:01:00.0", "0000:01:00.1")),)
+    assert parse_mapping(both + "empty\n") == {"gpu": mapped, "empty": ()}
 
 
 def test_proxmox_huge_pages_want_numa() -> None:
@@ -110,7 +114,7 @@ def test_proxmox_huge_pages_want_numa() -> None:
 ARGS = "-object 'memory-backend-file,id=lg,share=on,mem-path=/dev/kvmfr0,size=128M'"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "memory", "page", "shared"),
     [
         ("memory: 16384\nhugepages: 1024\n", 16 << 20, 1 << 20, ()),

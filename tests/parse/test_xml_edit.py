@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.parse import xml_edit
 from vfio_doctor.parse.xml_edit import Edit, applied
 from vfio_doctor.parse.xml_tree import Document, Element, read
@@ -29,7 +28,7 @@ def child(name: str) -> tuple[bytes, Element]:
     return data, found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "edit", "old", "new"),
     [
         (

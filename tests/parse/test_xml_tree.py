@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from support.calls import calls
 from support.corpus import OURS
+from support.rows import for_each
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.parse.domain import domain_of
 from vfio_doctor.parse.xml_edit import add_child, applied
@@ -39,7 +40,7 @@ def document(data: bytes) -> Document:
     return found
 
 
-@pytest.mark.parametrize("path", DOMAINS, ids=lambda path: path.name)
+@for_each("path", DOMAINS, ids=lambda path: path.name)
 def test_every_element_is_where_it_says(path: Path) -> None:
     held = document(path.read_bytes())
     data = held.source.data
@@ -64,7 +65,7 @@ def test_attributes_have_places() -> None:
     assert other.spot() == Spot(4, 15, 10)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "said"),
     [
         (BOMB, "xml-doctype"),
@@ -75,8 +76,8 @@ def test_attributes_have_places() -> None:
         (b" \n", "xml-empty"),
         (b"<?xml version='1.0' encoding='shift_jis'?><domain/>", "xml-encoding"),
         (b"<domain>\n  \xe9</domain>", "xml-not-encoded"),
-        (b"<domain>", "verbatim"),
-        (b"<domain>\x00</domain>", "verbatim"),
+        (b"<domain>", "xml-cut"),
+        (b"<domain>\x00</domain>", "xml-control"),
         (b"<domain>&nbsp;</domain>", "verbatim"),
     ],
 )
@@ -90,7 +91,7 @@ def test_refusals_have_places() -> None:
     assert refused(b"<a>\n</b>").spot == Spot(2, 3)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("encoding", "head"),
     [
         ("utf-8", ""),
@@ -125,7 +126,7 @@ def test_other_names_for_the_namespace() -> None:
     assert len(list(found.all("qemu:commandline/qemu:arg"))) == 4
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "tags"),
     [
         (f"<d><a xmlns='{QEMU}'><b/></a><b/></d>", "d qemu:a qemu:b b"),

@@ -8,6 +8,7 @@ import pytest
 
 from support import engine_trees as trees
 from support.findings import finding
+from support.rows import for_each
 from vfio_doctor.api import Check, MissingFact
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
@@ -124,7 +125,7 @@ def test_the_boot_is_known_by_its_id(tmp_path: Path) -> None:
     assert boot_id(LiveHost(str(tmp_path))) == "abc"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("one", "other", "same"),
     [("Y", "1", True), ("N\n", "0", True), ("Y", "N", False), ("10", "1", False)],
 )

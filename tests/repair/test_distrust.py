@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support import engine_trees as trees
+from support.rows import for_each
 from vfio_doctor.app.journal_notes import notes
 from vfio_doctor.commands.history import history_lines
 from vfio_doctor.repair import trusted
@@ -193,7 +194,7 @@ def test_the_newest_run_is_that_of_the_highest_number(root: Path) -> None:
     assert runs(Filesystem(str(root)))[-1].id == "20200101T000000000Z-1"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "argv",
     [
         ("rpm-ostree", "kargs", "--unchanged-exit-77", "--append=a", "--delete=b=c"),
@@ -210,7 +211,7 @@ def test_commands_of_ours_are_known(argv: tuple[str, ...]) -> None:
     assert trusted.is_ours(argv, None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "argv",
     [
         ("rpm-ostree", "kargs"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support import engine_trees as trees
+from support.rows import for_each
 from support.tools import MODULES
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import Applicability, DomainStep
@@ -166,7 +167,7 @@ def test_passwords_are_not_shown() -> None:
     assert "hidden" not in "".join(detail(one)) + str(step_document(one))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "good"),
     [
         ("/etc/libvirt/qemu/my vm.xml", True),

@@ -14,6 +14,7 @@ import pytest
 
 from support import engine_faults as faults
 from support import engine_trees as trees
+from support.effort import ALL, share
 from vfio_doctor.repair.resume import finish_run, undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.syscalls import Filesystem
@@ -27,8 +28,9 @@ def memory_folder() -> Iterator[Path]:
 
 
 def each(calls: int) -> range:
-    """Every call in CI; otherwise every fifth."""
-    return range(1, calls + 1, 1 if os.environ.get("CI") == "true" else 5)
+    """Every call in CI; otherwise every fifth, or few of them in a quick run."""
+    step = 1 if os.environ.get("CI") == "true" else 5 if share(ALL) == ALL else 13
+    return range(1, calls + 1, step)
 
 
 def repair(root: Path, files: Filesystem) -> Outcome:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
@@ -25,7 +26,7 @@ FD = {"/proc/8/fd/5": hosts.link("/dev/kvmfr0")}
 REFCNT = "/sys/module/kvmfr/refcnt"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("guard", "host", "said"),
     [
         (NoVm(), hosts.build({"/proc/1/comm": "systemd\n"}), ""),
@@ -59,7 +60,7 @@ def test_a_guard_says_who_would_be_hurt(
     assert str(broken(guard, host) or "") == said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("guard", "word"),
     [
         (NoVm(), "no-vm"),
@@ -89,7 +90,7 @@ BUSY = json.dumps({"transaction": ["upgrade", ":1.9", "/path"]})
 IDLE = json.dumps({"transaction": None})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tool", "answers", "pauses", "said"),
     [
         ("", (BUSY,), 0, ""),

@@ -8,6 +8,7 @@ import pytest
 
 from support import engine_trees as trees
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import Limine
@@ -19,7 +20,7 @@ from vfio_doctor.repair.values import Ending
 EDIT = ArgumentEdit(("quiet", "iommu=off", "a=1", "a=1"), ("quiet", "a=1", "new=1"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("menu", "said"),
     [
         (("root=x", "quiet", "a=1", "new=1"), ""),

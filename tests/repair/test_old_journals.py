@@ -8,9 +8,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
-
 from support import engine_trees as trees
+from support.rows import for_each
 from vfio_doctor.commands.history import history_lines
 from vfio_doctor.places import FilePlace, HostPlace, NodePlace
 from vfio_doctor.repair.guards import NoVm, Unheld, Unused
@@ -45,7 +44,7 @@ def test_reasons_summaries_and_guards_are_read() -> None:
     assert [entry.state for entry in run.entries].count(StepState.KEPT) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("place", "found"),
     [
         (FilePlace(RULE, 1), True),

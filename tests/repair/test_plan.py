@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
-
 from support import hosts
 from support.findings import finding
+from support.rows import for_each
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.boot.backend import ArgumentEdit, BootBackend
 from vfio_doctor.diagnosis.offer import offer
@@ -189,7 +188,7 @@ def test_the_order_is_files_arguments_leftovers_udev_modules_parameters() -> Non
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("one", "other", "said"),
     [
         (
@@ -235,7 +234,7 @@ def test_contradictions_are_refused_with_both_names(
         assert said.split(":")[0].split(" and ")[0] in str(refused.why)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "why"),
     [
         (WriteFile("/usr/lib/x", "x"), "path-outside"),
@@ -302,7 +301,7 @@ def test_what_is_so_already_is_not_done_again() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("boot", "why", "unseen"),
     [
         ("no boot tool here", "no boot tool here", False),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.live import LiveHost
@@ -47,7 +48,7 @@ def why(
     return ("", "") if said is None else (said.id, str(said))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("values", "id_", "text"),
     [
         ({}, "", ""),

@@ -172,10 +172,14 @@ def host(tmp_path: Path) -> played.PlayedHost:
             "/boot/loader/entries/ostree-1.conf": text,
             "/proc/cmdline": "ro quiet\n",
             "/proc/sys/kernel/random/boot_id": "first\n",
-            "/run/standin/rpm-ostree.fault": "outlives 1",
+            "/run/standin/rpm-ostree.fault": "outlives 0.3",
         }
     )
     return played.PlayedHost(tmp_path, made.capture)
+
+
+def hurried(seconds: float) -> None:
+    time.sleep(seconds / 10)
 
 
 def plan_for(tool: RpmOstree, host: Reader) -> Plan:
@@ -196,7 +200,7 @@ def test_a_transaction_that_outlives_its_client_is_taken_back(
     tool = RpmOstree()
     runner = ClientDies(host)
     runner.how = how
-    machine = played.machine(host, tool)._replace(runner=runner, sleep=time.sleep)
+    machine = played.machine(host, tool)._replace(runner=runner, sleep=hurried)
     outcome = apply_plan(plan_for(tool, host), machine)
     assert outcome.ending is Ending.ROLLED_BACK
     assert outcome.steps[0].state is StepState.UNDONE
@@ -211,7 +215,7 @@ def test_undo_knows_a_run_whose_process_died(host: played.PlayedHost) -> None:
     tool = RpmOstree()
     runner = ClientDies(host)
     runner.how = Killed()
-    machine = played.machine(host, tool)._replace(runner=runner, sleep=time.sleep)
+    machine = played.machine(host, tool)._replace(runner=runner, sleep=hurried)
     with pytest.raises(Killed):
         apply_plan(plan_for(tool, host), machine)
     [run] = runs(machine.files)

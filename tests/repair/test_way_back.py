@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.app.diagnosis import Diagnosed
-from vfio_doctor.app.repair import planned
+from vfio_doctor.app.planning import planned
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -50,7 +51,7 @@ def followed(sentence: str, words: tuple[str, ...]) -> Counter[str]:
     return +held
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@for_each("name", catalogue.names())
 def test_the_sentence_leads_to_the_words_of_before(name: str) -> None:
     plan = plan_of(name)
     if plan.arguments is None or plan.tool in ("rpm-ostree", "bootc"):
@@ -70,7 +71,7 @@ def test_what_was_removed_is_put_back(name: str) -> None:
     assert Counter(put.split()) == gone
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after"), [(("a", "b"), ("a",)), (("a",), ("a", "b")), (("a",), ("b",))]
 )
 def test_each_kind_of_edit(before: tuple[str, ...], after: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,6 +16,9 @@ from support.fixture_hosts import catalogue
 from support.golden_rules import golden_registry
 from support.reports import of_fixture
 from vfio_doctor.cli import cli
+from vfio_doctor.diagnosis.plugins import BROKEN
+from vfio_doctor.host.archive import CaptureError
+from vfio_doctor.host.capture_io import load
 from vfio_doctor.language import CHINESE, choose, speak
 from vfio_doctor.report import json, markdown, text
 from vfio_doctor.report.style import Look
@@ -23,7 +27,8 @@ from vfio_doctor.report.wrap import CLOSING, OPENING, columns, wrap
 
 GOLDENS = Path(__file__).resolve().parent / "goldens_zh"
 README = Path(__file__).resolve().parents[2] / "README.zh_CN.md"
-SHOWN = "tests/report/goldens_zh/bluefin-dx-2121.plain"
+PICTURE = "docs/zh_CN/report.svg"
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTS = ("bluefin-dx-2121", "debian12-grub-unprivileged")
 PROSE = (
     "请在所有虚拟机关闭时运行 `sudo modprobe -r kvmfr` 和 `sudo modprobe kvmfr`，"
@@ -118,18 +123,28 @@ def test_columns_of_tables_stand_below_each_other() -> None:
     ]
 
 
-def test_the_readme_shows_the_golden(request: pytest.FixtureRequest) -> None:
-    made = "".join(
-        f"    {line}".rstrip() + "\n"
-        for line in rendered("bluefin-dx-2121", "plain").splitlines()
-    )
-    held = README.read_text(encoding="utf-8")
-    head, _, rest = held.partition(f"<!-- {SHOWN} -->\n")
-    _, end, tail = rest.partition("<!-- end -->")
-    if request.config.getoption("--rewrite-goldens"):
-        held = f"{head}<!-- {SHOWN} -->\n\n{made}\n{end}{tail}"
-        README.write_text(held, encoding="utf-8")
-    assert f"<!-- {SHOWN} -->\n\n{made}\n<!-- end -->" in held
+def test_the_readme_shows_the_report_as_a_picture() -> None:
+    """scripts/documents draws it; its lines are those of the golden report."""
+    assert f"]({PICTURE})" in README.read_text(encoding="utf-8")
+    drawn = ElementTree.parse(README.parent / PICTURE).getroot()
+    said = ["".join(line.itertext()) for line in drawn.iter(f"{SVG}text")]
+    golden = rendered("bluefin-dx-2121", "plain").splitlines()
+    assert [line for line in said if line not in golden and "[" not in line[:1]] == []
+    assert len([line for line in said if line in golden]) == len(said) - 1 > 15
+
+
+def test_why_a_capture_is_refused_is_said_in_chinese(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="\u8bf7\u7ed9\u51fa") as caught:
+        load(str(tmp_path / "gone.host"))
+    assert str(caught.value).startswith(f"{tmp_path}/gone.host\uff1a")
+
+
+def test_a_broken_plug_in_is_named_in_chinese_and_in_json_in_english() -> None:
+    told = BROKEN.filled(name="mine", source="mine 1", why="ImportError: x")
+    report = of_fixture("bluefin-dx-2121", golden_registry())
+    report = report._replace(tool=report.tool._replace(problems=(told,)))
+    assert "mine 1 \u7684\u63d2\u4ef6 mine" in text.render(report, Look())
+    assert '"plug-in mine of mine 1: ImportError: x"' in json.render(report)
 
 
 def test_a_capture_is_rendered_again_in_another_language() -> None:

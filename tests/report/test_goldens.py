@@ -8,6 +8,7 @@ import pytest
 from support.effort import mostly_slow
 from support.golden_rules import RULES, golden_registry
 from support.reports import NAMES, of_fixture
+from support.rows import for_each
 from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.registry import Registry, load
 from vfio_doctor.report import json as as_json
@@ -62,7 +63,7 @@ def test_no_golden_is_left_over(request: pytest.FixtureRequest) -> None:
     assert {path.name for path in GOLDENS.iterdir()} == wanted
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_lines_fit_unless_they_hold_a_command(name: str) -> None:
     report = of_fixture(name)
     shown = [text.render(report, Look(verbosity=verbosity)) for verbosity in (0, 1)]

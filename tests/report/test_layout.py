@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.effort import examples
+from support.rows import for_each
 from vfio_doctor.report.style import Look, look_for
 from vfio_doctor.report.table import table
 from vfio_doctor.report.wrap import columns, wrap, wrap_hard
@@ -26,7 +27,7 @@ class Stream(io.StringIO):
         return self._terminal
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("terminal", "asked", "environ", "colour"),
     [
         (True, "auto", {"TERM": "xterm"}, True),
@@ -66,14 +67,14 @@ def test_width(environ: dict[str, str], width: int, terminal: bool) -> None:
     assert look_for(Stream(terminal), "auto", 0, environ).width == width
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("encoding", "utf8"), [("UTF-8", True), ("utf8", True), ("ANSI_X3.4-1968", False)]
 )
 def test_encoding(encoding: str, utf8: bool) -> None:
     assert look_for(Stream(False, encoding), "auto", 1, {}) == Look(80, False, utf8, 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "lines"),
     [
         ("", [""]),

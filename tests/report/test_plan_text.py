@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
@@ -127,7 +126,7 @@ def test_no_line_carries_what_a_terminal_obeys() -> None:
         assert line.isprintable(), line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tool", "said"),
     [
         ("rpm-ostree", "sudo rpm-ostree rollback"),
@@ -152,7 +151,7 @@ def test_a_lost_line_end_is_seen() -> None:
     assert "   \\ the line end at the end of the file differs" in lines
 
 
-@pytest.mark.parametrize("ending", Ending)
+@for_each("ending", Ending)
 def test_every_ending_has_a_sentence(ending: Ending) -> None:
     [line] = outcome_lines(Outcome(ending, "run-1", (), verbatim("because")))
     assert "because" in line

@@ -6,6 +6,7 @@ import pytest
 
 from support.effort import mostly_slow
 from support.reports import NAMES, of_fixture, of_results
+from support.rows import for_each
 from vfio_doctor.checks.boot.pending import REGENERATE_BY, RUN
 from vfio_doctor.diagnosis.report import UNKNOWN, exit_status
 from vfio_doctor.messages import say, verbatim
@@ -63,7 +64,7 @@ def offer(kind: Applicability = SAFE, reboot: bool = False, no: str = "") -> Fix
     return FixOffer("cure-it", kind, verbatim("Cure it"), reboot, cannot)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("results", "fail_on", "status"),
     [
         ((end("a", Status.PASS),), W, 0),
@@ -110,7 +111,7 @@ def test_root_causes_lead_and_fold_what_they_block() -> None:
     assert "[a-blocked]" not in shown
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fix", "advice", "shown", "hidden"),
     [
         (offer(), "by hand", "`sudo vfio-doctor --fix`: Cure it.", "by hand"),
@@ -168,7 +169,7 @@ def test_a_menu_that_was_not_made_comes_before_the_reboot() -> None:
     assert "Next: Run `sudo update-grub`" in text.render(report, Look(width=100))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("results", "verdict"),
     [
         ((end("a", Status.PASS),), "Found nothing wrong. Of 1 check: 1 passed."),

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.report.untrusted import ascii_only, clean, code, html, markdown
 
 ANY = st.text(alphabet=st.characters(exclude_categories=()))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [
         ("plain", "plain"),
@@ -47,7 +47,7 @@ def test_ascii_is_ascii(text: str) -> None:
     assert ascii_only(clean(text)).isprintable()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [
         ("run `a|b` now", r"run `a\|b` now"),
@@ -65,7 +65,7 @@ def test_markdown(text: str, shown: str) -> None:
     assert markdown(text) == shown
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [
         ("a", "`a`"),

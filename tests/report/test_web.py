@@ -9,6 +9,7 @@ import re
 import pytest
 
 from support.reports import of_fixture, of_results
+from support.rows import for_each
 from support.web_pages import HOSTS, Reader, page_of, row
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import (
@@ -50,7 +51,7 @@ def test_a_page_is_well_formed_and_loads_nothing(name: str) -> None:
     assert links == []
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@for_each("name", HOSTS)
 def test_its_policy_lets_in_its_own_style_alone(name: str) -> None:
     page = page_of(name)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -72,7 +73,7 @@ def test_it_says_what_the_text_says(name: str) -> None:
         assert f"{result.id} {result.status.value}" in shown
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@for_each("name", HOSTS)
 def test_no_text_is_shown_with_its_blanks(name: str) -> None:
     assert re.findall(r"\{[a-z_]+\}", Reader(page_of(name)).text) == []
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.judge import diagnose, judge
 from vfio_doctor.diagnosis.registry import load
-from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.base import Collected, Facts
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.host.recorder import Recorder
@@ -26,37 +25,99 @@ class Reading(NamedTuple):
 
 
 REGISTRY = load()
+C = TypeVar("C", bound=Collected)
 
 
-def judged(capture: Capture, only: Iterable[str] = ()) -> tuple[CheckResult, ...]:
-    """Return how these checks end on a host, or all."""
-    return diagnose(Facts(CapturedHost(capture)), REGISTRY, only)
+class Seeded(Facts):
+    """Facts of which some are known before."""
+
+    def __init__(self, capture: Capture, known: dict[type, object]) -> None:
+        super().__init__(CapturedHost(capture))
+        self._known = known
 
 
-def readings(capture: Capture) -> dict[Reading, frozenset[str]]:
-    """Return what a diagnosis asks of a host, and the checks that may rest on it."""
-    asked: dict[Reading, set[str]] = {}
-    for check in REGISTRY.checks:
-        for reading in readings_of(check, capture):
-            asked.setdefault(reading, set()).add(check.id)
-    below: dict[Reading, set[str]] = {}
-    for reading, ids in asked.items():
-        # A folder that may not be listed also hides what is not held of it.
-        if reading.table == "lists":
-            at = f"{str(reading.key).rstrip('/')}/"
-            found = (asked[r] for r in asked if str(r.key).startswith(at))
-            below[reading] = ids.union(*found)
-    return {r: waiting(below.get(r, ids)) for r, ids in asked.items()}
+class Watched(Facts):
+    """Facts that remember what each rests on: other facts, and readings."""
+
+    def __init__(self, capture: Capture) -> None:
+        super().__init__(CapturedHost(capture))
+        self._open: list[type] = []
+        self._rests: dict[type, set[type]] = {}
+        self._asked: dict[type, Recorder] = {}
+
+    def __getitem__(self, kind: type[C]) -> C:
+        host = self._host
+        if kind not in self._known:
+            self._rests[kind] = set()
+            self._host = self._asked[kind] = Recorder(host)
+            self._open.append(kind)
+        try:
+            return super().__getitem__(kind)
+        finally:
+            if self._host is not host:
+                self._host = host
+                self._open.pop()
+            for above in self._open:
+                self._rests[above] |= {kind, *self._rests[kind]}
+
+    def readers(self) -> dict[Reading, set[type]]:
+        """Return the facts that rest on each reading, other facts between or not."""
+        found: dict[Reading, set[type]] = {}
+        for kind, recorder in self._asked.items():
+            above = {kind, *(k for k, rests in self._rests.items() if kind in rests)}
+            for reading in asked(recorder):
+                found.setdefault(reading, set()).update(above)
+        return found
+
+    def but(self, kinds: set[type]) -> dict[type, object]:
+        """Return what is known but for these facts."""
+        return {kind: v for kind, v in self._known.items() if kind not in kinds}
 
 
-def readings_of(check: type[Check], capture: Capture) -> Iterator[Reading]:
-    """Yield what one check asks of a host, and its repairs."""
-    recorder = Recorder(CapturedHost(capture))
-    judge(check, Facts(recorder), REGISTRY)
+def asked(recorder: Recorder) -> Iterator[Reading]:
+    """Yield what was asked of a host, and not denied."""
     for table in TABLES:
         for key, value in getattr(recorder.capture(), table).items():
             if not (isinstance(value, Missing) and value.why is Why.DENIED):
                 yield Reading(table, key)
+
+
+def wrong(capture: Capture) -> list[str]:
+    """Return what becomes of verdicts when one reading after another is denied.
+
+    Only what rests on the reading is computed and judged again.
+    """
+    facts = Watched(capture)
+    before = diagnose(facts, REGISTRY)
+    checks, readers = checks_asking(capture), facts.readers()
+    found = []
+    for reading in checks:
+        hidden = hides(reading, checks)
+        ids = waiting(id_ for each in hidden for id_ in checks[each])
+        kinds = set().union(*(readers.get(each, ()) for each in hidden))
+        host = Seeded(denying(capture, reading), facts.but(kinds))
+        after = diagnose(host, REGISTRY, ids)
+        found += [f"{reading.key} denied: {say}" for say in changes(before, after)]
+    return found
+
+
+def checks_asking(capture: Capture) -> dict[Reading, set[str]]:
+    """Return what a diagnosis and its repairs ask of a host, and for which checks."""
+    found: dict[Reading, set[str]] = {}
+    for check in REGISTRY.checks:
+        recorder = Recorder(CapturedHost(capture))
+        judge(check, Facts(recorder), REGISTRY)
+        for reading in asked(recorder):
+            found.setdefault(reading, set()).add(check.id)
+    return found
+
+
+def hides(reading: Reading, known: Iterable[Reading]) -> list[Reading]:
+    """Return what is hidden with a reading: a folder's list hides what is below."""
+    if reading.table != "lists":
+        return [reading]
+    at = f"{str(reading.key).rstrip('/')}/"
+    return [reading, *(each for each in known if str(each.key).startswith(at))]
 
 
 def waiting(ids: Iterable[str]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 
 ALL, FEW = 100, 10
-ONE_IN = 8
+ONE_IN = 16
 
 
 def register() -> None:
@@ -25,11 +25,16 @@ def register() -> None:
 
 def examples(number: int) -> settings:
     """Return the settings of a test that tries this many in a whole run."""
-    return settings(max_examples=max(1, number * settings().max_examples // ALL))
+    return settings(max_examples=share(number))
+
+
+def share(number: int) -> int:
+    """Return how many of these a test tries: all in a whole run."""
+    return max(1, number * settings().max_examples // ALL)
 
 
 def mostly_slow(names: Sequence[object]) -> list[ParameterSet]:
-    """Return them as parameters of which a quick run takes one in eight."""
+    """Return them as parameters of which a quick run takes one in sixteen."""
     return [
         pytest.param(name, marks=[pytest.mark.slow] if at % ONE_IN else [])
         for at, name in enumerate(names)

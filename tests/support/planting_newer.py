@@ -115,6 +115,8 @@ MORE_FILES: dict[str, str] = {
         "0000:01:00.0 10de:2482 7 0000:01:00.0,{}\n0000:01:00.1 {} 7 -\n"
         "{} 10de:2482 {} -\n"
     ),
+    "/etc/pve/mapping/pci.cfg": "{}\n\tdescription {}\n\tmap id={}:{},node={},"
+    "path=0000:01:00.0;{}\n\t{}=0000:02:00\n",
     "/boot/config/vfio-pci.cfg": "BIND={}|{} 0000:01:00.0|{}\n{}={}\n",
     "/etc/systemd/system/libvirtd.service.d/{}.conf": _UNIT,
     "/etc/systemd/system/{}.service": _UNIT,
@@ -145,6 +147,8 @@ MORE_FILES: dict[str, str] = {
     "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "{}\n",
     # A plain number is the register's.
     "/sys/class/iommu/dmar0/intel-iommu/ecap": "{} of {}\n",
+    "/sys/class/iommu/ivhd0/amd-iommu/features": "{}:{}\n",
+    "/sys/devices/system/cpu/online": "0-{}\n",
     "/sys/class/kvmfr/kvmfr0/dev": "{}\n",
     "/lib/modules/6.1.0/pkgbase": "{}\n",
     "/lib/modules/6.1.0/modules.builtin": "kernel/{}/kvm.ko\nkernel/{}.ko\n",

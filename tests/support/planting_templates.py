@@ -195,6 +195,8 @@ migration_host = '{}' # {}
     "/proc/cpuinfo": "processor : 0\nvendor_id : {}\nmodel name : {} CPU {}\n"
     "flags : vmx {}\nSerial : {#}\n{} : {}\nmicrocode : {}\n\n",
     "/proc/modules": "kvm 1 2 kvm_intel,{} Live 0x0\n{} {#} 0 - Live 0x{}\n",
+    "/proc/iomem": "00000000-00000fff : {}\n  c0000000-c0000fff : 0000:01:00.0 {}\n",
+    "/sys/class/input/input3/capabilities/key": "{} fffffffffffffffe {}\n",
     "/proc/interrupts": "  CPU0\n 1: 2 IR-IO-APIC 1-edge {}\n 2: 3 {} 4 {}\n{}: 1 {}\n",
     "/proc/meminfo": "MemTotal: {} kB\n{}: 12 kB\n",
     "/proc/mounts": "//{}/{} /mnt/{} cifs rw,username={} 0 0\n"
@@ -256,6 +258,8 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("getent", "passwd", "{}"): "{}:x:70001:70002:{}:/home/{}:/bin/{}\n",
     ("getent", "group", "{}"): "{}:x:70002:{},{}\n",
     ("id", "-G", "{}"): "1000 {}\n",
+    ("lsinitramfs", "/boot/initrd.img-6.1.0-{}"): "{}\netc/modprobe.d/{}.conf\n"
+    "usr/lib/modules/6.1.0-{}/kernel/{}/vfio-pci.ko\n{}.ko -> /{}/{}.ko\n",
     ("mokutil", "--sb-state"): "SecureBoot enabled by {}\n",
     ("virsh", "-c", "qemu:///system", "list", "--all", "--name"): "{}\n{} {}\n",
     ("virsh", "--version"): "{}\n",

@@ -9,12 +9,16 @@ systemd does is proven elsewhere (tests/parse, and the virtual machines).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from support import hosts
 from support.played_kernel import Kernel
@@ -228,14 +232,38 @@ def systemctl(root: Path, argv: tuple[str, ...]) -> CommandResult:
 
 def standin(root: Path, argv: tuple[str, ...]) -> CommandResult:
     """Run a stand-in on the tree."""
-    done = subprocess.run(
-        [sys.executable, str(STANDINS / argv[0]), *argv[1:]],
-        env={"STANDIN_ROOT": str(root), "PATH": "/nonexistent"},
-        capture_output=True,
+    # One server is started for many tests: each has to name it all the same.
+    sys.audit("subprocess.Popen", sys.executable, argv, None, None)
+    asked, answered = pipes_of(server())
+    print(json.dumps([argv[0], argv[1:], str(root)]), file=asked, flush=True)
+    status, out, err = json.loads(answered.readline())
+    return CommandResult(argv, status, out, err)
+
+
+@cache
+def server() -> subprocess.Popen[str]:
+    """Return the process that runs stand-ins, until the tests' own ends."""
+    started = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(STANDINS / "server.py")],
+        env={"PATH": "/nonexistent"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    return CommandResult(argv, done.returncode, done.stdout, done.stderr)
+    atexit.register(end, started)
+    return started
+
+
+def end(started: subprocess.Popen[str]) -> None:
+    for pipe in pipes_of(started):
+        pipe.close()
+    started.wait()
+
+
+def pipes_of(started: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    assert started.stdin
+    assert started.stdout
+    return started.stdin, started.stdout
 
 
 def update_grub(root: Path, argv: tuple[str, ...]) -> CommandResult:

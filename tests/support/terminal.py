@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ class Terminal:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        # A sign of several bytes may come in two readings.
+        self._text = getincrementaldecoder("utf-8")("replace")
         self._read_to = 0
         self.shown = ""
 
@@ -52,7 +55,7 @@ class Terminal:
         except OSError:
             # Linux answers so when the last program has left.
             return False
-        self.shown += data.decode("utf-8", "replace").replace("\r\n", "\n")
+        self.shown += self._text.decode(data).replace("\r\n", "\n")
         return bool(data)
 
     @property

@@ -18,10 +18,13 @@ PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-bin",
     "libvirt.py": "python3-libvirt",
     "libvirt.so.0": "libvirt0",
+    "libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
     "man": "man-db",
     "modprobe": "kmod",
     "openssl": "openssl",
     "patch": "patch",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "ruby": "ruby",
     "setpriv": "util-linux",
     "strace": "strace",
     "systemd-analyze": "systemd",
@@ -32,6 +35,8 @@ PACKAGES = {
 }
 # Where Debian puts modules that are no part of Python.
 MODULES = Path("/usr/lib/python3/dist-packages")
+# What libvirt loads, below the folder of its architecture.
+DRIVERS, PART = Path("/usr/lib"), "libvirt/connection-driver"
 # An ordinary user's search path leaves these out.
 ADMIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -40,6 +45,8 @@ def found(tool: str) -> str:
     """Return a program's path, a library's name, or "" if it is not here."""
     if tool.endswith(".py"):
         return tool if (MODULES / tool).exists() else ""
+    if tool.endswith(".so"):
+        return next((str(each) for each in DRIVERS.glob(f"*/{PART}/{tool}")), "")
     if ".so." in tool:
         return tool if _can_be_loaded(tool) else ""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ADMIN])

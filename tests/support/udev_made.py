@@ -164,17 +164,28 @@ def tell(files: dict[int, str], where: Path) -> dict[int, Told]:
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
     subprocess.run(argv, check=True, env=environment)  # noqa: S603
-    return {seed: _told((where / "told" / str(seed)).read_text()) for seed in files}
+    return {seed: told((where / "told" / str(seed)).read_text()) for seed in files}
 
 
-def _told(log: str) -> Told:
+def told(log: str) -> Told:
+    """Read what `udevadm test` printed: 252 what it sets, later ones what came out."""
     found = PERMISSIONS.search(log)
-    uid, gid, mode = found.groups() if found else ("0", "0", "666")
-    numbers = int(uid), int(gid), int(mode, 8)
-    return Told(*numbers, _list(log, "CURRENT_TAGS", ":"), _list(log, "DEVLINKS"), log)
+    if found:
+        uid, gid, mode = int(found[1]), int(found[2]), int(found[3], 8)
+    else:
+        uid = _number(r"(?m)^Device node owner(?: user)?:\n.*\(uid=(\d+)\)", log, 0)
+        gid = _number(r"(?m)^Device node (?:owner )?group:\n.*\(gid=(\d+)\)", log, 0)
+        mode = _number(r"(?m)^Device node permission:\n +(\d+)$", log, 0o666, 8) & 0o777
+    tags, links = _list(log, "CURRENT_TAGS", ":"), _list(log, "DEVLINKS")
+    return Told(uid, gid, mode, tags, links, log)
+
+
+def _number(pattern: str, text: str, otherwise: int, base: int = 10) -> int:
+    found = re.search(pattern, text)
+    return int(found[1], base) if found else otherwise
 
 
 def _list(log: str, key: str, between: str | None = None) -> frozenset[str]:
-    line = next((ln for ln in log.splitlines() if ln.startswith(f"{key}=")), "")
-    words = line.partition("=")[2].split(between)
+    found = re.search(rf"(?m)^ *{key}=(.*)$", log)
+    words = found[1].split(between) if found else []
     return frozenset(word.removeprefix("/dev/") for word in words if word)

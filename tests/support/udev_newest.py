@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
-from support.udev_made import Told
+from support.udev_made import Told, told
 
 VARIABLE = "VFIO_DOCTOR_UDEV_ROOT"
 # In a mount namespace of its own: what the rules do stays in there.
@@ -70,28 +69,4 @@ def tell(files: dict[int, str], where: Path) -> dict[int, Told]:
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
     subprocess.run(argv, check=True, env=environment)  # noqa: S603
-    return {seed: _told((where / "told" / str(seed)).read_text()) for seed in files}
-
-
-def _told(log: str) -> Told:
-    tail = log.partition("Device path:\n")[2]
-    mode = _number(r"Device node permission:\n  (\d+)\n", tail, 0o666, 8) & 0o777
-    return Told(
-        _number(r"owner user:\n  .*\(uid=(\d+)\)", tail, 0),
-        _number(r"owner group:\n  .*\(gid=(\d+)\)", tail, 0),
-        mode,
-        _words(r"(?m)^  CURRENT_TAGS=(.*)$", tail, ":"),
-        _words(r"(?m)^  DEVLINKS=(.*)$", tail),
-        log,
-    )
-
-
-def _number(pattern: str, text: str, otherwise: int, base: int = 10) -> int:
-    found = re.search(pattern, text)
-    return int(found[1], base) if found else otherwise
-
-
-def _words(pattern: str, text: str, between: str | None = None) -> frozenset[str]:
-    found = re.search(pattern, text)
-    words = found[1].split(between) if found else []
-    return frozenset(word.removeprefix("/dev/") for word in words if word)
+    return {seed: told((where / "told" / str(seed)).read_text()) for seed in files}

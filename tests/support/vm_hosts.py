@@ -9,6 +9,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, ProbeResult, Stat
 
+CPU_FOLDER = "/sys/devices/system/cpu"
 PCI = "/sys/bus/pci/devices"
 GROUPS = "/sys/kernel/iommu_groups"
 WIDTH_39 = 38 << 16
@@ -61,9 +62,7 @@ FILES = {
     "/sys/bus/usb/devices/1-1/idVendor": "1d6b\n",
     "/sys/bus/usb/devices/1-1/idProduct": "0002\n",
     **{
-        f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": (
-            f"{n & ~1},{n | 1}\n"
-        )
+        f"{CPU_FOLDER}/cpu{n}/topology/thread_siblings_list": (f"{n & ~1},{n | 1}\n")
         for n in range(16)
     },
 }
@@ -128,6 +127,17 @@ def _versions(
         virsh: CommandResult(virsh, 0, f"{libvirt}\n", ""),
         emulator: CommandResult(emulator, 0, said, ""),
     }
+
+
+def rom(*kinds: int) -> bytes:
+    """Return an option ROM with a program of each kind, 512 bytes each."""
+    made = b""
+    for number, kind in enumerate(kinds, 1):
+        record = b"PCIR" + bytes(12) + b"\x01\x00" + bytes(2) + bytes([kind])
+        record += b"\x80" if number == len(kinds) else b"\x00"
+        image = b"\x55\xaa" + bytes(22) + b"\x1c\x00" + bytes(2) + record
+        made += image.ljust(512, b"\0")
+    return made
 
 
 def facts(built: CapturedHost | None = None) -> Facts:

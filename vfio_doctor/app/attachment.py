@@ -15,7 +15,8 @@ from vfio_doctor.host.budget import trim
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.collection import collect_fixed_list
 from vfio_doctor.host.recorder import Recorder
-from vfio_doctor.model import RunInfo
+from vfio_doctor.messages import say
+from vfio_doctor.model import RunInfo, Status
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,7 +26,30 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.host.redaction.redact import Redaction
     from vfio_doctor.model import Report
-OTHERWISE = "With the private values hidden, these checks end in another way:"
+WHAT = say("readme-what", "What {tool} {version} saw of one host.")
+MEMBERS = (
+    say(
+        "readme-report",
+        "report.md    ready to paste into a GitHub issue; fill in the blanks",
+    ),
+    say("readme-json", "report.json  the same for programs"),
+    say(
+        "readme-capture",
+        "everything else is the capture: what was read and is known to be harmless",
+    ),
+)
+LOOK = say("readme-look", "Look at it:  vfio-doctor --capture THIS-FILE")
+HIDDEN = say("readme-hidden", "Hidden, each value behind one stand-in everywhere:")
+LEFT_OUT = say("readme-left-out", "Left out:")
+NOTHING = say(
+    "readme-nothing-hidden", "NOTHING was hidden (--no-redact): this file is private."
+)
+OTHERWISE = say(
+    "readme-otherwise",
+    "With the private values hidden, these checks end in another way:",
+)
+IN_ONE = say("hidden-in-one-place", "{count} in 1 place")
+IN_MANY = say("hidden-in-places", "{count} in {places} places")
 
 
 class Attachment(NamedTuple):
@@ -33,7 +57,7 @@ class Attachment(NamedTuple):
 
     ``members`` are (name, size), ``hidden`` (kind, stand-in, times), ``left_out``
     (what, how many), ``denied`` paths that could not be read, ``changed`` the checks
-    that end in another way on the redacted host.
+    that fail on one of the two hosts only, this one and the redacted one.
     """
 
     data: bytes
@@ -101,7 +125,11 @@ def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Rep
 
 def _changed(before: Report, after: Report) -> tuple[str, ...]:
     ends = {result.id: result.status for result in before.checks}
-    return tuple(r.id for r in after.checks if ends[r.id] is not r.status)
+    return tuple(
+        r.id
+        for r in after.checks
+        if ends[r.id] is not r.status and Status.FAIL in (ends[r.id], r.status)
+    )
 
 
 def _denied(capture: Capture) -> tuple[str, ...]:
@@ -135,25 +163,23 @@ def _extras(
 def readme(report: Report, found: Redaction, changed: tuple[str, ...]) -> str:
     """Return what is inside, for whoever opens the archive."""
     lines = [
-        f"What {report.tool.name} {report.tool.version} saw of one host.",
+        str(WHAT.filled(tool=report.tool.name, version=report.tool.version)),
         "",
-        "report.md    ready to paste into a GitHub issue; fill in the blanks",
-        "report.json  the same for programs",
-        "everything else is the capture: what was read and is known to be harmless",
+        *map(str, MEMBERS),
         "(docs/capture-format.md, docs/bug-report.md)",
         "",
-        "Look at it:  vfio-doctor --capture THIS-FILE",
+        str(LOOK),
         "",
     ]
     if report.run.redacted:
-        lines += ["Hidden, each value behind one stand-in everywhere:"]
+        lines += [str(HIDDEN)]
         lines += [f"  {kind}: {values}" for kind, values in totals(found.hidden)]
-        lines += ["", "Left out:"]
+        lines += ["", str(LEFT_OUT)]
         lines += [f"  {what}: {count}" for what, count in found.left_out]
     else:
-        lines += ["NOTHING was hidden (--no-redact): this file is private."]
+        lines += [str(NOTHING)]
     if changed:
-        lines += ["", OTHERWISE, *(f"  {check}" for check in changed)]
+        lines += ["", str(OTHERWISE), *(f"  {check}" for check in changed)]
     return "\n".join(lines) + "\n"
 
 
@@ -163,8 +189,10 @@ def totals(hidden: tuple[tuple[str, str, int], ...]) -> list[tuple[str, str]]:
     for kind in sorted({kind for kind, _, _ in hidden}):
         names = {name for k, name, _ in hidden if k == kind}
         places = sum(times for k, _, times in hidden if k == kind)
-        where = "1 place" if places == 1 else f"{places} places"
-        rows.append((kind, f"{len(names)} in {where}"))
+        said = IN_ONE.filled(count=len(names))
+        if places != 1:
+            said = IN_MANY.filled(count=len(names), places=places)
+        rows.append((kind, str(said)))
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.app.output import Output
+    from vfio_doctor.app.new_file import Output
 
 PROGRAM = "vfio-doctor"
 # What a shell's completion calls us with.

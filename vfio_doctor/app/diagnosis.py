@@ -1,4 +1,4 @@
-"""Diagnose a host and print the report: what ``vfio-doctor`` alone does."""
+"""Diagnose a host: all that a report, or a repair, starts from."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import time
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.clock import utc
-from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.open_host import open_host
-from vfio_doctor.app.output import emit, opened
 from vfio_doctor.diagnosis.judge import ahead, diagnose
 from vfio_doctor.diagnosis.registry import load
-from vfio_doctor.diagnosis.report import assemble, exit_status
+from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.messages import say
-from vfio_doctor.model import RunInfo, Severity
+from vfio_doctor.model import RunInfo
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
-    from vfio_doctor.app.web_page import Repair
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Report
@@ -46,28 +43,6 @@ class Diagnosed(NamedTuple):
     facts: Facts
     registry: Registry
     report: Report
-
-
-def run(chosen: Chosen) -> int:
-    """Diagnose, print the report where it was asked for, return the exit status."""
-    with opened(chosen.output) as output:
-        done = diagnosed(chosen)
-        if chosen.capture is None:
-            tell()
-        if chosen.debug:
-            _show_traces(done.report.checks)
-        emit(rendered(done, chosen), output)
-        return status_of(done.report, chosen)
-
-
-def status_of(report: Report, chosen: Chosen) -> int:
-    """Return the exit status; 3 where all that is wrong was not selected."""
-    status = exit_status(report, Severity[chosen.fail_on.upper()])
-    if status:
-        return status
-    reported = {result.id for result in report.checks}
-    unseen = any(not reported.issuperset(r.blocked_by) for r in report.checks)
-    return 3 if unseen else 0
 
 
 def diagnosed(chosen: Chosen) -> Diagnosed:
@@ -159,7 +134,7 @@ def refuse_unknown_user(facts: Facts) -> None:
     try:
         facts[HumanUser]
     except MissingFact as reason:
-        from vfio_doctor.app.options import Failure
+        from vfio_doctor.app.failure import Failure
 
         raise Failure(str(reason), 2) from reason
 
@@ -178,41 +153,6 @@ def options_of(chosen: Chosen) -> Options:
         chosen.ahead,
         chosen.headless,
     )
-
-
-def rendered(done: Diagnosed, chosen: Chosen, repair: Repair | None = None) -> str:
-    """Return the report in the chosen format, with the repair if there was one."""
-    report = done.report
-    if chosen.format == "html":
-        from vfio_doctor.app.web_page import web_page
-
-        return web_page(done, chosen, repair)
-    if chosen.format == "json":
-        from vfio_doctor.report import json
-
-        return json.render(report)
-    if chosen.format == "markdown":
-        from vfio_doctor.report import markdown
-
-        return markdown.render(report)
-    if chosen.format == "junit":
-        from vfio_doctor.report import junit
-
-        return junit.render(report, Severity[chosen.fail_on.upper()])
-    if chosen.format == "prometheus":
-        from vfio_doctor.report import prometheus
-
-        return prometheus.render(report)
-    from vfio_doctor.app.output import look
-
-    seen = look(chosen.color, chosen.verbosity, chosen.output, chosen)
-    if chosen.format == "lines":
-        from vfio_doctor.report import lines
-
-        return lines.render(report, seen)
-    from vfio_doctor.report import text
-
-    return text.render(report, seen)
 
 
 class Progress:
@@ -244,14 +184,6 @@ def _with_suggestion(message: str, registry: Registry) -> str:
 
     more = MEANT.filled(names=repr(near[0])) if near else SEE_CHECKS
     return str(NO_SUCH_NAME.filled(word=word, more=more))
-
-
-def _show_traces(results: tuple[CheckResult, ...]) -> None:
-    for result in results:
-        if result.trace:
-            import click
-
-            click.echo(f"{result.id}:\n{result.trace}", err=True)
 
 
 def _utc(moment: float) -> str:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.host import rights
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOT_WRITTEN = say("output-not-written", "{path}: cannot write: {why}")
+# What is open already, whoever owns it: a shell's ``>(command)`` among them.
+DESCRIPTOR = r"/(?:dev|proc/self)/fd/([0-9]{1,4})"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 DEVICE = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -162,3 +168,45 @@ def _acting(whose: tuple[int, int] | None) -> Iterator[None]:
         return
     with rights.acting_as(*whose):
         yield
+
+
+class Output:
+    """The file that ``-o`` names, open before anything is done for it.
+
+    A new file takes the old one's place; a symbolic link is replaced, never
+    followed. A device (``/dev/null``) is written to.
+    """
+
+    def __init__(self, path: str, mode: int = 0o666) -> None:
+        """Make room for the file; raises Failure with status 2."""
+        self.path = path
+        self._file: NewFile | None = None
+        try:
+            if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
+                self._file = NewFile(path, True, mode)
+        except (OSError, ValueError) as error:
+            raise _unwritable(path, error) from error
+
+    def write(self, text: str) -> None:
+        """Write all of it, or nothing; raises Failure with status 2."""
+        data = text.encode("utf-8", "surrogateescape")
+        try:
+            if self._file is not None:
+                self._file.finish(data)
+            elif held := re.fullmatch(DESCRIPTOR, self.path):
+                with open(os.dup(int(held[1])), "wb") as stream:
+                    stream.write(data)
+            else:
+                write_device(self.path, data)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind of a file that was not written."""
+        if self._file is not None:
+            self._file.discard()
+
+
+def _unwritable(path: str, error: OSError | ValueError) -> Failure:
+    said = error.strerror if isinstance(error, OSError) else error
+    return Failure(NOT_WRITTEN.filled(path=path, why=str(said)), 2)

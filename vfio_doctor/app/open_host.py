@@ -20,6 +20,6 @@ def open_host(capture: str | None) -> Reader:
     try:
         return CapturedHost(load(capture))
     except (OSError, ValueError) as error:
-        from vfio_doctor.app.options import Failure
+        from vfio_doctor.app.failure import Failure
 
         raise Failure(str(error), 2) from error

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from vfio_doctor.model import Message
 
 NO_IDS = say("usage-no-ids", "name a check or an area; see `vfio-doctor checks`.")
 CONTRADICT = say("usage-quiet-verbose", "--quiet and --verbose contradict each other.")
@@ -30,18 +29,6 @@ SEE_CHECKS = say("usage-see-checks", "See `vfio-doctor checks`.")
 MEANT = say("usage-meant", "Did you mean {names}?")
 
 F = TypeVar("F", bound="Callable[..., object]")
-
-
-class Failure(click.ClickException):
-    """A message for the person, and the exit status that goes with it."""
-
-    def __init__(self, message: str | Message, status: int) -> None:
-        """Take what to say, made safe to print, and an exit status."""
-        from vfio_doctor.report.untrusted import clean
-
-        super().__init__(clean(message))
-        # Before click 8.4 it was no constant.
-        self.exit_code = status  # type: ignore[misc, unused-ignore]
 
 
 def with_examples(function: F) -> F:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,17 +15,15 @@ if TYPE_CHECKING:
     from typing import IO
 
     from vfio_doctor.app.chosen import Chosen
-    from vfio_doctor.app.options import Failure
-    from vfio_doctor.model import Message
+    from vfio_doctor.app.failure import Failure
+    from vfio_doctor.app.new_file import Output
+    from vfio_doctor.messages import Message
 
 CLOSED = say("output-closed", "cannot write the report: standard output is closed")
 NOT_PRINTED = say(
     "output-not-printed", "cannot write the report to standard output: {why}"
 )
-NOT_WRITTEN = say("output-not-written", "{path}: cannot write: {why}")
 STDOUT = ("-", "/dev/stdout")
-# What is open already, whoever owns it: a shell's ``>(command)`` among them.
-DESCRIPTOR = r"/(?:dev|proc/self)/fd/([0-9]{1,4})"
 
 
 def look(
@@ -56,7 +53,7 @@ def emit(text: str, output: str | Output | None = None) -> None:
     """
     if output is not None and output not in STDOUT:
         with opened(output) as file:
-            assert isinstance(file, Output)
+            assert not isinstance(file, str | None)
             file.write(text)
         return
     if sys.stdout is None:
@@ -86,47 +83,6 @@ def _print(text: str, stream: IO[str]) -> None:
     stream.flush()
 
 
-class Output:
-    """The file that ``-o`` names, open before anything is done for it.
-
-    A new file takes the old one's place; a symbolic link is replaced, never
-    followed. A device (``/dev/null``) is written to.
-    """
-
-    def __init__(self, path: str, mode: int = 0o666) -> None:
-        """Make room for the file; raises Failure with status 2."""
-        from vfio_doctor.app.new_file import NewFile, write_device
-
-        self.path = path
-        self._file: NewFile | None = None
-        try:
-            if not re.fullmatch(DESCRIPTOR, path) and not write_device(path, b""):
-                self._file = NewFile(path, True, mode)
-        except (OSError, ValueError) as error:
-            raise _unwritable(path, error) from error
-
-    def write(self, text: str) -> None:
-        """Write all of it, or nothing; raises Failure with status 2."""
-        from vfio_doctor.app.new_file import write_device
-
-        data = text.encode("utf-8", "surrogateescape")
-        try:
-            if self._file is not None:
-                self._file.finish(data)
-            elif held := re.fullmatch(DESCRIPTOR, self.path):
-                with open(os.dup(int(held[1])), "wb") as stream:
-                    stream.write(data)
-            else:
-                write_device(self.path, data)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-
-    def discard(self) -> None:
-        """Leave nothing behind of a file that was not written."""
-        if self._file is not None:
-            self._file.discard()
-
-
 @contextmanager
 def opened(
     output: str | Output | None, mode: int = 0o666
@@ -135,6 +91,8 @@ def opened(
     if not isinstance(output, str) or output in STDOUT:
         yield output
         return
+    from vfio_doctor.app.new_file import Output
+
     held = Output(output, mode)
     try:
         yield held
@@ -142,12 +100,7 @@ def opened(
         held.discard()
 
 
-def _unwritable(path: str, error: OSError | ValueError) -> Failure:
-    said = error.strerror if isinstance(error, OSError) else error
-    return _failure(NOT_WRITTEN.filled(path=path, why=str(said)))
-
-
 def _failure(said: Message) -> Failure:
-    from vfio_doctor.app.options import Failure
+    from vfio_doctor.app.failure import Failure
 
     return Failure(said, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.live_medium import LiveMedium
 from vfio_doctor.facts.system import Container

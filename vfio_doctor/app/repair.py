@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.diagnosis import Diagnosed, rendered, status_of
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.diagnosis import Diagnosed
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
+from vfio_doctor.app.planning import planned
+from vfio_doctor.app.printed import rendered, status_of
 from vfio_doctor.app.refused_here import IN_CONTAINER
 from vfio_doctor.app.repair_machine import (
     NO_TERMINAL,
@@ -51,18 +53,25 @@ UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
 
 
-def run(chosen: Chosen, place: Place | None = None) -> int:
-    """Repair the host and return the exit status of DESIGN section 6."""
+def run(
+    chosen: Chosen, place: Place | None = None, done: Diagnosed | None = None
+) -> int:
+    """Repair the host and return the exit status of DESIGN section 6.
+
+    ``done`` is the diagnosis of what is chosen, if somebody has made it already, with
+    no interrupted run before it.
+    """
     # Opened before anything is changed: an outcome that cannot be kept is lost.
     with opened(chosen.output) as output:
-        return _run(chosen._replace(output=output), place or Place())
+        return _run(chosen._replace(output=output), place or Place(), done)
 
 
-def _run(chosen: Chosen, place: Place) -> int:
-    status = unfinished(chosen, place)
-    if status is not None:
-        return status
-    done = place.look(chosen)
+def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
+    if done is None:
+        status = unfinished(chosen, place)
+        if status is not None:
+            return status
+        done = place.look(chosen)
     kind = done.report.host.container
     if kind and isinstance(kind, str):
         to_stderr(IN_CONTAINER.filled(kind=kind))
@@ -83,27 +92,6 @@ def _run(chosen: Chosen, place: Place) -> int:
             to_stderr(NOTHING_CHANGED)
             return _status(done.report, chosen)
     return _repair(done, plan, backend, chosen, place)
-
-
-def planned(done: Diagnosed, risky: bool) -> tuple[Plan, BootBackend | None]:
-    """Return the plan for what was found, and the boot tool it uses."""
-    from vfio_doctor.boot.selection import chosen
-    from vfio_doctor.model import Message
-    from vfio_doctor.repair.ahead import plan_ahead
-
-    asked = chosen(done.host, done.facts)
-    seen = (done.host, done.facts, done.registry, done.report.checks)
-    backend = None if isinstance(asked, Message) else asked
-    plan = plan_ahead(*seen, asked, risky)
-    if done.facts.options.bind:
-        from vfio_doctor.repair.access import access, is_of_use
-
-        if not is_of_use(plan):
-            return plan, backend
-        more = access(done.host, done.facts)
-        plan = plan_ahead(*seen, asked, risky, more.fixes)
-        plan = plan._replace(refused=(*plan.refused, *more.refused))
-    return plan, backend
 
 
 def _repair(

@@ -18,7 +18,7 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
-    from vfio_doctor.app.options import Failure
+    from vfio_doctor.app.failure import Failure
     from vfio_doctor.model import Message
 
 LEFT_OUT = say("settings-left-out", "Left out by the configuration file: {checks}")
@@ -176,7 +176,7 @@ def _names(value: object) -> list[str]:
 
 
 def _failure(said: str) -> Failure:
-    from vfio_doctor.app.options import Failure
+    from vfio_doctor.app.failure import Failure
 
     return Failure(said, 2)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.diagnosis.judge import NOT_BOUND
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -136,9 +136,10 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
-        done = place.look(chosen)
         if chosen.accept_siblings:
             chosen, done = with_siblings(chosen, place)
+        else:
+            done = place.look(chosen)
         _tell_if_bound(done.facts)
         _stop_for_firmware(done)
     except MissingFact as missing:
@@ -148,16 +149,16 @@ def passthrough(chosen: Chosen, place: Place) -> int:
     if told is not None:
         raise Failure(f"{told}{_accepting(chosen, place, result)}", 1)
     after = None
-    if _waits(done, result):
+    if _waits(done, result) or _waits_with_iommu(chosen, place, done):
         to_stderr(SET_ALREADY.filled(devices=devices))
         return _completed(chosen, place)
     if result.status is Status.BLOCKED:
-        chosen, after = _with_iommu(chosen, place, done)
+        chosen, done, after = _with_iommu(chosen, place, done)
     _warn(done.facts)
     if not screen_is_right(chosen, place, done.facts):
         to_stderr(NOTHING_CHANGED)
         return 1
-    status = repair.run(chosen, place)
+    status = repair.run(chosen, place, done)
     for message in (after, _network(done.host)):
         if message is not None:
             to_stderr(message)
@@ -165,13 +166,19 @@ def passthrough(chosen: Chosen, place: Place) -> int:
 
 
 def _completed(chosen: Chosen, place: Place) -> int:
-    """Repair what is missing beside a card that is set to be bound already."""
-    from vfio_doctor.app import repair
+    """Repair what is missing beside a card that is set to be bound already.
 
-    rest = tuple(check for check in chosen.select if check != NOT_BOUND)
+    If the IOMMU is off, it is set to be on as well.
+    """
+    from vfio_doctor.app import repair
+    from vfio_doctor.app.planning import planned
+
+    settled = (NOT_BOUND, *SWITCHES)
+    rest = tuple(check for check in chosen.select if check not in settled)
     chosen = chosen._replace(select=rest)
-    plan, _ = repair.planned(place.look(chosen), risky=True)
-    return repair.run(chosen, place) if plan.steps or plan.refused else 0
+    done = place.look(chosen)
+    plan, _ = planned(done, risky=True)
+    return repair.run(chosen, place, done) if plan.steps or plan.refused else 0
 
 
 def _network(host: Reader) -> Message | None:
@@ -230,21 +237,17 @@ def _stop_for_firmware(done: Diagnosed) -> None:
 
 def _with_iommu(
     chosen: Chosen, place: Place, done: Diagnosed
-) -> tuple[Chosen, Message]:
+) -> tuple[Chosen, Diagnosed, Message]:
     """Return how to go on while the IOMMU is off, and what to say at the end.
 
     The card is bound along with what switches the IOMMU on, unless only groups can
     tell whether that is right: then binding takes a second run.
     """
-    switched = any(
-        d.fix is not None and d.fix.cannot is None
-        for check in SWITCHES
-        for d in _of(done, check).diagnoses
-    )
-    if not switched:
-        return chosen, _again(chosen)
+    if not any(d.fix and d.fix.cannot is None for d in _off(done)):
+        return chosen, done, _again(chosen)
     ahead = chosen._replace(ahead=True)
-    result = _of(place.look(ahead), NOT_BOUND)
+    seen = place.look(ahead)
+    result = _of(seen, NOT_BOUND)
     offers = [d.fix for d in result.diagnoses if d.fix is not None]
     reasons = [fix.cannot for fix in offers if fix.cannot is not None]
     for why in reasons:
@@ -252,8 +255,14 @@ def _with_iommu(
             told = STAYS.filled(device=" ".join(chosen.devices), why=why)
             raise Failure(_hinted(told, why), 1)
     if reasons or not offers:
-        return chosen, _again(chosen, next(iter(reasons), None))
-    return ahead, AHEAD.filled(devices=chosen.devices)
+        return chosen, done, _again(chosen, next(iter(reasons), None))
+    return ahead, seen, AHEAD.filled(devices=chosen.devices)
+
+
+def _off(done: Diagnosed) -> Iterator[Diagnosis]:
+    """Yield what keeps the IOMMU off, and an argument can change."""
+    for check in SWITCHES:
+        yield from _of(done, check).diagnoses
 
 
 def _again(chosen: Chosen, why: Message | None = None) -> Message:
@@ -331,6 +340,17 @@ def _waits(done: Diagnosed, result: CheckResult) -> bool:
 
     asked = [diagnosis for _, diagnosis in _asked(done, result)]
     return bool(asked) and all(map(waits_for_reboot, asked))
+
+
+def _waits_with_iommu(chosen: Chosen, place: Place, done: Diagnosed) -> bool:
+    """Tell whether the IOMMU is off until a reboot that binds the cards as well."""
+    from vfio_doctor.report.steps import waits_for_reboot
+
+    off = list(_off(done))
+    if not off or not all(map(waits_for_reboot, off)):
+        return False
+    ahead = place.look(chosen._replace(ahead=True))
+    return _waits(ahead, _of(ahead, NOT_BOUND))
 
 
 def _chosen_of(chosen: Chosen, place: Place) -> tuple[str, ...]:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
+# For commands that write no Markdown.
+HIDE = click.option(
+    "--redact/--no-redact",
+    default=None,
+    help="Hide all that is not known to be harmless, as in a bug report.",
+)
 # What `Chosen` carries to a command; the rest are parameters of its function.
 CARRIED = ("capture", "user", "areas", "devices", "color", "plugins", "redact", "debug")
 NOT_TAKEN = say(
@@ -153,7 +159,7 @@ def takes(*names: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         for name in reversed(names):
-            function = OPTIONS[name](function)
+            function = HIDE(function) if name == "hide" else OPTIONS[name](function)
         return function
 
     return decorate

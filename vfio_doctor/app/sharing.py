@@ -8,6 +8,7 @@ from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.recorder import Recorder
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Options
     from vfio_doctor.host.captured import Capture
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 # Neither a path of the reporter's nor of the triager's.
 SOURCE = "the captured host"
 
 
 # A plug-in's name, and what Python says of it, may tell who made it and where it is.
-UNNAMED = "a plug-in (a report for others does not name it)"
+UNNAMED = say("plug-in-unnamed", "a plug-in (a report for others does not name it)")
 
 
 class Shared(NamedTuple):
@@ -48,10 +50,10 @@ def shared(
     return Shared(CapturedHost(made._replace(name=name)), options)
 
 
-def unnamed(registry: Registry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def unnamed(registry: Registry) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Return plug-ins that are broken, and that took part, without their names."""
     problems, plugins = registry.problems, registry.plugins
-    return (UNNAMED,) * len(problems), (UNNAMED,) * len(plugins)
+    return (UNNAMED,) * len(problems), (str(UNNAMED),) * len(plugins)
 
 
 def whole(host: Reader, recorder: Recorder) -> Capture:

@@ -41,17 +41,17 @@ def screen_is_right(chosen: Chosen, place: Place, facts: Facts) -> bool:
 
 def _question(kept: tuple[PciDevice, ...], facts: Facts) -> Message:
     from vfio_doctor.app.repair_machine import to_stderr
-    from vfio_doctor.facts.pci.screens import Displays
+    from vfio_doctor.facts.pci.screens import Connectors
 
     by_address = {one.bdf: one for one in kept}
-    shown = next((d for d in facts[Displays].connected if d.bdf in by_address), None)
-    card = kept[0] if shown is None else by_address[shown.bdf]
+    shown = next((d for d in facts[Connectors].connected if d.card in by_address), None)
+    card = kept[0] if shown is None else by_address[shown.card]
     if card.boot_vga is True:
         to_stderr(FIRMWARE_TOO.filled(device=card.bdf))
     said = {"device": card.bdf, "driver": card.driver or "-"}
     if shown is None:
         return NO_SCREEN.filled(**said)
-    return SCREEN.filled(connector=shown.connector, **said)
+    return SCREEN.filled(connector=shown.port, **said)
 
 
 def _kept(facts: Facts) -> Iterator[PciDevice]:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.output import CLOSED
 
 

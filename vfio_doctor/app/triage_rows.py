@@ -35,6 +35,10 @@ ACTORS = {
 }
 
 
+TOO_LONG = say("triage-too-long", "not judged within {seconds} s of computing")
+OUR_FAULT = say("triage-our-fault", "internal error: {kind}: {why}")
+
+
 class _TooLong(BaseException):
     """A capture takes too long; no ``except Exception`` hides it."""
 
@@ -69,12 +73,18 @@ def row(path: str, registry: Registry, options: Options, whole: bool = False) ->
             report = assemble(host, facts, results, *told)
             page = _page(report) if whole else ""
     except _TooLong:
-        return Row(path, f"not judged within {SECONDS:g} s of computing")
+        return Row(path, str(TOO_LONG.filled(seconds=f"{SECONDS:g}")))
     except (CaptureError, OSError) as error:
-        return Row(path, str(error).removeprefix(f"{path}: "))
+        return Row(path, _without(path, str(error)))
     except Exception as error:
-        return Row(path, f"internal error: {type(error).__name__}: {error}")
+        said = OUR_FAULT.filled(kind=type(error).__name__, why=str(error))
+        return Row(path, str(said))
     return _row(path, report)._replace(page=page)
+
+
+def _without(path: str, text: str) -> str:
+    """Return a refusal without the name of the file, which the row has already."""
+    return text.removeprefix(path).lstrip(":\uff1a ")
 
 
 def _page(report: Report) -> str:

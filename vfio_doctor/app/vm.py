@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.facts.vms import SYSTEM, Vms
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.lints import every

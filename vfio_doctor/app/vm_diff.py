@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import basename, normpath
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.messages import say
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import applied

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.options import Failure
+from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.repair_machine import (
@@ -14,7 +14,7 @@ from vfio_doctor.app.repair_machine import (
     root_command,
     to_stderr,
 )
-from vfio_doctor.facts.vms import SYSTEM
+from vfio_doctor.facts.vms import SYSTEM, of_person
 from vfio_doctor.lints.judge import judge
 from vfio_doctor.messages import say
 from vfio_doctor.model import Applicability, DomainStep
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import Message
 
 FAILED, USAGE = 4, 2
+FLATPAKS = ("org.virt_manager.virt-manager", "org.gnome.Boxes")
 FIX = "vm-redefine"
 SUMMARY = say("vm-redefine-summary", "Define VMs of libvirt's anew")
 LOST = say(
@@ -43,6 +44,23 @@ NOT_LIBVIRTS = say(
     "vm-redefine-not-libvirts",
     "{path}: only a VM that libvirt's system instance has is defined anew; for a file"
     " use --fix --dry-run, and `patch`.",
+)
+OF_PERSON = say(
+    "vm-redefine-of-person",
+    "{path}: {vm} is a VM of somebody's own session, and nothing was changed: what root"
+    " writes there, they could not change any more. As the person whose VM it is,"
+    " without sudo, write the corrected definition to a file with `vfio-doctor vm --fix"
+    " --risky -o FILE.xml {vm}`, then, with the VM off, run {command}.",
+)
+WRITTEN_OF_PERSON = say(
+    "vm-redefine-written-of-person",
+    "{path} has the corrected definition of {vm}. With the VM off, and without sudo,"
+    " run {command}.",
+)
+DEFINE = say("vm-redefine-define", "`virsh -c qemu:///session define {file}`")
+DEFINE_IN = say(
+    "vm-redefine-define-in",
+    "`flatpak run --command=virsh {app} -c qemu:///session define /dev/stdin < {file}`",
 )
 NOTHING = say("vm-redefine-nothing", "There is nothing that can be put right here.")
 BY_HAND = say(
@@ -72,8 +90,7 @@ def run(
     """Define each VM that has something to be put right; return the exit status."""
     place = place or Place()
     for one in found:
-        if not one.path.startswith(f"{SYSTEM}/"):
-            raise Failure(str(NOT_LIBVIRTS.filled(path=one.path)), USAGE)
+        _refuse_others(one, to_file=bool(chosen.output))
     if chosen.output:
         return _written(found, str(chosen.output))
     skipped: list[Message] = []
@@ -101,6 +118,18 @@ def run(
             to_stderr(NOTHING_CHANGED)
             return 1
     return _applied(plan, host, place, chosen)
+
+
+def _refuse_others(one: Judged, *, to_file: bool) -> None:
+    """Refuse what the system's libvirt has not; a person's own may go to a file."""
+    if of_person(one.path):
+        if to_file:
+            return
+        command = _define("FILE.xml", one.path)
+        told = OF_PERSON.filled(path=one.path, vm=one.name, command=command)
+        raise Failure(str(told), USAGE)
+    if not one.path.startswith(f"{SYSTEM}/"):
+        raise Failure(str(NOT_LIBVIRTS.filled(path=one.path)), USAGE)
 
 
 def _steps(
@@ -175,5 +204,20 @@ def _written(found: tuple[Judged, ...], output: str) -> int:
     # A definition may hold the passwords of its screens.
     with opened(output, 0o600) as file:
         emit(text.decode("utf-8"), file)
-    to_stderr(WRITTEN.filled(path=output, vm=one.name))
+    if of_person(one.path):
+        command = _define(output, one.path)
+        to_stderr(WRITTEN_OF_PERSON.filled(path=output, vm=one.name, command=command))
+    else:
+        to_stderr(WRITTEN.filled(path=output, vm=one.name))
     return 0
+
+
+def _define(file: str, path: str) -> Message:
+    """Return how a person defines a VM of their own session from a file.
+
+    A Flatpak has a libvirt of its own, which may not see the file.
+    """
+    for app in FLATPAKS:
+        if f"/.var/app/{app}/" in path:
+            return DEFINE_IN.filled(app=app, file=file)
+    return DEFINE.filled(file=file)

@@ -28,7 +28,7 @@ def web_page(done: Diagnosed, chosen: Chosen, repair: Repair | None) -> str:
 
 
 def _plan(done: Diagnosed, chosen: Chosen) -> Plan:
-    from vfio_doctor.app.repair import planned
+    from vfio_doctor.app.planning import planned
 
     return planned(done, chosen.risky)[0]
 

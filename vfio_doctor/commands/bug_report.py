@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.clock import utc
-from vfio_doctor.app.options import Failure, with_examples
-from vfio_doctor.app.output import NOT_WRITTEN
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.new_file import NOT_WRITTEN
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 
@@ -29,7 +30,8 @@ LEFT_OUT = say("bug-report-left-out", "Left out")
 DENIED = say("bug-report-denied", "Could not be read: {count} (sudo would help):")
 OTHERWISE = say(
     "bug-report-otherwise",
-    "With the private values hidden, these checks end in another way: {checks}",
+    "With the private values hidden, the file shows other problems than this host has."
+    " Say in your report how these checks end here: {checks}",
 )
 WRITTEN = say("bug-report-written", "Written: {path} ({size})")
 LOOK_FIRST = say(

@@ -52,7 +52,7 @@ def command(format_: str, output: str | None) -> None:
     registry = load()
     emit(as_json(registry) if format_ == "json" else as_text(registry), output)
     for problem in registry.problems:
-        click.echo(problem, err=True)
+        click.echo(str(problem), err=True)
 
 
 def as_text(registry: Registry) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.messages import say
 
@@ -35,7 +36,7 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
     is_flag=True,
     help="Show each device below its bridge, as text.",
 )
-@takes("capture", "output", "redact")
+@takes("capture", "output", "hide")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.language import in_english
 from vfio_doctor.messages import say

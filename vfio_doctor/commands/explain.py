@@ -51,7 +51,7 @@ def complete(
     is_flag=True,
     help="Also judge this host (or the one of --capture) and say how it ended.",
 )
-@takes("capture", "user", "areas", "devices", "color", "plugins", "redact")
+@takes("capture", "user", "areas", "devices", "color", "plugins", "hide")
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, name: str, here: bool) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vfio_doctor.app.chosen import Chosen
-from vfio_doctor.app.options import Failure, with_examples
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.repair_options import ACCESS
 from vfio_doctor.app.setup_passthrough import UNKNOWN
 from vfio_doctor.app.shared_options import Command, given, takes
@@ -278,7 +279,8 @@ def looking_glass(
     if no_module and _repairs_something(done.report):
         # A plan with steps does not say what is to be done by hand.
         to_stderr(MODULE_FIRST.filled(advice=no_module))
-    status = repair.run(chosen._replace(size_mib=wish), place)
+    sized = chosen._replace(size_mib=wish)
+    status = repair.run(sized, place, done if sized == chosen else None)
     if no_module:
         to_stderr(NO_LINES_YET)
     elif status in (0, 1, 3):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vfio_doctor.app.options import Failure, with_examples
-from vfio_doctor.app.output import Output, emit, look, opened
+from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.new_file import Output
+from vfio_doctor.app.options import with_examples
+from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.shared_options import Command, takes
 from vfio_doctor.language import speak
 from vfio_doctor.messages import say
@@ -212,7 +214,7 @@ def _rendered(
     if format_ == "html":
         from vfio_doctor.report.web.fleet import render
 
-        return render(held, (*registry.plugins, *registry.problems))
+        return render(held, (*registry.plugins, *map(str, registry.problems)))
     # A row is one line, for grep, where no person sees it wrapped.
     seen = output is None and sys.stdout.isatty()
     wide = look("never", 0, None).width if seen else UNBROKEN

@@ -71,7 +71,8 @@ def wanted_ids(
 
 
 def _matches(word: str, ids: list[str]) -> list[str]:
-    found = [i for i in ids if i == word or i.startswith(f"{word}-")]
+    area = f"{word}-"
+    found = [i for i in ids if i.startswith(area) or i == word]
     if not found:
         raise ValueError(f"{word}: no check and no area has this name")
     return found

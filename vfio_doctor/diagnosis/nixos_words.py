@@ -12,7 +12,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import Message
 
 if TYPE_CHECKING:
-    from vfio_doctor.model import Value
+    from vfio_doctor.messages import Value
 
 INSTEAD = {
     "iommu-add-argument": say(
@@ -95,6 +95,10 @@ INSTEAD = {
         "{driver} came first. In configuration.nix, name vfio_pci in"
         " `boot.initrd.kernelModules`, in front of {module}, then run `sudo"
         " nixos-rebuild boot` and reboot.",
+    ),
+    "vfio-not-bound-image-unseen": say(
+        "nixos-vfio-not-bound-image-unseen",
+        "Whether the present initramfs does so is not known.",
     ),
     "vfio-setting-write": say(
         "nixos-vfio-setting-write",

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from types import ModuleType
 
+    from vfio_doctor.model import Message
+
 GROUPS = ("vfio_doctor.checks", "vfio_doctor.fixes")
+
+
+BROKEN = say("plug-in-broken", "plug-in {name} of {source}: {why}")
+FOREIGN = say(
+    "plug-in-foreign",
+    "not imported as root, since others can write to {path}; --plugins imports it",
+)
 
 
 class Plugin(NamedTuple):
@@ -30,7 +40,7 @@ class Plugin(NamedTuple):
     source: str
 
 
-def plugins(problems: list[str], trusted: bool = False) -> Iterator[Plugin]:
+def plugins(problems: list[Message], trusted: bool = False) -> Iterator[Plugin]:
     """Import what other distributions list under our entry-point groups.
 
     importlib.metadata costs as much as a whole run, so the files are searched
@@ -55,14 +65,19 @@ def plugins(problems: list[str], trusted: bool = False) -> Iterator[Plugin]:
                 _refuse_foreign(point, folders, trusted)
                 yield Plugin(import_module(point.module), source)
         except Exception as error:
-            what = str(error)
-            if not isinstance(error, _Foreign):
-                what = f"{type(error).__name__}: {error}"
-            problems.append(f"plug-in {point.name} of {source}: {what}")
+            why: str | Message = f"{type(error).__name__}: {error}"
+            if isinstance(error, _Foreign):
+                why = FOREIGN.filled(path=error.path)
+            problems.append(BROKEN.filled(name=point.name, source=source, why=why))
 
 
 class _Foreign(Exception):
-    """A plug-in that root does not import; the text says why."""
+    """A plug-in that root does not import: others can write to ``path``."""
+
+    def __init__(self, path: str) -> None:
+        """Take what others can write to."""
+        super().__init__(path)
+        self.path = path
 
 
 def _site_folders() -> list[str]:
@@ -100,10 +115,7 @@ def _refuse_foreign(point: EntryPoint, folders: list[str], trusted: bool) -> Non
         paths.append(spec.origin)
     for path in paths:
         if others_write(path):
-            raise _Foreign(
-                f"not imported as root, since others can write to {path}; "
-                "--plugins imports it"
-            )
+            raise _Foreign(path)
 
 
 def _names_our_groups(folder: str) -> bool:

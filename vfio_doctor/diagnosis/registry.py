@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.api import Check, Fix
 from vfio_doctor.diagnosis.areas import stand_ins, unwanted
 from vfio_doctor.diagnosis.plugins import GROUPS, plugins
+from vfio_doctor.messages import say
 from vfio_doctor.model import Applicability, Severity
 from vfio_doctor.value import NamedTuple
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.model import Message, Told
 
 
 # What every class has to declare.
@@ -37,6 +39,14 @@ CONSTANTS: dict[type, tuple[tuple[str, type], ...]] = {
 }
 
 
+NO_CONSTANT = say(
+    "plug-in-no-constant",
+    "plug-in {module}: class {name} has no {constant} of type {kind}",
+)
+NO_METHOD = say("plug-in-no-method", "plug-in {module}: class {name} has no {method}()")
+ID_TAKEN = say("plug-in-id-taken", "plug-in {module}: the id {id} is taken")
+
+
 class Registry(NamedTuple):
     """All rules and fixes, sorted by id.
 
@@ -46,7 +56,7 @@ class Registry(NamedTuple):
 
     checks: tuple[type[Check], ...]
     fixes: tuple[type[Fix], ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Told, ...] = ()
     plugins: tuple[str, ...] = ()
 
     def check(self, check_id: str) -> type[Check] | None:
@@ -74,7 +84,7 @@ def load(
     checks = _unique(_declared(own, Check))
     checks.update((c.id, c) for area in left for c in stand_ins(area))
     fixes = _unique(_declared(own, Fix))
-    problems: list[str] = []
+    problems: list[Message] = []
     took_part: set[str] = set()
     for plugin in plugins(problems, trusted):
         before = len(checks) + len(fixes)
@@ -152,32 +162,36 @@ def _file(item: type) -> str:
     return getattr(sys.modules[item.__module__], "__file__", None) or item.__module__
 
 
-def _lacking(item: type) -> str:
-    """Return what a class of a plug-in lacks to be a rule or a fix, "" if nothing."""
+def _lacking(item: type, module: str) -> Message | None:
+    """Return what a class of a plug-in lacks to be a rule or a fix."""
     is_check = issubclass(item, Check)
     for name, kind in CONSTANTS[Check if is_check else Fix]:
         value = getattr(item, name, None)
         if value is None or not isinstance(value, kind):
-            return f"has no {name} of type {kind.__name__}"
+            return NO_CONSTANT.filled(
+                module=module,
+                name=item.__name__,
+                constant=name,
+                kind=kind.__name__,
+            )
     base, method = (Check, "judge") if is_check else (Fix, "propose")
     same = getattr(item, method) is getattr(base, method)
-    return f"has no {method}()" if same else ""
+    lacks = NO_METHOD.filled(module=module, name=item.__name__, method=method)
+    return lacks if same else None
 
 
 def _join(
     known: dict[str, type],
     new: Iterable[type],
     module: ModuleType,
-    problems: list[str],
+    problems: list[Message],
 ) -> None:
     for item in new:
         key = vars(item)["id"]
-        lacking = _lacking(item)
+        lacking = _lacking(item, module.__name__)
         if lacking:
-            problems.append(
-                f"plug-in {module.__name__}: class {item.__name__} {lacking}"
-            )
+            problems.append(lacking)
         elif key in known:
-            problems.append(f"plug-in {module.__name__}: the id {key} is taken")
+            problems.append(ID_TAKEN.filled(module=module.__name__, id=key))
         else:
             known[key] = item

@@ -47,7 +47,7 @@ def assemble(
     facts: Facts,
     results: tuple[CheckResult, ...],
     run: RunInfo,
-    problems: tuple[str, ...] = (),
+    problems: tuple[Told, ...] = (),
     plugins: tuple[str, ...] = (),
 ) -> Report:
     """Return one diagnosis's report; ``problems``, ``plugins``: the registry's."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.docs.page import word_of
 from vfio_doctor.docs.rules import MADE
+from vfio_doctor.language import is_english, spoken
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, as_it_should_be, with_fault
-from vfio_doctor.report.vm_page import CURE, FALSE, lines, paragraphs
+from vfio_doctor.messages import say
+from vfio_doctor.report.vm_page import (
+    CURE,
+    FALSE,
+    RIGHT,
+    WRONG,
+    lines,
+    paragraphs,
+    title_of,
+)
 from vfio_doctor.report.wrap import wrap
 
 if TYPE_CHECKING:
@@ -15,58 +26,75 @@ if TYPE_CHECKING:
 
     from vfio_doctor.lints.lint import Lint
 
-HEAD = """# Lints of `vfio-doctor vm`
-
-{made}
-
-How to use them, and what the formats hold: [vm.md](vm.md). Each example is a part of
-the definition at the end of this page, with one thing wrong.
-"""
+TITLE = say("lints-title", "Lints of `vfio-doctor vm`")
+HOW = say(
+    "lints-how",
+    "How to use them, and what the formats hold: {page}. Each example is a part of\n"
+    "the definition at the end of this page, with one thing wrong.",
+)
+THE_EXAMPLE = say("lints-the-example", "The example")
+HEAD = say(
+    "lints-head", "| lint | severity | asks the host | forms beside XML | says |"
+)
+KNOWN = say("lints-known", "**{title}.** Severity: {word}")
+NUMBER = say("lints-number", "number {number}")
+OF_THE_HOST = say("lints-of-the-host", "of the host: {rule}")
+WITHOUT = say("lints-without", "<!-- without these lines -->")
 
 
 def lint_reference() -> str:
     """Return the page."""
-    parts = [HEAD.format(made=MADE), *_table()]
+    parts = [f"# {TITLE}", "", str(MADE), ""]
+    parts += [str(HOW.filled(page="[vm.md](vm.md)")), "", *_table()]
     for lint in every():
         parts += _page(lint)
-    parts += ["", "## The example", "", "```xml", EXAMPLE.rstrip("\n"), "```", ""]
+    parts += ["", f"## {THE_EXAMPLE}", "", "```xml", EXAMPLE.rstrip("\n"), "```", ""]
     return "\n".join(parts)
 
 
 def _table() -> Iterator[str]:
-    yield "| lint | severity | asks the host | forms beside XML | says |"
+    yield str(HEAD)
     yield "| --- | --- | --- | --- | --- |"
     for lint in every():
-        asks = "yes" if lint.reads_host else ""
+        asks = word_of("yes") if lint.reads_host else ""
         link = f"[{lint.id}](#{lint.id})"
         forms = ", ".join(form.value for form in lint.forms[1:])
-        says = _escaped(lint.title)
-        yield f"| {link} | {lint.severity.word} | {asks} | {forms} | {says} |"
+        says, word = _escaped(title_of(lint)), word_of(lint.severity.word)
+        yield f"| {link} | {word} | {asks} | {forms} | {says} |"
 
 
 def _page(lint: type[Lint]) -> Iterator[str]:
     yield from ("", f"## {lint.id}", "")
-    known = [f"**{lint.title}.** Severity: {lint.severity.word}"]
-    known += [f"number {lint.number}"] if lint.number[0] == "X" else []
+    word = word_of(lint.severity.word)
+    known = [str(KNOWN.filled(title=title_of(lint), word=word))]
+    if lint.number[0] == "X":
+        known.append(str(NUMBER.filled(number=lint.number)))
     if lint.rule:
-        known.append(f"of the host: [{lint.rule}](rules/{lint.rule}.md)")
+        rule = f"[{lint.rule}](rules/{lint.rule}.md)"
+        known.append(str(OF_THE_HOST.filled(rule=rule)))
     yield f"{'; '.join(known)}."
     for part in paragraphs(lint):
         yield ""
-        for heading in (CURE, FALSE):
-            if part.startswith(heading):
-                part = f"*{heading}* {part.removeprefix(heading).strip()}"
-        yield from wrap(_escaped(part), 88)
+        yield from _paragraph(lint, part)
     yield from _examples(lint)
+
+
+def _paragraph(lint: type[Lint], part: str) -> list[str]:
+    if not is_english():
+        return [_escaped(spoken(f"{lint.id}.page", part))]
+    for heading in (CURE, FALSE):
+        if part.startswith(heading):
+            part = f"*{heading}* {part.removeprefix(heading).strip()}"
+    return wrap(_escaped(part), 88)
 
 
 def _examples(lint: type[Lint]) -> Iterator[str]:
     if not lint.right:
         return
     wrong, right = with_fault(lint), as_it_should_be(lint)
-    for word, own in (("Wrong", lines(wrong, right)), ("Right", lines(right, wrong))):
-        yield from ("", f"{word}:", "", "```xml")
-        yield from own or ["<!-- without these lines -->"]
+    for word, own in ((WRONG, lines(wrong, right)), (RIGHT, lines(right, wrong))):
+        yield from ("", str(word), "", "```xml")
+        yield from own or [str(WITHOUT)]
         yield "```"
 
 

@@ -114,26 +114,38 @@ def fix_text(fix: type[Fix]) -> str:
 
 
 def _facts(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the head of a page, its names as they are spoken."""
-    made = []
-    for name, value in rows:
-        said = LABELS.get(name, FACT.filled(name=name))
-        shown = WORDS.get(value)
-        made.append(str(said.filled(value=str(shown or value), name=name)))
-    return made
+    """Return the head of a page."""
+    return [fact_line(name, value) for name, value in rows]
+
+
+def fact_line(name: str, value: str) -> str:
+    """Return a line of a page's head, its name and its word as they are spoken."""
+    said = LABELS.get(name, FACT.filled(name=name))
+    return str(said.filled(value=word_of(value), name=name))
+
+
+def word_of(value: str) -> str:
+    """Return a word of a rule's constants as it is spoken."""
+    return str(WORDS.get(value) or value)
 
 
 def _body(name: str, lines: tuple[str, ...]) -> list[str]:
     """Return a part of a page as it is spoken; other languages are wrapped anew."""
-    text = "\n".join(lines)
-    said = spoken(f"{name}.page", text)
-    if said == text:
+    said = said_lines(name, lines)
+    if said == lines:
         return list(lines)
     return [
         line
-        for part in said.split("\n")
+        for part in said
         for line in ([part] if part.startswith(CODE) else wrap(part, WIDTH))
     ]
+
+
+def said_lines(name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a part of a page as it is spoken, each paragraph on one line."""
+    text = "\n".join(lines)
+    said = spoken(f"{name}.page", text)
+    return lines if said == text else tuple(said.split("\n"))
 
 
 def facts(check: type[Check], registry: Registry) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.report.untrusted import markup
 from vfio_doctor.report.wrap import columns
 
@@ -29,9 +30,21 @@ text { font: 14px monospace; fill: var(--ink); white-space: pre; }
 .c33 { fill: var(--yellow); }
 .c36 { fill: var(--cyan); }
 """
+TITLE = say("picture-title", "What vfio-doctor says of a Bluefin-DX")
+CUT = say("picture-cut", "[...] {count} more findings, and what to do next [...]")
 SGR = re.compile(r"\x1b\[([\d;]*)m")
 # Pixels: the width of a column of a 14 px monospaced font, with room to spare.
 COLUMN, LINE, MARGIN = 8.5, 20, 16
+
+
+def shortened(text: str, findings: int) -> str:
+    """Return a report cut after its first finding, up to what it sums up at the end.
+
+    What is left out is said.
+    """
+    first, *blocks = text.rstrip("\n").split("\n\n")
+    cut = str(CUT.filled(count=findings - 1))
+    return "\n\n".join([first, blocks[0], cut, blocks[-1]])
 
 
 def picture(text: str, title: str) -> str:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.docstring import dedented
-from vfio_doctor.docs.page import CODE, facts, fix_facts, read
+from vfio_doctor.docs.page import (
+    CODE,
+    HEADINGS,
+    SUMMARY,
+    fact_line,
+    facts,
+    fix_facts,
+    read,
+    said_lines,
+    sections,
+    word_of,
+)
+from vfio_doctor.language import is_english, spoken
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,7 +26,13 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Check, Fix
     from vfio_doctor.diagnosis.registry import Registry
 
-MADE = "Made from the code by `scripts/documents --write`."
+MADE = say("rules-made", "Made from the code by `scripts/documents --write`.")
+RULES, CHECKS = say("rules-title", "Rules"), say("rules-checks", "Checks")
+FIXES = say("rules-fixes", "Fixes")
+BOTH = say("rules-both", "Checks and fixes")
+CHECKS_HEAD = say("rules-checks-head", "| Check | Severity | Title |")
+MATRIX_HEAD = say("rules-matrix-head", "| Check | Safe | Risky | By hand |")
+EXAMPLE = say("rules-example", "Example")
 
 
 def pages(
@@ -30,15 +49,17 @@ def pages(
 
 def check_page(check: type[Check], registry: Registry, example: str) -> str:
     """Return a check's page as Markdown."""
-    page = read(check.__doc__)
-    lines = [f"# {check.id}: {check.title}", "", page.summary, ""]
+    page, title = read(check.__doc__), spoken(f"{check.id}.title", check.title)
+    lines = [f"# {check.id}: {title}", "", *said_lines(check.id, (page.summary,)), ""]
     lines += [
-        f"- {name}: {_linked(name, value)}" for name, value in facts(check, registry)
+        f"- {fact_line(name, _linked(name, value))}"
+        for name, value in facts(check, registry)
     ]
     for heading, body in page.sections:
-        lines += ["", f"## {heading.rstrip(':')}", "", *_fenced(body)]
+        said = said_lines(check.id, body)
+        lines += ["", f"## {HEADINGS[heading]}", "", *_fenced(said)]
     if example:
-        lines += ["", "## Example", "", "```text", *example.splitlines(), "```"]
+        lines += ["", f"## {EXAMPLE}", "", "```text", *example.splitlines(), "```"]
     return "\n".join([*lines, ""])
 
 
@@ -64,31 +85,30 @@ def _fenced(lines: tuple[str, ...]) -> Iterator[str]:
 
 
 def _index(registry: Registry) -> str:
-    lines = [
-        "# Rules",
-        "",
-        MADE,
-    ]
-    lines += [
-        "",
-        "## Checks",
-        "",
-        "| Check | Severity | Title |",
-        "| --- | --- | --- |",
-    ]
+    lines = [f"# {RULES}", "", str(MADE), "", f"## {CHECKS}", ""]
+    lines += [str(CHECKS_HEAD), "| --- | --- | --- |"]
     for check in registry.checks:
         link = f"[{check.id}](rules/{check.id}.md)"
-        lines.append(f"| {link} | {check.severity.word} | {check.title} |")
-    lines += ["", "## Fixes", ""]
+        title = spoken(f"{check.id}.title", check.title)
+        lines.append(f"| {link} | {word_of(check.severity.word)} | {title} |")
+    lines += ["", f"## {FIXES}", ""]
     for fix in registry.fixes:
         lines += _fix(fix)
-    return "\n".join([*lines, "## Checks and fixes", "", *_matrix(registry), ""])
+    return "\n".join([*lines, f"## {BOTH}", "", *_matrix(registry), ""])
 
 
 def _fix(fix: type[Fix]) -> list[str]:
-    lines = [f"### {fix.id}", "", f"{fix.summary.rstrip('.')}.", ""]
-    lines += [f"- {name}: {value}" for name, value in fix_facts(fix)]
-    return [*lines, "", *dedented(fix.__doc__), ""]
+    summary = spoken(f"{fix.id}.summary", fix.summary).rstrip(".")
+    lines = [f"### {fix.id}", "", str(SUMMARY.filled(summary=summary)), ""]
+    lines += [f"- {fact_line(name, value)}" for name, value in fix_facts(fix)]
+    return [*lines, "", *_told(fix), ""]
+
+
+def _told(fix: type[Fix]) -> list[str]:
+    if is_english():
+        return dedented(fix.__doc__)
+    parts = sections(fix.__doc__)
+    return [line for part in parts for line in said_lines(fix.id, (part,))]
 
 
 def _matrix(registry: Registry) -> list[str]:
@@ -100,5 +120,4 @@ def _matrix(registry: Registry) -> list[str]:
             for kind in ("safe", "risky", "manual")
         }
         rows.append(f"| {check.id} | {' | '.join(by_kind.values())} |")
-    head = "| Check | Safe | Risky | By hand |"
-    return [head, "| --- | --- | --- | --- |", *rows]
+    return [str(MATRIX_HEAD), "| --- | --- | --- | --- |", *rows]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, missing_fact
-from vfio_doctor.facts.initramfs import InitramfsModules
+from vfio_doctor.facts.image_content import ImageContent
+from vfio_doctor.facts.initramfs import GRAPHICS, InitramfsModules
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.kvm import kernel_boolean
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.host.reader import Missing, Why, read_text
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.module_config import ModuleOption
     from vfio_doctor.host.reader import Reader
 
-# Whose parameters matter here; kvmfr hides its own, and its size has a rule.
+# Whose parameters matter on every host. Of others those count that modprobe.d gives
+# options to and that the image is known to load.
 FIELD = ("kvm", "kvm_amd", "kvm_intel", "vfio", "vfio_iommu_type1", "vfio_pci")
+# An image may have these though nothing names them: it takes a look into it.
+MAY_BE_IN = (*GRAPHICS, "nvidia", "nvidia_drm", "nvidia_modeset", "vendor_reset")
 # Loading one of these loads the module too.
 BROUGHT_BY = {
     "kvm": ("kvm_intel", "kvm_amd"),
@@ -72,7 +77,6 @@ class OldOptions(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> OldOptions:
         """Compare what runs with modprobe.d, for modules that the image loads."""
         found: list[OldOption] = []
-        images = facts[InitramfsModules]
         for module, name, option in _given(facts):
             running = read_text(host, PARAMETER.format(module, name))
             if isinstance(running, Missing):
@@ -81,12 +85,36 @@ class OldOptions(NamedTuple):
                 continue
             if is_same(option.value, running.strip()):
                 continue
-            rebuild = images.rebuild(module, *BROUGHT_BY.get(module, ()))
-            if rebuild is not None and not _is_in_image(host, facts, option):
+            if _is_in_image(host, facts, option):
+                continue
+            rebuild = _loaded_by(module, facts)
+            if rebuild is not None:
                 found.append(OldOption(module, name, running.strip(), option, *rebuild))
-            elif rebuild is None and images.unread:
-                return cls(tuple(found), missing_fact(images.unread[0]))
+            elif hidden := _hidden(module, facts):
+                return cls(tuple(found), missing_fact(hidden))
         return cls(tuple(found), _unread(facts))
+
+
+def _loaded_by(module: str, facts: Facts) -> tuple[str, str] | None:
+    """Return (what has the image load a module, command that makes it anew)."""
+    listed = facts[InitramfsModules].rebuild(module, *BROUGHT_BY.get(module, ()))
+    if listed is not None or module not in MAY_BE_IN:
+        return listed
+    # udev in the image loads each driver for which there is hardware.
+    content = facts[ImageContent]
+    if module not in content.modules:
+        return None
+    from vfio_doctor.facts.late_image import command_for
+
+    return content.image, command_for(facts, content.image)
+
+
+def _hidden(module: str, facts: Facts) -> Missing | None:
+    """Return what may say that the image loads a module, and was not readable."""
+    unread = facts[InitramfsModules].unread
+    if unread or module not in MAY_BE_IN:
+        return next(iter(unread), None)
+    return facts[ImageContent].unread
 
 
 def _unread(facts: Facts) -> MissingFact | None:
@@ -99,13 +127,19 @@ def _unread(facts: Facts) -> MissingFact | None:
 def _given(facts: Facts) -> Iterator[tuple[str, str, ModuleOption]]:
     """Yield (module, parameter, option) of each that modprobe.d decides."""
     line, config = facts[KernelCmdline].line, facts[ModuleConfig]
-    for module in FIELD:
+    for module in _modules(config):
         names = dict.fromkeys(name for name, _ in config.parameters(module, line))
         for name in names:
             option = config.values(module, name, line)[-1]
             told = option.on_command_line or (module, name) == ELSEWHERE
             if not (told or _is_built_in(facts, module)):
                 yield module, name, option
+
+
+def _modules(config: ModuleConfig) -> tuple[str, ...]:
+    """Return the modules to compare; kvmfr hides its size, which has a rule."""
+    given = (m for _, file in config.options for m in file.modules("options"))
+    return tuple(dict.fromkeys((*FIELD, *(m for m in given if m != KVMFR))))
 
 
 def _is_built_in(facts: Facts, module: str) -> bool:

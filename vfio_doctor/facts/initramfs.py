@@ -23,6 +23,11 @@ SHELL_LISTS = (
     ("/etc/dracut.conf", "/etc/dracut.conf.d", "force_drivers"),
 )
 
+# mkinitcpio's hook that puts the drivers of graphics cards into the image, where udev
+# loads those for which there is a card.
+KMS = "kms"
+GRAPHICS = ("amdgpu", "i915", "nouveau", "radeon", "xe")
+
 
 # How each builder is asked to make the images anew, by its name in paths.
 COMMANDS = {
@@ -97,6 +102,9 @@ def _from_shell(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]
             texts[path] = text_or_noted(host, path, unread)
         for name in parse_shell_list("\n".join(texts.values()), variable):
             yield name, _home(name, texts, variable)
+        if KMS in parse_shell_list("\n".join(texts.values()), "HOOKS"):
+            home = _home(KMS, texts, "HOOKS")
+            yield from ((driver, home) for driver in GRAPHICS)
 
 
 def _home(name: str, texts: dict[str, str], variable: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.image_content import ImageContent, images
 from vfio_doctor.facts.image_tool import ImageKind, ImageTool
 from vfio_doctor.facts.initramfs import (
     COMMANDS,
@@ -12,8 +13,9 @@ from vfio_doctor.facts.initramfs import (
     TOOLS_LIST,
 )
 from vfio_doctor.facts.initramfs_order import GRAPHICS, VFIO_PCI, InitramfsOrder
-from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
+from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
+from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.facts.pci.claims import VfioIds
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import in_order, say
@@ -31,15 +33,6 @@ if TYPE_CHECKING:
 OSTREE = "/run/ostree-booted"
 DRACUT, DRACUT_FOLDER, FORCE = SHELL_LISTS[1]
 ADD = "add_drivers"
-# Where distributions put the image of the running kernel.
-IMAGES = (
-    "/boot/initrd.img-{release}",
-    "/boot/initramfs-{release}.img",
-    "/boot/initrd-{release}",
-)
-# Arch names the image by the kernel's package.
-PACKAGE = "/lib/modules/{release}/pkgbase"
-OF_PACKAGE = "/boot/initramfs-{package}.img"
 BEFORE = say("late-image-before", "vfio_pci before {driver}")
 PUT_FIRST = say(
     "late-image-put-first",
@@ -68,6 +61,27 @@ LOOK_FIRST = say(
     " nothing, the initramfs lacks vfio-pci: first run `sudo rpm-ostree initramfs"
     " --enable --arg=--force-drivers=vfio-pci`. `bootc upgrade` then refuses the"
     " system; `rpm-ostree upgrade` updates it.",
+)
+MODCONF = say("late-image-modconf", "modconf, which puts modprobe.d into the image")
+ADD_MODCONF = say(
+    "late-image-add-modconf",
+    "{path} has no modconf among its HOOKS, so the image holds nothing of modprobe.d,"
+    " and vfio-pci is loaded there without its ids. Add modconf, build the image anew"
+    " (`sudo mkinitcpio -P`), and reboot.",
+)
+NO_MODULE = say("late-image-no-module", "holds a graphics driver, and no vfio-pci")
+THE_MODULE = say("late-image-the-module", "vfio-pci, and its ids")
+LOAD_IT = say(
+    "late-image-load-it",
+    "{image} holds a graphics driver and no vfio-pci, so the driver comes first. Have"
+    " the image load vfio-pci, build it anew (`{command}`), and reboot.",
+)
+WITHOUT = say("late-image-without", "no {path} in it")
+WITH = say("late-image-with", "{path} in it")
+HOLD_IT = say(
+    "late-image-hold-it",
+    "{image} does not hold {path}, so vfio-pci is loaded there without its ids. Build"
+    " the image anew (`{command}`), and reboot.",
 )
 NEWER = say("late-image-newer", "made after {path} was changed")
 OLDER = say("late-image-older", "made before {path} was changed")
@@ -123,7 +137,7 @@ def newer_than_image(host: Reader, facts: Facts, path: str) -> LateReason | None
     if times is None or times[1] >= times[2]:
         return None
     image = times[0]
-    cure = BUILD.filled(image=image, path=path, command=_command(facts, image))
+    cure = BUILD.filled(image=image, path=path, command=command_for(facts, image))
     seen, right = OLDER.filled(path=path), NEWER.filled(path=path)
     return LateReason(image, seen, right, cure)
 
@@ -133,23 +147,14 @@ def _times(host: Reader, facts: Facts, path: str) -> tuple[str, int, int] | None
     changed = host.lstat(path)
     if isinstance(changed, Missing) or not changed.mtime:
         return None
-    for image in _images(host, facts):
+    for image in images(host, facts):
         made = host.lstat(image)
         if not isinstance(made, Missing) and made.mtime:
             return image, made.mtime, changed.mtime
     return None
 
 
-def _images(host: Reader, facts: Facts) -> Iterator[str]:
-    release = facts[KernelRelease].release
-    for form in IMAGES:
-        yield form.format(release=release)
-    package = read_text(host, PACKAGE.format(release=release))
-    if isinstance(package, str):
-        yield OF_PACKAGE.format(package=package.strip())
-
-
-def _command(facts: Facts, image: str) -> str:
+def command_for(facts: Facts, image: str) -> str:
     """Return what makes the image anew: by the tool, else by the image's name."""
     kinds = [kind.value for kind in facts[ImageTool].kinds if kind.value in COMMANDS]
     by_name = "initramfs-tools" if "initrd.img" in image else "dracut"
@@ -157,19 +162,51 @@ def _command(facts: Facts, image: str) -> str:
 
 
 class StaleImage(NamedTuple):
-    """The image of the running kernel is older than a file with ids of vfio-pci."""
+    """The image of the running kernel is older than a file with ids of vfio-pci.
+
+    ``unseen`` is such a file of which nothing tells whether the image holds it, or "".
+    """
 
     reason: LateReason | None
+    unseen: str = ""
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> StaleImage:
         """Compare times of the files that set anything for vfio-pci."""
+        unseen = ""
         for path, held in facts[ModuleConfig].options:
             if any(item.subject == VFIO_PCI for item in held.directives):
                 found = newer_than_image(host, facts, path)
                 if found is not None:
                     return cls(found)
-        return cls(None)
+                if _times(host, facts, path) is None:
+                    unseen = path
+        # It takes a program, and seconds, to look into the image.
+        return cls(None, "" if unseen and facts[ImageContent].told else unseen)
+
+
+def _lacking(facts: Facts) -> Iterator[LateReason]:
+    """Yield what the image's own list lacks, if it loads a graphics driver."""
+    content = facts[ImageContent]
+    if not content.modules.intersection(GRAPHICS):
+        return
+    command = command_for(facts, content.image)
+    if VFIO_PCI not in content.modules and not _is_built_in(facts):
+        cure = LOAD_IT.filled(image=content.image, command=command)
+        yield LateReason(content.image, NO_MODULE, THE_MODULE, cure)
+    for path, held in facts[ModuleConfig].options:
+        own = any(item.subject == VFIO_PCI for item in held.directives)
+        if own and not content.holds(path):
+            cure = HOLD_IT.filled(image=content.image, path=path, command=command)
+            seen, right = WITHOUT.filled(path=path), WITH.filled(path=path)
+            yield LateReason(content.image, seen, right, cure)
+
+
+def _is_built_in(facts: Facts) -> bool:
+    try:
+        return facts[BuiltinModules].has(VFIO_PCI)
+    except MissingFact:
+        return False
 
 
 def _add_argument(facts: Facts) -> Message:
@@ -202,6 +239,7 @@ def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
     stale = facts[StaleImage].reason
     if stale is not None:
         yield stale
+    yield from _lacking(facts)
 
 
 def _ordered(
@@ -224,6 +262,15 @@ def _mkinitcpio(facts: Facts) -> Iterator[LateReason]:
         return
     if order.tool is ImageKind.MKINITCPIO:
         yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
+        if order.loads and order.lacks_modprobe_d and _is_in_file(facts):
+            shown = f"HOOKS: {' '.join(order.hooks)}"
+            cure = ADD_MODCONF.filled(path=order.config)
+            yield LateReason(order.config, shown, MODCONF, cure, any_driver=True)
+
+
+def _is_in_file(facts: Facts) -> bool:
+    """Tell whether ids of vfio-pci stand in modprobe.d."""
+    return any("modprobe.d" in entry.source for entry in facts[VfioIds].entries)
 
 
 def _tools(host: Reader) -> Iterator[LateReason]:
@@ -239,7 +286,10 @@ def _dracut(host: Reader) -> Iterator[LateReason]:
     paths = (DRACUT, *(f"{DRACUT_FOLDER}/{n}" for n in more if n.endswith(".conf")))
     texts = [(path, read_text(host, path)) for path in paths]
     read = [(path, text) for path, text in texts if isinstance(text, str)]
-    if any(VFIO_PCI in parse_shell_list(text, FORCE) for _, text in read):
+    forced = parse_shell_list("\n".join(text for _, text in read), FORCE)
+    if VFIO_PCI in forced:
+        home = [p for p, text in read if VFIO_PCI in parse_shell_list(text, FORCE)]
+        yield from _ordered(home[0], f"{FORCE}: ", forced, "dracut")
         return
     for path, text in read:
         added = parse_shell_list(text, ADD)

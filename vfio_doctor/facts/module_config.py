@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
@@ -135,6 +136,17 @@ class Note(NamedTuple):
     def is_typo(self) -> bool:
         """Tell whether a line lacks the name of the module."""
         return self.kind == "no-module"
+
+    def is_more_than(self, module: str) -> bool:
+        """Tell whether a line of modules-load.d has a name, and options or a comment.
+
+        Of several names on one line each may be meant.
+        """
+        if self.kind not in (modules_load.PARAMETER, modules_load.SEVERAL):
+            return False
+        first, *rest = self.text.split()
+        named = module_name(re.split("[.=]", first)[0]) == module_name(module)
+        return named and (not rest or "=" in rest[0] or rest[0].startswith("#"))
 
     @property
     def said(self) -> Message:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.vms import Vms
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import UNSAID, Missing, Why
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class StartedVms(NamedTuple):
         started = (vm for vm in having if vm.onboot or _file(vm) in listed)
         unseen = names if isinstance(names, Missing) else None
         return cls(tuple(started), unseen)
+
+    def demand_seen(self) -> None:
+        """Raise `MissingFact` if others may start with the host."""
+        if self.unseen is not None and self.unseen.why not in UNSAID:
+            raise missing_fact(self.unseen)
 
     def having(self, bdf: str) -> tuple[str, ...]:
         """Return the names of those that get a function."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 MEMINFO = "/proc/meminfo"
 NO_VERSION = say("vm-host-no-version", "{program} does not tell its version")
 NO_WIDTH = say("vm-host-no-width", "{path} does not tell the IOMMU's width")
-AMD_WIDTH = say("vm-host-amd-width", "only Intel's IOMMU tells its width in sysfs")
+NO_AMD_WIDTH = say(
+    "vm-host-amd-width", "the kernel does not tell the width of this IOMMU"
+)
 NO_TOTAL = say("vm-host-no-total", "/proc/meminfo does not tell the memory")
 NO_COUNT = say("vm-host-no-count", "/proc/cpuinfo does not tell the processors")
 _LINKS = 8
@@ -103,25 +105,51 @@ def _version(host: Reader, argv: tuple[str, ...]) -> tuple[int, int] | MissingFa
 
 
 class IommuWidth(NamedTuple):
-    """How many address bits every VT-d unit of the host translates."""
+    """How many address bits every unit of the host's IOMMU translates."""
 
     bits: int
     source: str
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> IommuWidth:
-        """Read the capabilities (bits 16 to 21: the width less one)."""
-        units = [unit for unit in facts[Iommu].units if unit.startswith("dmar")]
-        if not units:
-            raise NotApplicable(AMD_WIDTH)
+        """Read what each unit can do: VT-d's capabilities, AMD's extended features."""
         found = []
-        for unit in units:
-            path = f"{UNITS}/{unit}/intel-iommu/cap"
-            said = known(read_text(host, path, 64)).strip()
-            if not re.fullmatch(r"(0x)?[0-9a-f]{1,16}", said):
-                raise MissingFact(NO_WIDTH.filled(path=path))
-            found.append(((int(said, 16) >> 16 & 0x3F) + 1, path))
+        for unit in facts[Iommu].units:
+            if unit.startswith("dmar"):
+                found.append(_intel_width(host, f"{UNITS}/{unit}/intel-iommu/cap"))
+            elif unit.startswith("ivhd"):
+                found.append(_amd_width(host, f"{UNITS}/{unit}/amd-iommu/features"))
+        if not found:
+            raise NotApplicable(NO_AMD_WIDTH)
         return cls(*min(found))
+
+
+def _intel_width(host: Reader, path: str) -> tuple[int, str]:
+    """Return bits 16 to 21, which hold the width less one."""
+    said = known(read_text(host, path, 64)).strip()
+    if not re.fullmatch(r"(0x)?[0-9a-f]{1,16}", said):
+        raise MissingFact(NO_WIDTH.filled(path=path))
+    return (int(said, 16) >> 16 & 0x3F) + 1, path
+
+
+def _amd_width(host: Reader, path: str) -> tuple[int, str]:
+    """Return what bits 10 and 11 say: page tables of four to six levels.
+
+    Newer kernels write a second register beside the first, and have changed their
+    order; only the first has bits beyond the 32nd.
+    """
+    text = read_text(host, path, 64)
+    if isinstance(text, Missing) and text.why is Why.ABSENT:
+        raise NotApplicable(NO_AMD_WIDTH)
+    said = known(text).strip()
+    if not re.fullmatch(r"[0-9a-f]{1,16}(:[0-9a-f]{1,16})?", said):
+        raise MissingFact(NO_WIDTH.filled(path=path))
+    features = max(int(part, 16) for part in said.split(":"))
+    levels = features >> 10 & 3
+    # Old units have no such register, and 3 means nothing yet.
+    if not features or levels == 3:
+        raise NotApplicable(NO_AMD_WIDTH)
+    return min(12 + 9 * (4 + levels), 64), path
 
 
 class HostSize(NamedTuple):
@@ -241,29 +269,3 @@ def _is_part(device: str, name: str) -> bool:
     return device.startswith(name) and (
         not rest or re.fullmatch(r"p?\d{1,3}", rest) is not None
     )
-
-
-class Siblings(NamedTuple):
-    """Which processors of the host are threads of one core."""
-
-    host: Reader
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> Siblings:
-        """Read nothing yet."""
-        return cls(host)
-
-    def of(self, number: str) -> tuple[str, ...]:
-        """Return the threads of a processor's core; () if there is none of it."""
-        path = f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list"
-        text = read_text(self.host, path, 256)
-        if isinstance(text, Missing) and text.why is Why.ABSENT:
-            return ()
-        found: list[str] = []
-        for part in known(text).strip().split(","):
-            low, dash, high = part.partition("-")
-            if not low.isdecimal() or (dash and not high.isdecimal()):
-                return ()
-            last = min(int(high) if dash else int(low), int(low) + 16)
-            found += [str(n) for n in range(int(low), last + 1)]
-        return tuple(found)

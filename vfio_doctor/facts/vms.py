@@ -31,7 +31,6 @@ SESSION = (
     ".var/app/org.gnome.Boxes/config/libvirt/qemu",
 )
 PROXMOX = "/etc/pve/qemu-server"
-MAPPINGS = "/etc/pve/mapping/pci.cfg"
 LARGEST = 1 << 18
 KEPT, MOST = 1 << 16, 100
 NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
@@ -88,7 +87,12 @@ class Vm(NamedTuple):
     @property
     def of_person(self) -> bool:
         """Tell whether libvirt's instance of one person runs it, with their rights."""
-        return any(folder in self.path for folder in SESSION)
+        return of_person(self.path)
+
+
+def of_person(path: str) -> bool:
+    """Tell whether a definition lies where libvirt's instance of one person has its."""
+    return any(f"/{folder}/" in path for folder in SESSION)
 
 
 class Vms(NamedTuple):
@@ -106,7 +110,7 @@ class Vms(NamedTuple):
             for folder in (SYSTEM, *_session(facts, unread))
             for vm in _libvirt(host, facts, folder, unread)
         ]
-        return cls((*found, *_proxmox(host, unread)), tuple(unread))
+        return cls((*found, *_proxmox(host, facts, unread)), tuple(unread))
 
     def having(self, bdf: str) -> tuple[str, ...]:
         """Return the names of those that get a function."""
@@ -236,23 +240,25 @@ def _libvirt(
             yield Vm(named, path, *found[1:])
 
 
-def _proxmox(host: Reader, unread: list[Missing]) -> Iterator[Vm]:
+def _proxmox(host: Reader, facts: Facts, unread: list[Missing]) -> Iterator[Vm]:
     """Yield Proxmox's; it binds functions and reserves huge pages by itself."""
-    mappings: dict[str, tuple[str, ...]] | None = None
     for path in _paths(host, PROXMOX, ".conf", unread):
         # Most hosts have none, and pay for none.
+        from vfio_doctor.facts.pve_mappings import PveMappings
         from vfio_doctor.parse.domain import VmFunction
-        from vfio_doctor.parse.pve import parse_mapping, parse_pve
+        from vfio_doctor.parse.pve import parse_pve
 
         text = read_text(host, path, LARGEST)
         if isinstance(text, Missing):
             _note(text, unread)
             continue
         found = parse_pve(text)
-        if found.mapped and mappings is None:
-            held = read_text(host, MAPPINGS, LARGEST)
-            mappings = {} if isinstance(held, Missing) else parse_mapping(held)
-        mapped = (a for name in found.mapped for a in (mappings or {}).get(name, ()))
+        mapped: list[str] = []
+        for name in found.mapped:
+            mappings = facts[PveMappings]
+            if mappings.unread:
+                _note(mappings.unread, unread)
+            mapped += (a for choice in mappings.of(name) or () for a in choice)
         functions = (VmFunction(a, True) for a in (*found.addresses, *mapped))
         number = path.rpartition("/")[2].removesuffix(".conf")
         yield Vm(

@@ -10,11 +10,14 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import refusals
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
+
+    from vfio_doctor.model import Message
 
 MEMBERS_AT_MOST = 60_000
 MEMBER_BYTES = 8 << 20
@@ -29,7 +32,12 @@ SAFE = frozenset(
 
 
 class CaptureError(ValueError):
-    """A capture that cannot be read; the text names the file and the reason."""
+    """A capture that cannot be read; the message names the file and the reason."""
+
+    def __init__(self, message: Message) -> None:
+        """Take what is said of it."""
+        super().__init__(message)
+        self.message = message
 
 
 class Member(NamedTuple):
@@ -49,16 +57,17 @@ def read(path: str) -> dict[str, bytes]:
             return _collected(path, _from_folder(path))
         # Looked at before it is opened: a FIFO would wait, a device might act.
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise CaptureError(f"{path}: neither a folder nor a file; give a capture")
+            raise CaptureError(refusals.NO_FILE.filled(name=path))
         with open(path, "rb", opener=_open_quietly) as file:
             return read_stream(path, file)
     except CaptureError:
         raise
     except OSError as error:
-        text = f"{path}: {error.strerror or error}; give a capture that can be read"
-        raise CaptureError(text) from error
+        why = error.strerror or str(error)
+        raise CaptureError(refusals.UNREADABLE.filled(name=path, why=why)) from error
     except ValueError as error:
-        raise CaptureError(f"{_shown(path)}: {error}; give a path") from error
+        said = refusals.NO_PATH.filled(name=_shown(path), why=str(error))
+        raise CaptureError(said) from error
 
 
 def _open_quietly(path: str, flags: int) -> int:
@@ -81,10 +90,8 @@ def read_stream(name: str, file: BinaryIO) -> dict[str, bytes]:
             return _collected(name, members(name, head, file))
         return _collected(name, _from_tar(name, head, file))
     except (TarError, zlib.error, OSError) as error:
-        raise CaptureError(
-            f"{name}: not a whole tar.gz of a capture: {error}; "
-            "ask for the file to be attached again"
-        ) from error
+        why = error.message if isinstance(error, TarError) else str(error)
+        raise CaptureError(refusals.NO_TAR.filled(name=name, why=why)) from error
 
 
 def check(name: str, held: dict[str, bytes]) -> None:
@@ -92,7 +99,7 @@ def check(name: str, held: dict[str, bytes]) -> None:
     _collected(name, (Member(checked_name(name, n), held[n]) for n in held))
     largest = max(held, key=lambda member: len(held[member]))
     if len(held[largest]) > MEMBER_BYTES:
-        raise CaptureError(f"{name}: {largest} is larger than a capture may hold")
+        raise CaptureError(refusals.LARGE_MEMBER.filled(name=name, member=largest))
 
 
 def _collected(name: str, members: Iterator[Member]) -> dict[str, bytes]:
@@ -101,9 +108,9 @@ def _collected(name: str, members: Iterator[Member]) -> dict[str, bytes]:
     for member in members:
         size += len(member.data)
         if member.name in found:
-            raise CaptureError(f"{name}: {member.name} is in it twice")
+            raise CaptureError(refusals.TWICE.filled(name=name, member=member.name))
         if len(found) >= MEMBERS_AT_MOST or size > ALL_BYTES:
-            raise CaptureError(f"{name}: larger than any capture of a host")
+            raise CaptureError(refusals.TOO_LARGE.filled(name=name))
         found[member.name] = member.data
     return found
 
@@ -118,9 +125,8 @@ def checked_name(archive: str, name: str) -> str:
         or any(part in ("", ".", "..") or not SAFE.issuperset(part) for part in parts)
     )
     if hostile and clean not in ("", "."):
-        raise CaptureError(
-            f"{archive}: a member has a name that is not allowed: {_shown(name)}"
-        )
+        said = refusals.BAD_NAME.filled(name=archive, member=_shown(name))
+        raise CaptureError(said)
     return clean
 
 
@@ -141,10 +147,8 @@ def _from_folder(top: str) -> Iterator[Member]:
                 elif entry.is_file(follow_symlinks=False):
                     yield Member(name, _file(top, name))
                 else:
-                    raise CaptureError(
-                        f"{top}: {name} is neither file nor folder; a capture holds "
-                        "no links and no devices: take it away or get a new copy"
-                    )
+                    said = refusals.NO_PLAIN_FILE.filled(name=top, member=name)
+                    raise CaptureError(said)
 
 
 def _file(top: str, name: str) -> bytes:
@@ -152,7 +156,8 @@ def _file(top: str, name: str) -> bytes:
     with open(os.open(f"{top}/{name}", flags), "rb") as file:
         data = file.read(MEMBER_BYTES + 1)
     if len(data) > MEMBER_BYTES:
-        raise CaptureError(f"{top}: {name} is larger than {MEMBER_BYTES >> 20} MiB")
+        mib = MEMBER_BYTES >> 20
+        raise CaptureError(refusals.LARGE_FILE.filled(name=top, member=name, mib=mib))
     return data
 
 
@@ -164,9 +169,10 @@ def _from_tar(name: str, head: bytes, file: BinaryIO) -> Iterator[Member]:
     stored = tar_stream.members(stream, MEMBER_BYTES)
     for count, (found, data) in enumerate(stored):
         if count >= MEMBERS_AT_MOST:
-            raise CaptureError(f"{name}: more than {MEMBERS_AT_MOST} members")
+            many = refusals.TOO_MANY_MEMBERS.filled(name=name, count=MEMBERS_AT_MOST)
+            raise CaptureError(many)
         clean = checked_name(name, found)
         if data is not None and not clean:
-            raise CaptureError(f"{name}: a file in it has no name")
+            raise CaptureError(refusals.NO_NAME.filled(name=name))
         if data is not None:
             yield Member(clean, data)

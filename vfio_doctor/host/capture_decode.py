@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import refusals
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_encode import SCHEMA, quoted
 from vfio_doctor.host.captured import Capture
@@ -42,10 +43,7 @@ def decode(name: str, held: dict[str, bytes]) -> Capture:
     """
     held = _without_top(held)
     if "manifest.json" not in held:
-        raise CaptureError(
-            f"{name}: no manifest.json in it: not a capture; "
-            "give the file or folder that vfio-doctor bug-report wrote"
-        )
+        raise CaptureError(refusals.NO_MANIFEST.filled(name=name))
     check_json(name, held)
     try:
         return _decode(name, held)
@@ -58,10 +56,9 @@ def decode(name: str, held: dict[str, bytes]) -> Capture:
         AttributeError,
         RecursionError,
     ) as error:
-        raise CaptureError(
-            f"{name}: damaged or changed by hand ({type(error).__name__}: "
-            f"{_shown(error)}); ask for the file to be attached again"
-        ) from error
+        kind, why = type(error).__name__, _shown(error)
+        said = refusals.DAMAGED.filled(name=name, kind=kind, why=why)
+        raise CaptureError(said) from error
 
 
 def check_json(name: str, held: dict[str, bytes]) -> None:
@@ -69,7 +66,7 @@ def check_json(name: str, held: dict[str, bytes]) -> None:
     texts = [d for member, d in held.items() if _is_json(member)]
     values = sum(d.count(b",") + d.count(b"[") + d.count(b"{") for d in texts)
     if sum(map(len, texts)) > JSON_BYTES or values > JSON_VALUES:
-        raise CaptureError(f"{name}: holds more records than any host has")
+        raise CaptureError(refusals.TOO_MANY_RECORDS.filled(name=name))
 
 
 def _is_json(member: str) -> bool:
@@ -88,10 +85,9 @@ def _without_top(held: dict[str, bytes]) -> dict[str, bytes]:
 def _decode(name: str, held: dict[str, bytes]) -> Capture:
     manifest = _object(held, "manifest.json")
     if manifest.get("schema") != SCHEMA:
-        raise CaptureError(
-            f"{name}: its schema is {_shown(manifest.get('schema'))}, this version "
-            f"reads {SCHEMA}; use the vfio-doctor that wrote it, or a newer one"
-        )
+        schema = _shown(manifest.get("schema"))
+        said = refusals.OTHER_SCHEMA.filled(name=name, schema=schema, ours=SCHEMA)
+        raise CaptureError(said)
     uids = (manifest.get(key, -1) for key in ("uid", "sudo_uid", "pkexec_uid"))
     capture = Capture.empty(name, Caller(*map(_number, uids)))
     capture.manifest.update(_manifest(manifest))

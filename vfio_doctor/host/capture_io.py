@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host import archive, host_file
+from vfio_doctor.host import archive, host_file, refusals
 from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_decode import check_json, decode
 from vfio_doctor.host.capture_encode import members
@@ -62,18 +62,23 @@ def save(capture: Capture, folder: str | os.PathLike[str]) -> None:
         with as_caller():
             _save(held, name)
     except OSError as error:
-        raise CaptureError(f"{name}: {error.strerror}; choose another place") from error
+        raise _elsewhere(name, error) from error
 
 
 def _save(held: Mapping[str, bytes], name: str) -> None:
     os.makedirs(name, exist_ok=True)
     if os.listdir(name):
-        raise CaptureError(f"{name}: not empty; name a folder that is not there")
+        raise CaptureError(refusals.NOT_EMPTY.filled(name=name))
     for member, data in held.items():
         path = os.path.join(name, member)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
+
+
+def _elsewhere(name: str, error: OSError) -> CaptureError:
+    why = error.strerror or str(error)
+    return CaptureError(refusals.ANOTHER_PLACE.filled(name=name, why=why))
 
 
 def save_archive(
@@ -103,7 +108,7 @@ def save_text(capture: Capture, path: str | os.PathLike[str]) -> None:
             file.write(text)
     except OSError as error:
         name = os.fspath(path)
-        raise CaptureError(f"{name}: {error.strerror}; choose another place") from error
+        raise _elsewhere(name, error) from error
 
 
 def as_text(capture: Capture) -> bytes:

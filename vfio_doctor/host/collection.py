@@ -19,6 +19,10 @@ FILES = (
     "/proc/sys/kernel/tainted",
     "/proc/modules",
     "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/mounts",
+    "/proc/swaps",
+    "/proc/net/route",
     "/proc/sys/kernel/osrelease",
     "/proc/sys/kernel/hostname",
     "/proc/sys/kernel/random/boot_id",
@@ -58,6 +62,7 @@ GLOBS = (
     "/etc/apparmor.d/abstractions/libvirt-qemu.d/*",
     "/sys/class/drm/card*-*/status",
     "/sys/class/drm/card*-*/modes",
+    "/sys/class/input/input*/capabilities/key",
     "/sys/kernel/iommu_groups/*/type",
     "/sys/kernel/iommu_groups/*/reserved_regions",
     "/sys/kernel/mm/hugepages/*/nr_hugepages",
@@ -99,6 +104,8 @@ PCI_FILES = (
     "sriov_numvfs",
 )
 LINKS = "/sys/kernel/iommu_groups/*/devices/*"
+# Whose they are: the functions that disks, keyboards and networks hang on.
+OWNED = ("/sys/class/block/*", "/sys/class/leds/*::capslock", "/sys/class/input/input*")
 COMMANDS = (
     ("systemctl", "--version"),
     ("bootc", "--version"),
@@ -149,6 +156,8 @@ def _pci(host: Reader) -> None:
         host.readlink(f"{path}/iommu_group")
         host.readlink(path)
     _paths(host, LINKS)
+    for path in _all_paths(host, OWNED):
+        host.readlink(path)
 
 
 def _all_paths(host: Reader, patterns: tuple[str, ...]) -> Iterator[str]:

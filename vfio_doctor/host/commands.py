@@ -25,6 +25,7 @@ FORMS = {
     "{release}": r"[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}",
     "{name}": r"[0-9A-Za-z_][0-9A-Za-z_.@-]{0,63}",
     "{uid}": r"[0-9]{1,10}",
+    "{image}": r"/boot/init[a-z.]{2,8}-[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}",
 }
 
 LISTED: dict[tuple[str, ...], float] = {
@@ -52,6 +53,10 @@ LISTED: dict[tuple[str, ...], float] = {
     # With auditd records go to its log, and to the journal, but not to dmesg.
     ("journalctl", "-b", "-q", "--no-pager", "-o", "cat", "-g", "kvmfr", AUDIT): LONG,
     ("virsh", "-c", "qemu:///system", "list", "--all", "--name"): LONG,
+    # Each lists what an initramfs holds, and unpacks nothing to disk.
+    ("lsinitramfs", "{image}"): LONG,
+    ("lsinitrd", "{image}"): LONG,
+    ("lsinitcpio", "{image}"): LONG,
     ("virsh", "--version"): SHORT,
     ("qemu-system-x86_64", "--version"): SHORT,
 }

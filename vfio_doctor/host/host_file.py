@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import refusals
 from vfio_doctor.host.archive import (
     ALL_BYTES,
     MEMBER_BYTES,
@@ -22,6 +23,8 @@ from vfio_doctor.host.archive import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
+
+    from vfio_doctor.model import Message
 
 MARK = b"=== "
 PLAIN, ESCAPED, BASE64 = "", "escaped", "base64"
@@ -46,7 +49,7 @@ def spelt(name: str, held: Mapping[str, bytes]) -> bytes:
     """
     text = b"".join(_section(each, held[each]) for each in sorted(held, key=_place))
     if len(text) > TEXT_BYTES:
-        raise CaptureError(f"{name}: larger than any capture of a host")
+        raise CaptureError(refusals.TOO_LARGE.filled(name=name))
     return text
 
 
@@ -59,7 +62,7 @@ def members(name: str, head: bytes, file: BinaryIO) -> Iterator[Member]:
     for section in _sections(name, _whole(name, head, file)):
         member = _member(name, section)
         if _place(member.name) < before:
-            raise _refusal(name, member.name, "does not stand in alphabetic order")
+            raise _refusal(refusals.OUT_OF_ORDER, name, member.name)
         before = _place(member.name)
         yield member
 
@@ -67,13 +70,13 @@ def members(name: str, head: bytes, file: BinaryIO) -> Iterator[Member]:
 def _sections(name: str, text: bytearray) -> Iterator[bytes]:
     """Yield the sections, each without the mark that starts it."""
     if not (text.startswith(MARK) and text.endswith(b"\n")):
-        raise CaptureError(f"{name}: the text has no first or no whole last line")
+        raise CaptureError(refusals.NO_LINES.filled(name=name))
     start = len(MARK)
     while start:
         mark = text.find(b"\n" + MARK, start)
         end = mark + 1 if mark >= 0 else len(text)
         if end - start > SECTION_BYTES:
-            raise CaptureError(f"{name}: a section is larger than a capture may hold")
+            raise CaptureError(refusals.LARGE_SECTION.filled(name=name))
         yield bytes(memoryview(text)[start:end])
         start = end + len(MARK) if mark >= 0 else 0
 
@@ -83,7 +86,7 @@ def _whole(name: str, head: bytes, file: BinaryIO) -> bytearray:
     while more := file.read(CHUNK):
         text += more
         if len(text) > TEXT_BYTES:
-            raise CaptureError(f"{name}: larger than any capture of a host")
+            raise CaptureError(refusals.TOO_LARGE.filled(name=name))
     return text
 
 
@@ -126,13 +129,13 @@ def _member(name: str, section: bytes) -> Member:
     line = section[: section.find(b"\n")]
     word, _, form = line.decode("latin-1").partition(" ")
     if len(line) > NAME_LENGTH + READABLE or form not in (PLAIN, ESCAPED, BASE64):
-        raise _refusal(name, word, "has a first line that says nothing known")
+        raise _refusal(refusals.ODD_HEAD, name, word)
     member = checked_name(name, word)
     data = _read(section[len(line) + 1 :], form)
     if data is not None and len(data) > MEMBER_BYTES:
-        raise _refusal(name, word, f"is larger than {MEMBER_BYTES >> 20} MiB")
+        raise _refusal(refusals.LONG_SECTION, name, word, mib=MEMBER_BYTES >> 20)
     if not member or data is None or _section(member, data) != MARK + section:
-        raise _refusal(name, word, "is not spelt as vfio-doctor writes it")
+        raise _refusal(refusals.MISSPELT, name, word)
     return Member(member, data)
 
 
@@ -152,8 +155,6 @@ def _read(text: bytes, form: str) -> bytes | None:
     return text
 
 
-def _refusal(name: str, member: str, why: str) -> CaptureError:
+def _refusal(said: Message, name: str, member: str, **more: int) -> CaptureError:
     shown = member[:60].encode("unicode_escape").decode("ascii")
-    return CaptureError(
-        f"{name}: the section {shown} {why}; docs/capture-format.md says how it should"
-    )
+    return CaptureError(said.filled(name=name, member=shown, **more))

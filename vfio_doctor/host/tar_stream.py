@@ -10,9 +10,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import refusals
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
+
+    from vfio_doctor.model import Message
 
 BLOCK = 512
 CHUNK = 1 << 16
@@ -26,6 +30,11 @@ PAX_REFUSED = ("size", "GNU.sparse", "linkpath", "hdrcharset", "SCHILY.realsize"
 
 class TarError(ValueError):
     """What the stream holds is not a tar.gz that this module reads."""
+
+    def __init__(self, message: Message) -> None:
+        """Take what is said of it."""
+        super().__init__(message)
+        self.message = message
 
 
 class Unpacked:
@@ -61,16 +70,16 @@ class Unpacked:
         """Read to the end: the checksum holds, only zeroes follow, nothing after."""
         while data := self.read(CHUNK):
             if data.count(0) != len(data):
-                raise TarError("there is something behind the archive's end")
+                raise TarError(refusals.BEHIND_ARCHIVE)
         if self._inflate.unused_data or self._file.read(1):
-            raise TarError("there is something behind the compressed data")
+            raise TarError(refusals.BEHIND_DATA)
 
     def _fill(self) -> None:
         if not self._waiting:
             self._waiting = self._file.read(CHUNK)
             self._taken += len(self._waiting)
             if not self._waiting:
-                raise TarError("it ends too early")
+                raise TarError(refusals.TOO_EARLY)
         out = self._inflate.decompress(self._waiting, CHUNK)
         self._waiting = self._inflate.unconsumed_tail
         self._given += len(out)
@@ -78,7 +87,7 @@ class Unpacked:
         if max(self._given, self._taken) > self._most or (
             self._given > max(self._free, self._taken * self._ratio)
         ):
-            raise TarError("it unpacks to far more than a capture holds")
+            raise TarError(refusals.UNPACKS_LARGE)
 
 
 def members(stream: Unpacked, member_bytes: int) -> Iterator[tuple[str, bytes | None]]:
@@ -92,31 +101,31 @@ def members(stream: Unpacked, member_bytes: int) -> Iterator[tuple[str, bytes | 
         _check(block)
         size, kind = _octal(block[124:136]), block[156:157]
         if size > (LONG_BYTES if kind in HEADERS else member_bytes):
-            raise TarError(f"a member of {size} bytes is larger than any captured one")
+            raise TarError(refusals.LARGE_IN_TAR.filled(size=size))
         if kind in HEADERS:
             if long_name:
-                raise TarError("a member has two long names")
+                raise TarError(refusals.TWO_NAMES)
             long_name = _long_name(kind, _content(stream, size))
             continue
         name, long_name = long_name or _name(block), ""
         if kind not in (*FILE_TYPES, FOLDER) or (kind == FOLDER and size):
-            raise TarError(f"{_shown(name)} is not a plain file")
+            raise TarError(refusals.NOT_PLAIN.filled(member=_shown(name)))
         yield name, None if kind == FOLDER else _content(stream, size)
     if len(block) != BLOCK or long_name:
-        raise TarError("the archive has no end")
+        raise TarError(refusals.NO_END)
     stream.finish()
 
 
 def _check(block: bytes) -> None:
     blanked = sum(block) - sum(block[148:156]) + 8 * 0x20
     if len(block) != BLOCK or _octal(block[148:156]) != blanked:
-        raise TarError("a header is damaged")
+        raise TarError(refusals.BAD_HEADER)
 
 
 def _octal(field: bytes) -> int:
     text = field.strip(b" \0")
     if text.strip(b"01234567"):
-        raise TarError("a header has a number that is not octal")
+        raise TarError(refusals.NOT_OCTAL)
     return int(text or b"0", 8)
 
 
@@ -124,7 +133,7 @@ def _content(stream: Unpacked, size: int) -> bytes:
     data = stream.read(size)
     stream.read(-size % BLOCK)
     if len(data) != size:
-        raise TarError("a member ends too early")
+        raise TarError(refusals.CUT_MEMBER)
     return data
 
 
@@ -145,9 +154,9 @@ def _long_name(kind: bytes, data: bytes) -> str:
         record = data[len(number) + 1 : length]
         key, found, value = record[:-1].partition(b"=")
         if not (found and record.endswith(b"\n") and length <= len(data)):
-            raise TarError("a pax header is damaged")
+            raise TarError(refusals.BAD_PAX)
         if _text(key).startswith(PAX_REFUSED) or (kind, key) == (PAX_FOR_ALL, b"path"):
-            raise TarError("a pax header changes how files are to be read")
+            raise TarError(refusals.CHANGING_PAX)
         name = _text(value) if key == b"path" else name
         data = data[length:]
     return name

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # In the order of the reference; each holds lints that have one subject.
 MODULES = (
     "shared_memory",
+    "shared_values",
     "shared_size",
     "picture",
     "hostdev",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.vm_host import IommuWidth
+from vfio_doctor.lints.definition import has_uefi
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
@@ -143,7 +144,7 @@ class PhysicalBits(Lint):
                 cure = (set_attribute(bits, "mode", "passthrough"),)
                 yield Found(bits, message, self.PASS, "limit", Severity.ERROR, cure)
             return
-        if cpu is None or not (vm.passes and vm.shared and _has_uefi(vm.domain)):
+        if cpu is None or not (vm.passes and vm.shared and has_uefi(vm.domain)):
             return
         if any("phys-bits" in str(a.values) for a in vm.arguments):
             return
@@ -158,11 +159,3 @@ class PhysicalBits(Lint):
 def _number(element: Element, attribute: str) -> int:
     said = element.get(attribute)
     return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 0
-
-
-def _has_uefi(domain: Element) -> bool:
-    own = domain.first("os")
-    if own is None:
-        return False
-    loaders = [one.get("type") for one in own.all("loader")]
-    return own.get("firmware") == "efi" or "pflash" in loaders

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints.definition import place_in_guest
-from vfio_doctor.lints.hostdev import SECOND, another
+from vfio_doctor.lints.hostdev import FIRST, SECOND, another
 from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.domain import pci_address
 from vfio_doctor.parse.xml_edit import remove
 
 if TYPE_CHECKING:
@@ -19,6 +20,50 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.xml_tree import Element
 
 Place = tuple[int, int, int, int]
+
+
+class NoHostAddress(Lint):
+    """A device to be passed has no address, or one that is none.
+
+    libvirt refuses the definition: "Missing <source> element in hostdev device", or
+    "Invalid value for attribute 'bus'".
+
+    How to put it right:
+    Write <source><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+    </source>, with the numbers of `lspci -D`.
+
+    False alarms:
+    None known.
+    """
+
+    id = "vm-hostdev-address"
+    number = "X17"
+    severity = Severity.ERROR
+    title = "A device has no address on the host"
+    right = FIRST
+    wrong = FIRST.replace("bus='0x01'", "bus='01:00'")
+    # libvirt defines no VM that has it: only a file can.
+    vm_only = True
+
+    NONE = say(
+        "vm-hostdev-no-address",
+        "No PCI address can be read here: libvirt refuses the definition.",
+    )
+    WRITE = say(
+        "vm-hostdev-write-address",
+        "Write <address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/> into"
+        " <source>, with the numbers of `lspci -D`.",
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look at each <hostdev> of PCI; others have no such address."""
+        for one in vm.devices:
+            if one.tag != "hostdev" or one.get("type") != "pci":
+                continue
+            held = one.first("source/address")
+            if held is None or not pci_address(held.attributes):
+                place = held or one.first("source") or one
+                yield Found(place, self.NONE, self.WRITE)
 
 
 class HostAddressTwice(Lint):

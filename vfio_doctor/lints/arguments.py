@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from vfio_doctor.parse.xml_tree import Element
 
+# Options without their dash, and what makes a value one of memory or of a device.
+NAMES = ("device", "object")
+MADE = ("ivshmem", "memory-backend", "vfio-pci", "input-linux")
+
 
 class Argument(NamedTuple):
     """One option and its value; ``values`` are strings where it is not ``json``."""
@@ -50,6 +54,27 @@ def read(line: Element) -> Iterator[Argument]:
         elif waiting:
             yield _argument(one, waiting, text)
             waiting = ""
+
+
+def loose(line: Element) -> list[Element]:
+    """Return the values of a ``<qemu:commandline>`` that no option stands before.
+
+    One that stands in one element with its option is among them. Only what memory and
+    devices are made of is looked for: other words are nobody's matter here.
+    """
+    found, waits = [], False
+    for one in line.all("qemu:arg"):
+        text = one.get("value")
+        is_option = text.startswith("-")
+        if not waits and (not is_option or " " in text.strip()) and _is_ours(text):
+            found.append(one)
+        waits = is_option
+    return found
+
+
+def _is_ours(text: str) -> bool:
+    bare = text.strip()
+    return bare in NAMES or bare.startswith("{") or any(word in bare for word in MADE)
 
 
 def _argument(element: Element, option: str, text: str) -> Argument:

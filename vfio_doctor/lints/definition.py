@@ -7,7 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
-from vfio_doctor.parse.domain import amount, holders, kib
+from vfio_doctor.parse.domain import amount, holders, kib, number
+from vfio_doctor.parse.pci import is_address
+from vfio_doctor.parse.qemu_options import passed_address
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.value import NamedTuple
 
@@ -98,6 +100,12 @@ class Definition:
     def _hostdevs(self) -> Iterator[Hostdev]:
         for holder in holders(self.domain):
             yield Hostdev(*holder, place_in_guest(holder.element))
+        # Old guides hand cards to QEMU past libvirt; other forms have them above.
+        for one in self.arguments if self.is_xml else ():
+            address = passed_address(one.values)
+            is_passed = one.option == "device" and one.kind.startswith("vfio-pci")
+            if is_passed and is_address(address):
+                yield Hostdev(one.element, one.element, address, False, None)
 
     @cached_property
     def devices(self) -> tuple[Element, ...]:
@@ -109,6 +117,21 @@ class Definition:
         """Return what is handed to QEMU as it is, option by option."""
         found = self.domain.all("qemu:commandline")
         return tuple(a for line in found for a in arguments.read(line))
+
+    @cached_property
+    def broken(self) -> tuple[Argument, ...]:
+        """Return the devices and objects that are JSON which nobody can read."""
+        return tuple(
+            a
+            for a in self.arguments
+            if a.json and not a.values and a.option in ("device", "object")
+        )
+
+    def has_broken(self, option: str) -> bool:
+        """Tell whether what an option says is not known."""
+        lines = self.domain.all("qemu:commandline") if self.is_xml else ()
+        loose = any(arguments.loose(line) for line in lines)
+        return loose or any(a.option == option for a in self.broken)
 
     @cached_property
     def objects(self) -> tuple[Argument, ...]:
@@ -175,8 +198,19 @@ def place_in_guest(device: Element) -> tuple[int, int, int, int] | None:
         return None
     try:
         domain, bus, slot, function = (
-            int(own.get(name, "0"), 0) for name in ("domain", "bus", "slot", "function")
+            number(own.get(name, "0")) for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
         return None
     return domain, bus, slot, function
+
+
+def has_uefi(domain: Element) -> bool:
+    """Tell whether the VM boots with UEFI."""
+    own = domain.first("os")
+    if own is None:
+        return False
+    return own.get("firmware") == "efi" or any(
+        one.get("type") == "pflash" or "ovmf" in one.text.lower()
+        for one in own.all("loader")
+    )

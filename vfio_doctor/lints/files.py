@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.vm_host import HostFiles
-from vfio_doctor.lints.hostdev import FIRST
+from vfio_doctor.lints.hostdev import FIRST, present
 from vfio_doctor.lints.lint import QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.pci import is_vfio_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.lints.definition import Definition
     from vfio_doctor.parse.xml_tree import Element
 
@@ -108,10 +110,12 @@ class EmulatorMissing(Lint):
 
 
 class IommufdMissing(Lint):
-    """The VM asks for iommufd, which this kernel does not offer.
+    """The VM asks for iommufd, which this host does not offer.
 
     iommufd is a newer way to hand devices to a VM. It needs /dev/iommu, from the
-    module iommufd.
+    module iommufd, and a node in /dev/vfio/devices for each device, which only kernels
+    with CONFIG_VFIO_DEVICE_CDEV make. libvirt before 12.1 does not know the word, and
+    drops it without saying so.
 
     How to put it right:
     Load iommufd, or take iommufd='yes' out: the old way works as well.
@@ -130,13 +134,37 @@ class IommufdMissing(Lint):
 
     NONE = say("vm-iommufd-none", "This host has no /dev/iommu: the VM does not start.")
     LOAD = say("vm-iommufd-load", "Run `modprobe iommufd`, or take it out.")
+    NO_NODE = say(
+        "vm-iommufd-no-node",
+        "{address} is on {driver}, and this kernel made no node in /dev/vfio/devices"
+        " for it: the VM does not start.",
+    )
+    TAKE_OUT = say("vm-iommufd-take-out", "Take it out: the old way works as well.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Look for the node if one device asks for it."""
-        asked = [
-            (one, "iommufd") for one in vm.domain.all("devices/hostdev/driver")
-        ] + [(one, "enabled") for one in vm.domain.all("iommufd")]
-        for one, attribute in asked:
-            asks = one.get(attribute) == "yes"
-            if asks and facts[HostFiles].stat("/dev/iommu") is None:
+        """Look for the nodes if one device asks for it."""
+        for one, attribute in self._asked(vm):
+            if facts[HostFiles].stat("/dev/iommu") is None:
                 yield Found(one, self.NONE, self.LOAD, attribute)
+                continue
+            for device in self._without_node(vm, one, facts):
+                message = self.NO_NODE.filled(address=device.bdf, driver=device.driver)
+                yield Found(one, message, self.TAKE_OUT, attribute)
+
+    def _asked(self, vm: Definition) -> Iterator[tuple[Element, str]]:
+        for one in vm.domain.all("devices/hostdev/driver"):
+            if one.get("iommufd") == "yes":
+                yield one, "iommufd"
+        for one in vm.domain.all("iommufd"):
+            if one.get("enabled") == "yes":
+                yield one, "enabled"
+
+    def _without_node(
+        self, vm: Definition, asked: Element, facts: Facts
+    ) -> Iterator[PciDevice]:
+        for hostdev, device in present(vm, facts):
+            if asked.parent is not hostdev.element or not is_vfio_driver(device.driver):
+                continue
+            folder = f"/sys/bus/pci/devices/{device.bdf}/vfio-dev"
+            if facts[HostFiles].stat(folder) is None:
+                yield device

@@ -10,7 +10,7 @@ from vfio_doctor.facts.vm_host import HostSize
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain import amount, kib
+from vfio_doctor.parse.domain import amount, huge_pages
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import remove, replace, set_attribute, set_text
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.definition import Definition
+    from vfio_doctor.parse.xml_tree import Element
 
 GIB_KIB = 1 << 20
 BALLOON = "<memballoon model='none'/>"
@@ -126,24 +127,26 @@ class HugePagesMissing(Lint):
         pages = facts[HugePages]
         if pages.by_hook:
             return
-        page = asked.first("page")
-        size = kib(page.get("size"), page.get("unit")) if page else 0
-        size = size or known(pages.default_kib)
-        pool = pages.pool(size)
-        held = pool.kib if pool else 0
-        if held >= vm.memory_kib or not size:
-            return
-        for unread in pages.unread:
-            known(unread)
-        wanted, count = vm.memory_kib // 1024, -(-vm.memory_kib // size)
-        if vm.form is Form.PROXMOX:
-            if size == GIB_KIB:
-                message = self.AT_START.filled(wanted=wanted, held=held // 1024)
-                advice = self.RESERVE.filled(count=count)
-                yield Found(asked, message, advice, severity=Severity.WARNING)
-            return
-        message = self.FEW.filled(wanted=wanted, size=size, held=held // 1024)
-        yield Found(asked, message, self.RESERVE.filled(count=count))
+        for size, needed in huge_pages(vm.domain):
+            size = size or known(pages.default_kib)
+            pool = pages.pool(size)
+            held = pool.kib if pool else 0
+            if held >= needed or not size:
+                continue
+            for unread in pages.unread:
+                known(unread)
+            yield from self._few(vm, asked, size, needed, held)
+
+    def _few(
+        self, vm: Definition, asked: Element, size: int, needed: int, held: int
+    ) -> Iterator[Found]:
+        advice = self.RESERVE.filled(count=-(-needed // size))
+        amounts = {"wanted": needed // 1024, "held": held // 1024}
+        if vm.form is not Form.PROXMOX:
+            yield Found(asked, self.FEW.filled(size=size, **amounts), advice)
+        elif size == GIB_KIB:
+            message = self.AT_START.filled(**amounts)
+            yield Found(asked, message, advice, severity=Severity.WARNING)
 
 
 class MemoryTooLarge(Lint):

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.pci.needs import HostNeeds
 from vfio_doctor.facts.vm_host import HostFiles
+from vfio_doctor.lints.definition import has_uefi
 from vfio_doctor.lints.hostdev import FIRST, present
 from vfio_doctor.lints.lint import EVERY, PROXMOX, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse import option_rom
 from vfio_doctor.parse.pci import is_vfio_driver
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 SYSFS = "/sys/bus/pci/devices"
 NVIDIA = "10de"
+WITH_ROM = (
+    FIRST + "\n      </source>\n      <rom file='/var/lib/libvirt/vbios/gpu.rom'/>"
+)
+MOST_OF_ROM = 16 << 20
 
 
 class CardDrawsHere(Lint):
@@ -130,9 +136,7 @@ class RomFile(Lint):
     forms = EVERY
     title = "The ROM file cannot be used"
     right = FIRST + "\n      </source>"
-    wrong = (
-        FIRST + "\n      </source>\n      <rom file='/var/lib/libvirt/vbios/gpu.rom'/>"
-    )
+    wrong = WITH_ROM
     reads_host = True
     vm_only = True
 
@@ -160,6 +164,62 @@ class RomFile(Lint):
             else:
                 continue
             yield Found(rom, message, self.WRITE, "file")
+
+
+class RomOfOtherFirmware(Lint):
+    """The ROM file is for another firmware than the one that the VM boots with.
+
+    A ROM holds programs for the old BIOS, for UEFI, or both. OVMF runs only those for
+    UEFI, SeaBIOS only the old ones: without its own the card shows nothing until the
+    guest's driver starts, and the guest's firmware and boot menu stay black.
+
+    How to put it right:
+    Give the VM the firmware that the ROM is for, or take a ROM of the same card that
+    has both.
+
+    False alarms:
+    A card whose picture is wanted only once the guest's driver runs.
+    """
+
+    id = "vm-rom-other-firmware"
+    number = "X27"
+    severity = Severity.WARNING
+    forms = PROXMOX
+    context = ((FIRST + "\n      </source>", WITH_ROM),)
+    title = "The ROM file is not for the VM's firmware"
+    right = ""
+    wrong = ""
+    reads_host = True
+    vm_only = True
+
+    NO_UEFI = say(
+        "vm-rom-no-uefi",
+        "{path} has no program for UEFI, which this VM boots with: the card stays black"
+        " until the guest's driver starts.",
+    )
+    ONLY_UEFI = say(
+        "vm-rom-only-uefi",
+        "{path} has a program for UEFI only, and this VM boots with SeaBIOS: the card"
+        " stays black until the guest's driver starts.",
+    )
+    TAKE = say("vm-rom-take-both", "Take a ROM of the same card that has both.")
+    BOOT = say("vm-rom-boot-uefi", "Make the VM one with UEFI (OVMF).")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Read the ROM of each display; what is no ROM is another lint's."""
+        for hostdev, device in present(vm, facts):
+            rom = hostdev.element.first("rom")
+            path = rom.get("file") if rom else ""
+            if rom is None or not device.is_display or not path.startswith("/"):
+                continue
+            if facts[HostFiles].stat(path) is None:
+                continue
+            kinds = option_rom.kinds(facts[HostFiles].head(path, MOST_OF_ROM))
+            uefi = has_uefi(vm.domain)
+            if kinds == {option_rom.BIOS} and uefi:
+                yield Found(rom, self.NO_UEFI.filled(path=path), self.TAKE, "file")
+            elif kinds == {option_rom.UEFI} and not uefi:
+                yield Found(rom, self.ONLY_UEFI.filled(path=path), self.BOOT, "file")
 
 
 class BootCardWithoutRom(Lint):

@@ -55,6 +55,11 @@ def kind(device: PciDevice) -> str:
     return next((CLASSES[c] for c in classes if c in CLASSES), f"class {device.class_}")
 
 
+def _is_bridge(device: PciDevice) -> bool:
+    """Tell whether no VM can have it: all else that is said of it misleads."""
+    return device.class_.startswith((*BRIDGES, "0600"))
+
+
 class DeviceMissing(Lint):
     """The VM gets a PCI function that this host does not have.
 
@@ -90,8 +95,23 @@ class DeviceMissing(Lint):
         " that address.",
     )
 
+    NO_MAPPING = say(
+        "vm-hostdev-no-mapping",
+        "No resource mapping of this node is called {name}: the VM does not start.",
+    )
+    MAP = say(
+        "vm-hostdev-map",
+        "Write a name that `pvesh get /cluster/mapping/pci` lists, or host= and the"
+        " device's address.",
+    )
+
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look for each; one that sysfs does not tell of is there."""
+        for one in vm.domain.all("devices/mapping"):
+            yield Found(one, self.NO_MAPPING.filled(name=one.get("name")), self.MAP)
+        yield from self._gone(vm, facts)
+
+    def _gone(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         if not vm.hostdevs:
             return
         found = facts[PciDevices]
@@ -143,7 +163,7 @@ class DeviceIsBridge(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Go by the class code."""
         for hostdev, device in present(vm, facts):
-            if device.class_.startswith((*BRIDGES, "0600")):
+            if _is_bridge(device):
                 message = self.BRIDGE.filled(address=device.bdf, kind=kind(device))
                 yield Found(hostdev.source, message, self.LEAVE)
 
@@ -286,7 +306,7 @@ class OtherCard(Lint):
             if is_vfio_driver(one.driver) and not vm.gets(one.bdf)
         ]
         for hostdev, device in held if free else ():
-            if not device.driver or is_vfio_driver(device.driver):
+            if not device.driver or is_vfio_driver(device.driver) or _is_bridge(device):
                 continue
             card = free[0]
             message = self.OTHER.filled(
@@ -391,9 +411,14 @@ class CardSplit(Lint):
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Leave to another lint what keeps the VM from starting."""
+        told: set[str] = set()
         for hostdev, device in present(vm, facts):
             if not device.is_display or not device.bdf.endswith(".0"):
                 continue
+            # Disks may be namespaces of one drive; a whole slot is every function.
+            if device.bdf in told:
+                continue
+            told.add(device.bdf)
             siblings = [
                 one.bdf
                 for one in facts[PciDevices].devices
@@ -454,7 +479,7 @@ class Unmanaged(Lint):
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the driver that each has now."""
         for hostdev, device in present(vm, facts):
-            if hostdev.managed or is_vfio_driver(device.driver):
+            if hostdev.managed or is_vfio_driver(device.driver) or _is_bridge(device):
                 continue
             message = self._said(vm, device)
             if not vm.is_xml:

@@ -16,7 +16,7 @@ from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.lint import Found, Lint
@@ -102,7 +102,7 @@ def judge_all(
     data: bytes, path: str, facts: Facts, lints: Iterable[type[Lint]] | None = None
 ) -> tuple[Judged, ...]:
     """Judge a text of any form that a VM is written down in; never raises."""
-    form, found = documents(data)
+    form, found = documents(data, _mappings(facts, lints))
     if form is Form.LIBVIRT:
         return (judge(data, path, facts, lints),)
     if isinstance(found, Refused):
@@ -110,6 +110,20 @@ def judge_all(
     if not found:
         return (Judged("", path, refused=Refused(NO_COMMAND), form=form),)
     return tuple(judge_read(one, path, facts, lints) for one in found)
+
+
+def _mappings(
+    facts: Facts, lints: Iterable[type[Lint]] | None
+) -> Callable[[str], tuple[tuple[str, ...], ...] | None]:
+    """Return what looks up a mapping of Proxmox's, if a host may be asked at all."""
+    asks = lints is None or any(lint.reads_host for lint in lints)
+
+    def look(name: str) -> tuple[tuple[str, ...], ...] | None:
+        from vfio_doctor.facts.pve_mappings import PveMappings
+
+        return facts[PveMappings].of(name) if asks else None
+
+    return look
 
 
 def judge_read(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.kvmfr.client import SPICE_PORT, ClientSpice
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_edit import replace
+from vfio_doctor.parse.xml_edit import remove, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.definition import Definition
+    from vfio_doctor.parse.xml_tree import Element
 
 VIDEO = "<model type='vga'/>"
+SPICE = "<graphics type='spice' autoport='yes'/>"
 
 
 class VideoModel(Lint):
@@ -74,7 +77,7 @@ class NoSpice(Lint):
     number = "X44"
     severity = Severity.WARNING
     title = "Looking Glass has no SPICE for its input"
-    right = "<graphics type='spice' autoport='yes'/>"
+    right = SPICE
     wrong = "<graphics type='vnc' autoport='yes'/>"
 
     NONE = say(
@@ -97,6 +100,131 @@ class NoSpice(Lint):
             return
         place = graphics[0] if graphics else vm.looking_glass[0].element
         yield Found(place, self.NONE, self.ADD)
+
+
+def _spice(vm: Definition) -> Iterator[Element]:
+    """Yield the SPICE servers of a VM that Looking Glass is used with."""
+    for one in vm.domain.all("devices/graphics") if vm.looking_glass else ():
+        if one.get("type") == "spice":
+            yield one
+
+
+def _port(graphics: Element) -> int | None:
+    """Return the port that is written, 0 if libvirt picks it, None if there is none."""
+    if any(one.get("type") in ("none", "socket") for one in graphics.all("listen")):
+        return None
+    said = graphics.get("port")
+    if said.isascii() and said.isdigit() and len(said) < 6 and int(said):
+        return int(said) if graphics.get("autoport") != "yes" else 0
+    return 0 if graphics.get("autoport") == "yes" or said == "-1" else None
+
+
+class SpicePort(Lint):
+    """The client connects to another port than SPICE listens on.
+
+    Looking Glass's client sends keyboard and mouse to the host and port of its
+    settings, by default 127.0.0.1 and 5900. If nothing answers there, it has the
+    picture and no input.
+
+    How to put it right:
+    Write the same port in both: <graphics type='spice' port='5900' autoport='no'>, and
+    port=5900 below [spice] in the client's settings, or its option -p.
+
+    False alarms:
+    A client that is started with -c or -p, or on another machine.
+    """
+
+    id = "vm-spice-port"
+    number = "X44"
+    severity = Severity.WARNING
+    title = "The client connects to another port than SPICE's"
+    right = SPICE
+    wrong = "<graphics type='spice' port='5910' autoport='no'/>"
+    reads_host = True
+    vm_only = True
+
+    OTHER = say(
+        "vm-spice-port-other",
+        "SPICE listens on port {port}, and the client's settings ({source}) say"
+        " {other}.",
+    )
+    UNSAID = say(
+        "vm-spice-port-unsaid",
+        "SPICE listens on port {port}, and the client connects to {other} if its"
+        " settings say nothing.",
+    )
+    PICKED = say(
+        "vm-spice-port-picked",
+        "libvirt picks the port when the VM starts, the first free one from 5900 on,"
+        " and the client's settings ({source}) say {other}.",
+    )
+    SAME = say("vm-spice-port-same", "Write the same port in both.")
+    FIX_IT = say(
+        "vm-spice-port-fix", "Write port='{other}' autoport='no', as the client has it."
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Compare, if the client is one of this host's."""
+        for one in _spice(vm):
+            port = _port(one)
+            if port is None:
+                continue
+            client = facts[ClientSpice]
+            said = client.port.device if client.port else str(SPICE_PORT)
+            if not client.connects or not said.isdigit() or int(said) in (0, port):
+                continue
+            other = int(said)
+            if client.port is None:
+                if port:
+                    message = self.UNSAID.filled(port=port, other=other)
+                    yield Found(one, message, self.SAME, "port")
+                continue
+            source = client.port.path
+            if port:
+                message = self.OTHER.filled(port=port, source=source, other=other)
+                yield Found(one, message, self.SAME, "port")
+            elif other != SPICE_PORT:
+                message = self.PICKED.filled(source=source, other=other)
+                advice = self.FIX_IT.filled(other=other)
+                yield Found(one, message, advice, "autoport", Severity.INFO)
+
+
+class SpiceGl(Lint):
+    """SPICE draws with OpenGL, and listens on a port.
+
+    QEMU refuses both at once: "SPICE GL support is local-only for now and incompatible
+    with -spice port/tls-port". Looking Glass needs the port, and no OpenGL.
+
+    How to put it right:
+    Take <gl enable='yes'/> out.
+
+    False alarms:
+    A QEMU of late 2025 or newer that was built with SPICE 0.15.3 or newer.
+    """
+
+    id = "vm-spice-gl"
+    number = "X44"
+    severity = Severity.WARNING
+    title = "SPICE with OpenGL and a port"
+    right = SPICE
+    wrong = (
+        "<graphics type='spice' autoport='yes'>\n      <gl enable='yes'/>\n"
+        "    </graphics>"
+    )
+
+    BOTH = say(
+        "vm-spice-gl-port",
+        "SPICE has OpenGL and a port: most versions of QEMU refuse to start.",
+    )
+    REMOVE = say("vm-spice-gl-remove", "Take <gl enable='yes'/> out.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for the element where there is a port."""
+        for one in _spice(vm):
+            gl = one.first("gl")
+            if gl is not None and gl.get("enable") == "yes" and _port(one) is not None:
+                cure = (remove(gl),)
+                yield Found(gl, self.BOTH, self.REMOVE, "enable", cure=cure)
 
 
 class Tablet(Lint):

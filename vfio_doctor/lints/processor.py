@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import known
+from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.cpu import Cpu
+from vfio_doctor.facts.cpu_layout import CpuLayout
 from vfio_doctor.facts.vm_host import HostSize
+from vfio_doctor.host.reader import Why
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.domain import number_set
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_edit import add_child
 
@@ -176,14 +178,14 @@ class TooManyCpus(Lint):
     )
     LEAVE = say("vm-cpus-leave", "Leave the host two at least.")
     NOT_THERE = say(
-        "vm-cpus-not-there",
-        "The host has the processors 0 to {last}, and none of number {number}: the VM"
+        "vm-cpus-not-running",
+        "The host runs the processors {running}, and none of number {number}: the VM"
         " does not start.",
     )
     RENUMBER = say("vm-cpus-renumber", "Write a number that `lscpu -e` shows.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Count; numbers with holes are not known from the count."""
+        """Count; those that are pinned are looked for among those that run."""
         vcpu = vm.domain.first("vcpu")
         if vcpu is None or not vm.passes:
             return
@@ -193,10 +195,27 @@ class TooManyCpus(Lint):
         if wanted >= held and wanted > 1:
             yield Found(vcpu, self.ALL.filled(wanted=wanted, held=held), self.LEAVE)
         for pin in vm.domain.all("cputune/vcpupin"):
-            numbers = [int(n) for n in re.findall(r"\d{1,5}", pin.get("cpuset"))]
-            if numbers and max(numbers) >= held:
-                message = self.NOT_THERE.filled(last=held - 1, number=max(numbers))
+            numbers = number_set(pin.get("cpuset"))
+            running = _running(facts, held) if numbers else ""
+            among = number_set(running)
+            gone = [number for number in numbers if number not in among]
+            # Of a list with one that is switched off the others are taken.
+            beyond = [n for n in gone if int(n) > int(among[-1])] if among else []
+            if gone and (beyond or len(gone) == len(numbers)):
+                message = self.NOT_THERE.filled(
+                    running=running, number=(beyond or gone)[0]
+                )
                 yield Found(pin, message, self.RENUMBER, "cpuset", Severity.ERROR)
+
+
+def _running(facts: Facts, count: int) -> str:
+    """Return the processors that run; a capture may hold only how many there are."""
+    try:
+        return facts[CpuLayout].running() or f"0-{count - 1}"
+    except MissingFact as missing:
+        if missing.why is not Why.NOT_CAPTURED:
+            raise
+        return f"0-{count - 1}"
 
 
 class EmulatorNotPinned(Lint):
@@ -223,6 +242,11 @@ class EmulatorNotPinned(Lint):
         "vm-emulator-unpinned",
         "The guest's processors are pinned, and QEMU's own threads may run on them.",
     )
+    SAME = say(
+        "vm-emulator-same",
+        "QEMU's own threads are pinned to processors that the guest's are pinned to.",
+    )
+    OTHERS = say("vm-emulator-others", "Write processors that no <vcpupin> has.")
     PIN = say(
         "vm-emulator-pin",
         "Add <emulatorpin cpuset='...'/> with processors that no <vcpupin> has.",
@@ -234,6 +258,13 @@ class EmulatorNotPinned(Lint):
         if tune is None or not vm.passes:
             return
         pins = tune.first("vcpupin")
-        others = tune.first("emulatorpin") or tune.first("iothreadpin")
+        own = tune.first("emulatorpin")
+        others = own or tune.first("iothreadpin")
         if pins is not None and others is None:
             yield Found(pins, self.FREE, self.PIN)
+        guests = {
+            n for pin in tune.all("vcpupin") for n in number_set(pin.get("cpuset"))
+        }
+        held = number_set(own.get("cpuset")) if own else ()
+        if own is not None and held and guests.issuperset(held):
+            yield Found(own, self.SAME, self.OTHERS, "cpuset")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.kvmfr.node import KvmfrNodes
-from vfio_doctor.facts.vm_host import ProgramVersions
+from vfio_doctor.facts.vm_host import HostFiles, ProgramVersions
 from vfio_doctor.host.reader import Kind, Missing, Why
 from vfio_doctor.lints.definition import place_in_guest
 from vfio_doctor.lints.lint import EVERY, Found, Lint
@@ -148,6 +148,51 @@ class KvmfrMissing(Lint):
                 yield Found(one.element, message, self.LOAD)
 
 
+class NodeMissing(Lint):
+    """The VM's memory is a file in /dev that is not there.
+
+    Memory of Looking Glass is a device such as /dev/kvmfr0, or a file in /dev/shm. With
+    a mistake in the name QEMU tries to make a file of that name in /dev, which fails,
+    or takes memory that nobody else sees.
+
+    How to put it right:
+    Write the name of a device that is there, such as /dev/kvmfr0.
+
+    False alarms:
+    A device whose module a script loads just before the VM starts.
+    """
+
+    id = "vm-shm-node-missing"
+    number = "X02"
+    severity = Severity.ERROR
+    forms = EVERY
+    title = "The memory's device is not there"
+    right = "/dev/kvmfr0"
+    wrong = "/dev/kvfmr0"
+    reads_host = True
+
+    ABSENT = say(
+        "vm-shm-node-absent", "This host has no {path}, and QEMU makes no device."
+    )
+    WRITE = say("vm-shm-node-write", "Write a device that is there: {paths}.")
+    SPELL = say("vm-shm-node-spell", "Look for a mistake in the name.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look for what lies in /dev itself; kvmfr devices are another lint's."""
+        for one in vm.shared:
+            if not _is_other_node(one) or facts[HostFiles].stat(one.path):
+                continue
+            paths = tuple(node.path for node in facts[KvmfrNodes].nodes)
+            advice = self.WRITE.filled(paths=paths) if paths else self.SPELL
+            yield Found(one.element, self.ABSENT.filled(path=one.path), advice)
+
+
+def _is_other_node(one: Shared) -> bool:
+    """Tell whether it is to be a node in /dev; folders there hold files to be made."""
+    folder, _, name = one.path.rpartition("/")
+    return folder == "/dev" and bool(name) and not one.is_kvmfr
+
+
 class Memdev(Lint):
     """The shared-memory device names an object that is not there, or not once.
 
@@ -175,96 +220,29 @@ class Memdev(Lint):
     MATCH = say("vm-memdev-match", "Write the id of the memory object: {names}.")
     TWICE = say("vm-memdev-twice", "Another object or device has the id '{name}' too.")
     RENAME = say("vm-memdev-rename", "Give each an id of its own.")
-    NO_DEVICE = say(
-        "vm-memdev-no-device",
-        "No device uses this memory: the guest does not see it.",
+    NO_FILE = say(
+        "vm-memdev-no-file",
+        "{kind} takes no mem-path, which only memory-backend-file does: the VM does not"
+        " start.",
     )
-    ADD_DEVICE = say(
-        "vm-memdev-add-device",
-        "Add -device with {device}.",
-        device=DEVICE,
-    )
+    WRITE_FILE = say("vm-memdev-write-file", "Write memory-backend-file.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Compare ids; a stranger's object may be used by what is not looked at."""
         ids = [a.id for a in vm.arguments if a.option == "object"]
         for device in vm.ivshmem:
             name = str(device.values.get("memdev", ""))
-            if name not in ids and device.values:
+            if name not in ids and device.values and not vm.has_broken("object"):
                 message = self.NO_OBJECT.filled(name=name)
                 advice = self.MATCH.filled(names=tuple(filter(None, ids)) or ("-",))
                 yield Found(device.element, message, advice)
         counted = Counter(filter(None, ids))
         for one in vm.objects:
+            if "mem-path" in one.values and one.kind != "memory-backend-file":
+                message = self.NO_FILE.filled(kind=one.kind)
+                yield Found(one.element, message, self.WRITE_FILE)
             if counted[one.id] > 1:
                 yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
-        if vm.kvmfr and not vm.ivshmem:
-            # The VM starts, and the object may be for something else.
-            bad = Severity.WARNING
-            yield Found(
-                vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE, severity=bad
-            )
-
-
-class NotShared(Lint):
-    """The memory is not shared, or JSON gives a word where it needs a value.
-
-    Without `share` QEMU maps the memory for itself: the VM starts, and the client
-    never sees a picture. In JSON, `share` is true (no quotes) and `size` a number of
-    bytes: QEMU refuses "on" and "64M" there.
-
-    How to put it right:
-    'share':true and 'size':67108864 in JSON; share=on in the plain form.
-
-    False alarms:
-    None known.
-    """
-
-    id = "vm-shm-not-shared"
-    number = "X07"
-    severity = Severity.ERROR
-    forms = EVERY
-    title = "The Looking Glass memory is not shared, or its values are no JSON values"
-    rule = "kvmfr-vm-mapping"
-    right = "'share':true"
-    wrong = "'share':false"
-
-    PRIVATE = say(
-        "vm-share-private",
-        "The memory is not shared: the client never sees a picture.",
-    )
-    SHARE = say("vm-share-json", "Write 'share':true.")
-    SHARE_PLAIN = say("vm-share-plain", "Write share=on.")
-    NO_BOOLEAN = say(
-        "vm-share-no-boolean", "'share' is text: QEMU wants true or false, no quotes."
-    )
-    NO_NUMBER = say(
-        "vm-share-no-number",
-        "'size' is text: in JSON QEMU wants a number of bytes, no quotes.",
-    )
-    BYTES = say("vm-share-bytes", "Write 'size':{size}.")
-    ANY_BYTES = say("vm-share-any-bytes", "Write the number of bytes: 'size':67108864.")
-
-    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
-        """Look at each object that is a file."""
-        for one in vm.looking_glass:
-            argument = one.argument
-            if argument is None or not argument.values:
-                continue
-            if argument.json:
-                yield from self._types(one)
-            if not argument.is_on("share"):
-                advice = self.SHARE if argument.json else self.SHARE_PLAIN
-                yield Found(one.element, self.PRIVATE, advice, "value")
-
-    def _types(self, one: Shared) -> Iterator[Found]:
-        values = one.argument.values if one.argument else {}
-        if isinstance(values.get("share"), str):
-            yield Found(one.element, self.NO_BOOLEAN, self.SHARE, "value")
-        if isinstance(values.get("size"), str):
-            told = one.size is not None
-            advice = self.BYTES.filled(size=one.size or 0) if told else self.ANY_BYTES
-            yield Found(one.element, self.NO_NUMBER, advice, "value")
 
 
 class PlainTakesSlot(Lint):

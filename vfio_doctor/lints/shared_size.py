@@ -70,7 +70,7 @@ class KvmfrSize(Lint):
         for one in vm.kvmfr:
             sizes = dict(facts[KvmfrSizes].sizes)
             # A device that is not there, or an odd size, is another lint's.
-            if one.path not in sizes or not one.size:
+            if one.path not in sizes or not one.size or one.size < MIB:
                 continue
             held = known(sizes[one.path])
             if held == one.size or one.size & (one.size - 1):
@@ -165,7 +165,7 @@ class TooSmall(Lint):
         """Go by the smaller need of the two generations of Looking Glass."""
         for one in vm.looking_glass:
             modes = facts[ConnectedModes].modes
-            if not modes or not one.size:
+            if not modes or not one.size or one.size < MIB:
                 return
             width, height = max(modes, key=lambda mode: mode[0] * mode[1])
             need = min(idd_bytes(width, height), b7_bytes(width, height))

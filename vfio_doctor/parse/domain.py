@@ -32,6 +32,9 @@ _UNITS = {
 # Parts of ``<devices>`` that can hold a PCI function of the host.
 _HOLDERS = ("hostdev", "interface", "disk")
 _TYPES = ("pci", "hostdev", "nvme")
+# libvirt takes a page of this size for none of the huge ones.
+ORDINARY_KIB = 4
+MOST_NUMBERS = 4096
 
 
 class VmFunction(NamedTuple):
@@ -114,7 +117,7 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     """Return the address as sysfs spells it, "" if a part is no number."""
     try:
         domain, bus, slot, function = (
-            int(attributes.get(name, "0"), 0)
+            number(attributes.get(name, "0"))
             for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
@@ -124,12 +127,64 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"
 
 
+def number(text: str) -> int:
+    """Return a number as libvirt reads it: 0x begins hexadecimal, 0 octal ones."""
+    plain = text.strip()
+    is_octal = plain.startswith("0") and plain.isdigit() and len(plain) > 1
+    return int(plain, 8 if is_octal else 0)
+
+
 def _page(root: Element) -> int | None:
-    pages = root.first("memoryBacking/hugepages")
-    if pages is None:
-        return None
-    page = pages.first("page")
-    return 0 if page is None else kib(page.get("size"), page.get("unit"))
+    return next((size for size, _ in huge_pages(root)), None)
+
+
+def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
+    """Return each size of page that a guest asks for, 0 for the host's default.
+
+    With it goes how much memory it takes, in KiB. A guest whose NUMA cells have pages
+    of their own asks for several; one of the host's ordinary pages asks for none.
+    """
+    asked = root.first("memoryBacking/hugepages")
+    if asked is None:
+        return ()
+    whole = amount(root.first("memory"))
+    cells = {
+        one.get("id") or str(at): kib(one.get("memory"), one.get("unit"))
+        for at, one in enumerate(root.all("cpu/numa/cell"))
+    } or {"0": whole}
+    pages = list(asked.all("page"))
+    needs: dict[int, int] = {}
+    for page in sorted(pages, key=lambda page: not page.get("nodeset")):
+        size = kib(page.get("size"), page.get("unit"))
+        named = page.get("nodeset")
+        own = number_set(named) if named else cells
+        taken = sum(cells.pop(cell, 0) for cell in tuple(own))
+        needs[size] = needs.get(size, 0) + taken
+    if not pages:
+        needs[0] = whole
+    return tuple(
+        (size, need) for size, need in needs.items() if need and size != ORDINARY_KIB
+    )
+
+
+def number_set(text: str) -> tuple[str, ...]:
+    """Return the numbers of a list such as ``0,2-3,^1``, in their order.
+
+    What is no such list has none; a range has no more than any machine's.
+    """
+    found: dict[str, None] = {}
+    for part in text.split(","):
+        low, dash, high = part.strip().removeprefix("^").partition("-")
+        ends = (low.strip(), high.strip() if dash else low.strip())
+        if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
+            return ()
+        last = min(int(ends[1]), int(ends[0]) + MOST_NUMBERS)
+        for number in map(str, range(int(ends[0]), last + 1)):
+            if part.strip().startswith("^"):
+                found.pop(number, None)
+            else:
+                found[number] = None
+    return tuple(found)
 
 
 def kib(text: str | None, unit: str | None) -> int:

@@ -16,11 +16,20 @@ class Mapping(NamedTuple):
     """A file that QEMU maps for a guest; ``size`` is in bytes, 0 if it is no size.
 
     ``share`` is None where the argument does not say it; QEMU then maps privately.
+    ``quoted``: it is a string where JSON wants a boolean, which QEMU refuses.
+    ``shown``: the guest has a device that shows such memory.
     """
 
     path: str
     size: int
     share: bool | None
+    quoted: bool = False
+    shown: bool = True
+
+
+PLAIN = "ivshmem-plain"
+# The two pictures of the smallest mode that anybody uses.
+SMALLEST_KIB = 16 << 10
 
 
 class SharedMemory(NamedTuple):
@@ -29,7 +38,8 @@ class SharedMemory(NamedTuple):
     ``shmem`` are names of ``<shmem>`` devices, whose file lies in ``/dev/shm``.
     ``unconfined`` are the security drivers that the VM is taken out of; "" is all.
     ``labelled``: it asks to be confined, whatever the default is.
-    ``memfd``: the guest's own memory needs no mount.
+    ``memfd``: the guest's own memory needs no mount. ``frames`` are those of ``shmem``
+    that are large enough for a picture: sound takes 2 MiB.
     """
 
     mapped: tuple[Mapping, ...] = ()
@@ -38,6 +48,7 @@ class SharedMemory(NamedTuple):
     unconfined: tuple[str, ...] = ()
     labelled: bool = False
     memfd: bool = False
+    frames: tuple[str, ...] = ()
 
     def is_unconfined(self, driver: str) -> bool:
         """Tell whether the VM runs without what this security driver does."""
@@ -47,10 +58,10 @@ class SharedMemory(NamedTuple):
 def shared_memory(domain: Element) -> SharedMemory:
     """Return what a ``<domain>`` says; what it says wrongly counts as not said."""
     values = [one.get("value") for one in domain.all("qemu:commandline/qemu:arg")]
-    shmem = (one.get("name") for one in domain.all("devices/shmem"))
+    devices = [one for one in domain.all("devices/shmem") if one.get("name")]
     return SharedMemory(
         tuple(mappings(filter(None, values))),
-        tuple(name for name in shmem if name),
+        tuple(one.get("name") for one in devices),
         any(
             driver.get("type") == "virtiofs"
             for driver in domain.all("devices/filesystem/driver")
@@ -65,17 +76,34 @@ def shared_memory(domain: Element) -> SharedMemory:
             source.get("type") == "memfd"
             for source in domain.all("memoryBacking/source")
         ),
+        tuple(one.get("name") for one in devices if _holds_frames(one)),
     )
+
+
+def _holds_frames(device: Element) -> bool:
+    """Tell whether a ``<shmem>`` is as Looking Glass has it; bytes are the default."""
+    from vfio_doctor.parse.domain import kib
+
+    sizes = (kib(one.text, one.get("unit") or "B") for one in device.all("size"))
+    models = [one.get("type") for one in device.all("model")]
+    return models == [PLAIN] and max(sizes, default=0) >= SMALLEST_KIB
 
 
 def mappings(words: Iterable[str]) -> Iterator[Mapping]:
     """Yield the files that words of a command line have QEMU map."""
+    pairs = list(_pairs(words))
+    shown = any(option == "device" and "ivshmem" in word for option, word in pairs)
+    for option, word in pairs:
+        found = mapping(word) if option == "object" else None
+        if found:
+            yield found._replace(shown=shown)
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     before = ""
     for word in words:
-        if before in ("-object", "--object"):
-            found = mapping(word)
-            if found:
-                yield found
+        if before.startswith("-"):
+            yield before.lstrip("-"), word
         before = word
 
 
@@ -98,6 +126,7 @@ def mapping(argument: str) -> Mapping | None:
     if is_json(argument):
         # QEMU wants a number and a boolean there, and stops at a text.
         number = 0 if isinstance(size, str) else in_bytes(size)
-        return Mapping(path, number or 0, share if isinstance(share, bool) else None)
+        told = share if isinstance(share, bool) else None
+        return Mapping(path, number or 0, told, quoted=isinstance(share, str))
     told = None if share is None else is_on(share)
     return Mapping(path, in_bytes(size) or 0, told)

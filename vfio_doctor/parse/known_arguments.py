@@ -6,6 +6,13 @@ redaction asks too.
 
 from __future__ import annotations
 
+from functools import cache
+
+from vfio_doctor.parse.near import distance
+
+# Up to this length a name one slip away is another word more often than not.
+SHORT, LONG = 4, 9
+
 INTEL_KNOWN = (
     "on",
     "off",
@@ -83,6 +90,10 @@ MISSPELT = {
     "kvmfr.static_size": "kvmfr.static_size_mb",
     "kvmfr_static_size_mb": "kvmfr.static_size_mb",
     "rd.driver_pre": "rd.driver.pre",
+    "vfio.allow_unsafe_interrupts": "vfio_iommu_type1.allow_unsafe_interrupts",
+    "vfio_pci.allow_unsafe_interrupts": "vfio_iommu_type1.allow_unsafe_interrupts",
+    "vfio_iommu.allow_unsafe_interrupts": "vfio_iommu_type1.allow_unsafe_interrupts",
+    "vfio.disable_idle_d3": "vfio-pci.disable_idle_d3",
     "vfio.disable_vga": "vfio-pci.disable_vga",
     "vfio.ids": "vfio-pci.ids",
     "vfio_ids": "vfio-pci.ids",
@@ -141,3 +152,14 @@ REAL = frozenset(
         "split_lock_detect",
     )
 )
+
+
+@cache
+def nearest(key: str) -> str:
+    """Return the real parameter that a name differs from by a slip, or ""."""
+    if key in REAL or len(key) <= SHORT:
+        return ""
+    most = 2 if len(key) > LONG else 1
+    near = sorted((distance(key, name, most), name) for name in REAL)
+    slips, name = near[0]
+    return name.replace("vfio_pci.", "vfio-pci.") if slips <= most else ""

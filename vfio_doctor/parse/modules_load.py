@@ -16,6 +16,8 @@ FOLDERS = (
 )
 # Merged into vfio itself by Linux 6.2; a list that names it fails there.
 OBSOLETE = {"vfio_virqfd": (6, 2)}
+# systemd looks for one module whose name is the whole line.
+PARAMETER, SEVERAL = "kernel-parameter-in-module-list", "several-words"
 
 
 class ModuleList(NamedTuple):
@@ -38,10 +40,9 @@ def parse(text: str) -> ModuleList:
         if not name or name[0] in "#;":
             continue
         if "=" in name:
-            kind = "kernel-parameter-in-module-list"
-            problems.append(Problem(number, kind, name))
+            problems.append(Problem(number, PARAMETER, name))
         elif len(name.split()) > 1:
-            problems.append(Problem(number, "several-words", name))
+            problems.append(Problem(number, SEVERAL, name))
         else:
             modules.append(module_name(name))
     return ModuleList(tuple(modules), tuple(problems))

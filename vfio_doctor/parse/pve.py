@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LINE = re.compile(r"([a-z]+\d*):[ \t]*(.*)")
+_MAP = re.compile(r"\s+map[ \t]+(\S+)")
 _HOSTPCI = re.compile(r"hostpci\d+")
 _ADDRESS = re.compile(
     r"(?:([0-9a-fA-F]{4}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F])(\.[0-7])?"
@@ -55,15 +56,32 @@ class PveVm(NamedTuple):
 
 
 def lines(text: str) -> Iterator[Line]:
-    """Yield the settings that count; sections behind the first are snapshots."""
-    start = 0
+    """Yield the settings that count when the VM starts the next time.
+
+    A section [PENDING] has what is put in then; all other sections are snapshots.
+    """
+    own, pending = _section(text, ""), _section(text, "[PENDING]")
+    changed = {line.key for line in pending}
+    for line in pending:
+        if line.key == "delete":
+            changed |= set(re.findall(r"[a-z]+\d*", line.value))
+    yield from (line for line in own if line.key not in changed)
+    yield from (line for line in pending if line.key != "delete")
+
+
+def _section(text: str, name: str) -> list[Line]:
+    """Return the lines of a section; those before the first have no name."""
+    start, inside, found = 0, not name, []
     for line in text.split("\n"):
         if line.startswith("["):
-            return
-        if found := _LINE.match(line):
-            value = found[2].rstrip()
-            yield Line(found[1], value, start, start + found.start(2))
+            if inside:
+                break
+            inside = line.rstrip() == name
+        elif inside and (said := _LINE.match(line)):
+            value = said[2].rstrip()
+            found.append(Line(said[1], value, start, start + said.start(2)))
         start += len(line) + 1
+    return found
 
 
 def parse_pve(text: str) -> PveVm:
@@ -108,8 +126,13 @@ def page_kib(value: str) -> int | None:
 
 
 def hosts(value: str) -> list[str]:
-    """Return the functions, or whole slots, that a ``hostpci`` names."""
+    """Return the functions, or whole slots, that a ``hostpci`` names.
+
+    With ``mdev=`` the function stays with the host, and lends a part of itself.
+    """
     found: list[str] = []
+    if re.search(r"(?:^|,)mdev=", value):
+        return found
     for word in value.split(","):
         key, equals, held = word.partition("=")
         if key == "host" or not equals:
@@ -118,20 +141,34 @@ def hosts(value: str) -> list[str]:
 
 
 def named(value: str) -> list[str]:
-    """Return the mappings that a ``hostpci`` names."""
+    """Return the mappings that a ``hostpci`` names, to be passed whole."""
+    if re.search(r"(?:^|,)mdev=", value):
+        return []
     pairs = (word.partition("=") for word in value.split(","))
     return [held for key, _, held in pairs if key == "mapping" and held]
 
 
-def parse_mapping(text: str) -> dict[str, tuple[str, ...]]:
-    """Return the addresses of each mapping in ``/etc/pve/mapping/pci.cfg``."""
-    found: dict[str, tuple[str, ...]] = {}
+class Mapped(NamedTuple):
+    """What a mapping stands for on one node: all of these functions at once."""
+
+    node: str
+    addresses: tuple[str, ...]
+
+
+def parse_mapping(text: str) -> dict[str, tuple[Mapped, ...]]:
+    """Return the lines of each mapping in ``/etc/pve/mapping/pci.cfg``."""
+    found: dict[str, tuple[Mapped, ...]] = {}
     name = ""
     for line in text.splitlines():
         if line and not line[0].isspace():
             name = line.strip()
-        elif name and (path := re.search(r"\bpath=([^,\s]+)", line)):
-            found[name] = (*found.get(name, ()), *_addresses(path.group(1)))
+            found.setdefault(name, ())
+        elif name and (said := _MAP.match(line)):
+            words = dict(word.partition("=")[::2] for word in said[1].split(","))
+            addresses = _addresses(words.get("path", ""))
+            if addresses:
+                one = Mapped(words.get("node", ""), tuple(addresses))
+                found[name] = (*found[name], one)
     return found
 
 

@@ -11,17 +11,22 @@ from vfio_doctor.parse.xml_tree import Document
 
 if TYPE_CHECKING:
     from vfio_doctor.parse.pve import Line
+    from vfio_doctor.parse.vm_form import Mapped
 
 ROMS = "/usr/share/kvm"
 
 
-def read(text: str) -> tuple[Document, ...]:
-    """Return the VM; of a key that is there twice qemu-server takes the last."""
+def read(text: str, mapped: Mapped | None = None) -> tuple[Document, ...]:
+    """Return the VM; of a key that is there twice qemu-server takes the last.
+
+    ``mapped`` returns the functions that a mapping stands for: () if there is none of
+    that name, several where Proxmox takes one, None if it is not known.
+    """
     maker = Maker(text)
     held = {line.key: line for line in pve.lines(text)}
     for line in held.values():
         if line.passes:
-            _passed(maker, line)
+            _passed(maker, line, mapped)
         elif line.key in _KEYS:
             _KEYS[line.key](maker, line)
     _processors(maker, held)
@@ -37,14 +42,27 @@ def _ends(line: Line) -> tuple[int, int]:
     return line.start, line.at + len(line.value)
 
 
-def _passed(maker: Maker, line: Line) -> None:
+def _passed(maker: Maker, line: Line, mapped: Mapped | None) -> None:
     said = dict(w.partition("=")[::2] for w in line.value.split(","))
     for address in pve.hosts(line.value):
-        one = maker.function(address, *_ends(line), managed=True)
-        if rom := said.get("romfile"):
-            maker.below(one, "rom", {"file": f"{ROMS}/{rom}"})
-    if "mapping" in said:
+        _function(maker, line, address, said)
+    name = next(iter(pve.named(line.value)), "")
+    if not name:
+        return
+    choices = mapped(name) if mapped else None
+    if choices == ():
+        maker.add("devices/mapping", *_ends(line), {"name": name})
+    elif choices is not None and len(choices) == 1:
+        for address in choices[0]:
+            _function(maker, line, address, said)
+    else:
         maker.unknown.append(maker.add("unknown", *_ends(line), text=line.value))
+
+
+def _function(maker: Maker, line: Line, address: str, said: dict[str, str]) -> None:
+    one = maker.function(address, *_ends(line), managed=True)
+    if rom := said.get("romfile"):
+        maker.below(one, "rom", {"file": f"{ROMS}/{rom}"})
 
 
 def _name(maker: Maker, line: Line) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import basename
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,21 @@ def json_fields(text: str) -> dict[str, object] | None:
         if isinstance(found, dict):
             return found
     return None
+
+
+def json_fault(text: str) -> int:
+    """Return the character of an argument from which on it is no JSON."""
+    from json import JSONDecodeError, loads
+
+    found = 0
+    for spelt in (text, text.translate(_SWAPPED)):
+        try:
+            loads(spelt)
+        except JSONDecodeError as error:
+            found = max(found, error.pos)
+        except (ValueError, RecursionError):
+            continue
+    return found
 
 
 def is_json(text: str) -> bool:
@@ -74,3 +90,11 @@ def in_bytes(value: object) -> int | None:
 def is_on(value: object) -> bool:
     """Tell whether a switch is on."""
     return value is True or str(value).lower() in ("on", "yes", "true", "y")
+
+
+def passed_address(device: Mapping[str, object]) -> str:
+    """Return the address of the function that a vfio-pci device names."""
+    host = str(device.get("host", "")) or basename(
+        str(device.get("sysfsdev", "")).rstrip("/")
+    )
+    return (host if host.count(":") == 2 else f"0000:{host}").lower()

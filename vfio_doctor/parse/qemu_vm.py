@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.made_tree import MOST_UNKNOWN, Made, Maker
 from vfio_doctor.parse.pci import is_address
-from vfio_doctor.parse.qemu_options import LONGEST, fields, in_bytes
+from vfio_doctor.parse.qemu_options import LONGEST, fields, in_bytes, passed_address
 from vfio_doctor.parse.shell_words import Word
 from vfio_doctor.parse.shell_words import read as read_script
 from vfio_doctor.parse.vm_form import Form
@@ -32,10 +32,18 @@ def read(text: str) -> tuple[Document, ...]:
         own = _own(tuple(_of_process(text)))
         return (_vm(text.replace("\0", " "), own, Form.QEMU),) if own else ()
     commands = [own for one in read_script(text).commands if (own := _own(one))]
+    loose = [one for one in commands if one[0].value.startswith("-")]
+    if len(loose) < len(commands):
+        commands = [one for one in commands if one not in loose]
+    else:
+        loose = []
     if _LOG.search(text):
         commands = commands[-1:]
     found = commands[:MOST_COMMANDS]
-    return tuple(_vm(text, one, Form.QEMU) for one in found)
+    return tuple(
+        _vm(text, one, Form.QEMU, () if at else tuple(loose))
+        for at, one in enumerate(found)
+    )
 
 
 def _of_process(text: str) -> list[Word]:
@@ -83,7 +91,10 @@ def _quickemu_words(script: Script) -> dict[str, list[Word]]:
     return found
 
 
-def _vm(text: str, words: list[Word], form: Form) -> Document:
+def _vm(
+    text: str, words: list[Word], form: Form, loose: tuple[list[Word], ...] = ()
+) -> Document:
+    """Return a VM; ``loose`` are options that a comment has cut off from QEMU."""
     maker = Maker(text)
     maker.arguments(words)
     _Options(maker, words).take()
@@ -92,6 +103,10 @@ def _vm(text: str, words: list[Word], form: Form) -> Document:
         ends = own.children
         own.start, own.end = ends[0].start, ends[-1].end
         maker.root.start, maker.root.end = own.start, own.end
+    for one in loose:
+        first, last = one[0], one[-1]
+        shown = text[first.start : last.end]
+        maker.unknown.append(maker.add("unknown", first.start, last.end, text=shown))
     unknown = tuple(maker.unknown[:MOST_UNKNOWN])
     return Document(maker.root, maker.source, "utf-8", form, unknown)
 
@@ -204,8 +219,7 @@ class _Options:
 
     def _device(self, word: Word) -> None:
         said = self._fields("device", word)
-        host = said.get("host", "").lower()
-        address = host if host.count(":") == 2 else f"0000:{host}"
+        address = passed_address(said)
         if said.get("driver", "").startswith("vfio-pci") and is_address(address):
             ends = (word.start, word.end)
             one = self._maker.function(address, *ends, managed=False)

@@ -33,6 +33,10 @@ _ASSIGNED = re.compile(r"(?:export\s+|local\s+)?([A-Za-z_]\w*)(\+?)=", re.DOTALL
 _JSON = '{"'
 _JSON_END = re.compile(r"\}(?=\s|\Z)|\n|\Z")
 _EXPANDED = re.compile(f"{MARK}([^{MARK}]*){MARK}")
+# What follows the line is a text, up to a line that is the word behind the sign.
+_HERE = re.compile(r"<<(?!<)-?[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|\\?(\w+))")
+# Each that has no end costs a look through the rest.
+MOST_HERE = 100
 # A script that sets a variable to twice itself, over and over, grows no further; nor
 # do commands that put in the same long list again and again.
 MOST_WORDS = 2000
@@ -61,12 +65,48 @@ class Word(NamedTuple):
     @property
     def shown(self) -> str:
         """Return the value, with what is not known as the script has it."""
-        return _EXPANDED.sub(lambda found: f"${found[1] or '(...)'}", self.value)
+        return _EXPANDED.sub(_written, self.value)
+
+
+def _written(found: re.Match[str]) -> str:
+    name = found[1]
+    if not name:
+        return "$(...)"
+    return f"${name}" if re.fullmatch(r"\w+|[@*#?!]", name) else f"${{{name}}}"
+
+
+class _Here:
+    """The here-documents that a line has begun, and where the last of them ends."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._waiting: list[str] = []
+        self._left = MOST_HERE
+
+    def begins(self, at: int) -> int:
+        """Return the character behind the sign of one and its word, 0 if it is none."""
+        found = _HERE.match(self._text, at)
+        if found is None or self._left <= 0:
+            return 0
+        self._left -= 1
+        self._waiting.append(found[1] or found[2] or found[3])
+        return found.end()
+
+    def ends(self, at: int) -> int:
+        """Return the character behind the texts that begin here."""
+        for word in self._waiting:
+            close = re.compile(rf"^\t*{re.escape(word)}\r?$", re.MULTILINE)
+            found = close.search(self._text, at)
+            # Without an end it is no text, but sums in double parentheses.
+            at = found.end() if found else at
+        self._waiting.clear()
+        return at
 
 
 def words(text: str) -> Iterator[Word]:
     """Yield words, and what ends a command, as the text has them."""
     at, end, in_list, closes = 0, len(text), False, -1
+    here = _Here(text)
     while at < end:
         if found := _GAP.match(text, at) or _COMMENT.match(text, at):
             at = found.end()
@@ -83,10 +123,13 @@ def words(text: str) -> Iterator[Word]:
             at, in_list = opened.end(), True
             continue
         if found := _END.match(text, at):
+            if behind := here.begins(at):
+                at = behind
+                continue
             if not in_list or found[0] == ")":
                 in_list = False
                 yield Word(found[0], at, found.end(), ends=True)
-            at = found.end()
+            at = here.ends(found.end()) if found[0] == "\n" else found.end()
             continue
         word = _word(text, at)
         yield word

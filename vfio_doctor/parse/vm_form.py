@@ -16,7 +16,11 @@ from vfio_doctor.parse.xml_tree import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vfio_doctor.parse.xml_tree import Document
+
+    Mapped = Callable[[str], tuple[tuple[str, ...], ...] | None]
 
 
 class Form(Enum):
@@ -29,7 +33,7 @@ class Form(Enum):
 
 
 # XML in UTF-8 and in UTF-16; and what is nothing at all.
-_XML = (b"<", b"\xff\xfe", b"\xfe\xff")
+_XML = (b"<", b"\0<", b"\0\0", b"\xff\xfe", b"\xfe\xff")
 _PROXMOX = re.compile(
     r"^(?:hostpci\d+|ostype|scsihw|cores|sockets|bios|args|vmgenid|smbios1|memory): ",
     re.MULTILINE,
@@ -52,8 +56,13 @@ def form_of(data: bytes) -> Form | None:
     return Form.QEMU if is_qemu else None
 
 
-def documents(data: bytes) -> tuple[Form, tuple[Document, ...] | Refused]:
-    """Return the VMs that a text has, each as elements, or why it is not read."""
+def documents(
+    data: bytes, mapped: Mapped | None = None
+) -> tuple[Form, tuple[Document, ...] | Refused]:
+    """Return the VMs that a text has, each as elements, or why it is not read.
+
+    ``mapped`` tells what names of Proxmox's mappings stand for, see `pve_vm.read`.
+    """
     form = form_of(data) or Form.LIBVIRT
     if form is Form.LIBVIRT:
         found = read(data)
@@ -65,14 +74,14 @@ def documents(data: bytes) -> tuple[Form, tuple[Document, ...] | Refused]:
     except UnicodeDecodeError as error:
         spot = Source(data).spot(error.start)
         return form, Refused(NOT_ENCODED.filled(at=error.start, name="utf-8"), spot)
-    return form, _read(form, text)
+    return form, _read(form, text, mapped)
 
 
-def _read(form: Form, text: str) -> tuple[Document, ...]:
+def _read(form: Form, text: str, mapped: Mapped | None) -> tuple[Document, ...]:
     if form is Form.PROXMOX:
         from vfio_doctor.parse import pve_vm
 
-        return pve_vm.read(text)
+        return pve_vm.read(text, mapped)
     from vfio_doctor.parse import qemu_vm
 
     return qemu_vm.quickemu(text) if form is Form.QUICKEMU else qemu_vm.read(text)

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from vfio_doctor.parse.xml_tree import Element
 
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+# A comment or an instruction, or what is text: it may be marked to be just that.
+_IN_TEXT = re.compile(
+    rb"<!--.*?-->|<\?.*?\?>|(<!\[CDATA\[.*?\]\]>|[^<\s](?:[^<]*[^<\s])?)", re.DOTALL
+)
 _QUOTED = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "'": "&apos;"}
 
 
@@ -53,15 +58,24 @@ def _value(element: Element, name: str) -> re.Match[str] | None:
 
 
 def set_text(element: Element, text: str) -> Edit:
-    """Return what gives an element without children another text."""
+    """Return what gives an element without children another text.
+
+    Comments, and the blanks around the old text, stay.
+    """
     start = element.start + len(element.head.encode())
     end = element.source.data.rfind(b"</", start, element.end)
-    return Edit(start, max(start, end), text)
+    end = max(start, end)
+    for found in _IN_TEXT.finditer(element.source.data, start, end):
+        if found[1]:
+            return Edit(found.start(), found.end(), text)
+    return Edit(end, end, text)
 
 
 def replace(element: Element, text: str) -> Edit:
-    """Return what puts a text in place of a whole element."""
-    return Edit(element.start, element.end, text)
+    """Return what puts a text in place of a whole element; its comments stay."""
+    inside = element.source.data[element.start : element.end]
+    kept = b"".join(b" " + comment for comment in _COMMENT.findall(inside))
+    return Edit(element.start, element.end, f"{text}{kept.decode()}")
 
 
 def remove(element: Element) -> Edit:

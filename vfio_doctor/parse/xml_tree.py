@@ -28,8 +28,27 @@ _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']
 _ATTRIBUTE = re.compile(r"\s([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _NAME = re.compile(r"<([^\s/>]+)")
 _TAG = re.compile(rb"<(?:[^\"'>]|\"[^\"]*\"|'[^']*')*>")
+# expat's own words for it.
+_CUT = (
+    "no element found",
+    "unclosed token",
+    "unclosed CDATA section",
+    "partial character",
+)
+_JUNK = "junk after document element"
+_INVALID = "not well-formed (invalid token)"
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_ENCODINGS = ("utf-8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15")
+_UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"<\0\0\0", b"\0\0\0<")
+_ENCODINGS = (
+    "utf-8",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "us-ascii",
+    "ascii",
+    "iso-8859-1",
+    "iso-8859-15",
+)
 
 TOO_LARGE = say(
     "xml-too-large", "larger than {limit} MiB: no VM's definition is", limit=1
@@ -43,6 +62,16 @@ DOCTYPE = say(
 ENCODING = say("xml-encoding", "its encoding, {name}, is not one that is read here")
 NOT_ENCODED = say("xml-not-encoded", "byte {at} is not {name}")
 EMPTY = say("xml-empty", "it is empty")
+CUT = say(
+    "xml-cut",
+    "it ends before <{tag}> of line {opened} is closed: it was cut off, or a quote or a"
+    " bracket is missing",
+)
+MORE = say(
+    "xml-more",
+    "something follows the end of the definition: one text holds one VM",
+)
+CONTROL = say("xml-control", "the character U+{code} is not allowed in XML")
 
 
 class Spot(NamedTuple):
@@ -202,8 +231,13 @@ def read(data: bytes) -> Document | Refused:
 def _decoded(data: bytes) -> tuple[str, str] | Refused:
     if len(data) > LARGEST:
         return Refused(TOO_LARGE)
+    if data.startswith(_UTF_32):
+        return Refused(ENCODING.filled(name="utf-32"))
     name = next((word for mark, word in _MARKS if data.startswith(mark)), "")
-    if not name:
+    if not name and b"\0" in data[:2]:
+        # Without a mark the first character, which is <, tells.
+        name = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    elif not name:
         declared = _DECLARED.match(data[:200].lstrip())
         name = declared[1].decode("ascii").lower() if declared else "utf-8"
         # Its own head could not be read if it were: a wrong word.
@@ -243,17 +277,40 @@ class _Reading:
         self._parser.EntityDeclHandler = self._refuse
 
     def document(self, encoding: str) -> Document | Refused:
-        from xml.parsers.expat import ErrorString, ExpatError
+        from xml.parsers.expat import ExpatError
 
         try:
             self._parser.Parse(self._source.data, True)
         except ExpatError as error:
             spot = Spot(error.lineno, error.offset + 1)
-            return Refused(verbatim(ErrorString(error.code)), spot)
+            return Refused(self._in_words(error.code), spot)
         except _Stop as stop:
-            return Refused(stop.message, self._source.spot(self._at()))
+            return Refused(stop.message, self._source.spot(self._begin(stop.message)))
         assert self._root is not None
         return Document(self._root, self._source, encoding)
+
+    def _begin(self, why: Message) -> int:
+        """Return where a document type begins: expat is behind its name by now."""
+        at = self._at()
+        begins = self._source.data.rfind(b"<!DOCTYPE", 0, at + 1)
+        return begins if why is DOCTYPE and begins >= 0 else at
+
+    def _in_words(self, code: int) -> Message:
+        """Say what most mistakes are in the words of who made them."""
+        from xml.parsers.expat import ErrorString
+
+        said = ErrorString(code)
+        at = self._parser.ErrorByteIndex
+        char = self._source.data[at : at + 1]
+        if said in _CUT and self._open:
+            last = self._open[-1]
+            opened = last.spot().line
+            return CUT.filled(tag=last.written, opened=opened)
+        if said == _JUNK:
+            return MORE
+        if said == _INVALID and char and char < b" ":
+            return CONTROL.filled(code=f"{char[0]:04X}")
+        return verbatim(said)
 
     def _at(self) -> int:
         return self._parser.CurrentByteIndex

@@ -29,7 +29,8 @@ from vfio_doctor.repair.values import OldPlace, PlannedStep, Served, StepState
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from vfio_doctor.model import Step, Value
+    from vfio_doctor.messages import Value
+    from vfio_doctor.model import Step
 
 DIGITS = 16
 BINDS = "bind-card"

@@ -26,6 +26,7 @@ from vfio_doctor.model import (
     LoadModule,
     Message,
     NodeStep,
+    OwnInitramfsBack,
     ParameterStep,
     PolicyModule,
     ProbeDriver,
@@ -67,8 +68,11 @@ if TYPE_CHECKING:
 
 FOLDERS = ("/etc/", "/var/", "/run/", "/boot/", "/efi/")
 IMAGE_BASED = (BootKind.RPM_OSTREE, BootKind.BOOTC)
-# What SELinux keeps in a store of its own, and links of systemd's.
-POLICY = (FileContext, DropContext, DisablePolicy, PolicyModule, DisableUnit)
+# What SELinux keeps in a store of its own, links of systemd's, rpm-ostree's initramfs.
+POLICY = (
+    *(FileContext, DropContext, DisablePolicy, PolicyModule, DisableUnit),
+    OwnInitramfsBack,
+)
 # What brings effects forward, in the order in which it is done.
 FORWARD = (
     *(UdevTrigger, LoadModule, ProbeDriver, RuntimeParameter),

@@ -10,9 +10,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.leftovers.arguments import IOMMU
 from vfio_doctor.facts.membership import GROUP_FILE, leaving
+from vfio_doctor.facts.own_initramfs import own_initramfs
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
@@ -22,6 +23,7 @@ from vfio_doctor.model import (
     DropContext,
     FileStep,
     KernelArguments,
+    OwnInitramfsBack,
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
@@ -120,6 +122,7 @@ def known(
         else:
             is_exact = False
     commands = [*_commands(ours, host), *_members(ours, host)]
+    commands += _own_initramfs(ours, host)
     changes: list[Change] = [*files.values(), *commands]
     if left != words:
         changes.append(_edit(words, left))
@@ -208,6 +211,30 @@ def _commands(runs: list[Run], host: Reader) -> Iterator[Change]:
                     yield change
             if step.argv[:2] == ("systemctl", "enable") and SOCKET in entry.step.fixes:
                 yield DisableUnit(step.argv[-1])
+
+
+def _own_initramfs(runs: list[Run], host: Reader) -> Iterator[Change]:
+    """Yield the state before the first of the runs, if the last one's is there now."""
+    from vfio_doctor.boot.images.own_initramfs import INITRAMFS, asked_by
+
+    calls = [
+        entry.step.step
+        for run in runs
+        for entry in run.entries
+        if isinstance(entry.step.step, CommandStep)
+        and entry.state in MADE
+        and entry.step.step.argv[:2] == INITRAMFS
+    ]
+    if not calls:
+        return
+    with suppress(MissingFact):
+        now = own_initramfs(host)
+        for step in reversed(calls):
+            if asked_by(step.argv) != now:
+                break
+            now = asked_by(step.inverse)
+        if now != own_initramfs(host):
+            yield OwnInitramfsBack(*now)
 
 
 def _has_arguments_alone(run: Run, kind: Kind) -> bool:

@@ -19,6 +19,7 @@ from vfio_doctor.model import (
     Applicability,
     DeleteFile,
     EditLine,
+    OwnInitramfsBack,
     RebuildImages,
     WriteFile,
 )
@@ -98,7 +99,7 @@ def remains(
         found = seek.of_passthrough(host, facts, told.words, iommu)
     else:
         found = seek.of_looking_glass(host, facts, told.words)
-    left = [x for x in found.leftovers if not _edits(x, told.paths)]
+    left = [x for x in found.leftovers if not _is_told(x, told)]
     if not passthrough and not told.runs and _never_used(host, runs):
         # Guides name their files as we do.
         left = [x._replace(whose=Whose.OTHERS) for x in left]
@@ -109,9 +110,11 @@ def remains(
     return Remains(told, tuple(left), unread, backend)
 
 
-def _edits(leftover: Leftover, paths: frozenset[str]) -> bool:
-    """Tell whether it is in a file that is put back as a whole."""
-    return not paths.isdisjoint(_paths(leftover))
+def _is_told(leftover: Leftover, told: Known) -> bool:
+    """Tell whether the journal takes it back: its whole file, or the initramfs."""
+    both = (*leftover.changes, *told.changes)
+    own = [change for change in both if isinstance(change, OwnInitramfsBack)]
+    return len(own) > 1 or not told.paths.isdisjoint(_paths(leftover))
 
 
 def _never_used(host: Reader, runs: tuple[Run, ...]) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.kernel_cmdline import FILE_UNREAD
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
@@ -17,6 +17,7 @@ from vfio_doctor.model import (
     EnableUnit,
     FileContext,
     LoadModule,
+    OwnInitramfsBack,
     ParameterStep,
     PolicyModule,
     ProbeDriver,
@@ -98,6 +99,8 @@ def translate(change: Change, host: Reader) -> Translated:
         return _service(change)
     if isinstance(change, EnableUnit | DisableUnit):
         return _enabled(change) if isinstance(change, EnableUnit) else _disabled(change)
+    if isinstance(change, OwnInitramfsBack):
+        return _own_initramfs(change, host)
     return _of_selinux(change, host)
 
 
@@ -242,6 +245,15 @@ def _no_policy(change: DisablePolicy) -> Translated:
     name = _name(change.name)
     off, on = ("semodule", "-d", name), ("semodule", "-e", name)
     return Translated((), (CommandStep(off, on, why=POLICY_OFF.filled(name=name)),))
+
+
+def _own_initramfs(change: OwnInitramfsBack, host: Reader) -> Translated:
+    from vfio_doctor.boot.images.own_initramfs import back
+
+    try:
+        return Translated((), (back(change, host),))
+    except MissingFact as unseen:
+        raise CannotFix(unseen.message, unseen.why) from unseen
 
 
 def _policy(change: PolicyModule) -> Translated:

@@ -10,12 +10,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vfio_doctor.language import in_english
-from vfio_doctor.model import Message, shown
+from vfio_doctor.messages import Message, shown
 from vfio_doctor.places import as_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vfio_doctor.messages import Value
     from vfio_doctor.model import (
         BootInfo,
         CheckResult,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         FixOffer,
         HostInfo,
         Report,
-        Value,
+        ToolInfo,
     )
     from vfio_doctor.places import Place
 
@@ -55,7 +56,7 @@ def document(report: Report) -> dict[str, object]:
     """Return the report as plain lists and dictionaries, in the order of the schema."""
     return {
         "schema": SCHEMA,
-        "tool": plain(report.tool),
+        "tool": plain(_named(report.tool)),
         "run": plain(report.run),
         "host": _part(report.host),
         "boot": _part(report.boot),
@@ -68,6 +69,11 @@ def document(report: Report) -> dict[str, object]:
         "plan": plain(report.plan),
         "results": plain(report.results),
     }
+
+
+def _named(tool: ToolInfo) -> ToolInfo:
+    """Return the program with what is said of plug-ins as text."""
+    return tool._replace(problems=tuple(map(str, tool.problems)))
 
 
 def _part(part: HostInfo | BootInfo) -> dict[str, object]:

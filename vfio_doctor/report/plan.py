@@ -292,12 +292,17 @@ def _purpose(brings_forward: bool, why: Message) -> Message:
     )
 
 
+FILE_NOW = say("diff-now", "{name} (now)")
+FILE_AFTER = say("diff-after", "{name} (after)")
+
+
 def difference(before: str, after: str, name: str = "") -> Iterator[str]:
     """Yield a unified diff, every line made safe."""
     from difflib import unified_diff
 
     old, new = before.splitlines(), after.splitlines()
-    for line in unified_diff(old, new, f"{name} (now)", f"{name} (after)", lineterm=""):
+    now, then = str(FILE_NOW.filled(name=name)), str(FILE_AFTER.filled(name=name))
+    for line in unified_diff(old, new, now, then, lineterm=""):
         yield line[:1] + clean(line[1:]) if line[:1] in "+- @" else clean(line)
     if bool(before) and bool(after) and before.endswith("\n") != after.endswith("\n"):
         differs = say("diff-line-end", "the line end at the end of the file differs")

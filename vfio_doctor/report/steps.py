@@ -41,7 +41,12 @@ NEXT_THERE = {
     ),
 }
 # Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = ("iommu-on-next-boot", "fix-staged-already", "bind-set-already")
+SET_ALREADY = (
+    "iommu-on-next-boot",
+    "iommu-word-gone",
+    "fix-staged-already",
+    "bind-set-already",
+)
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
@@ -51,6 +56,12 @@ ROOT_THERE = say(
     "next-root-there",
     "On the captured host, run `sudo vfio-doctor bug-report`: it sees what could not "
     "be decided here.",
+)
+# Root in a container is not the host's.
+OUTSIDE = say(
+    "next-outside",
+    "Run `vfio-doctor` on the host, outside of this container, to decide what could not"
+    " be decided.",
 )
 EXPLAIN = say(
     "next-explain",
@@ -155,7 +166,9 @@ def next_steps(report: Report) -> list[Message]:
     there = report.run.source != THIS_HOST
     if steps:
         steps.append(AGAIN_THERE if there else AGAIN)
-    if report.host.uid != 0 and _has_unknown(report):
+    if not there and _is_in_container(report) and _has_unknown(report):
+        steps.append(OUTSIDE)
+    elif report.host.uid != 0 and _has_unknown(report):
         root = say(
             "next-root", "Run `sudo vfio-doctor` to decide what could not be decided."
         )
@@ -224,6 +237,11 @@ def _needs_reboot(report: Report, found: list[Diagnosis]) -> bool:
         waits_for_reboot(d) or (d.fix and d.fix.reboot and not d.fix.cannot)
         for d in found
     )
+
+
+def _is_in_container(report: Report) -> bool:
+    kind = report.host.container
+    return isinstance(kind, str) and bool(kind)
 
 
 def _has_unknown(report: Report) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.report import worst
-from vfio_doctor.messages import in_order, say, verbatim
+from vfio_doctor.messages import in_order, say
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.order import failed
 from vfio_doctor.report.page import Page
@@ -255,7 +255,7 @@ def cautions(report: Report) -> Iterator[Message]:
         yield say(
             "note-plug-in",
             "{problem}; its rules are missing here.",
-            problem=verbatim(problem),
+            problem=problem,
         )
 
 

@@ -12,7 +12,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vfio_doctor.model import Message
+    from vfio_doctor.model import Message, Told
 
 ROOT_CAUSE = say("triage-cause", "Root cause")
 HEADS = (
@@ -78,7 +78,7 @@ def render(
     rows: list[Row],
     width: int,
     plugins: tuple[str, ...] = (),
-    problems: tuple[str, ...] = (),
+    problems: tuple[Told, ...] = (),
 ) -> str:
     """Return the tables: a row each, then root causes by frequency.
 
@@ -93,7 +93,7 @@ def render(
     lines += ["", *table(tuple(map(str, CAUSE_HEADS)), counted, width)]
     if plugins:
         lines += ["", str(PLUGINS.filled(plugins=tuple(map(clean, plugins))))]
-    lines += [clean(problem) for problem in problems]
+    lines += [clean(str(problem)) for problem in problems]
     return "\n".join(lines) + "\n"
 
 

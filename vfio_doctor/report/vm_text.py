@@ -9,7 +9,7 @@ from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.report.untrusted import ascii_only, clean
-from vfio_doctor.report.wrap import wrap
+from vfio_doctor.report.wrap import columns, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,10 +126,10 @@ def _source(fault: Fault) -> Iterator[str]:
     start = at - BEFORE if len(fault.line) > WIDEST and at > BEFORE else 0
     shown = fault.line[start : start + WIDEST].replace("\t", " ")
     head, rest = clean(shown[: at - start]), clean(shown[at - start :])
-    marked = max(1, min(fault.length, len(rest)))
+    marked = max(1, columns(rest[: fault.length]))
     number = str(fault.place.line)
     yield f"{number:>5} | {head}{rest}"
-    yield f"{'':>5} | {' ' * len(head)}^{'~' * (marked - 1)}"
+    yield f"{'':>5} | {' ' * columns(head)}^{'~' * (marked - 1)}"
 
 
 def _sum(judged: tuple[Judged, ...]) -> str:

@@ -15,6 +15,7 @@ from vfio_doctor.model import (
     KernelArguments,
     LoadModule,
     Message,
+    OwnInitramfsBack,
     PolicyModule,
     ProbeDriver,
     RebuildImages,
@@ -47,6 +48,14 @@ def wish(change: Change) -> Message:
             return _now(change)
         case EnableUnit() | DisableUnit() | ProbeDriver():
             return _driver_or_unit(change)
+        case RebuildImages() | OwnInitramfsBack():
+            return _images(change)
+        case FileContext() | DropContext() | DisablePolicy() | PolicyModule():
+            return _policy(change)
+
+
+def _images(change: RebuildImages | OwnInitramfsBack) -> Message:
+    match change:
         case RebuildImages(modules):
             return say(
                 "wish-rebuild-images",
@@ -54,8 +63,14 @@ def wish(change: Change) -> Message:
                 " of them anew",
                 modules=modules,
             )
-        case FileContext() | DropContext() | DisablePolicy() | PolicyModule():
-            return _policy(change)
+        case OwnInitramfsBack(True, arguments):
+            return say(
+                "wish-own-initramfs",
+                "have rpm-ostree make the initramfs with dracut's arguments"
+                " {arguments} only",
+                arguments=arguments,
+            )
+    return say("wish-image-initramfs", "use the initramfs of the system's image again")
 
 
 def _policy(

@@ -2,6 +2,7 @@ import pytest
 
 from support import hosts, ostree_files
 from support.fixture_hosts import systems
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.next_kernel import NextKernel
@@ -86,7 +87,7 @@ TWO = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("grubenv", "words"),
     [
         ("saved_entry=m-6.9.0\n", ("six9=1",)),
@@ -115,7 +116,7 @@ def test_grub_configured_and_next_differ_until_the_menu_is_made() -> None:
     assert boot.configured_source == "/etc/default/grub"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "kind"),
     [
         ({}, BootKind.UNKNOWN),
@@ -137,7 +138,7 @@ def test_stack(files: dict[str, str], kind: BootKind) -> None:
     assert bool(stack.evidence) == (kind is not BootKind.UNKNOWN)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {},

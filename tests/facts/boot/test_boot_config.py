@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.boot import config as boot_config
 from vfio_doctor.host.reader import Missing, Why
 
@@ -26,12 +27,12 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), WORDS)
+@for_each(("text", "words"), WORDS)
 def test_grub(text: str, words: tuple[str, ...]) -> None:
     assert boot_config.grub_words(hosts.build({GRUB: text})) == words
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         f'{KEY}="$(cat /x)"\n',
@@ -79,7 +80,7 @@ CMDLINES: list[tuple[Files, tuple[str, ...], tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("files", "words", "paths"), CMDLINES)
+@for_each(("files", "words", "paths"), CMDLINES)
 def test_kernels_to_come(
     files: Files, words: tuple[str, ...], paths: tuple[str, ...]
 ) -> None:
@@ -116,7 +117,7 @@ def test_limine() -> None:
     assert isinstance(boot_config.limine_configured(shut)[0], Missing)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ('{"user": {"kernel_options": ["a", "b=1"]}}', ("a", "b=1")),

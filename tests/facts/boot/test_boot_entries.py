@@ -1,8 +1,7 @@
 from collections.abc import Mapping
 
-import pytest
-
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.boot import entries as boot_entries
 from vfio_doctor.facts.boot import systemd_menu
 from vfio_doctor.facts.boot.entries import Entry
@@ -77,7 +76,7 @@ DEFAULTS: list[tuple[Files, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("files", "name"), DEFAULTS)
+@for_each(("files", "name"), DEFAULTS)
 def test_default_of_systemd_boot(files: Files, name: str) -> None:
     assert chosen({**ENTRIES, **files}) == name
 
@@ -96,7 +95,7 @@ def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     assert chosen(files) == "debian-6.1.0-10.conf"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "why"),
     [
         ({}, Why.ABSENT),
@@ -117,7 +116,7 @@ PLAIN = {f"{FOLDER}/arch.conf": "title a\noptions a\n"}
 KEYED = {f"{FOLDER}/m.conf": "sort-key fedora\nversion 6\n"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "boots"),
     [
         ({**PLAIN, **UKI}, systemd_menu.IS_IMAGE.id),
@@ -163,7 +162,7 @@ MENU = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("grubenv", "release"),
     [
         (None, "6.10.0"),
@@ -201,7 +200,7 @@ def entry(options: str, grubenv: str | None = "", **more: str) -> Entry | Missin
     return boot_entries.bls_entry(hosts.build(files), PATH)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "grubenv", "words"),
     [
         ("ro quiet", None, ("ro", "quiet")),
@@ -234,7 +233,7 @@ def test_entries_that_do_not_say_all() -> None:
     assert isinstance(boot_entries.bls_entry(host, Missing("x", Why.ABSENT)), Missing)
 
 
-@pytest.mark.parametrize("version", ["x", "", "9" * 5000, "٣"])
+@for_each("version", ["x", "", "9" * 5000, "٣"])
 def test_ostree_version_that_is_no_number(version: str) -> None:
     files = {
         f"{FOLDER}/ostree-1.conf": f"version {version}\noptions a\n",
@@ -256,7 +255,7 @@ def test_ostree_entry_that_may_not_be_read() -> None:
 GRUB = "set default=\"${saved_entry}\"\nmenuentry 'a' {\n linux /vmlinuz-6.1 a\n}\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "why"),
     [
         ({}, Why.ABSENT),
@@ -279,7 +278,7 @@ def test_menu_that_does_not_say(files: Files, why: Why) -> None:
 LIMINE = "/boot/limine/limine.conf"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({LIMINE: "/a\npath: boot():/vmlinuz-6.1\ncmdline: x y\n"}, ("x", "y")),

@@ -4,6 +4,7 @@ import pytest
 
 from support import hosts
 from support.fixture_hosts import systems
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot.stack import COMPOSEFS, IN_CONTAINER, BootKind, BootStack
 from vfio_doctor.host.captured import CapturedHost
@@ -74,9 +75,7 @@ BOOTED: list[tuple[str, Files, BootKind]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("files", "kind"), [pytest.param(f, k, id=name) for name, f, k in BOOTED]
-)
+@for_each(("files", "kind"), [pytest.param(f, k, id=name) for name, f, k in BOOTED])
 def test_what_booted_beats_what_lies_about(files: Files, kind: BootKind) -> None:
     found = stack(files)
     assert found.kind is kind
@@ -131,7 +130,7 @@ LEFTOVERS: list[tuple[str, Files, str, BootKind]] = [
 ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "cmdline", "kind"),
     [pytest.param(f, c, k, id=name) for name, f, c, k in LEFTOVERS],
 )
@@ -144,7 +143,7 @@ def test_a_command_line_that_is_not_known_rules_no_loader_out() -> None:
     assert Facts(unread)[BootStack].kind is BootKind.GRUB
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tools", "kind"),
     [
         (("rpm-ostree", "bootc"), BootKind.RPM_OSTREE),
@@ -170,7 +169,7 @@ def test_composefs_is_known_and_not_edited() -> None:
     assert Facts(unread)[BootStack].kind is BootKind.SYSTEMD_BOOT
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "closed", "kind"),
     [
         ({"/usr/sbin/grubby": "", "/etc/default/grub": ""}, ENTRY, BootKind.GRUBBY),

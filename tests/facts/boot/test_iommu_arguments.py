@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import corpus
+from support.rows import for_each
 from vfio_doctor.facts.boot.iommu_arguments import disabling, without_effect
 from vfio_doctor.parse import cmdline
 from vfio_doctor.parse.known_arguments import KNOWN
@@ -33,7 +34,7 @@ OFF = [
 ]
 
 
-@pytest.mark.parametrize(("text", "amd", "words"), OFF)
+@for_each(("text", "amd", "words"), OFF)
 def test_words_that_turn_it_off(text: str, amd: bool, words: tuple[str, ...]) -> None:
     assert disabling(cmdline.parse(text), amd) == words
 
@@ -70,7 +71,7 @@ IDLE = [
 ]
 
 
-@pytest.mark.parametrize(("word", "amd", "why", "meant"), IDLE)
+@for_each(("word", "amd", "why", "meant"), IDLE)
 def test_idle_words(word: str, amd: bool, why: str, meant: str) -> None:
     (found,) = without_effect(cmdline.parse(f"quiet {word} {word}"), amd)
     assert found.word == word
@@ -93,7 +94,7 @@ def test_words_that_work(text: str, amd: bool) -> None:
     assert without_effect(cmdline.parse(text), amd) == ()
 
 
-@pytest.mark.parametrize("key", list(KNOWN))
+@for_each("key", list(KNOWN))
 def test_values_that_the_kernel_knows(key: str) -> None:
     for value in KNOWN[key]:
         assert not without_effect(cmdline.parse(f"{key}={value}"), key != "intel_iommu")
@@ -110,7 +111,7 @@ def records() -> list[Any]:
     return [pytest.param(r, id=r["id"]) for r in corpus.records("cmdline.jsonl")]
 
 
-@pytest.mark.parametrize("record", records())
+@for_each("record", records())
 def test_corpus(record: dict[str, Any]) -> None:
     line, expected = cmdline.parse(record["cmdline"]), record["expected"]
     problems = set(expected["problems"])

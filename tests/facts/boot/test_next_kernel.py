@@ -3,6 +3,7 @@ import json
 import pytest
 
 from support import hosts
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot.next_kernel import NextKernel, release_of
 from vfio_doctor.host.captured import CapturedHost
@@ -41,7 +42,7 @@ BOOTC_JSON = answer(
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "release"),
     [
         ("/vmlinuz-6.1.0-28-amd64", "6.1.0-28-amd64"),
@@ -61,7 +62,7 @@ def test_entry_names_it_without_a_process() -> None:
     assert found == ("6.1.0", "/boot/loader/entries/ostree-1.conf")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "commands"),
     [
         ({**RPM, **ENTRY, **STAGED}, RPM_STATUS),
@@ -77,7 +78,7 @@ def test_deployment_names_it(
     assert found == ("6.2.0", DEPLOYMENT)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("commands", "folders"),
     [
         ({}, ()),

@@ -4,6 +4,7 @@ import pytest
 
 from support import corpus
 from support.hosts import CHAR_NODE, build, denied
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact, NotApplicable, Options
 from vfio_doctor.facts.kvmfr.intent import KvmfrIntent
 from vfio_doctor.host.captured import CapturedHost
@@ -23,7 +24,7 @@ def reasons(host: CapturedHost, *areas: str) -> tuple[str, ...]:
     return tuple(map(str, Facts(host, Options(areas=areas))[KvmfrIntent].reasons))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text", "part"),
     [
         ("/proc/cmdline", "kvmfr.static_size_mb=128\n", "kernel argument"),
@@ -46,7 +47,7 @@ def test_a_trace(path: str, text: str, part: str) -> None:
     assert part in found[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"),
     [
         ("/etc/libvirt/qemu/win.xml", "<shmem name='looking-glass'>"),
@@ -102,7 +103,7 @@ def test_every_argument_of_the_corpus_is_a_wish() -> None:
         assert reasons(build({**PEOPLE, path: text})) == (f"VM definition: {path}",)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         "/proc/cmdline",

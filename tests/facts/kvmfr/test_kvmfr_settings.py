@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support.hosts import build, denied
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact, Options
 from vfio_doctor.facts.kvmfr.size import ConnectedModes, KvmfrSettings, KvmfrSize
 from vfio_doctor.host.reader import Missing
@@ -79,7 +80,7 @@ def test_unread_files() -> None:
         settings({path: denied(path)})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "asked", "mib", "why"),
     [
         ({}, 0, 128, "no monitor"),
@@ -108,7 +109,7 @@ def test_wanted_size(
     assert why in str(size.why)
 
 
-@pytest.mark.parametrize("asked", [100, -1, 16, 2048])
+@for_each("asked", [100, -1, 16, 2048])
 def test_a_size_that_qemu_does_not_take(asked: int) -> None:
     with pytest.raises(MissingFact, match="a power of two from 32 to 1024 MiB"):
         Facts(build({}), Options(size_mib=asked))[KvmfrSize]

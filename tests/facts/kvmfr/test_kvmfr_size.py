@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import for_each
 from vfio_doctor.facts.kvmfr import size as kvmfr_size
 from vfio_doctor.facts.kvmfr.size import MIB
 
@@ -34,7 +34,7 @@ TABLE = """
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+@for_each("row", ROWS, ids=[row[0] for row in ROWS])
 def test_table(row: list[str]) -> None:
     width, height = (int(number) for number in row[0].split("x"))
     need, idd, sdr, hdr = (int(number) for number in row[1:])
@@ -46,7 +46,7 @@ def test_table(row: list[str]) -> None:
     assert kvmfr_size.recommended_mib([(width, height)]) == max(idd, sdr, 32)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("modes", "expected"),
     [
         ([], 128),
@@ -60,7 +60,7 @@ def test_recommended(modes: list[tuple[int, int]], expected: int) -> None:
     assert kvmfr_size.recommended_mib(modes) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "mib", "errors", "doubts"),
     [
         ("128", (128,), 0, 0),

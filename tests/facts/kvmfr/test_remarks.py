@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from support.rows import for_each
 from vfio_doctor.facts.kvmfr.remarks import remark_reason
 from vfio_doctor.parse.systemd_versions import read_version
 from vfio_doctor.parse.udev_effects import Device, Names, Oddity, effects
@@ -15,8 +14,8 @@ SAID = [
     (259, 'OWNER="alice"', "alice is not a system user"),
     (260, 'OWNER="alice"', "alice is not a system user"),
     (259, 'GROUP="people"', "people is not a system group"),
-    (252, 'OWNER="nobody-here"', "there is no user nobody-here"),
-    (258, 'GROUP="nope"', "there is no group nope"),
+    (252, 'OWNER="nobody-here"', "no account is called nobody-here"),
+    (258, 'GROUP="nope"', "no group is called nope"),
     (256, 'KERNEL==i"KVMFR0", TAG+="a"', "this systemd does not know the prefix i"),
     (257, 'MODE="0660", \\', "the file ends inside this rule (backslash at the end)"),
     (257, f'TAG+="{"x" * 17000}"', "the rule is too long"),
@@ -37,7 +36,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("systemd", "rule", "said"), SAID)
+@for_each(("systemd", "rule", "said"), SAID)
 def test_reason(systemd: float, rule: str, said: str) -> None:
     names = Names({"alice": 1000}, {"people": 1000}, read_version(str(systemd)))
     (remark,) = effects([("x.rules", parse_udev_rules(rule))], NODE, names).remarks

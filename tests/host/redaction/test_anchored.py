@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from support.hosts import build
+from support.rows import for_each
 from vfio_doctor.facts.base import Facts, Options
 from vfio_doctor.facts.libvirt_units import LibvirtUnits
 from vfio_doctor.facts.pci.claims import Said, claims
@@ -34,7 +33,7 @@ def file(path: str, text: str) -> str:
     return made.decode()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"),
     [
         (XML, "<domain><target dev='rhel9-acme-payroll'/></domain>"),
@@ -67,7 +66,7 @@ def test_nothing_passes_that_only_begins_like_it(path: str, text: str) -> None:
     assert PRIVATE.findall(file(path, text)) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"),
     [
         *(
@@ -143,7 +142,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"), [(path, text) for path, texts in ODD.items() for text in texts]
 )
 def test_what_is_left_is_judged_the_same(path: str, text: str) -> None:

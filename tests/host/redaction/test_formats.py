@@ -6,6 +6,7 @@ import pytest
 
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load as registry
 from vfio_doctor.facts.base import Facts, Options
@@ -29,7 +30,7 @@ def file(path: str, text: str) -> str:
     return made.decode()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "kept"),
     [
         ("quiet rhgb ro", "quiet rhgb ro"),
@@ -79,9 +80,7 @@ def test_a_value_has_one_stand_in_everywhere() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("size", "letter"), [(1, "s"), (8, "s"), (9, "m"), (33, "l"), (129, "x")]
-)
+@for_each(("size", "letter"), [(1, "s"), (8, "s"), (9, "m"), (33, "l"), (129, "x")])
 def test_a_stand_in_tells_how_long_about_the_value_was(size: int, letter: str) -> None:
     assert Names().hidden("q" * size) == f"hidden1-{letter}"
 
@@ -138,7 +137,7 @@ def test_modprobe_keeps_directives_and_faults() -> None:
     assert "/bin/false" in made
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         'GRUB_CMDLINE_LINUX="quiet a=b"\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX c"\n',
@@ -164,7 +163,7 @@ def test_grub_reads_the_same(text: str) -> None:
         assert made.split().count(word) == text.split().count(word)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"),
     [
         ("/etc/udev/rules.d/9.rules", "# for kvmfr\n"),
@@ -208,7 +207,7 @@ LOG = (
 )
 
 
-@pytest.mark.parametrize("line", LOG)
+@for_each("line", LOG)
 def test_the_log_says_the_same(line: str) -> None:
     text = f"[    0.0] a line about bob's phone\n{line}\n"
     made = programs.command(
@@ -281,20 +280,20 @@ def test_what_the_system_lies_on_is_kept_and_its_server_is_not() -> None:
     assert formats.mounts(shown, Names(shown)) == shown
 
 
-@pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
+@for_each("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
 def test_all_that_is_collected_has_a_format(pattern: str) -> None:
     path = pattern.replace("card*-*", "card0-DP-1").replace("*", "0")
     assert formats.file(path, b"0\n", Names(), NOBODY) is not None
 
 
-@pytest.mark.parametrize("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
+@for_each("pattern", [*FILES, *GLOBS, *VENDOR_GLOBS])
 def test_all_that_is_collected_is_found_again(pattern: str) -> None:
     path = pattern.replace("*", "-")
     named = ("/etc/libvirt/qemu/*.xml", "/etc/libvirt/hooks/qemu.d/*")
     assert (paths.path(path, Names()) == path) is (pattern not in named)
 
 
-@pytest.mark.parametrize("argv", LISTED)
+@for_each("argv", LISTED)
 def test_every_command_that_may_be_run_has_a_format(argv: tuple[str, ...]) -> None:
     said = CommandResult(argv, 0, "own words\n", "")
     assert programs.command(argv, said, Names(), NOBODY) is not None

@@ -61,7 +61,7 @@ def ends(capture: Capture) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
 def test_of_every_fixture_host(name: str) -> None:
     capture = catalogue.capture(name)
     made = redact(capture)

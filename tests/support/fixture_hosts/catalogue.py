@@ -93,13 +93,3 @@ def _scratch() -> Path:
     folder = tempfile.mkdtemp(prefix="vfio-doctor-hosts-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
-
-
-@cache
-def folder() -> Path:
-    """Return a folder that holds every host's file."""
-    for name, captured in files().items():
-        shutil.copy(captured, _scratch() / f"{name}{SUFFIX}")
-    for name in recipes():
-        path(name)
-    return _scratch()

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.images.maker import ImageMaker
 from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
-from vfio_doctor.facts.own_initramfs import FORCE, OwnInitramfs
+from vfio_doctor.facts.own_initramfs import FORCE, OwnInitramfs, own_initramfs
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep
 
 if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import RebuildImages, Step
+    from vfio_doctor.model import OwnInitramfsBack, RebuildImages, Step
 
 INITRAMFS = ("rpm-ostree", "initramfs")
 MAKE = say(
     "do-own-initramfs",
     "have rpm-ostree make the initramfs of the next deployment on this machine, with"
     " {modules} loaded first: a transaction of its own, which takes minutes",
+)
+BACK = say(
+    "do-own-initramfs-back",
+    "have the next deployment's initramfs be what it was before the set-up: a"
+    " transaction of its own",
 )
 NOT_HERE = say(
     "own-initramfs-not-here",
@@ -69,3 +74,15 @@ def call(wanted: OwnInitramfs) -> tuple[str, ...]:
     if not wanted.made:
         return (*INITRAMFS, "--disable")
     return (*INITRAMFS, "--enable", *(f"--arg={each}" for each in wanted.arguments))
+
+
+def back(change: OwnInitramfsBack, host: Reader) -> CommandStep:
+    """Return the step that brings a former state back; undo brings this one back."""
+    wanted, now = OwnInitramfs(*change), own_initramfs(host)
+    return CommandStep(call(wanted), call(now), waits_for="rpm-ostree", why=BACK)
+
+
+def asked_by(argv: tuple[str, ...]) -> OwnInitramfs:
+    """Return the state that a command brings about."""
+    made = "--enable" in argv
+    return OwnInitramfs(made, tuple(x[6:] for x in argv if x.startswith("--arg=")))

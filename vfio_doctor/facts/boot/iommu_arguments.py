@@ -8,13 +8,11 @@ Sources: ``intel_iommu_setup`` (drivers/iommu/intel/iommu.c),
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
-from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, REAL
-from vfio_doctor.parse.near import distance
+from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, nearest
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -70,8 +68,6 @@ TOLD = {
     ("intel_iommu", "1"): (UNKNOWN_VALUE, "intel_iommu=on"),
     ("intel_iommu", "yes"): (UNKNOWN_VALUE, "intel_iommu=on"),
 }
-# Up to this length a name one slip away is another word more often than not.
-SHORT, LONG = 4, 9
 # vendor:device, then optional subsystem, class and mask (vfio_pci_core).
 _ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
 
@@ -84,13 +80,15 @@ class Idle(NamedTuple):
     """A word that does not do what it looks like.
 
     ``meant`` is what was probably meant, "" where the word is best left out. It is
-    ``serious`` if a device that was to be bound is not.
+    ``serious`` if a device that was to be bound is not. ``part`` is the one item of
+    several that does nothing, "" if none of the word does anything.
     """
 
     word: str
     why: Message
     meant: str | Message = ""
     serious: bool = False
+    part: str = ""
 
 
 def disabling(line: CommandLine, amd: bool) -> tuple[str, ...]:
@@ -129,7 +127,7 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
     right = MISSPELT.get(key)
     if key.startswith("vfio.pci"):
         right = f"vfio-pci.{key.removeprefix('vfio.pci').lstrip('._')}"
-    right = right or _nearest(key)
+    right = right or nearest(key)
     if right:
         value = f"={argument.value}" if argument.value is not None else ""
         why = NO_PARAMETER.filled(name=argument.key)
@@ -152,17 +150,6 @@ def _cut_off(word: str) -> tuple[Idle, ...]:
     return (Idle(word, BLANK, NO_BLANK, True),) if whole else ()
 
 
-@cache
-def _nearest(key: str) -> str:
-    """Return the real parameter that a name differs from by a slip, or ""."""
-    if key in REAL or len(key) <= SHORT:
-        return ""
-    most = 2 if len(key) > LONG else 1
-    near = sorted((distance(key, name, most), name) for name in REAL)
-    slips, name = near[0]
-    return name.replace("vfio_pci.", "vfio-pci.") if slips <= most else ""
-
-
 def _foreign(argument: Argument, amd: bool) -> Iterator[Idle]:
     meant = "iommu=pt" if "pt" in argument.items else ""
     yield Idle(argument.raw, FOR_INTEL if amd else FOR_AMD, meant)
@@ -181,7 +168,7 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
             meant = f"{kept} {meant}" if meant and meant != kept else kept
         if why is UNKNOWN_VALUE:
             why = UNKNOWN_VALUE.filled(item=item) if item else NO_VALUE
-        yield Idle(argument.raw, why, meant)
+        yield Idle(argument.raw, why, meant, part=item if others else "")
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:

@@ -145,6 +145,10 @@ class _Judge:
         self.qemu = _known_or_none(facts, QemuUser)
         self.at_seat = _at_seat(facts)
         self.systemd = facts[KvmfrRules].systemd
+        # Then the seat's ACL serves QEMU, too, which the person starts there.
+        self.are_one = bool(
+            self.human and self.qemu and self.human.uid == self.qemu.uid
+        )
 
     def is_another(self, uid: int) -> bool:
         """Tell whether a node's owner is a person, and not this one."""
@@ -188,6 +192,7 @@ class _Judge:
         if not human and plan.seat is not False:
             human = plan.seat
         qemu = self.opens(plan.stat, self.qemu) if plan.certain else None
+        qemu = human if self.are_one and not qemu else qemu
         if plan.programs:
             human, qemu = human or None, qemu or None
         return NodeAccess(name, looks(plan.stat), human, qemu)
@@ -198,6 +203,7 @@ class _Judge:
             waits = self.waits_for_seat(stat, plan)
             human = True if waits else None if waits is None else False
         qemu = self.opens(stat, self.qemu)
+        qemu = human if self.are_one and not qemu else qemu
         return NodeAccess(node.name, looks(stat), human, qemu)
 
     def waits_for_seat(self, stat: Stat, plan: _Plan) -> bool | None:

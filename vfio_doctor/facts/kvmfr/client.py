@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.base import MissingFact, missing_fact
 from vfio_doctor.facts.kvmfr.intent import CLIENT_CONFIG, OWN_CLIENT_CONFIGS
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # Newer clients have the second, and take the first as well.
 OPTIONS = (("app", "shmfile"), ("lgmp", "shmdevice"))
 LARGEST = 1 << 16
+OFF = ("no", "false", "0", "off")
+HERE = ("127.0.0.1", "localhost", "::1")
+# What the client takes if nothing is said, and libvirt's first.
+SPICE_PORT = 5900
 
 
 class ClientSetting(NamedTuple):
@@ -67,14 +71,49 @@ def _files(facts: Facts) -> Iterator[str]:
             yield f"{user.home.rstrip('/')}/{name}"
 
 
-def settings(path: str, text: str) -> list[ClientSetting]:
-    """Return the lines of an INI file that name the memory."""
+def settings(
+    path: str, text: str, options: tuple[tuple[str, str], ...] = OPTIONS
+) -> list[ClientSetting]:
+    """Return the lines of an INI file that have one of some options."""
     section, found = "", []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1].strip().lower()
         key, equals, value = line.partition("=")
-        if equals and (section, key.strip().lower()) in OPTIONS and value.strip():
+        if equals and (section, key.strip().lower()) in options and value.strip():
             found.append(ClientSetting(path, number, line, value.strip()))
     return found
+
+
+class ClientSpice(NamedTuple):
+    """Which SPICE server the client connects to; None is what no file says.
+
+    ``host`` is an address, or the path of a socket.
+    """
+
+    enable: ClientSetting | None = None
+    host: ClientSetting | None = None
+    port: ClientSetting | None = None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ClientSpice:
+        """Read the files that `ClientSettings` reads; the last one counts here too."""
+        found: dict[str, ClientSetting] = {}
+        for path in _files(facts):
+            text = read_text(host, path, LARGEST)
+            if isinstance(text, Missing):
+                if text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+                    raise missing_fact(text)
+                continue
+            for name in cls._fields:
+                for said in settings(path, text, (("spice", name),)):
+                    found[name] = said
+        return cls(**found)
+
+    @property
+    def connects(self) -> bool:
+        """Tell whether it connects to a port of this host."""
+        off = self.enable is not None and self.enable.device.lower() in OFF
+        where = self.host.device if self.host else HERE[0]
+        return not off and where in HERE

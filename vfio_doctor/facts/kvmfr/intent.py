@@ -147,7 +147,8 @@ class _Search:
             if meant and not _is_vendors(path):
                 yield OPTIONS.filled(path=path)
         for path, listed in config.lists:
-            if KVMFR in listed.modules and not _is_vendors(path):
+            named = {*listed.modules, *(p.text.split()[0] for p in listed.problems)}
+            if KVMFR in named and not _is_vendors(path):
                 yield LISTED.filled(path=path)
         if KVMFR in config.openrc.names:
             yield LISTED.filled(path=OPENRC)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.udev_effects import Remark
 
 _OF_NAMES = {
-    (Oddity.UNKNOWN_NAME, "OWNER"): say("udev-no-user", "there is no user {name}"),
-    (Oddity.UNKNOWN_NAME, "GROUP"): say("udev-no-group", "there is no group {name}"),
+    (Oddity.UNKNOWN_NAME, "OWNER"): say("udev-no-user", "no account is called {name}"),
+    (Oddity.UNKNOWN_NAME, "GROUP"): say("udev-no-group", "no group is called {name}"),
     (Oddity.NOT_SYSTEM, "OWNER"): say(
         "udev-user-not-system", "{name} is not a system user"
     ),

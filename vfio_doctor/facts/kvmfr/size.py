@@ -58,6 +58,8 @@ LARGEST_MODE = say(
     "kvmfr-size-largest-mode",
     "holds {width}x{height}, the largest mode of a monitor here",
 )
+HAS_NOW = say("kvmfr-size-has-now", "what the device has now")
+MAPPED = say("kvmfr-size-mapped", "what the VM {vm} maps")
 NOT_SET = say("kvmfr-size-not-set", "no size is set")
 _FLAWS = {
     FlawKind.NO_VALUE: say("kvmfr-size-no-value", "it has no value"),
@@ -154,7 +156,7 @@ class KvmfrSize(NamedTuple):
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrSize:
-        """Take ``--size``, else the largest mode of the connected outputs.
+        """Take ``--size``, what VMs map, what works now, or the largest mode.
 
         Raises `MissingFact` if ``--size`` is no size that a device may have.
         """
@@ -163,12 +165,42 @@ class KvmfrSize(NamedTuple):
             if not is_good_size(asked):
                 raise MissingFact(_refused(asked))
             return cls(asked, say("kvmfr-size-asked", "--size {mib}", mib=asked))
+        there = _mapped(facts) or _working(facts)
+        if there is not None:
+            return there
         modes = facts[ConnectedModes].modes
         mib = recommended_mib(modes)
         if not modes:
             return cls(mib, NO_MONITOR)
         width, height = max(modes, key=lambda mode: idd_bytes(*mode))
         return cls(mib, LARGEST_MODE.filled(width=width, height=height))
+
+
+def _mapped(facts: Facts) -> KvmfrSize | None:
+    """Return the largest size that a VM maps, if a device may have it.
+
+    QEMU does not start with a device that is smaller.
+    """
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms
+
+    sizes = [(mapped.size, vm.name) for vm, mapped in facts[KvmfrVms].vms]
+    size, name = max(sizes, default=(0, ""))
+    mib, rest = divmod(size, MIB)
+    if rest or not is_good_size(mib):
+        return None
+    return KvmfrSize(mib, MAPPED.filled(vm=name))
+
+
+def _working(facts: Facts) -> KvmfrSize | None:
+    """Return the size of the only device if it works; None also if not known."""
+    from vfio_doctor.facts.kvmfr.node import KvmfrSizes
+
+    try:
+        sizes = [known(size) for _, size in facts[KvmfrSizes].sizes]
+    except MissingFact:
+        return None
+    mib, rest = divmod(sizes[0], MIB) if len(sizes) == 1 else (0, 0)
+    return None if rest or not is_good_size(mib) else KvmfrSize(mib, HAS_NOW)
 
 
 def size_by_hand(facts: Facts) -> Message:
@@ -183,6 +215,17 @@ def size_by_hand(facts: Facts) -> Message:
             "kvmfr-size-change-argument",
             "Change the kernel argument to kvmfr.static_size_mb={mib} ({why}): it wins"
             " over modprobe.d.",
+            mib=mib,
+            why=why,
+        )
+    elsewhere = not facts[Generated].yes
+    if elsewhere and option and option.place and option.place.path != MODPROBE_FILE:
+        # It may be read after another file, and then that would not count.
+        return say(
+            "kvmfr-size-change-line",
+            "Change what {place} gives kvmfr to {parameter}={mib} ({why}).",
+            place=str(option.place),
+            parameter=PARAMETER,
             mib=mib,
             why=why,
         )

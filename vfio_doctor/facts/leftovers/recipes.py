@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.image_tool import OSTREE_BOOTED
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
+from vfio_doctor.facts.own_initramfs import FORCE, own_initramfs
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.model import DeleteFile
+from vfio_doctor.model import DeleteFile, OwnInitramfsBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,8 @@ _DISPATCHES = re.compile(
 USB_RULES = "/etc/udev/rules.d/72-usbhp.rules"
 USB_LINE = 'ACTION=="add" SUBSYSTEM=="usb", TAG+="uaccess"'
 DRACUT_FILE = "/etc/dracut.conf.d/vfio.conf"
+# What set-ups of ours, and those who follow our advice, have it made with.
+FOR_VFIO = f"{FORCE}=vfio-pci"
 DISPATCHER = say("leftover-hook", "the dispatcher of libvirt's hooks, {path}")
 NO_HOOKS = say("leftover-hook-without-hooks", "it has no hook to start")
 HOOK_STAYS = say(
@@ -57,9 +61,22 @@ def of_passthrough(host: Reader, said: Said) -> Iterator[Leftover]:
         yield without(USB_RULES, rules, dict.fromkeys(lines), Whose.OTHERS)
     if isinstance(host.lstat(OSTREE_BOOTED), Missing):
         return
-    if said.text(DRACUT_FILE):
-        yield Leftover(CLIENT_IMAGE, Whose.OTHERS, (), CLIENT_IMAGE_STAYS)
+    yield from _own_initramfs(host, said)
     yield from _groups(host)
+
+
+def _own_initramfs(host: Reader, said: Said) -> Iterator[Leftover]:
+    """Yield the initramfs that is made here; it goes if vfio-pci is all it is for."""
+    try:
+        arguments = own_initramfs(host).arguments
+    except MissingFact:
+        arguments = ()
+    if FOR_VFIO in arguments:
+        rest = tuple(word for word in arguments if word != FOR_VFIO)
+        back = OwnInitramfsBack(bool(rest), rest)
+        yield Leftover(CLIENT_IMAGE, Whose.OTHERS, (back,))
+    elif said.text(DRACUT_FILE):
+        yield Leftover(CLIENT_IMAGE, Whose.OTHERS, (), CLIENT_IMAGE_STAYS)
 
 
 def _dispatcher(said: Said) -> Iterator[Leftover]:

@@ -106,6 +106,8 @@ class SecurityDrivers(NamedTuple):
 
 def _is_on(text: str | Missing, word: str = "") -> bool | None:
     if isinstance(text, Missing):
+        if text.why is Why.DENIED:
+            known(text)
         return False if text.why is Why.ABSENT else None
     return not word or text.strip() == word
 
@@ -282,6 +284,9 @@ class SeLinux(NamedTuple):
             return cls(False, (), (), None)
         if mode.strip() != "1":
             return cls(False, (), (), None)
+        config = read_text(host, CONFIG, 1 << 16)
+        if isinstance(config, Missing) and config.why is Why.DENIED:
+            known(config)
         policy = policy_of(host)
         local = read_text(host, CONTEXTS.format(policy))
         lines = "" if isinstance(local, Missing) else local

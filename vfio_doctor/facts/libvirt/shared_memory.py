@@ -30,7 +30,10 @@ NO_VM = say(
 
 
 class TmpfilesLine(NamedTuple):
-    """A line of tmpfiles.d that makes the file: its mode, owner and group."""
+    """A line of tmpfiles.d that makes the file: its mode, owner and group.
+
+    ``text`` is the whole of its file.
+    """
 
     path: str
     line: int
@@ -38,6 +41,7 @@ class TmpfilesLine(NamedTuple):
     mode: str
     owner: str
     group: str
+    text: str = ""
 
     @property
     def place(self) -> str:
@@ -71,6 +75,7 @@ class LookingGlassMemory(NamedTuple):
     """``/dev/shm/looking-glass``: the VMs, the file, and what makes it at boot.
 
     If the client is told to read a file of another name that a VM shares, that counts.
+    If it is told nothing (``guessed``), the only memory of a picture's size does.
 
     ``stat`` is Missing (absent) before the first start of the VM. ``line`` is that
     of tmpfiles.d that is in force; ``hidden`` may have one, and may not be read.
@@ -82,13 +87,14 @@ class LookingGlassMemory(NamedTuple):
     line: TmpfilesLine | None
     hidden: Missing | None = None
     name: str = NAME
+    guessed: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LookingGlassMemory:
         """Look for the VMs first: without one nobody needs the file."""
         found = facts[Vms]
         having = [vm for vm in found.vms if vm.of_system and vm.shared.shmem]
-        name, unread = _name(having, facts) if having else (NAME, ())
+        name, unread, guessed = _name(having, facts) if having else (NAME, (), False)
         vms = tuple(vm for vm in having if name in vm.shared.shmem)
         unread = (*found.unread, *unread)
         if not vms:
@@ -98,7 +104,7 @@ class LookingGlassMemory(NamedTuple):
         line = _line(host, f"{FOLDER}{name}", hidden) if reads else None
         seen = host.lstat(f"{FOLDER}{name}")
         denied = hidden[0] if hidden else None
-        return cls(vms, unread, seen, line, denied, name)
+        return cls(vms, unread, seen, line, denied, name, guessed)
 
     @property
     def path(self) -> str:
@@ -107,8 +113,18 @@ class LookingGlassMemory(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Return the administrator's file that makes it, or should."""
-        return self.line.path if self.line else OWN_FILE
+        """Return the administrator's file that makes it, or should.
+
+        One of the same name in /etc hides that of a package, or of /run.
+        """
+        if self.line is None:
+            return OWN_FILE
+        return f"{FOLDERS[0]}/{self.line.path.rpartition('/')[2]}"
+
+    @property
+    def is_of_package(self) -> bool:
+        """Tell whether the line stands in a file that only others write."""
+        return self.line is not None and self.line.path != self.file
 
     def demand(self) -> None:
         """Raise `NotApplicable` if no VM has it, `MissingFact` if one may."""
@@ -126,18 +142,23 @@ class LookingGlassMemory(NamedTuple):
         return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
 
 
-def _name(having: list[Vm], facts: Facts) -> tuple[str, tuple[Missing, ...]]:
+def _name(having: list[Vm], facts: Facts) -> tuple[str, tuple[Missing, ...], bool]:
     """Return the name of the memory that is Looking Glass's, and what may say another.
 
-    Which of a VM's is meant, its own name says, or the client's settings.
+    Which of a VM's is meant, its own name says, or the client's settings. If neither
+    does, it may be the only one that is large enough, which is a guess.
     """
     names = {name for vm in having for name in vm.shared.shmem}
     client = facts[ClientSettings]
     said = client.setting.device if client.setting else ""
     other = said.removeprefix(FOLDER)
     if said.startswith(FOLDER) and other in names:
-        return other, ()
-    return NAME, () if NAME in names else client.unread
+        return other, (), False
+    large = {name for vm in having for name in vm.shared.frames}
+    maps = any(vm.shared.mapped for vm in having)
+    if NAME in names or said or client.unread or maps or len(large) != 1:
+        return NAME, () if NAME in names else client.unread, False
+    return large.pop(), (), True
 
 
 def _line(host: Reader, path: str, hidden: list[Missing]) -> TmpfilesLine | None:
@@ -156,12 +177,13 @@ def _line(host: Reader, path: str, hidden: list[Missing]) -> TmpfilesLine | None
         text = read_text(host, names[name], 1 << 16)
         hidden += _denied(text)
         for number, raw in enumerate(
-            () if isinstance(text, Missing) else text.splitlines(), 1
+            () if isinstance(text, Missing) else text.split("\n"), 1
         ):
             words = raw.split()
             if len(words) > 1 and words[0][:1] in "fF" and words[1] == path:
                 mode, owner, group = ([*words[2:5], "-", "-", "-"])[:3]
-                return TmpfilesLine(names[name], number, raw, mode, owner, group)
+                said = (names[name], number, raw, mode, owner, group, str(text))
+                return TmpfilesLine(*said)
     return None
 
 

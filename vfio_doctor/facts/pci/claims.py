@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-VFIO_PCI = "vfio_pci"
+VFIO_PCI, PCI_STUB = "vfio_pci", "pci_stub"
 # The argument that our own repair binds devices by address with.
 BIND = "vfio-doctor.bind"
 MODPROBE = "/etc/modprobe.d"
@@ -53,6 +53,7 @@ class ClaimKind(Enum):
     BOOT = "vfio-pci is to take it at boot"
     NEXT = "vfio-pci is to take it from the next boot on"
     OVERRIDE = "driver_override names vfio-pci now"
+    STUB = "pci-stub is to keep it from the host's drivers"
     NOW = "a VFIO driver has it now"
     VM = "a VM gets it, and binds it when it starts"
     UNMANAGED = "a VM gets it, and it has to be bound before"
@@ -169,6 +170,9 @@ def _is_meant(note: Note) -> bool:
     if note.kind in NOT_MEANT or note.path.endswith(COPIES):
         return False
     live = (line.strip() for line in note.text.splitlines())
+    if note.is_more_than(VFIO_PCI):
+        # In modules-load.d no module gets ids.
+        return bool(_ID.search(note.text))
     return "modprobe" in note.path and any(x and not x.startswith("#") for x in live)
 
 
@@ -254,6 +258,7 @@ def claims(said: Said, facts: Facts) -> Iterator[Claim]:
     said.unread += facts[ModuleConfig].unread
     yield from _ids(facts)
     yield from _bound_by_argument(facts)
+    yield from _stubbed(facts)
     yield from _scripts(said, facts)
     yield from _initramfs(said)
     yield from _driverctl(said)
@@ -289,6 +294,19 @@ def _bound_by_argument(facts: Facts) -> Iterator[Claim]:
                 if address not in seen:
                     seen.add(address)
                     yield Claim(kind, source, f"{BIND}={value}", address)
+
+
+def _stubbed(facts: Facts) -> Iterator[Claim]:
+    """Yield the ids that pci-stub gets at boot: what guides had before vfio-pci."""
+    for line, source, kind in _lines(facts):
+        given = facts[ModuleConfig].values(PCI_STUB, "ids", line)
+        if kind is not ClaimKind.BOOT or not given or not given[-1].value:
+            continue
+        value, place = given[-1].value, given[-1].place
+        word = f"ids={value}" if place else f"pci-stub.ids={value}"
+        for pattern in parse_ids(value)[0]:
+            where = str(place) if place else source
+            yield Claim(ClaimKind.STUB, where, word, pattern=pattern)
 
 
 def _lists(facts: Facts) -> Iterator[tuple[str, str, str, ClaimKind]]:

@@ -12,8 +12,8 @@ from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.keyboards import keyboards
 from vfio_doctor.facts.pci.nets import route_cards, usb_cards
-from vfio_doctor.facts.pci.screens import screens
-from vfio_doctor.facts.pci.storage import mounted
+from vfio_doctor.facts.pci.screens import Connectors
+from vfio_doctor.facts.pci.storage import SWAP, mounted
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.parse.pci import is_vfio_driver
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
-STORAGE, NETWORK, USB = "01", "02", "0c03"
+STORAGE, NETWORK, USB = ("01", "0805"), "02", "0c03"
 HOLDS = say("need-storage", "it holds what is mounted at {points}")
+HOLDS_SWAP = say("need-storage-swap", "the host swaps to it")
 HOLDS_SOME = say("need-storage-some", "it holds a mounted file system")
 MAY_HOLD = say("need-storage-may", "it may hold a disk that the host uses")
 ROUTE = say("need-route", "the host's default route goes through it")
@@ -71,7 +72,7 @@ class HostNeeds(NamedTuple):
         own = [d for d in facts[PciDevices].devices if not is_vfio_driver(d.driver)]
         disks, typed = mounted(host), keyboards(host)
         found = (
-            *_displays(host, own, facts.options.headless),
+            *_displays(own, facts),
             *_disks(disks, own),
             *_cards(host, own, disks.remote),
             *_controllers(typed, own),
@@ -83,10 +84,11 @@ class HostNeeds(NamedTuple):
         return tuple(need for need in self.needs if need.bdf == bdf)
 
 
-def _displays(host: Reader, own: list[PciDevice], headless: bool) -> Iterator[Need]:
+def _displays(own: list[PciDevice], facts: Facts) -> Iterator[Need]:
+    headless = facts.options.headless
     cards = [device for device in own if device.is_display]
     driven = [card for card in cards if card.driver]
-    seen = screens(host, [card.bdf for card in cards])
+    seen = facts[Connectors].lit([card.bdf for card in cards])
     for card in cards:
         chip = of_bmc(card)
         if chip:
@@ -106,14 +108,30 @@ def _disks(found: Mounted, own: list[PciDevice]) -> Iterator[Need]:
     for device in own:
         points = found.points.get(device.bdf)
         if points is not None:
-            why = HOLDS.filled(points=points) if points else HOLDS_SOME
-            yield Need(device.bdf, why)
-        elif _is_storage(device) and found.may_be_on(device.class_):
+            yield Need(device.bdf, _holds(points))
+        elif _may_hold(device, found):
             yield Need(device.bdf, MAY_HOLD, sure=False)
+
+
+def _holds(points: tuple[str, ...]) -> Message:
+    places = tuple(point for point in points if point != SWAP)
+    if places:
+        return HOLDS.filled(points=places)
+    return HOLDS_SWAP if points else HOLDS_SOME
+
+
+def _may_hold(device: PciDevice, found: Mounted) -> bool:
+    if _is_usb(device):
+        return found.may_be_by_usb(device.bdf)
+    return _is_storage(device) and found.may_be_on(device.class_)
 
 
 def _is_storage(device: PciDevice) -> bool:
     return device.class_.startswith(STORAGE) and bool(device.driver)
+
+
+def _is_usb(device: PciDevice) -> bool:
+    return device.class_.startswith(USB) and bool(device.driver)
 
 
 def _cards(host: Reader, own: list[PciDevice], remote: bool) -> Iterator[Need]:
@@ -136,7 +154,7 @@ def _controllers(
 ) -> Iterator[Need]:
     for device in own:
         if isinstance(found, Missing):
-            if device.class_.startswith(USB) and device.driver:
+            if _is_usb(device):
                 yield Need(device.bdf, MAY_TYPE, sure=False)
         elif found == {device.bdf}:
             yield Need(device.bdf, KEYBOARD)

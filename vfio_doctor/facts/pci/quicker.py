@@ -8,12 +8,14 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.initramfs import InitramfsModules
 from vfio_doctor.facts.initramfs_order import GRAPHICS
 from vfio_doctor.facts.kernel import KernelCmdline
-from vfio_doctor.facts.late_image import LateImage
+from vfio_doctor.facts.late_image import LateImage, StaleImage
+from vfio_doctor.facts.module_config import ETC_MODULES, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.facts.pci.chipset import is_infrastructure
 from vfio_doctor.facts.pci.claims import ClaimKind
 from vfio_doctor.facts.pci.devices import PciDevices
-from vfio_doctor.facts.pci.needs import HostNeeds
+from vfio_doctor.facts.pci.groups import same_card
+from vfio_doctor.facts.pci.needs import HostNeeds, Need
 from vfio_doctor.facts.pci.overrides import WRITERS, EmptyOverrides, have_effect
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.parse.pci import module_of
@@ -41,6 +43,18 @@ OF_CHIPSET = say(
     "vfio-not-bound-of-chipset",
     "Do not give it away: it is a function of the chipset that the host needs. Take it"
     " out of {source}.",
+)
+CARD_NEEDED = say(
+    "vfio-not-bound-card-needed",
+    "Do not give it away: it is of one card with {main}, and {why}. Take it out of"
+    " {source}; if its ids are those of another device too, bind that one by its"
+    " address.",
+)
+NAMES_ONLY = say(
+    "vfio-not-bound-names-only",
+    "Of {source} only the names of modules are read, so vfio-pci has no ids. Write"
+    " `options vfio-pci ids={ids}`, with all functions of the card, to a file in"
+    " /etc/modprobe.d, build the initramfs anew, and reboot.",
 )
 MAY_BE_NEEDED = say(
     "vfio-not-bound-may-be-needed",
@@ -75,6 +89,11 @@ ONE_OF_SEVERAL = say(
     " of {source}. Bind only what the VM gets, by its address: let libvirt do so when"
     " the VM starts (managed='yes'), or run `sudo driverctl set-override ADDRESS"
     " vfio-pci`.",
+)
+UNSEEN = say(
+    "vfio-not-bound-image-unseen",
+    "Whether the present initramfs holds {path} is not known: neither its date nor a"
+    " list of what it holds was seen.",
 )
 BUILT_IN = say(
     "vfio-not-bound-driver-built-in",
@@ -149,9 +168,12 @@ def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
         return None
     if any(need.sure for need in needs.of(own)):
         return None
-    alike = [d.bdf for d in facts[PciDevices].devices if _stands_for(pattern, d)]
-    others = tuple(bdf for bdf in alike if bdf != own)
-    if not (others and any(needs.of(bdf) for bdf in alike)):
+    alike = [d for d in facts[PciDevices].devices if _stands_for(pattern, d)]
+    others = tuple(d.bdf for d in alike if d.bdf != own)
+    if _of_card(one.device, facts) is not None:
+        return None
+    held = any(needs.of(d.bdf) or _of_card(d, facts) for d in alike)
+    if not (others and held):
         return None
     return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
 
@@ -170,16 +192,35 @@ def _cure(one: Wanted, claim: Claim, facts: Facts) -> Message:
     for need in needs:
         if need.sure:
             return NEEDED.filled(why=need.why, source=claim.source)
+    of_card = _of_card(device, facts)
+    if of_card is not None:
+        named = {"main": of_card.bdf, "source": claim.source}
+        return CARD_NEEDED.filled(why=of_card.why, **named)
     doubt = MAY_BE_NEEDED.filled(why=needs[0].why) if needs else None
     if one.kinds == {ClaimKind.SETUP}:
         return in_order(doubt, NAME_IDS)
     return in_order(doubt, _earlier(device, claim, facts), _idle(facts))
 
 
+def _of_card(device: PciDevice, facts: Facts) -> Need | None:
+    """Return why the host surely needs another function of the same card."""
+    card = (d.bdf for d in facts[PciDevices].devices if same_card(d, device))
+    needs = (need for bdf in card for need in facts[HostNeeds].of(bdf))
+    return next((need for need in needs if need.sure), None)
+
+
+def _is_unread(claim: Claim, facts: Facts) -> bool:
+    """Tell whether a list of modules is read by what takes their names only."""
+    lists = [path for path, _ in facts[ModuleConfig].lists]
+    return claim.source == ETC_MODULES and ETC_MODULES not in lists
+
+
 def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it before the driver that has it."""
     if claim.kind is ClaimKind.UNMANAGED:
         return MANAGE
+    if _is_unread(claim, facts):
+        return NAMES_ONLY.filled(source=claim.source, ids=device.ids)
     # To be loaded first helps nothing that is not bound by ids.
     written = None if claim.pattern else have_effect(claim.source, device.bdf)
     if written is not None:
@@ -192,7 +233,11 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
     module = module_of(device.driver)
     if _is_built_in(module, facts):
         return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
-    return SOFTDEP.filled(driver=device.driver, module=module)
+    unseen = facts[StaleImage].unseen
+    return in_order(
+        SOFTDEP.filled(driver=device.driver, module=module),
+        UNSEEN.filled(path=unseen) if claim.source.startswith(unseen or "-") else None,
+    )
 
 
 def _is_built_in(module: str, facts: Facts) -> bool:

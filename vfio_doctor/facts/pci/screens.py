@@ -1,4 +1,4 @@
-"""Which graphics cards have a display connected that is in use."""
+"""The connectors of the graphics cards, and which of them have a display in use."""
 
 from __future__ import annotations
 
@@ -17,76 +17,26 @@ if TYPE_CHECKING:
 DRM = "/sys/class/drm"
 
 
-class ConnectedScreens(NamedTuple):
-    """Connectors with a display, such as ``card1-HDMI-A-1``.
+class Connector(NamedTuple):
+    """One connector, as ``card1-HDMI-A-1``; its card, "" if no card says it is its own.
 
-    A card on vfio-pci has none: they are all on cards of the host's.
+    ``status`` and ``enabled`` are the kernel's words (drm_sysfs.c), "" if not known.
     """
 
-    names: tuple[str, ...] | Missing
+    name: str
+    card: str
+    status: str
+    enabled: str
 
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> ConnectedScreens:
-        """Read each connector's ``status``."""
-        listed = host.list(DRM)
-        if isinstance(listed, Missing):
-            return cls(listed)
-        connectors = (name for name in listed if "-" in name)
-        return cls(
-            tuple(n for n in connectors if _said(host, n, "status") == "connected")
-        )
+    @property
+    def connected(self) -> bool:
+        """Whether a display is connected to it."""
+        return self.status == "connected"
 
-
-class UnseenScreens(NamedTuple):
-    """The first reading of the screens that was refused; None if none was."""
-
-    first: Missing | None
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> UnseenScreens:
-        """Go through the connectors, and what each graphics card has of them."""
-        listed = host.list(DRM)
-        names = () if isinstance(listed, Missing) else listed
-        cards = (one.bdf for one in facts[PciDevices].displays)
-        readings = (
-            listed,
-            *(host.list(f"{DEVICES}/{bdf}/drm") for bdf in cards),
-            *(
-                read_text(host, f"{DRM}/{name}/{what}")
-                for name in names
-                if "-" in name
-                for what in ("status", "enabled")
-            ),
-        )
-        refused = (r for r in readings if isinstance(r, Missing))
-        return cls(next((r for r in refused if r.why is Why.DENIED), None))
-
-
-class Display(NamedTuple):
-    """A display that is connected: the connector, as HDMI-A-1, and whose it is."""
-
-    connector: str
-    bdf: str
-
-
-class Displays(NamedTuple):
-    """All that are connected, those in use first."""
-
-    connected: tuple[Display, ...]
-
-    @classmethod
-    def collect(cls, host: Reader, facts: Facts) -> Displays:
-        """Go by the connectors of each graphics card."""
-        listed = host.list(DRM)
-        names = () if isinstance(listed, Missing) else listed
-        found = [
-            (name, bdf)
-            for bdf in (one.bdf for one in facts[PciDevices].displays)
-            for name in _connectors(host, bdf, names) or ()
-            if _said(host, name, "status") == "connected"
-        ]
-        found.sort(key=lambda one: _said(host, one[0], "enabled") != "enabled")
-        return cls(tuple(Display(n.partition("-")[2], bdf) for n, bdf in found))
+    @property
+    def port(self) -> str:
+        """Its name without the card's, as it stands beside the socket."""
+        return self.name.partition("-")[2]
 
 
 class Lit(NamedTuple):
@@ -96,66 +46,98 @@ class Lit(NamedTuple):
     may_be_lit: frozenset[str]
 
 
-def screens(host: Reader, cards: Iterable[str]) -> Lit:
-    """Return the functions whose connector is connected and enabled.
+class Connectors(NamedTuple):
+    """All connectors, in the kernel's order.
 
-    One may be lit if its connectors are not known, while no card is seen to be lit or
-    a display is connected to none of these cards; or if a connected one does not say
-    whether it is in use. nvidia-drm without modeset shows no connectors at all.
+    ``unknown`` are the graphics cards that do not show theirs. ``missing`` says why
+    there is no list of connectors, ``refused`` is the first reading that was denied.
     """
-    names = host.list(DRM)
-    listed = () if isinstance(names, Missing) else names
-    status = {name: _said(host, name, "status") for name in listed if "-" in name}
-    connected = {name for name, said in status.items() if said == "connected"}
-    own = {bdf: _connectors(host, bdf, listed) for bdf in cards}
-    used = {
-        bdf: {_said(host, name, "enabled") for name in connected.intersection(held)}
-        for bdf, held in own.items()
-        if held is not None
-    }
-    lit = frozenset(bdf for bdf, said in used.items() if "enabled" in said)
-    may = {bdf for bdf, said in used.items() if "" in said}
-    if connected.difference(*(held or () for held in own.values())):
-        may |= {bdf for bdf, held in own.items() if held is None}
-    if not lit:
-        may |= {b for b, held in own.items() if not held or _unread(held, status)}
-    return Lit(lit, frozenset(may) - lit)
+
+    found: tuple[Connector, ...]
+    unknown: frozenset[str]
+    missing: Missing | None
+    refused: Missing | None
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> Connectors:
+        """Go through the connectors, and what each graphics card has of them."""
+        listed = host.list(DRM)
+        held = {one.bdf: _drm(host, one.bdf) for one in facts[PciDevices].displays}
+        names = () if isinstance(listed, Missing) else listed
+        of = {
+            card: bdf
+            for bdf, inside in held.items()
+            if not isinstance(inside, Missing)
+            for card in inside
+        }
+        said = {n: _said(host, n) for n in names if "-" in n}
+        readings = (
+            listed,
+            *held.values(),
+            *(r for pair in said.values() for r in pair),
+        )
+        missing = [r for r in readings if isinstance(r, Missing)]
+        return cls(
+            tuple(
+                Connector(name, of.get(name.partition("-")[0], ""), *map(_word, pair))
+                for name, pair in said.items()
+            ),
+            frozenset(b for b, inside in held.items() if isinstance(inside, Missing)),
+            listed if isinstance(listed, Missing) else None,
+            next((r for r in missing if r.why is Why.DENIED), None),
+        )
+
+    @property
+    def connected(self) -> tuple[Connector, ...]:
+        """Those with a display, those in use first."""
+        connected = (one for one in self.found if one.connected)
+        return tuple(sorted(connected, key=lambda one: one.enabled != "enabled"))
+
+    def lit(self, cards: Iterable[str]) -> Lit:
+        """Return which of these functions have a display that is in use.
+
+        One may be lit if its connectors are not known, while no card is seen to be lit
+        or a display is connected to none of these cards; or if a connected one does not
+        say whether it is in use. nvidia-drm without modeset shows no connectors at all.
+        """
+        own = {bdf: [one for one in self.found if one.card == bdf] for bdf in cards}
+        used = {b: {c.enabled for c in held if c.connected} for b, held in own.items()}
+        lit = frozenset(bdf for bdf, said in used.items() if "enabled" in said)
+        may = {bdf for bdf, said in used.items() if "" in said}
+        if any(one.connected and one.card not in own for one in self.found):
+            may |= self.unknown.intersection(own)
+        if not lit:
+            may |= {b for b, held in own.items() if not all(c.status for c in held)}
+            may |= {bdf for bdf, held in own.items() if not held}
+        return Lit(lit, frozenset(may) - lit)
 
 
-def _unread(held: tuple[str, ...], status: dict[str, str]) -> bool:
-    return not all(status[name] for name in held)
-
-
-def _connectors(
-    host: Reader, bdf: str, names: tuple[str, ...]
-) -> tuple[str, ...] | None:
-    """Return those of one card; None if they are not known."""
-    inside = _drm(host, bdf)
-    if inside is None:
-        return None
-    cards = [name for name in inside if name.startswith("card")]
-    return tuple(n for n in names for card in cards if n.startswith(f"{card}-"))
-
-
-def _drm(host: Reader, bdf: str) -> tuple[str, ...] | None:
-    """Return what DRM has of a function, or of its virtio device; None: not known."""
+def _drm(host: Reader, bdf: str) -> tuple[str, ...] | Missing:
+    """Return what DRM has of a function, or of its virtio device."""
     home = f"{DEVICES}/{bdf}"
     inside = host.list(f"{home}/drm")
-    if not isinstance(inside, Missing):
+    if not isinstance(inside, Missing) or inside.why is Why.DENIED:
         return inside
     listed = host.list(home)
-    if isinstance(listed, Missing) or "drm" in listed or inside.why is not Why.ABSENT:
-        return None
+    if isinstance(listed, Missing):
+        return listed
+    if "drm" in listed or inside.why is not Why.ABSENT:
+        return inside
     found: tuple[str, ...] = ()
     for name in listed:
         if name.startswith("virtio"):
             below = host.list(f"{home}/{name}/drm")
-            if isinstance(below, Missing) and below.why is not Why.ABSENT:
-                return None
-            found += () if isinstance(below, Missing) else below
+            if not isinstance(below, Missing):
+                found += below
+            elif below.why is not Why.ABSENT:
+                return below
     return found
 
 
-def _said(host: Reader, connector: str, name: str) -> str:
-    text = read_text(host, f"{DRM}/{connector}/{name}")
+def _said(host: Reader, connector: str) -> tuple[str | Missing, str | Missing]:
+    place = f"{DRM}/{connector}"
+    return read_text(host, f"{place}/status"), read_text(host, f"{place}/enabled")
+
+
+def _word(text: str | Missing) -> str:
     return "" if isinstance(text, Missing) else text.strip()

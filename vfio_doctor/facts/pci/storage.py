@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.pci.disks import ON_NOTHING_KNOWN, on_functions
-from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.facts.pci.disks import BLOCKS, ON_NOTHING_KNOWN, on_functions
+from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.pci import last_address
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MOUNTS = "/proc/mounts"
 SWAPS = "/proc/swaps"
 BTRFS = "/sys/fs/btrfs"
 SWAP = "swap"
-NVME = "0108"
+NVME, USB = "0108", "0c03"
 # Named in reports; any other place may be private.
 PUBLIC = frozenset(
     ("/", "/boot", "/boot/efi", "/efi", "/home", "/usr", "/var", "/sysroot", SWAP)
@@ -39,12 +40,14 @@ class Mounted(NamedTuple):
 
     ``untold`` are devices that are in use and whose function could not be told,
     "" for all of them if the mounts are not known. ``remote`` if something that the
-    host uses comes over the network, or may.
+    host uses comes over the network, or may. ``by_usb`` are the controllers that carry
+    disks, None if that is not known.
     """
 
     points: dict[str, tuple[str, ...]]
     untold: tuple[str, ...] = ()
     remote: bool = False
+    by_usb: frozenset[str] | None = frozenset()
 
     def may_be_on(self, class_: str) -> bool:
         """Tell whether a controller of that class may hold one of ``untold``."""
@@ -54,6 +57,11 @@ class Mounted(NamedTuple):
             for name in self.untold
         )
 
+    def may_be_by_usb(self, bdf: str) -> bool:
+        """Tell whether a USB controller may carry one of ``untold``."""
+        carries = self.by_usb is None or bdf in self.by_usb
+        return carries and self.may_be_on(USB)
+
 
 def mounted(host: Reader) -> Mounted:
     """Follow each mounted device through LVM, RAID and LUKS to its functions."""
@@ -62,7 +70,7 @@ def mounted(host: Reader) -> Mounted:
     shares = tuple(_shares(mounts))
     roots = (*shares, *(point for _, point in _mounts(mounts)))
     # Every host has a root; a capture for others leaves disks out.
-    untold = [] if "/" in roots else [""]
+    untold = [] if "/" in roots and not _is_unseen(swaps) else [""]
     remote = any(p in PUBLIC or p.startswith(_OWN) for p in shares)
     for device, point in (*_mounts(mounts), *_swaps(swaps), *_btrfs(host, mounts)):
         found = _place(host, device)
@@ -71,7 +79,23 @@ def mounted(host: Reader) -> Mounted:
         for bdf in found.functions:
             points.setdefault(bdf, set()).add(point)
     shown = {b: tuple(sorted(PUBLIC & inside)) for b, inside in points.items()}
-    return Mounted(shown, tuple(untold), remote)
+    by_usb = _usb_disks(host) if untold else frozenset()
+    return Mounted(shown, tuple(untold), remote, by_usb)
+
+
+def _is_unseen(swaps: str | Missing) -> bool:
+    """Tell whether there may be swap; a kernel without any has no such file."""
+    return isinstance(swaps, Missing) and swaps.why is not Why.ABSENT
+
+
+def _usb_disks(host: Reader) -> frozenset[str] | None:
+    """Return the functions that carry disks by USB; None if disks are not listed."""
+    names = host.list(BLOCKS)
+    if isinstance(names, Missing):
+        return frozenset() if names.why is Why.ABSENT else None
+    links = (host.readlink(f"{BLOCKS}/{name}") for name in names)
+    by_usb = (x for x in links if isinstance(x, str) and "/usb" in x)
+    return frozenset(filter(None, map(last_address, by_usb)))
 
 
 def _lines(text: str | Missing) -> Iterator[list[str]]:

@@ -87,8 +87,8 @@ def foreign(device: PciDevice, group: Iterable[PciDevice]) -> tuple[str, ...]:
     """Return who else would have to go into the VM with a function of that group.
 
     The functions of a card belong together, those of a slot of the chipset do not.
-    PCI bridges stay with the host, and a host bridge without a driver is in nobody's
-    way (drivers/vfio/vfio_main.c, vfio_dev_viable).
+    PCI bridges stay with the host, and what has no driver is in nobody's way
+    (drivers/vfio/vfio_main.c, vfio_dev_viable).
     """
     return tuple(
         other.bdf
@@ -96,7 +96,7 @@ def foreign(device: PciDevice, group: Iterable[PciDevice]) -> tuple[str, ...]:
         if other.bdf != device.bdf
         and not same_card(device, other)
         and not other.class_.startswith(pci.BRIDGE)
-        and (other.driver or not other.class_.startswith(pci.HOST_BRIDGE))
+        and other.driver
     )
 
 

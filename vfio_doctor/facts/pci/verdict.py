@@ -56,7 +56,7 @@ MAYBE_SHARED = say(
 )
 TAKEN = say(
     "verdict-taken-at-start",
-    "only while {vms} is off: it starts with the host and takes this",
+    "not while a VM runs that the host starts by itself and that gets it: {vms}",
 )
 READY = say("verdict-ready", "yes: {driver} has it")
 FREE = say("verdict-free", "yes")

@@ -10,7 +10,7 @@ from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import WORDS, is_module
 from vfio_doctor.host.redaction.public_modules import FIELD, PARAMETERS
 from vfio_doctor.parse import cmdline
-from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT
+from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, nearest
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -185,7 +185,12 @@ def is_parameter(text: str) -> bool:
     plain = cmdline.plain(text)
     if {text, plain} & (WORDED | PATHS | DISKS | NAMED | set(KNOWN) | _ACCUMULATING):
         return True
-    return plain.lower() in MISSPELT or of_module(text) is not None
+    return _is_slip(plain) or of_module(text) is not None
+
+
+def _is_slip(plain: str) -> bool:
+    """Tell whether a name is a real one but for a slip, which is judged, too."""
+    return plain.lower() in MISSPELT or bool(nearest(plain.lower()))
 
 
 _ACCUMULATING = cmdline.ACCUMULATING | {cmdline.plain(k) for k in cmdline.ACCUMULATING}
@@ -209,7 +214,7 @@ def value(name: str, text: str, names: Names) -> str:
         return ",".join(
             _item(item, KNOWN[plain.lower()], names) for item in text.split(",")
         )
-    if of_module(name) or plain.lower() in MISSPELT:
+    if of_module(name) or _is_slip(plain):
         return parameter_value(text, names)
     if name in PATHS:
         return path_value(text, names)

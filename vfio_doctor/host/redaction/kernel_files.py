@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import forms
 from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.parse import iomem
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -197,5 +198,34 @@ def switch(data: bytes, names: Names) -> bytes:
 
 def capability(text: str, names: Names) -> str:
     """Return a register of an IOMMU unit: what the chipset can do."""
-    known = re.fullmatch(r"\s*(?:0x)?[0-9a-f]{1,16}\s*|\d{1,3}:\d{1,3}\s*", text)
+    known = re.fullmatch(
+        r"\s*(?:0x)?[0-9a-f]{1,16}\s*|[0-9a-f]{1,16}:[0-9a-f]{1,16}\s*", text
+    )
     return text if known else forms.in_parts(text, names)
+
+
+_KEYS = re.compile(r"(?:[0-9a-f]{1,16} ){0,15}[0-9a-f]{1,16}\n?")
+# What tells a keyboard from a mouse or a button: the last 32 keys, without Reserved.
+_ROWS = 0xFFFFFFFE
+
+
+def keys(text: str, names: Names) -> str:
+    """Return which keys an input device has, as far as that tells a keyboard."""
+    if not _KEYS.fullmatch(text):
+        return "0\n"
+    return f"{int(text.split()[-1], 16) & _ROWS:x}\n"
+
+
+_ADDRESSES = re.compile(
+    r" {0,32}[0-9a-f]{1,16}-[0-9a-f]{1,16} : "
+    rf"(?:{forms.BDF}|PCI Bus [0-9a-f]{{4}}:[0-9a-f]{{2}}|PCI [A-Z]+ [0-9a-f]{{4}}|"
+    rf"(?:{'|'.join(iomem.FRAMEBUFFERS)})(?:\.[0-9])?|vfio-pci)"
+)
+
+
+def addresses(text: str, names: Names) -> str:
+    """Return /proc/iomem: ranges of PCI and of the firmware's framebuffer."""
+    lines = text.splitlines()
+    kept = [line for line in lines if _ADDRESSES.fullmatch(line)]
+    names.leave_out("range of memory", len(lines) - len(kept))
+    return "".join(f"{line}\n" for line in kept)

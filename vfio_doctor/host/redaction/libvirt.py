@@ -300,6 +300,8 @@ def _text(text: str, inside: _Inside, names: Names) -> str:
 def _element_text(element: str, body: str, names: Names) -> str:
     if element in _AMOUNTS and _AMOUNT.fullmatch(body):
         return body
+    if element == "size" and _AMOUNT.fullmatch(body) and int(body).bit_count() == 1:
+        return body
     if element == "name":
         return names.name("vm", body)
     if element == "uuid":
@@ -341,7 +343,8 @@ def _qemu_json(text: str, names: Names) -> str:
     """Return an object of known keys; written anew, in the quotes that XML takes."""
     fields = json_fields(html.unescape(text))
     if fields is None:
-        return names.hidden(text)
+        # What QEMU cannot read stays so.
+        return "{" + names.hidden(text[1:])
     shown = (
         f"{_quoted(key if key in _QEMU_KEYS else names.hidden(key))}:"
         f"{_qemu_value(key, value, names)}"
@@ -389,7 +392,7 @@ def client_configuration(text: str, names: Names) -> str:
 _CLIENT_KEYS = listed(
     "shmFile shmfile shmDevice shmdevice renderer allowDMA framePollInterval"
     " cursorPollInterval fullScreen"
-    " size width height maximize borderless vsync enable noScreensaver"
+    " size width height maximize borderless vsync enable noScreensaver host port"
 )
 
 
@@ -405,6 +408,8 @@ def _client_line(line: str, names: Names) -> str:
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)
     if forms.is_number(value) or arguments.worded(value, names) == value:
+        return f"{key}={value}"
+    if value in ("127.0.0.1", "::1", "localhost"):
         return f"{key}={value}"
     return (
         f"{key}={path(value, names) if value.startswith('/') else names.hidden(value)}"

@@ -133,20 +133,19 @@ def option(name: str, text: str, names: Names) -> str:
     known = name in FIELD and plain in PARAMETERS
     if _IDS.fullmatch(text):
         return text
-    shown = key if known else names.hidden(key.strip('"'))
+    # As in the path below /sys/module, so that both still are the same parameter.
+    shown = key if known else forms.in_parts(key.strip('"'), names, "name")
     if not equals:
         return f"{quote}{shown}" + ('"' if key.endswith('"') else "")
-    ids = _IDS.fullmatch(value.strip('"')) is not None
-    return f"{quote}{shown}={_option_value(value, known or ids, names)}"
+    return f"{quote}{shown}={_option_value(value, names)}"
 
 
-def _option_value(value: str, known: bool, names: Names) -> str:
+def _option_value(value: str, names: Names) -> str:
     opening = '"' if value.startswith('"') else ""
     body = value[len(opening) :]
     closing = '"' if body.endswith('"') else ""
     body = body.removesuffix('"').replace('"', "")
-    hidden = arguments.parameter_value if known else forms.value
-    return f"{opening}{hidden(body, names)}{closing}"
+    return f"{opening}{arguments.parameter_value(body, names)}{closing}"
 
 
 def module_list(text: str, names: Names) -> str:
@@ -158,6 +157,9 @@ def _listed(line: str, names: Names) -> str:
     body = line.strip()
     if not body or body[0] in "#;":
         return line if not body else forms.comment(body, body[0])
+    head, mark, comment = body.partition(" #")
+    if mark:
+        return f"{_listed(head, names)} {forms.comment(f'#{comment}', '#')}"
     words = body.split()
     if words[0] in _DIRECTIVES and len(words) > 1:
         return _directive(body, names)

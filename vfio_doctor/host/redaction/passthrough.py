@@ -10,7 +10,7 @@ from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import is_module
 from vfio_doctor.parse import pci
 from vfio_doctor.parse.modprobe import loads_itself, loads_kvmfr
-from vfio_doctor.parse.pve import Line, hosts, lines
+from vfio_doctor.parse.pve import Line, hosts, lines, named, parse_mapping
 from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.shell_words import words
 from vfio_doctor.parse.systemd_unit import limit_bytes
@@ -46,9 +46,12 @@ _PVE = {
     "cores": re.compile(r"\d{1,4}"),
     "sockets": re.compile(r"\d{1,2}"),
     "bios": re.compile(r"ovmf|seabios"),
-    "machine": re.compile(r"(?:type=)?(?:q35|pc)(?:-(?:i440fx|q35)-\d{1,2}\.\d{1,2})?"),
+    "machine": re.compile(
+        r"(?:type=)?(?:q35|pc)(?:-(?:i440fx|q35)-\d{1,2}\.\d{1,2}(?:\+pve\d{1,2})?)?"
+    ),
     "cpu": re.compile(r"(?:cputype=)?(?:host|max|kvm64|x86-64-v[1-4](?:-AES)?)"),
 }
+_FIRST = ("cpu", "machine", "memory")
 # systemd reads over sections that begin like this.
 _OTHER_SECTION = "[X-Hidden]"
 _OTHER_CAPABILITY = "CAP_HIDDEN"
@@ -167,12 +170,33 @@ def proxmox(text: str, names: Names) -> str:
 def _pve_line(line: Line, names: Names) -> str:
     if line.passes:
         addresses = ";".join(hosts(line.value))
-        return f"{line.key}: {addresses}" if addresses else ""
+        mapped = (f"mapping={_mapping(name, names)}" for name in named(line.value))
+        said = ",".join(filter(None, (addresses, *mapped)))
+        return f"{line.key}: {said}" if said else ""
     if line.key == "args":
         held = (libvirt.qemu_word(word.value, names) for word in words(line.value))
         return f"args: {' '.join(held)}"
     form = _PVE.get(line.key)
-    return f"{line.key}: {line.value}" if form and form.fullmatch(line.value) else ""
+    # What follows are properties, which no lint reads.
+    value = line.value.partition(",")[0] if line.key in _FIRST else line.value
+    if form and form.fullmatch(value):
+        return f"{line.key}: {value}"
+    return f"{line.key}: custom-hidden" if line.key == "cpu" and value else ""
+
+
+def pve_mappings(text: str, names: Names) -> str:
+    """Return which functions Proxmox's mappings stand for, on nodes with stand-ins."""
+    found = []
+    for name, lines_ in parse_mapping(text).items():
+        found.append(_mapping(name, names))
+        for one in lines_:
+            node = names.name("host", one.node)
+            found.append(f"\tmap node={node},path={';'.join(one.addresses)}")
+    return "".join(f"{line}\n" for line in found)
+
+
+def _mapping(name: str, names: Names) -> str:
+    return names.name("name", name)
 
 
 def groups(text: str, names: Names) -> str:

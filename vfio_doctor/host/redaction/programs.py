@@ -16,6 +16,7 @@ from vfio_doctor.host.redaction import (
     kernel_log,
     module_files,
     paths,
+    public,
     scrub,
     systems,
 )
@@ -94,6 +95,22 @@ def _grubby(line: str, names: Names) -> str:
     return f"{key}={quote}{put(body, names)}{quote}"
 
 
+def image(text: str, names: Names) -> str:
+    """Return a list of an image's files: modules of this field, and modprobe.d."""
+    lines = text.splitlines()
+    paths_ = [line.partition(" -> ")[0].rpartition(" ")[2] for line in lines]
+    kept = [path for path in paths_ if _is_of_field(path)]
+    names.leave_out("file of an initramfs", len(lines) - len(kept))
+    return "".join(f"{paths.path(f'/{path}', names)[1:]}\n" for path in kept)
+
+
+def _is_of_field(path: str) -> bool:
+    if "modprobe.d/" in path:
+        return True
+    leaf, dot, _ = path.rpartition("/")[2].partition(".ko")
+    return bool(dot) and public.is_module(leaf)
+
+
 def version(text: str, names: Names) -> str:
     """Return the first line of ``--version``: a program's name and numbers."""
     first = text.partition("\n")[0]
@@ -122,6 +139,9 @@ _BY_COMMAND: dict[tuple[str, ...], Put] = {
     ("kernelstub", "-p"): scrub.words,
     ("modinfo",): modinfo,
     ("mokutil",): scrub.words,
+    ("lsinitramfs",): image,
+    ("lsinitrd",): image,
+    ("lsinitcpio",): image,
     ("id", "-G"): numbers,
     ("virsh", "-c"): machines,
 }
@@ -174,6 +194,8 @@ def _is_like(pattern: tuple[str, ...], argv: tuple[str, ...]) -> bool:
 
 
 def _word(text: str, form: str, put: Callable[[str], str], names: Names) -> str:
+    if form == "{image}":
+        return paths.path(text, names)
     return put(text) if form in ("{name}", "{uid}") else forms.in_parts(text, names)
 
 

@@ -79,6 +79,7 @@ service socket slice scope mkconfig mkrescue kernels pc domain dbx standard reco
 nonfree boot_vga reset_method driver_override d3cold_allowed runtime_status power_state
 control iommu_group iommu_groups ecap nr_hugepages free_hugepages kB sig_enforce
 module_blacklist board board_name board_vendor product_name sys_vendor cpuinfo_max_freq
+iomem mkinitramfs
 seat0 var limine tools virsh dp hdmi edp dvi lvds dsi loaderinfo loaderentrydefault
 loaderentryoneshot loaderentryselected loaderentries loaderentrylastbooted
 loaderfeatures loaderimageidentifier stubinfo stubfeatures loaderdevicepartuuid

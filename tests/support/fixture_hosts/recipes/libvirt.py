@@ -220,6 +220,11 @@ HOSTS = (
         conf(""),
     ),
     MODULAR.but(
+        "bluefin-vm-short-list",
+        "F77: whoever wrote the list took what their own VM needs",
+        conf('cgroup_device_acl = [ "/dev/kvm", "/dev/kvmfr0" ]\n'),
+    ),
+    MODULAR.but(
         "bluefin-vm-comment-in-list",
         "corpus guide-zh-inline-comment: a comment inside of the list",
         conf(

@@ -280,6 +280,14 @@ REFUSED = (
     "igc 0000:06:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0010"
     " address=0xfff00000 flags=0x0020]"
 )
+HELD = f"""\
+00001000-0009ffff : System RAM
+e0000000-f7ffffff : PCI Bus 0000:00
+  e0000000-f20fffff : PCI Bus 0000:08
+    e0000000-efffffff : {GUEST}
+      e0000000-e07e8fff : BOOTFB
+    f0000000-f1ffffff : {GUEST}
+"""
 TAKEN = f"vfio-pci {GUEST}: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]"
 NO_ROOM = f"pci {GUEST}: BAR 1: failed to assign [mem size 0x400000000 64bit pref]"
 UNKNOWN = (
@@ -329,6 +337,13 @@ HOSTS = (
         vm("0d:00.0"),
     ),
     AMD.but("vfio-memory-taken", "F23: the boot framebuffer holds it", log(TAKEN)),
+    AMD.but(
+        "vfio-framebuffer-held",
+        "F23: the firmware's framebuffer is still in the memory of the VM's card",
+        file("/proc/iomem", HELD),
+        file(f"{SYSFS}/{GUEST}/boot_vga", "1\n"),
+        file(f"{SYSFS}/0000:07:00.0/boot_vga", "0\n"),
+    ),
     AMD.but("vfio-no-room", "F15: no decoding above 4 GiB", log(NO_ROOM)),
     AMD.but(
         "vfio-acs-override-unknown",

@@ -1,0 +1,143 @@
+"""Siblings of the cases: what loads kvmfr, and with which size."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.fixture_hosts import catalogue
+from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes import libvirt as lv
+from support.hosts import changed, denied
+from support.machines import whole
+from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.registry import load
+from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.kvmfr.size import KvmfrSize
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.redaction.redact import redact
+from vfio_doctor.model import Diagnosis, EditLine, Status
+
+LIST = "/etc/modules-load.d/kvmfr.conf"
+OPTIONS = "/etc/modprobe.d/kvmfr.conf"
+REGISTRY = load()
+
+
+def found(check: str, *parts: Parts) -> tuple[Diagnosis, ...]:
+    """Return what a check says of a healthy host, but; the same after redaction."""
+    host = whole(*lv.MODULAR.parts, *parts)
+    shared = CapturedHost(redact(host.capture).capture)
+    (one,) = diagnose(Facts(host), REGISTRY, select=[check])
+    (two,) = diagnose(Facts(shared), REGISTRY, select=[check])
+    assert one.status is two.status
+    ids = [d.finding.message.id for d in one.diagnoses]
+    assert ids == [d.finding.message.id for d in two.diagnoses]
+    return one.diagnoses
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("kvmfr static_size_mb=64", "only the word kvmfr"),
+        ("kvmfr  # Looking Glass", "only the word kvmfr"),
+        ("kvmfr.static_size_mb=64", "only the word kvmfr"),
+        ("kvmfr static_size_mb=32,64", "only the word kvmfr"),
+    ],
+)
+def test_a_line_of_a_list_of_modules_is_one_name(line: str, advice: str) -> None:
+    sized = file(OPTIONS, "options kvmfr static_size_mb=128\n")
+    (said,) = found("kvmfr-not-loaded-at-boot", sized, file(LIST, f"{line}\n"))
+    assert f"{LIST}:1 says `{line}`" in str(said.finding.message)
+    assert advice in str(said.finding.advice)
+    assert said.fix
+    assert said.fix.changes == (EditLine(LIST, line, "kvmfr"),)
+
+
+def test_the_size_that_stands_there_is_not_lost() -> None:
+    host = changed(
+        catalogue.host("healthy-arch"),
+        {LIST: "kvmfr static_size_mb=64\n", OPTIONS: ""},
+    )
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-not-loaded-at-boot"])
+    (said,) = result.diagnoses
+    command = "echo 'options kvmfr static_size_mb=64' | sudo tee -a /etc/modprobe.d"
+    assert command in str(said.finding.advice)
+
+
+def test_of_two_names_on_one_line_none_is_cut_away() -> None:
+    (said,) = found("kvmfr-not-loaded-at-boot", file(LIST, "kvmfr vfio_pci\n"))
+    assert said.finding.message.id == "kvmfr-start-nothing"
+    assert said.fix
+    assert said.fix.changes == (EditLine(LIST, "", "kvmfr"),)
+
+
+def test_another_list_that_names_it_is_enough() -> None:
+    also = file("/usr/lib/modules-load.d/lg.conf", "kvmfr\n")
+    assert not found("kvmfr-not-loaded-at-boot", file(LIST, "kvmfr x=1\n"), also)
+
+
+@pytest.mark.parametrize(("mib", "size"), [(64, 64), (256, 256), (48, 128), (4, 128)])
+def test_the_size_is_what_a_vm_maps(mib: int, size: int) -> None:
+    host = whole(*lv.MODULAR.parts, lv.vm(mib))
+    assert Facts(host)[KvmfrSize].mib == size
+
+
+RULE = "/etc/udev/rules.d/70-kvmfr.rules"
+MODES = {
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="666", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0777", TAG+="uaccess"': True,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0664", TAG+="uaccess"': False,
+    'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"': False,
+}
+
+
+@pytest.mark.parametrize("rule", MODES)
+def test_a_rule_that_opens_the_device_to_all_from_the_next_boot_on(rule: str) -> None:
+    host = catalogue.host("healthy-debian12-looking-glass")
+    on = changed(host, {RULE: f"{rule}\n"})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    ids = [d.finding.message.id for d in result.diagnoses]
+    assert ids == (["kvmfr-node-open-to-all-later"] if MODES[rule] else [])
+    for said in result.diagnoses:
+        assert said.fix
+        assert any('MODE="0660"' in str(change) for change in said.fix.changes)
+
+
+def test_the_seat_serves_qemu_that_runs_as_the_person() -> None:
+    host = catalogue.host("healthy-debian12-vm")
+    conf = "/etc/libvirt/qemu.conf"
+    text = host.capture.files[conf]
+    assert isinstance(text, bytes)
+    on = changed(host, {conf: f'{text.decode()}user = "alice"\n'})
+    (result,) = diagnose(Facts(on), REGISTRY, select=["kvmfr-device-owner"])
+    assert not result.diagnoses
+
+
+def test_the_size_is_changed_where_it_is_given() -> None:
+    openrc = {"/etc/conf.d/modules": 'modules="kvmfr"\nmodule_kvmfr_args="x=1"\n'}
+    late = "/etc/modprobe.d/zz.conf"
+    host = changed(
+        catalogue.host("healthy-arch"),
+        {**openrc, late: "options kvmfr static_size_mb=100\n"},
+    )
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-no-device"])
+    assert f"Change what {late}:1 gives kvmfr" in str(
+        result.diagnoses[0].finding.advice
+    )
+
+
+def test_a_device_that_works_keeps_its_size() -> None:
+    host = catalogue.host("healthy-debian12-looking-glass")
+    had = Facts(host)[KvmfrSize].mib
+    odd = changed(host, {OPTIONS: "options kvmfr static_size_mb=100\n"})
+    assert Facts(odd)[KvmfrSize].mib == had
+
+
+def test_a_qemu_conf_that_is_closed_is_libvirt_s_all_the_same() -> None:
+    conf = "/etc/libvirt/qemu.conf"
+    host = changed(
+        catalogue.host("healthy-debian12-vm"),
+        {conf: denied(conf)},
+        absent=["/usr/bin", "/usr/sbin/libvirtd"],
+    )
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-no-libvirt"])
+    assert result.status is Status.UNKNOWN
