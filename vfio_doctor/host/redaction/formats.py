@@ -294,6 +294,7 @@ ROWS = (
             "/etc/libvirt/hooks/*",
             "/etc/rc.local",
             "/etc/local.d/*.start",
+            "/etc/init.d/*",
             "/etc/sv/*/run",
             "/etc/runit/core-services/*.sh",
             "/etc/dinit.d/*",

@@ -181,7 +181,6 @@ NO_UNITS = (
     *("/usr/lib/systemd", "/etc/systemd", "/run/systemd", "/lib/systemd"),
     *("/sys/module/apparmor", "/etc/apparmor.d"),
 )
-SCRIPT_STAT = Stat(Kind.FILE, 0o755, 0, 0, "root", "root", size=1)
 SV, LINKED = "/etc/sv/libvirtd", "/etc/runit/runsvdir/default/libvirtd"
 VOID = MONOLITHIC.but(
     "healthy-void-vm",
@@ -196,9 +195,9 @@ GENTOO = MONOLITHIC.but(
     "OpenRC starts libvirtd, by a link in the runlevel default",
     Parts(gone=NO_UNITS),
     file("/etc/os-release", "NAME=Gentoo\nID=gentoo\nPRETTY_NAME=Gentoo\n"),
+    file("/etc/init.d/libvirtd", "#!/sbin/openrc-run\n"),
     Parts(
         stats={
-            "/etc/init.d/libvirtd": SCRIPT_STAT,
             "/etc/runlevels/default/libvirtd": hosts.link("/etc/init.d/libvirtd"),
         },
         folders=("/run/openrc",),
