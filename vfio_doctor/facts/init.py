@@ -48,20 +48,24 @@ class Init(NamedTuple):
     """Which init runs this system: ``other`` is "" for systemd.
 
     So it is if nothing shows another one. ``tmpfiles`` tells whether a program is there
-    that reads tmpfiles.d.
+    that reads tmpfiles.d. ``unseen`` is a mark of another one that may be there.
     """
 
     other: str
     tmpfiles: bool = True
+    unseen: Missing | None = None
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> Init:
         """Look for the folders that each of them makes."""
         if not isinstance(host.lstat(SYSTEMD), Missing):
             return cls("")
-        there = (p for p in OTHERS if not isinstance(host.lstat(p), Missing))
+        marks = {path: host.lstat(path) for path in OTHERS}
+        there = (path for path, stat in marks.items() if not isinstance(stat, Missing))
         other = OTHERS.get(next(there, ""), "")
-        return cls(other, not other or _has_tmpfiles(host))
+        missing = (stat for stat in marks.values() if isinstance(stat, Missing))
+        unseen = next((m for m in missing if m.why is Why.DENIED), None)
+        return cls(other, not other or _has_tmpfiles(host), None if other else unseen)
 
     @property
     def systemd(self) -> bool:

@@ -119,6 +119,8 @@ class LibvirtDaemons(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> LibvirtDaemons:
         """Read the init's folders; raise `MissingFact` if they cannot be seen."""
         init = facts[Init].other
+        if facts[Init].unseen:
+            known(facts[Init].unseen)
         if init:
             from vfio_doctor.facts.libvirt.services import SUPERVISORS
 
