@@ -105,7 +105,7 @@ def test_a_new_rule_touches_few_files(tmp_path: Path, area: str) -> None:
     run(tree, "-m", "ruff", "format", "--check", "--quiet", *python(changed))
     run(tree, "-m", "ruff", "check", "--quiet", *python(changed))
     said = run(tree, "-m", "pytest", "-p", "no:cacheprovider", *TESTS, *SELECT)
-    assert int(re.findall(r"(\d+) passed", said)[-1]) >= 20
+    assert int(re.findall(r"(\d+) passed", said)[-1]) >= 15
 
 
 def python(names: set[str]) -> list[str]:

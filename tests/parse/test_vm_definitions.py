@@ -7,7 +7,8 @@ from support.rows import for_each
 from vfio_doctor.parse.domain import Domain, VmFunction, domain_of
 from vfio_doctor.parse.domain_memory import Mapping
 from vfio_doctor.parse.pve import Mapped, parse_mapping, parse_pve
-from vfio_doctor.parse.xml_tree import LARGEST, read
+from vfio_doctor.parse.vm_form import LARGEST
+from vfio_doctor.parse.xml_tree import read
 
 BOMB = (
     "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"

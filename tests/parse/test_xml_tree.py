@@ -16,8 +16,9 @@ from support.corpus import OURS
 from support.rows import for_each
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.parse.domain import domain_of
+from vfio_doctor.parse.vm_form import LARGEST
 from vfio_doctor.parse.xml_edit import add_child, applied
-from vfio_doctor.parse.xml_tree import LARGEST, QEMU, Document, Refused, Spot, read
+from vfio_doctor.parse.xml_tree import QEMU, Document, Refused, Spot, read
 
 BOMB = (
     b"<?xml version='1.0'?>\n<!DOCTYPE d [<!ENTITY a 'aaaaaaaaaa'>"

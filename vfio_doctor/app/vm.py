@@ -13,7 +13,8 @@ from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import Judged, judge_all
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.xml_tree import LARGEST, Refused
+from vfio_doctor.parse.vm_form import LARGEST
+from vfio_doctor.parse.xml_tree import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

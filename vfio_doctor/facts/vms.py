@@ -209,7 +209,8 @@ class Definitions(NamedTuple):
 
     def read(self, path: str) -> Document | Refused | Missing:
         """Return the elements of a definition, or why there are none."""
-        from vfio_doctor.parse.xml_tree import LARGEST, Document, read
+        from vfio_doctor.parse.vm_form import LARGEST
+        from vfio_doctor.parse.xml_tree import Document, read
 
         if path in self.kept:
             return self.kept[path]

@@ -10,7 +10,8 @@ from vfio_doctor.lints import every
 from vfio_doctor.lints.definition import Definition
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.vm_form import Form, documents
+from vfio_doctor.parse.vm_documents import documents
+from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_tree import Document, Element, Refused, Spot, read
 from vfio_doctor.places import VmPlace
 from vfio_doctor.value import NamedTuple

@@ -10,8 +10,11 @@ from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.xml_tree import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vfio_doctor.parse.pve import Line
-    from vfio_doctor.parse.vm_form import Mapped
+
+    Mapped = Callable[[str], tuple[tuple[str, ...], ...] | None]
 
 ROMS = "/usr/share/kvm"
 

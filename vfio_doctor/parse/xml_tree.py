@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say, verbatim
+from vfio_doctor.parse.vm_form import LARGEST, Form
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from xml.parsers.expat import XMLParserType
 
     from vfio_doctor.model import Message
-    from vfio_doctor.parse.vm_form import Form
 
-LARGEST = 1 << 20
 DEEPEST = 100
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
