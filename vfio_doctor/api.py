@@ -215,6 +215,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
     from vfio_doctor.facts.vm_autostart import StartedVms as StartedVms
+    from vfio_doctor.facts.vm_host import ProgramVersions as ProgramVersions
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms

@@ -8,6 +8,7 @@ from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
 from vfio_doctor.host.reader import UNSAID, Missing, text_or_noted
 from vfio_doctor.parse.systemd_unit import (
     Setting,
+    boolean,
     has_capability,
     limit_bytes,
     settings,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 DAEMONS = (MONOLITHIC, MODULAR)
+HIDES = "ProtectKernelModules"
 BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
 RESOURCE = "CAP_SYS_RESOURCE"
 
@@ -40,6 +42,15 @@ class DaemonUnit(NamedTuple):
         """Tell whether the daemon may raise what QEMU can lock."""
         sets = tuple(setting.value for _, setting in self.of(BOUNDING))
         return has_capability(sets, RESOURCE)
+
+    @property
+    def hides_modules(self) -> tuple[tuple[str, Setting], ...]:
+        """Return what hides the kernel's modules from the daemon, () if nothing does.
+
+        The last word counts, and one that is no boolean is passed over.
+        """
+        said = tuple(one for one in self.of(HIDES) if boolean(one[1].value) is not None)
+        return said[-1:] if said and boolean(said[-1][1].value) else ()
 
     @property
     def limit(self) -> int | None:
