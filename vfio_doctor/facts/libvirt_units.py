@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
-from vfio_doctor.host.reader import UNSAID, Missing, text_or_noted
+from vfio_doctor.host.reader import UNSAID, Missing, Why, text_or_noted
 from vfio_doctor.parse.systemd_unit import (
     Setting,
     boolean,
@@ -76,7 +76,7 @@ class LibvirtUnits(NamedTuple):
 def _unit(host: Reader, name: str, unread: list[Missing]) -> DaemonUnit:
     found = [
         (f"{path}:{setting.line}", setting)
-        for path in (*_main(host, name), *_drop_ins(host, name))
+        for path in (*_main(host, name), *_drop_ins(host, name, unread))
         for setting in settings(text_or_noted(host, path, unread, UNSAID))
     ]
     return DaemonUnit(name, tuple(found))
@@ -90,11 +90,14 @@ def _main(host: Reader, name: str) -> Iterator[str]:
             return
 
 
-def _drop_ins(host: Reader, name: str) -> Iterator[str]:
+def _drop_ins(host: Reader, name: str, unread: list[Missing]) -> Iterator[str]:
     chosen: dict[str, str] = {}
     for folder in UNITS:
         listed = host.list(f"{folder}/{name}.service.d")
-        for each in () if isinstance(listed, Missing) else listed:
+        if isinstance(listed, Missing):
+            unread += [] if listed.why is Why.ABSENT else [listed]
+            continue
+        for each in listed:
             if each.endswith(".conf"):
                 chosen.setdefault(each, f"{folder}/{name}.service.d/{each}")
     yield from (chosen[each] for each in sorted(chosen))
