@@ -9,7 +9,7 @@ from vfio_doctor.lints.hostdev import present
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain import number_set
+from vfio_doctor.parse.domain_numbers import number_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

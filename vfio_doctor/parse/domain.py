@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
+from vfio_doctor.parse.domain_numbers import kib, number, number_set
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -12,29 +13,11 @@ if TYPE_CHECKING:
 
     from vfio_doctor.parse.xml_tree import Document, Element, Refused
 
-# libvirt's units (util/virutil.c, virScaleInteger), in KiB as (numerator, divisor).
-_UNITS = {
-    "b": (1, 1024),
-    "bytes": (1, 1024),
-    "kb": (1000, 1024),
-    "k": (1, 1),
-    "kib": (1, 1),
-    "mb": (1000**2, 1024),
-    "m": (1024, 1),
-    "mib": (1024, 1),
-    "gb": (1000**3, 1024),
-    "g": (1024**2, 1),
-    "gib": (1024**2, 1),
-    "tb": (1000**4, 1024),
-    "t": (1024**3, 1),
-    "tib": (1024**3, 1),
-}
 # Parts of ``<devices>`` that can hold a PCI function of the host.
 _HOLDERS = ("hostdev", "interface", "disk")
 _TYPES = ("pci", "hostdev", "nvme")
 # libvirt takes a page of this size for none of the huge ones.
 ORDINARY_KIB = 4
-MOST_NUMBERS = 4096
 
 
 class VmFunction(NamedTuple):
@@ -127,13 +110,6 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"
 
 
-def number(text: str) -> int:
-    """Return a number as libvirt reads it: 0x begins hexadecimal, 0 octal ones."""
-    plain = text.strip()
-    is_octal = plain.startswith("0") and plain.isdigit() and len(plain) > 1
-    return int(plain, 8 if is_octal else 0)
-
-
 def _page(root: Element) -> int | None:
     return next((size for size, _ in huge_pages(root)), None)
 
@@ -165,32 +141,3 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     return tuple(
         (size, need) for size, need in needs.items() if need and size != ORDINARY_KIB
     )
-
-
-def number_set(text: str) -> tuple[str, ...]:
-    """Return the numbers of a list such as ``0,2-3,^1``, in their order.
-
-    What is no such list has none; a range has no more than any machine's.
-    """
-    found: dict[str, None] = {}
-    for part in text.split(","):
-        low, dash, high = part.strip().removeprefix("^").partition("-")
-        ends = (low.strip(), high.strip() if dash else low.strip())
-        if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
-            return ()
-        last = min(int(ends[1]), int(ends[0]) + MOST_NUMBERS)
-        for number in map(str, range(int(ends[0]), last + 1)):
-            if part.strip().startswith("^"):
-                found.pop(number, None)
-            else:
-                found[number] = None
-    return tuple(found)
-
-
-def kib(text: str | None, unit: str | None) -> int:
-    """Return an amount in KiB, 0 if it is none; KiB is the default unit."""
-    number = (text or "").strip()
-    up, down = _UNITS.get((unit or "KiB").lower(), (0, 1))
-    if not (number.isascii() and number.isdigit()):
-        return 0
-    return int(number[:18]) * up // down
