@@ -158,6 +158,9 @@ def test_latin_words_stand_apart_and_colons_are_wide(name: str) -> None:
     report = of_fixture(name)
     lines = text.render(report, Look(width=1 << 20)).splitlines()
     lines += plan_lines(Plan(()), report)
+    for result in {one.status: one for one in report.checks}.values():
+        one = report._replace(checks=(result,))
+        lines += text.render_one(one, Look(width=1 << 20)).splitlines()
     assert len("".join(HAN.findall("".join(lines)))) > 40
     assert [line for line in lines if GLUED.search(line)] == []
 

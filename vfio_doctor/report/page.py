@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
 from vfio_doctor.report.untrusted import ascii_only, clean
 from vfio_doctor.report.wrap import wrap
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from vfio_doctor.report.style import Look
 
 DIFF = {"+": "green", "-": "red"}
+SAID_OF = say("said-of", "{what}: {said}")
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 

@@ -19,7 +19,7 @@ from vfio_doctor.model import (
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
-from vfio_doctor.report.page import Page
+from vfio_doctor.report.page import SAID_OF, Page
 from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
 from vfio_doctor.report.style import Look
 from vfio_doctor.report.text import reasons_of
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     )
 
 NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
-SAID_OF = say("plan-said-of", "{what}: {said}")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(

@@ -8,7 +8,7 @@ from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.order import failed
-from vfio_doctor.report.page import Page
+from vfio_doctor.report.page import SAID_OF, Page
 from vfio_doctor.report.steps import (
     THIS_HOST,
     next_command,
@@ -155,7 +155,7 @@ def render_one(report: Report, look: Look) -> str:
         else:
             why = ", ".join(result.blocked_by) or result.reason
             end = STATUSES[result.status]
-            page.say(f"{end}: {why}" if why else end)
+            page.say(SAID_OF.filled(what=end, said=why) if why else end)
     return page.text()
 
 
