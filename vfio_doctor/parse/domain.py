@@ -8,7 +8,7 @@ from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vfio_doctor.parse.xml_tree import Document, Element, Refused
 
@@ -35,6 +35,9 @@ _TYPES = ("pci", "hostdev", "nvme")
 # libvirt takes a page of this size for none of the huge ones.
 ORDINARY_KIB = 4
 MOST_NUMBERS = 4096
+# Of one list, which may say a number several times; and of all lists of a VM: a
+# thousand processors, each of which may run on a thousand.
+MOST_SAID, MOST_OF_ALL = 4 * MOST_NUMBERS, 1 << 20
 
 
 class VmFunction(NamedTuple):
@@ -154,10 +157,11 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     } or {"0": whole}
     pages = list(asked.all("page"))
     needs: dict[int, int] = {}
-    for page in sorted(pages, key=lambda page: not page.get("nodeset")):
+    pages.sort(key=lambda page: not page.get("nodeset"))
+    nodes = number_sets(page.get("nodeset") for page in pages)
+    for page, named in zip(pages, nodes, strict=True):
         size = kib(page.get("size"), page.get("unit"))
-        named = page.get("nodeset")
-        own = number_set(named) if named else cells
+        own = named if page.get("nodeset") else cells
         taken = sum(cells.pop(cell, 0) for cell in tuple(own))
         needs[size] = needs.get(size, 0) + taken
     if not pages:
@@ -173,18 +177,38 @@ def number_set(text: str) -> tuple[str, ...]:
     What is no such list has none; a range has no more than any machine's.
     """
     found: dict[str, None] = {}
+    left = MOST_SAID
     for part in text.split(","):
         low, dash, high = part.strip().removeprefix("^").partition("-")
         ends = (low.strip(), high.strip() if dash else low.strip())
         if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
             return ()
-        last = min(int(ends[1]), int(ends[0]) + MOST_NUMBERS)
-        for number in map(str, range(int(ends[0]), last + 1)):
-            if part.strip().startswith("^"):
-                found.pop(number, None)
-            else:
-                found[number] = None
+        first = int(ends[0])
+        said = range(first, min(int(ends[1]), first + MOST_NUMBERS) + 1)
+        left -= max(1, len(said))
+        if left < 0:
+            return ()
+        if not part.strip().startswith("^"):
+            found.update(dict.fromkeys(map(str, said)))
+            continue
+        for number in said:
+            found.pop(str(number), None)
     return tuple(found)
+
+
+def number_sets(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the numbers of each list of a VM; none once all have too many."""
+    left = MOST_OF_ALL
+    for text in texts:
+        found = number_set(text) if left > 0 else ()
+        left -= len(found)
+        yield found
+
+
+def pins_of(domain: Element) -> list[tuple[Element, tuple[str, ...]]]:
+    """Return each ``<vcpupin>`` with the host's processors that it names."""
+    held = list(domain.all("cputune/vcpupin"))
+    return list(zip(held, number_sets(pin.get("cpuset") for pin in held), strict=True))
 
 
 def kib(text: str | None, unit: str | None) -> int:
