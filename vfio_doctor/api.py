@@ -41,12 +41,15 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
     from vfio_doctor.facts.cpu import Cpu as Cpu
+    from vfio_doctor.facts.enrolled_keys import EnrolledKeys as EnrolledKeys
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
     from vfio_doctor.facts.image_options import OldOption as OldOption
     from vfio_doctor.facts.image_options import OldOptions as OldOptions
     from vfio_doctor.facts.image_tool import ImageKind as ImageKind
+    from vfio_doctor.facts.init import OPENRC as OPENRC
+    from vfio_doctor.facts.init import RUNIT as RUNIT
     from vfio_doctor.facts.init import Init as Init
     from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.initramfs_order import InitramfsOrder as InitramfsOrder
@@ -212,6 +215,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
     from vfio_doctor.facts.vm_autostart import StartedVms as StartedVms
+    from vfio_doctor.facts.vm_host import ProgramVersions as ProgramVersions
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks
     from vfio_doctor.facts.vms import Vm as Vm
     from vfio_doctor.facts.vms import Vms as Vms

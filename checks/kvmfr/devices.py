@@ -12,6 +12,7 @@ from vfio_doctor.api import (
     FilePlace,
     Finding,
     Generated,
+    Init,
     Iterator,
     KvmfrVms,
     Message,
@@ -39,9 +40,8 @@ DEFAULT = say("kvmfr-device-list-default", "not set")
 MAPS = say("kvmfr-vm-maps", "maps {path}")
 ADD = say(
     "kvmfr-device-list-add",
-    "Set cgroup_device_acl in {path} to {devices}, and restart the daemon:"
-    " `sudo systemctl try-restart virtqemud libvirtd`, or `rc-service libvirtd restart`"
-    " with OpenRC. Then start the VM anew.",
+    "Set cgroup_device_acl in {path} to {devices}, and restart the daemon: {restart}."
+    " Then start the VM anew.",
 )
 ADD_NIXOS = say(
     "kvmfr-device-list-add-nixos",
@@ -122,7 +122,8 @@ def _finding(
             rows.append(Evidence(vm.path, MAPS.filled(path=mapped.path)))
     whole = tuple(dict.fromkeys((*devices.items, *devices.wanted(missing))))
     advice = facts[Generated].advice(
-        ADD_NIXOS.filled(devices=whole), ADD.filled(path=devices.path, devices=whole)
+        ADD_NIXOS.filled(devices=whole),
+        ADD.filled(path=devices.path, devices=whole, restart=facts[Init].restart),
     )
     place = FilePlace(devices.path, devices.line)
     return Finding(place, template, tuple(rows), None, advice, Actor.TOOL)

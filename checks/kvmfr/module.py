@@ -9,6 +9,7 @@ from vfio_doctor.api import (
     Actor,
     Check,
     Conclusion,
+    EnrolledKeys,
     Evidence,
     Facts,
     FilePlace,
@@ -117,8 +118,9 @@ class KvmfrModuleRejected(Check):
 
     What it does:
     If the module is installed and not loaded, reads for which kernel it was built
-    and who signed it, what the kernel demands (lockdown, enforced signatures), and
-    what the kernel log says of refused modules.
+    and who signed it, what the kernel demands (lockdown, enforced signatures), which
+    keys are enrolled (shim's list and the firmware's), and what the kernel log says of
+    refused modules.
 
     Why is this bad?
     With Secure Boot the kernel takes only modules signed with a key that you have
@@ -139,7 +141,8 @@ class KvmfrModuleRejected(Check):
     False alarms:
     The log keeps what was refused earlier in this boot, and such a line does not
     name the module: it can be about another one. The check never calls a signed
-    module refused without such a line.
+    module refused without such a line: keys that are built into the kernel are in no
+    list.
     """
 
     id = "kvmfr-module-rejected"
@@ -160,7 +163,7 @@ class KvmfrModuleRejected(Check):
             return
         demand = facts[ModuleSigning].demanded_by()
         if demand:
-            yield _untrusted(facts, path, info, demand)
+            yield from _untrusted(facts, path, info, demand)
 
 
 def _is_foreign(info: ModuleInfo, release: str) -> bool:
@@ -211,10 +214,13 @@ def _foreign(facts: Facts, path: str, info: ModuleInfo) -> Finding:
 
 def _untrusted(
     facts: Facts, path: str, info: ModuleInfo, demand: tuple[str, str]
-) -> Finding:
-    """Return the finding on a module whose signature is refused for certain."""
+) -> Iterator[Finding]:
+    """Yield the finding on a module whose signature is refused for certain."""
     log = _log(facts, Conclusion.MODULE_REFUSED)
     signer = info.signer or say("kvmfr-module-unnamed-key", "an unnamed key")
+    keys = facts[EnrolledKeys] if info.signed else None
+    if info.signed and not log and keys and keys.enrolled is True:
+        return
     if info.signed and not log:
         raise MissingFact(
             say(
@@ -238,15 +244,37 @@ def _untrusted(
             signer=signer,
         )
     trusted = say("kvmfr-module-trusted", "a signature that this host trusts")
-    return Finding(
-        FilePlace(path),
-        message,
-        (Evidence(f"modinfo {path}", seen, trusted), Evidence(*demand), *log),
-        advice=_how_to_enroll(facts, info),
-    )
+    rows = (Evidence(f"modinfo {path}", seen, trusted), Evidence(*demand), *log)
+    if keys and keys.enrolled is False:
+        message = NOT_ENROLLED.filled(signer=signer)
+        rows = (*rows, *(Evidence(where, NO_SUCH_KEY) for where in keys.where))
+    advice = _how_to_enroll(facts, info, keys.public if keys else "")
+    if keys and keys.enrolled:
+        rows = (*rows, Evidence(keys.where[0], THAT_KEY))
+        advice = REBOOT_FIRST
+    yield Finding(FilePlace(path), message, rows, advice=advice)
 
 
-def _how_to_enroll(facts: Facts, info: ModuleInfo) -> Message:
+NOT_ENROLLED = say(
+    "kvmfr-module-not-enrolled",
+    "The kernel takes only trusted modules, and kvmfr is signed by {signer}, whose key"
+    " is not enrolled.",
+)
+NO_SUCH_KEY = say("kvmfr-module-no-such-key", "no key with the number of the signature")
+THAT_KEY = say("kvmfr-module-that-key", "the key that signed it")
+REBOOT_FIRST = say(
+    "kvmfr-module-key-is-there",
+    "The key is enrolled now. Reboot: the kernel reads the list when it starts. If the"
+    " module is still refused, build it anew.",
+)
+ENROLL = say(
+    "kvmfr-module-enroll",
+    "Tell the firmware to trust the key: run `sudo mokutil --import {path}`, reboot,"
+    " and choose Enroll MOK, Continue, Yes in the blue screen.",
+)
+
+
+def _how_to_enroll(facts: Facts, info: ModuleInfo, public: str) -> Message:
     if not info.signed:
         return say(
             "kvmfr-module-let-dkms-sign",
@@ -260,6 +288,8 @@ def _how_to_enroll(facts: Facts, info: ModuleInfo) -> Message:
             "Run `ujust enroll-secure-boot-key`, reboot, and in the blue screen choose"
             " Enroll MOK, Continue, Yes and type the password universalblue.",
         )
+    if public:
+        return ENROLL.filled(path=public)
     return say(
         "kvmfr-module-enroll-key",
         "Tell the firmware to trust the key: `sudo mokutil --import"

@@ -58,6 +58,16 @@ REBUILD = say(
     " the image was made. If the size that is set now is the right one, run"
     " `{command}` and reboot the computer.",
 )
+SIZE_IN_GUEST = say(
+    "kvmfr-size-in-guest",
+    "This guest gets its device from the PCI device {address}. The size that is set"
+    " makes another one, which takes the name kvmfr0: the client then opens memory"
+    " that no host has.",
+)
+TAKE_SIZE_OUT = say(
+    "kvmfr-size-take-out",
+    "Take static_size_mb out of {source}, and reboot.",
+)
 # What a size answer is: bytes, or why there is none.
 Answer = int | Missing
 Answers = tuple[tuple[str, Answer], ...]
@@ -88,8 +98,8 @@ class KvmfrNoDevice(Check):
 
     False alarms:
     In a virtual machine that gets its device from the PCI device 1af4:1110 no size
-    is asked for: the host made the memory. The parameter cannot be read back from
-    /sys: the module hides it.
+    is asked for, and one that is set is a finding: the host made the memory. The
+    parameter cannot be read back from /sys: the module hides it.
     """
 
     id = "kvmfr-no-device"
@@ -112,11 +122,25 @@ class KvmfrNoDevice(Check):
         for path, answer in answers:
             if answer == 0 or _refused(answer):
                 yield _useless(path, answer)
-        if not facts[LookingGlassGuest].address:
+        if guest := facts[LookingGlassGuest].address:
+            yield from _in_a_guest(facts, guest)
+        else:
             yield from _as_set(facts, answers)
         for _, answer in answers:
             if not _refused(answer):
                 known(answer)
+
+
+def _in_a_guest(facts: Facts, address: str) -> Iterator[Finding]:
+    """Yield that a size is set: the module makes that device before the PCI one."""
+    settings = facts[KvmfrSettings]
+    option = settings.following.option
+    if option is None or not settings.following.sizes.mib:
+        return
+    advice = TAKE_SIZE_OUT.filled(source=option.source)
+    rows = _sources(settings, settings.following)
+    message = SIZE_IN_GUEST.filled(address=address)
+    yield Finding(MODULE, message, rows, Severity.WARNING, advice, Actor.USER)
 
 
 def _as_set(facts: Facts, answers: Answers) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    Init,
     Iterator,
     LibvirtIntent,
     QemuAccount,
@@ -46,6 +47,13 @@ CREATE = say(
     " which makes the accounts that installed packages ask for, and see whether"
     " `getent passwd {name}` prints it; if not, install the package again. On an"
     " image-based system that is the image's work: update or rebase, and report it.",
+)
+
+
+CREATE_OTHERWISE = say(
+    "libvirt-account-create-otherwise",
+    "The account comes with libvirt's or QEMU's package: install it again, and see"
+    " whether `getent passwd {name}` prints it.",
 )
 
 
@@ -90,7 +98,8 @@ class LibvirtAccountMissing(Check):
         name = account.user or ANY
         if not account.user_exists:
             message = NO_USER.filled(name=name) if account.user else NO_USUAL
-            wanted = CREATE.filled(name=account.user or "qemu")
+            create = CREATE if facts[Init].systemd else CREATE_OTHERWISE
+            wanted = create.filled(name=account.user or "qemu")
             rows = [
                 Evidence(str(place), name, EXISTS),
                 Evidence(QEMU_ACCOUNT, ABSENT, EXISTS),

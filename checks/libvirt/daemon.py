@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    OPENRC,
+    RUNIT,
     Actor,
     Check,
     Daemon,
@@ -24,6 +26,7 @@ from vfio_doctor.api import (
 
 NO_VM = say("libvirt-no-system-vm", "the system instance has no VM")
 NO_UNIT = say("libvirt-no-unit", "no unit of systemd's starts libvirt here")
+NO_SERVICE = say("libvirt-no-service", "no service of {init} starts libvirt here")
 NOTHING = say(
     "libvirt-daemon-off",
     "VMs are defined, and nothing starts {daemons}: neither at boot nor when somebody"
@@ -37,6 +40,21 @@ ENABLED = say("libvirt-daemon-enabled", "enabled")
 NOT_ENABLED = say("libvirt-daemon-not-enabled", "not enabled")
 IS_MASKED = say("libvirt-daemon-is-masked", "masked: a link to /dev/null")
 ENABLE = say("libvirt-daemon-enable", "Run `sudo systemctl enable --now {unit}`.")
+BY_INIT = {
+    OPENRC: say(
+        "libvirt-daemon-rc-update",
+        "Run `sudo rc-update add {name} default` and `sudo rc-service {name} start`.",
+    ),
+    RUNIT: say(
+        "libvirt-daemon-runit",
+        "Have runit start it: `sudo ln -s {path} /etc/runit/runsvdir/default/`. If"
+        " {path} has a file `down`, delete that.",
+    ),
+}
+KEEP_ONE_OTHERWISE = say(
+    "libvirt-daemons-keep-one-otherwise",
+    "Keep one of the two: shut the VMs down, and have {init} start only that one.",
+)
 UNMASK = say(
     "libvirt-daemon-unmask",
     "If it was not masked on purpose, run `sudo systemctl unmask {units}` and"
@@ -62,9 +80,9 @@ def _installed(facts: Facts) -> tuple[Daemon, ...]:
         for missing in facts[Vms].unread:
             known(missing)
         raise NotApplicable(NO_VM)
-    found = facts[LibvirtDaemons].daemons
+    found, init = facts[LibvirtDaemons]
     if not found:
-        raise NotApplicable(NO_UNIT)
+        raise NotApplicable(NO_SERVICE.filled(init=init) if init else NO_UNIT)
     return found
 
 
@@ -88,7 +106,7 @@ class LibvirtDaemonOff(Check):
     What it does:
     If the system instance has VMs, looks for what starts libvirtd or virtqemud: units
     that are enabled by the administrator or the distribution, and that are not
-    masked.
+    masked. With OpenRC it looks in /etc/runlevels, with runit in /etc/runit/runsvdir.
 
     Why is this bad?
     Programs cannot connect: "Failed to connect socket to
@@ -97,7 +115,8 @@ class LibvirtDaemonOff(Check):
 
     How it is repaired:
     The daemon's socket is enabled and started. If both daemons are installed, or a
-    unit is masked, which one it should be is your choice: then by hand.
+    unit is masked, which one it should be is your choice: then by hand. With OpenRC
+    and runit it is by hand too.
 
     See it yourself:
         systemctl is-enabled libvirtd.socket virtqemud.socket
@@ -128,6 +147,9 @@ class LibvirtDaemonOff(Check):
         runs = any(daemon.listens for daemon in found)
         how_bad = Severity.WARNING if runs else None
         who = Actor.USER if masked or len(found) > 1 else Actor.TOOL
+        if init := facts[LibvirtDaemons].init:
+            who, path = Actor.USER, found[-1].units[0]
+            advice = BY_INIT[init].filled(name=found[-1].name, path=path)
         yield Finding(HostPlace(), message, _rows(found), how_bad, advice, who)
 
 
@@ -164,7 +186,10 @@ class LibvirtDaemonsDoubled(Check):
             return
         new, old = (daemon.enabled for daemon in starting)
         rows = tuple(Evidence(unit, ENABLED, ONE) for unit in (*new, *old))
-        place = FilePlace("/etc/systemd/system")
+        init = facts[LibvirtDaemons].init
+        place = HostPlace() if init else FilePlace("/etc/systemd/system")
         message = BOTH.filled(units=(*new, *old))
         advice = KEEP_ONE.filled(old=" ".join(old), new=" ".join(new))
+        if init:
+            advice = KEEP_ONE_OTHERWISE.filled(init=init)
         yield Finding(place, message, rows, None, advice, Actor.USER)

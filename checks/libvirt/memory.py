@@ -11,6 +11,7 @@ from vfio_doctor.api import (
     Finding,
     Generated,
     HumanUser,
+    Init,
     Iterator,
     LibvirtIntent,
     LookingGlassMemory,
@@ -48,8 +49,8 @@ MADE_CLOSED = say(
 )
 NOT_MADE = say(
     "libvirt-shared-memory-not-made",
-    "{place} names an account that is not here ({owner}:{group}): systemd-tmpfiles does"
-    " not make {path}, and the one that QEMU makes is closed to {user}.",
+    "{place} names an account that is not here ({owner}:{group}): {path} is not made,"
+    " and the one that QEMU makes is closed to {user}.",
 )
 OPEN = say("libvirt-shared-memory-open", "open for {user}")
 NOT_THERE = say("libvirt-shared-memory-absent", "absent, and no line of tmpfiles.d")
@@ -59,6 +60,16 @@ MAKE_LINE = say(
     "libvirt-shared-memory-make-line",
     "Shut the VM down, write `{line}` into {file}, and run `sudo rm -f {path}` and"
     " `sudo systemd-tmpfiles --create {file}`.",
+)
+MAKE_LINE_LATER = say(
+    "libvirt-shared-memory-make-line-later",
+    "Shut the VM down, write `{line}` into {file}, and reboot.",
+)
+BY_SCRIPT = say(
+    "libvirt-shared-memory-by-script",
+    "Nothing reads tmpfiles.d here. Shut the VM down, write `install -m 0660 -o {user}"
+    " -g {group} /dev/null {path}` into /etc/rc.local, which {init} runs at boot, and"
+    " reboot.",
 )
 OVERRIDE = say(
     "libvirt-shared-memory-override",
@@ -209,14 +220,22 @@ def _closed(
     if memory.line:
         row = Evidence(memory.line.place, memory.line.raw, tmpfiles_line(facts))
         rows.append(row)
-    line, file = tmpfiles_line(facts), memory.file
-    by_hand = MAKE_LINE.filled(line=line, file=file, path=memory.path)
-    if memory.line and memory.is_of_package:
-        by_hand = OVERRIDE.filled(
-            package=memory.line.path,
-            number=memory.line.line,
-            **{"line": line, "file": file, "path": memory.path},
-        )
-    advice = facts[Generated].advice(NIXOS_LINE.filled(line=line), by_hand)
+    here = NIXOS_LINE.filled(line=tmpfiles_line(facts))
+    advice = facts[Generated].advice(here, _how_to_make(facts))
     place_ = NodePlace(memory.path)
     return Finding(place_, message, tuple(rows), how_bad, advice, Actor.TOOL)
+
+
+def _how_to_make(facts: Facts) -> Message:
+    memory, init, line = facts[LookingGlassMemory], facts[Init], tmpfiles_line(facts)
+    if not init.tmpfiles:
+        user, group = line.split()[3:5]
+        told = {"user": user, "group": group, "path": memory.path}
+        return BY_SCRIPT.filled(**told, init=init.other)
+    if not init.systemd:
+        return MAKE_LINE_LATER.filled(line=line, file=memory.file)
+    told = {"line": line, "file": memory.file, "path": memory.path}
+    if memory.line and memory.is_of_package:
+        package, number = memory.line.path, memory.line.line
+        return OVERRIDE.filled(**told, package=package, number=number)
+    return MAKE_LINE.filled(**told)

@@ -23,6 +23,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-memory-limit', 'QEMU may not lock the memory that a VM needs', 'ERROR', ()),
     ('vfio-memory-taken', 'The memory of a device for a VM is taken', 'WARNING', ()),
     ('vfio-module-blacklisted', 'The module vfio-pci is blacklisted', 'ERROR', ()),
+    ('vfio-modules-hidden', "libvirt may not see the kernel's modules", 'ERROR', ()),
     ('vfio-no-group', 'A device for a VM has no IOMMU group', 'ERROR', ('iommu-off',)),
     ('vfio-no-room', 'There is no room for the memory of a device for a VM', 'WARNING', ()),
     ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ('libvirt-account-missing',)),

@@ -7,6 +7,7 @@ from vfio_doctor.api import (
     MIB,
     MODPROBE_FILE,
     PARAMETER,
+    Actor,
     Applicability,
     CannotFix,
     Change,
@@ -72,6 +73,10 @@ AT_NEXT_BOOT = say(
     "load-kvmfr-size-first",
     "Set kvmfr.static_size_mb={mib} for the next boot: with the running kernel's"
     " arguments kvmfr would make no device",
+)
+OF_GUEST = say(
+    "size-kvmfr-of-guest",
+    "in a guest no size is wanted, and taking one out renames devices: by hand",
 )
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
@@ -301,6 +306,8 @@ class SizeKvmfr(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the size and the reload."""
+        if facts[LookingGlassGuest].address and finding.who_acts is Actor.USER:
+            raise CannotFix(OF_GUEST)
         if _on_running_line(facts):
             raise CannotFix(
                 say(

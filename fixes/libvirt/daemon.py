@@ -24,6 +24,9 @@ CHOICE = say(
 )
 
 
+BY_HAND = say("enable-libvirt-daemon-by-hand", "services of {init} are left to you")
+
+
 class EnableLibvirtDaemon(Fix):
     """Enables the socket of libvirt's daemon and starts it, if it does not run.
 
@@ -38,7 +41,9 @@ class EnableLibvirtDaemon(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the socket, or the service if the daemon has none."""
         facts[Generated].refuse()
-        found = facts[LibvirtDaemons].daemons
+        found, init = facts[LibvirtDaemons]
+        if init:
+            raise CannotFix(BY_HAND.filled(init=init))
         masked = tuple(unit for daemon in found for unit in daemon.masked)
         if masked:
             raise CannotFix(MASKED.filled(units=masked))

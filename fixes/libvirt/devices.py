@@ -10,6 +10,7 @@ from vfio_doctor.api import (
     Finding,
     Fix,
     Generated,
+    Init,
     Iterator,
     KvmfrVms,
     LibvirtDaemons,
@@ -31,6 +32,10 @@ NO_UNIT = say(
     "list-libvirt-devices-no-unit",
     "Add devices to libvirt's list; restart its daemon yourself, no unit of systemd's"
     " is here",
+)
+NO_RESTART = say(
+    "list-libvirt-devices-no-restart",
+    "Add devices to libvirt's list; then restart its daemon: {restart}",
 )
 
 
@@ -61,8 +66,11 @@ class ListLibvirtDevices(Fix):
             raise CannotFix(NOT_EDITED.filled(path=file.path, devices=missing))
         yield WriteFile(file.path, text)
         services = _services(facts)
-        if not services:
+        init = facts[Init]
+        if not services and init.systemd:
             yield Terms(NO_UNIT)
+        elif not services:
+            yield Terms(NO_RESTART.filled(restart=init.restart))
         for unit in services:
             yield RestartService(unit)
 

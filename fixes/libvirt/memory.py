@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    CannotFix,
     Change,
     EditLine,
     Facts,
     Finding,
     Fix,
     Generated,
+    Init,
     Iterator,
     LookingGlassMemory,
     WriteFile,
+    say,
     tmpfiles_line,
+)
+
+UNREAD = say(
+    "make-shared-memory-unread", "nothing reads tmpfiles.d here, where {init} runs"
 )
 
 
@@ -33,6 +40,8 @@ class MakeSharedMemory(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
         """Yield the line."""
         facts[Generated].refuse()
+        if not facts[Init].tmpfiles:
+            raise CannotFix(UNREAD.filled(init=facts[Init].other))
         memory = facts[LookingGlassMemory]
         wanted = tmpfiles_line(facts)
         if memory.line and memory.is_of_package:

@@ -11,7 +11,9 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Status
+from vfio_doctor.parse.efi_keys import Certificate, written
 
 REL = "6.1.0-28-amd64"
 HOME = f"/lib/modules/{REL}"
@@ -68,6 +70,78 @@ def only(host: CapturedHost, check: str) -> str:
 
 MISSING, REJECTED = "kvmfr-module-missing", "kvmfr-module-rejected"
 NOT_LOADED = "kvmfr-module-not-loaded"
+
+
+MOK = "/sys/firmware/efi/mok-variables/MokListRT"
+MOK_VARIABLE = (
+    "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+)
+DB = "/sys/firmware/efi/efivars/db-d719b2cb-3d3a-4596-a3bc-dad00e67656f"
+KEYED = (
+    f"filename: {KO}\nvermagic: {REL} SMP\n{SIGNED}sig_key: 0A:1B:2C\n"
+    "sig_hashalgo: sha256\n"
+)
+OURS, OLD = Certificate("a1b2c", "DKMS key"), Certificate("77", "DKMS key")
+UBUNTU, DKMS = "/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub"
+AKMODS = "/etc/pki/akmods/certs/public_key.der"
+
+
+def keys(path: str, *held: Certificate) -> dict[str, bytes]:
+    return {path: (b"" if path == MOK else bytes(4)) + written(held)}
+
+
+@for_each(
+    ("files", "log", "status", "message"),
+    [
+        (keys(MOK, OURS), "", Status.PASS, ""),
+        (keys(MOK_VARIABLE, OLD, OURS), "", Status.PASS, ""),
+        (keys(MOK, OLD) | keys(DB, OURS), "", Status.PASS, ""),
+        # It has the name, and not the number: the key was made anew.
+        (keys(MOK, OLD), REFUSED, Status.FAIL, "kvmfr-module-not-enrolled"),
+        (keys(MOK), REFUSED, Status.FAIL, "kvmfr-module-not-enrolled"),
+        # It may be built into the kernel.
+        (keys(MOK, OLD), "", Status.UNKNOWN, ""),
+        ({}, REFUSED, Status.FAIL, "kvmfr-module-untrusted"),
+        ({}, "", Status.UNKNOWN, ""),
+        (keys(DB, OLD), REFUSED, Status.FAIL, "kvmfr-module-untrusted"),
+        ({MOK: b"broken"}, REFUSED, Status.FAIL, "kvmfr-module-untrusted"),
+        # Enrolled since: the log is of before.
+        (keys(MOK, OURS), REFUSED, Status.FAIL, "kvmfr-module-untrusted"),
+    ],
+)
+def test_enrolled_keys(
+    files: dict[str, bytes], log: str, status: Status, message: str
+) -> None:
+    machine = host({KO: "", **LOCKED, **files}, info=KEYED, log=log)
+    shared = CapturedHost(redact(machine.capture).capture)
+    again = CapturedHost(redact(shared.capture).capture)
+    for each in (machine, shared, again):
+        found = result(each, REJECTED)
+        assert found.status is status, found
+        said = [d.finding.message.id for d in found.diagnoses]
+        assert said == [message] * bool(message)
+
+
+@for_each(
+    ("files", "path"),
+    [
+        ({UBUNTU: "", DKMS: ""}, UBUNTU),
+        ({DKMS: "", AKMODS: ""}, DKMS),
+        ({AKMODS: ""}, AKMODS),
+        ({}, f"{DKMS} (for an akmod {AKMODS})"),
+    ],
+)
+def test_the_key_to_enroll_is_named(files: dict[str, str], path: str) -> None:
+    machine = host({KO: "", **LOCKED, **files}, info=KEYED, log=REFUSED)
+    assert f"mokutil --import {path}`".replace(")`", ")") in only(
+        machine, REJECTED
+    ).replace("pub` (", "pub (")
+
+
+def test_an_akmods_key_comes_first_for_its_module() -> None:
+    there = {f"{HOME}/extra/kvmfr/kvmfr.ko": "", DKMS: "", AKMODS: ""}
+    machine = host({**there, **LOCKED}, info=KEYED, log=REFUSED)
+    assert f"mokutil --import {AKMODS}`" in only(machine, REJECTED)
 
 
 @for_each("check", [MISSING, REJECTED, NOT_LOADED])

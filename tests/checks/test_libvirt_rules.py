@@ -223,11 +223,65 @@ def test_any_target_may_want_it() -> None:
     assert judged(LibvirtDaemonOff, MODULAR.parts, OFF, link).status is Status.PASS
 
 
-def test_another_init_starts_it_in_its_own_way() -> None:
+def test_without_units_systemd_starts_none() -> None:
     units = gone("/usr/lib/systemd/system", lv.OWN_UNITS)
     for check in (LibvirtDaemonOff, LibvirtDaemonsDoubled):
         found = judged(check, MODULAR.parts, units)
         assert found.status is Status.NOT_APPLICABLE
+
+
+VOID, GENTOO = lv.VOID.parts, lv.GENTOO.parts
+LINKS = gone("/etc/runit/runsvdir/default/libvirtd")
+RUNSVDIR = Parts(folders=("/etc/runit/runsvdir/default",))
+LEVELS = Parts(folders=("/etc/runlevels/default",))
+ADDED = gone("/etc/runlevels/default/libvirtd")
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "advice"),
+    [
+        (VOID, Status.PASS, ""),
+        ((*VOID, file("/etc/sv/libvirtd/down", "")), Status.FAIL, "runit"),
+        ((*VOID, LINKS, RUNSVDIR), Status.FAIL, "runit"),
+        (
+            (*VOID, LINKS, RUNSVDIR, file("/var/service/libvirtd", "")),
+            Status.PASS,
+            "",
+        ),
+        ((*VOID, gone("/etc/sv")), Status.NOT_APPLICABLE, ""),
+        (GENTOO, Status.PASS, ""),
+        ((*GENTOO, ADDED, LEVELS), Status.FAIL, "rc-update"),
+        (
+            (*GENTOO, ADDED, file("/etc/runlevels/boot/libvirtd", "")),
+            Status.PASS,
+            "",
+        ),
+        ((*GENTOO, gone("/etc/init.d")), Status.NOT_APPLICABLE, ""),
+        ((*GENTOO, gone("/run/openrc"), Parts(folders=("/run/s6-rc",))), None, ""),
+    ],
+)
+def test_another_init_starts_it_in_its_own_way(
+    parts: tuple[Parts, ...], status: Status | None, advice: str
+) -> None:
+    found = judged(LibvirtDaemonOff, parts)
+    assert found.status is (status or Status.UNKNOWN)
+    told = [d.finding.advice.id for d in found.diagnoses if d.finding.advice]
+    assert told == [f"libvirt-daemon-{advice}"] * bool(advice)
+    fixes = [d.fix.cannot.id for d in found.diagnoses if d.fix and d.fix.cannot]
+    assert fixes == []
+
+
+@pytest.mark.parametrize("second", ["/etc/sv/virtqemud", "/etc/init.d/virtqemud"])
+def test_two_daemons_of_another_init_are_named(second: str) -> None:
+    runit = second.startswith("/etc/sv")
+    folder = "/etc/runit/runsvdir/default" if runit else "/etc/runlevels/default"
+    both = Parts(stats={f"{folder}/virtqemud": hosts.link(second)})
+    found = judged(
+        LibvirtDaemonsDoubled, VOID if runit else GENTOO, file(second, ""), both
+    )
+    (one,) = found.diagnoses
+    assert one.finding.advice is not None
+    assert one.finding.advice.id == "libvirt-daemons-keep-one-otherwise"
 
 
 def test_two_daemons_of_which_one_is_masked_are_one() -> None:

@@ -6,11 +6,21 @@ import pytest
 
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file, seat
-from support.fixture_hosts.recipes.passthrough import FLATPAK, domain, limited, vm
+from support.fixture_hosts.recipes.passthrough import (
+    FLATPAK,
+    domain,
+    drop_in,
+    libvirt_version,
+    limited,
+    vm,
+)
 from support.machines import SYSFS, function, result, whole
 from support.rows import for_each
+from vfio_doctor.checks.vfio.hidden import VfioModulesHidden
 from vfio_doctor.checks.vfio.limits import VfioMemoryLimit, VfioSessionVm
+from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Severity, Status
 from vfio_doctor.parse.systemd_unit import INFINITY, has_capability, limit_bytes
 
@@ -35,10 +45,6 @@ def judged(check: type, *parts: Parts) -> CheckResult:
 
 def said(found: CheckResult) -> list[tuple[str, Severity]]:
     return [(d.finding.message.id, d.severity) for d in found.diagnoses]
-
-
-def drop_in(*lines: str) -> Parts:
-    return file(DROP_IN, "\n".join(("[Service]", *lines, "")))
 
 
 def log(line: str) -> Parts:
@@ -71,6 +77,49 @@ CONFINED = ("vfio-memory-limit-confined", Severity.ERROR)
 )
 def test_a_daemon_raises_limits(parts: tuple[Parts, ...], right: list[object]) -> None:
     assert said(judged(VfioMemoryLimit, vm("08:00.0"), *parts)) == right
+
+
+HIDDEN, NEW = "ProtectKernelModules=yes", libvirt_version("10.0.0")
+
+
+@for_each(
+    ("parts", "right"),
+    [
+        ((drop_in(HIDDEN), libvirt_version("10.0.0")), [Severity.ERROR]),
+        ((drop_in(HIDDEN), libvirt_version("11.3.0")), [Severity.ERROR]),
+        ((drop_in(HIDDEN), libvirt_version("9.0.0")), [Severity.WARNING]),
+        ((drop_in(HIDDEN),), [Severity.WARNING]),
+        (
+            (file(UNIT, f"[Service]\n{HIDDEN}\n"), libvirt_version("10.0.0")),
+            [Severity.ERROR],
+        ),
+        (
+            (drop_in("ProtectKernelModules=1"), libvirt_version("10.0.0")),
+            [Severity.ERROR],
+        ),
+        # The last word counts; what is none is passed over.
+        ((drop_in(HIDDEN, "ProtectKernelModules=no"),), []),
+        ((file(UNIT, f"[Service]\n{HIDDEN}\n"), drop_in(f"{HIDDEN[:-3]}off")), []),
+        ((drop_in(HIDDEN, "ProtectKernelModules=perhaps"),), [Severity.WARNING]),
+        ((drop_in("ProtectKernelModules="),), []),
+        ((file(DROP_IN, f"[Unit]\n{HIDDEN}\n"),), []),
+    ],
+)
+def test_a_daemon_sees_the_modules(
+    parts: tuple[Parts, ...], right: list[Severity]
+) -> None:
+    host = whole(*BASE, vm("08:00.0"), *parts)
+    for each in (host, CapturedHost(redact(host.capture).capture)):
+        found = result(each, VfioModulesHidden)
+        assert said(found) == [("vfio-modules-hidden-now", one) for one in right]
+
+
+def test_nothing_is_asked_of_the_modules_unless_libvirt_takes_the_device() -> None:
+    parts = (drop_in(HIDDEN), libvirt_version("10.0.0"))
+    assert judged(VfioModulesHidden, *parts).status is Status.NOT_APPLICABLE
+    bound_before = domain("08:00.0").replace("managed='yes'", "managed='no'")
+    by_hand = file("/etc/libvirt/qemu/a.xml", bound_before)
+    assert judged(VfioModulesHidden, by_hand, *parts).diagnoses == ()
 
 
 def test_a_daemon_that_gives_no_device_may_be_confined() -> None:

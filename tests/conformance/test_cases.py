@@ -38,7 +38,7 @@ VFIO_RULES = (
     *("boot-card", "device-gone", "direct-region", "display-lost", "group-shared"),
     *("huge-pages", "ids-match-nothing", "not-bound", "script-idle", "stuck-in-d3"),
     *("amd-reset", "cannot-reset", "device-busy", "device-lost", "node-closed"),
-    *("memory-limit", "physical-function", "session-vm"),
+    *("memory-limit", "modules-hidden", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
     *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
     *("ids-overridden", "memory-taken", "no-group", "no-room"),

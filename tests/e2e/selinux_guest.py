@@ -9,9 +9,8 @@ from e2e import images, libvirt_guest
 from e2e.images import Suite
 from e2e.libvirt_guest import LibvirtMachine
 
-# Without machined, which the policy does not let libvirt's daemon talk to.
 PACKAGES = (
-    *(name for name in libvirt_guest.PACKAGES if name != "systemd-container"),
+    *libvirt_guest.PACKAGES,
     *("selinux-policy-default", "policycoreutils", "policycoreutils-python-utils"),
     "selinux-utils",
 )
@@ -21,6 +20,8 @@ WORDS = ("security=selinux", "selinux=1", "enforcing=0")
 LOCAL = """(typepermissive virtd_t)
 (typepermissive virtlogd_t)
 (typepermissive virsh_t)
+(allow systemd_logind_t virtd_t (dbus (send_msg)))
+(allow systemd_machined_t virtd_t (dbus (send_msg)))
 (allow svirt_t self (anon_inode (create map read write)))
 (allow svirt_t self (process (execmem)))
 (allow svirt_t sysfs_t (file (read open getattr)))

@@ -16,7 +16,8 @@ from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.captured import CapturedHost
-from vfio_doctor.model import Status
+from vfio_doctor.host.redaction.redact import redact
+from vfio_doctor.model import CheckResult, EditLine, Status
 from vfio_doctor.parse import openrc
 from vfio_doctor.parse.cmdline import parse as line_of
 
@@ -99,8 +100,48 @@ def openrc_file() -> str:
         ("modules='a b-c'\n", {"a", "b_c"}),
         ('modules_6_1="d" # kept\n', {"d"}),
         ('# modules="e"\n', set()),
+        ('modules="\n  f\n  g\n"\n', {"f", "g"}),
+        ('modules="h \\\n  i"\nmodule_i_args="x=1"\n', {"h", "i"}),
+        ('modules="j"\nmodules="${modules} k"\n', {"j", "k"}),
+        ('modules="l"\nmodules="m"\n', {"m"}),
+        ("modules=n # o\n", {"n"}),
+        ('modules="p\n', set()),
         ("", set()),
     ],
 )
 def test_modules_of_openrc(text: str, names: set[str]) -> None:
     assert openrc.parse(text).names == names
+
+
+GUEST = "case-kvmfr-05b-guest-vm-to-vm-healthy"
+SIZE = {"/etc/modprobe.d/kvmfr.conf": "options kvmfr static_size_mb=64\n"}
+
+
+def judged_guest(
+    rule: str, files: dict[str, str] | None = None, absent: tuple[str, ...] = ()
+) -> CheckResult:
+    host = hosts.changed(catalogue.host(GUEST), files=files, absent=absent)
+    shared = CapturedHost(redact(host.capture).capture)
+    (found,), (again,) = (
+        diagnose(Facts(each), load(), (rule,)) for each in (host, shared)
+    )
+    assert (found.status, len(found.diagnoses)) == (again.status, len(again.diagnoses))
+    return found
+
+
+def test_a_size_in_a_guest_makes_a_device_of_no_host() -> None:
+    assert judged_guest("kvmfr-no-device").status is Status.PASS
+    (found,) = judged_guest("kvmfr-no-device", SIZE).diagnoses
+    assert found.finding.message.id == "kvmfr-size-in-guest"
+    assert found.fix is not None
+    assert found.fix.cannot is not None
+    assert found.fix.cannot.id == "size-kvmfr-of-guest"
+
+
+def test_a_guest_opens_its_device_without_an_account_for_qemu() -> None:
+    rules = ("/etc/udev/rules.d/99-kvmfr.rules",)
+    (found,) = judged_guest("kvmfr-device-owner", absent=rules).diagnoses
+    assert found.fix is not None
+    assert found.fix.cannot is None
+    texts = [c.new for c in found.fix.changes if isinstance(c, EditLine)]
+    assert texts == ['SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"']

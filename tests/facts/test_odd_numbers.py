@@ -15,7 +15,7 @@ from vfio_doctor.facts.pci.regions import _version
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.judge import judge_all
-from vfio_doctor.parse.domain import number_set
+from vfio_doctor.parse.domain_numbers import number_set
 from vfio_doctor.parse.pve import parse_mapping
 from vfio_doctor.parse.whole_number import whole
 

@@ -41,6 +41,8 @@ NOTHING_TO_DO = (
     *("debian12-x2apic-opt-out", "bluefin-vm-device-t"),
     "debian12-vm-selinux-unmapped",
     "bluefin-vm-daemon-masked",
+    *("void-vm-daemon-not-linked", "gentoo-vm-daemon-not-added"),
+    "debian12-vm-selinux-unmapped",
 )
 # Kept by the stand-ins, the journal, or alive: not what a fix leaves behind.
 # An image is made anew, not put back.

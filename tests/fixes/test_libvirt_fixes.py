@@ -108,6 +108,18 @@ def test_apparmors_rule_goes_where_this_libvirt_reads_it() -> None:
     assert denied.cannot.id == "open-kvmfr-denied"
 
 
+def test_a_rule_without_its_comma_gets_it() -> None:
+    hook = "/etc/apparmor.d/abstractions/libvirt-qemu.d/kvmfr"
+    for raw, mended in (
+        ("  /dev/kvmfr0 rw", "  /dev/kvmfr0 rw,"),
+        ("/dev/kvmfr0 rw # mine", "/dev/kvmfr0 rw, # mine"),
+    ):
+        own = file(hook, f"{raw}\n")
+        found, fix = offered("kvmfr-apparmor-denies", lv.MONOLITHIC.parts, own)
+        assert found.message.id == "kvmfr-apparmor-unfinished"
+        assert fix.changes == (EditLine(hook, raw, mended),)
+
+
 def test_the_file_context_has_to_be_asked_for() -> None:
     _, fix = offered("kvmfr-selinux-label", lv.MODULAR.parts, lv.selinux("device_t"))
     assert fix.applicability is Applicability.RISKY

@@ -15,7 +15,7 @@ from support.archives import small
 from support.captures import captures, same
 from support.effort import examples
 from support.rows import for_each
-from vfio_doctor.host.archive import ALL_BYTES, read_stream
+from vfio_doctor.host.archive import read_stream
 from vfio_doctor.host.capture_io import (
     CaptureError,
     as_text,
@@ -26,6 +26,7 @@ from vfio_doctor.host.capture_io import (
 )
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.host_file import TEXT_BYTES, spelt
+from vfio_doctor.host.members import ALL_BYTES
 from vfio_doctor.host.reader import Caller
 
 # What a text has to take care of: our own marks, line ends, all kinds of bytes.

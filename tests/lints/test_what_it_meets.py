@@ -15,7 +15,7 @@ from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.lints.hostdev import FIRST
 from vfio_doctor.lints.judge import Fault, judge
-from vfio_doctor.parse.domain import number, number_set
+from vfio_doctor.parse.domain_numbers import number, number_set
 
 PIN = "<vcpupin vcpu='1' cpuset='9'/>"
 HUGE = "<hugepages/>"

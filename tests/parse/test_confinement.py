@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.rows import for_each
+from support.tools import found
 from vfio_doctor.parse.apparmor import matches, parse
 from vfio_doctor.parse.denials import denial, denials, type_of
 
@@ -36,13 +41,54 @@ def test_a_file_opens_a_device(text: str, verdict: bool | None) -> None:
     assert parse(text).verdict(NODE) is verdict
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("/dev/kvmfr0 rw\n", [1]),
+        ("/dev/a rw,\n\n  owner /dev/b r # mine\n# c\n/dev/c rw,\n", [3]),
+        ("rw /dev/a\n", [1]),
+        ("/dev/a rw, /dev/b r\n", [1]),
+        ("/dev/a rw\n,\n", []),
+        ("/dev/a\n rw,\n", []),
+        ("/dev/a px\n -> b,\n", []),
+        ("/dev/a rw, # c\n", []),
+        ("/dev/a rw ,\n", []),
+        ("profile a /usr/bin/b {\n/dev/a RW,\n}\n", []),
+    ],
+)
+def test_rules_without_their_comma(text: str, lines: list[int]) -> None:
+    assert [line for line, _ in parse(text).unfinished] == lines
+
+
+PARSER = "apparmor_parser"
+
+
+@pytest.mark.needs_tool(PARSER)
+@pytest.mark.runs(PARSER)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("/dev/a rw\n", "owner /dev/a rw\n", "/dev/a rw # c\n", "rw /dev/a\n"),
+        *("/dev/a rw, /dev/b r\n", "/dev/a rw\n/dev/b rw,\n", "/dev/a rwm\n"),
+        *("/dev/a rw\n,\n", "/dev/a\n rw,\n", "/dev/a rw ,\n", "/dev/a RW,\n"),
+        *("/dev/a rw,\n", "/dev/a rw, # c\n", "rw /dev/a,\n", "audit /dev/a r,\n"),
+    ],
+)
+def test_apparmor_refuses_the_same(text: str, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    profile.write_text(f"profile x {{\n{text}}}\n")
+    argv = (found(PARSER), "-Q", "-K", "--base", str(tmp_path), str(profile))
+    done = subprocess.run(argv, capture_output=True, check=False)
+    assert (done.returncode != 0) == bool(parse(text).unfinished), done
+
+
 def test_includes() -> None:
-    found = parse(
+    seen = parse(
         "#include <local/abstractions/libvirt-qemu>\n"
         "  include if exists <abstractions/libvirt-qemu.d>\n"
         'include "/etc/apparmor.d/abstractions/base"\n# include nothing\n'
     )
-    assert [(i.name, i.if_exists) for i in found.includes] == [
+    assert [(i.name, i.if_exists) for i in seen.includes] == [
         ("local/abstractions/libvirt-qemu", False),
         ("abstractions/libvirt-qemu.d", True),
         ("abstractions/base", False),

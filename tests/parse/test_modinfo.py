@@ -29,6 +29,7 @@ def test_signed() -> None:
         "ublue kernel",
         "PKCS#7",
         ("static_size_mb",),
+        "5B:79:",
     )
     assert (info.signed, info.release, info.checks_symbols) == (True, "6.14.6", True)
 

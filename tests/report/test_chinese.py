@@ -17,8 +17,8 @@ from support.golden_rules import golden_registry
 from support.reports import of_fixture
 from vfio_doctor.cli import cli
 from vfio_doctor.diagnosis.plugins import BROKEN
-from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_io import load
+from vfio_doctor.host.members import CaptureError
 from vfio_doctor.language import CHINESE, choose, speak
 from vfio_doctor.report import json, markdown, text
 from vfio_doctor.report.style import Look

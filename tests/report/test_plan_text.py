@@ -92,7 +92,7 @@ def test_a_whole_plan() -> None:
         "A reboot is needed: some of it takes effect at the next boot.",
         "To take back all but what cannot be undone: `sudo vfio-doctor undo`",
         "    sudo rpm-ostree rollback",
-        "    sudo systemctl reboot",
+        "    sudo reboot",
         "  - kernel arguments: set a=1",
     ):
         assert line in lines

@@ -1,8 +1,8 @@
 """Interrupt a prompt often: python -m support.hurried_ctrl_c; 1 if one was lost.
 
-Each comes some millionths of a second after the prompt was written. What still waits
-then is helped by a line from the other end of the terminal, after so long a time that
-a busy machine is not the cause. `input` itself loses about one in a hundred.
+Each comes some millionths of a second after the prompt was written. What then sleeps
+at every look is helped by a line from the other end of the terminal; on a busy machine
+it would be waiting for the processor. `input` itself loses about one in a hundred.
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import NoReturn
 
 from vfio_doctor.app.prompt import line
 
 TRIES, STEP = 400, 1e-6
-HELP = 20.0
+LOOKS, BETWEEN = 100, 0.02
 
 
 def interrupted(*_: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def sleeps() -> bool:
+    """Tell whether the main thread waits for something else than the processor."""
+    state = Path(f"/proc/self/task/{os.getpid()}/stat").read_text(encoding="utf-8")
+    return state.rpartition(")")[2].split()[0] == "S"
 
 
 def is_lost(delay: float, terminal: int) -> bool:
@@ -28,9 +35,13 @@ def is_lost(delay: float, terminal: int) -> bool:
     helped = threading.Event()
 
     def help_it() -> None:
-        if not helped.wait(HELP):
-            helped.set()
-            os.write(terminal, b"\n")
+        slept = 0
+        while slept < LOOKS:
+            if helped.wait(BETWEEN):
+                return
+            slept = slept + 1 if sleeps() else 0
+        helped.set()
+        os.write(terminal, b"\n")
 
     helper = threading.Thread(target=help_it)
     helper.start()

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 PACKAGES = {
+    "apparmor_parser": "apparmor",
     "chromium": "chromium",
     "dash": "dash",
     "dot": "graphviz",
@@ -20,6 +21,7 @@ PACKAGES = {
     "libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
     "man": "man-db",
     "modprobe": "kmod",
+    "openssl": "openssl",
     "patch": "patch",
     "qemu-system-x86_64": "qemu-system-x86",
     "ruby": "ruby",

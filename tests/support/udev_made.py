@@ -15,6 +15,7 @@ mount --make-rprivate /
 mkdir "$1/dev" "$1/rules"
 mount -t tmpfs none "$1/dev"
 cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
+mount --bind "$1/dev" /dev
 mount --bind "$1/rules" /etc/udev/rules.d
 mount -t tmpfs none /usr/lib/udev/rules.d
 mount -t tmpfs none /run/udev

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_io import load
 from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.members import CaptureError
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, RunInfo
 from vfio_doctor.report.steps import next_steps

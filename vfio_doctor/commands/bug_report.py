@@ -175,7 +175,7 @@ def _built(chosen: Chosen, redacted: bool) -> Attachment:
     from vfio_doctor.app.sharing import SOURCE
     from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Facts, Options
-    from vfio_doctor.host.archive import CaptureError
+    from vfio_doctor.host.members import CaptureError
     from vfio_doctor.model import RunInfo
 
     host = open_host(chosen.capture)

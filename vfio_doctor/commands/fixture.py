@@ -52,7 +52,7 @@ def command(name: str, capture: str, into: str, like: str) -> None:
         if not re.fullmatch(NAME, word):
             raise click.UsageError(f"{word!r}: use small letters, digits and dashes")
     from vfio_doctor.app.output import emit
-    from vfio_doctor.host.archive import CaptureError
+    from vfio_doctor.host.members import CaptureError
 
     try:
         path = write(name, capture, into, like)

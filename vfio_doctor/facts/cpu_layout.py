@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Missing, Why, read_text
-from vfio_doctor.parse.domain import number_set
+from vfio_doctor.parse.domain_numbers import number_set
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
-from vfio_doctor.host.reader import UNSAID, Missing, text_or_noted
+from vfio_doctor.host.reader import UNSAID, Missing, Why, text_or_noted
 from vfio_doctor.parse.systemd_unit import (
     Setting,
+    boolean,
     has_capability,
     limit_bytes,
     settings,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 DAEMONS = (MONOLITHIC, MODULAR)
+HIDES = "ProtectKernelModules"
 BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
 RESOURCE = "CAP_SYS_RESOURCE"
 
@@ -40,6 +42,15 @@ class DaemonUnit(NamedTuple):
         """Tell whether the daemon may raise what QEMU can lock."""
         sets = tuple(setting.value for _, setting in self.of(BOUNDING))
         return has_capability(sets, RESOURCE)
+
+    @property
+    def hides_modules(self) -> tuple[tuple[str, Setting], ...]:
+        """Return what hides the kernel's modules from the daemon, () if nothing does.
+
+        The last word counts, and one that is no boolean is passed over.
+        """
+        said = tuple(one for one in self.of(HIDES) if boolean(one[1].value) is not None)
+        return said[-1:] if said and boolean(said[-1][1].value) else ()
 
     @property
     def limit(self) -> int | None:
@@ -65,7 +76,7 @@ class LibvirtUnits(NamedTuple):
 def _unit(host: Reader, name: str, unread: list[Missing]) -> DaemonUnit:
     found = [
         (f"{path}:{setting.line}", setting)
-        for path in (*_main(host, name), *_drop_ins(host, name))
+        for path in (*_main(host, name), *_drop_ins(host, name, unread))
         for setting in settings(text_or_noted(host, path, unread, UNSAID))
     ]
     return DaemonUnit(name, tuple(found))
@@ -79,11 +90,14 @@ def _main(host: Reader, name: str) -> Iterator[str]:
             return
 
 
-def _drop_ins(host: Reader, name: str) -> Iterator[str]:
+def _drop_ins(host: Reader, name: str, unread: list[Missing]) -> Iterator[str]:
     chosen: dict[str, str] = {}
     for folder in UNITS:
         listed = host.list(f"{folder}/{name}.service.d")
-        for each in () if isinstance(listed, Missing) else listed:
+        if isinstance(listed, Missing):
+            unread += [] if listed.why is Why.ABSENT else [listed]
+            continue
+        for each in listed:
             if each.endswith(".conf"):
                 chosen.setdefault(each, f"{folder}/{name}.service.d/{each}")
     yield from (chosen[each] for each in sorted(chosen))

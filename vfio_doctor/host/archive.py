@@ -11,40 +11,24 @@ import stat
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import refusals
-from vfio_doctor.value import NamedTuple
+from vfio_doctor.host.host_file import MARK, members
+from vfio_doctor.host.members import (
+    ALL_BYTES,
+    MEMBER_BYTES,
+    CaptureError,
+    Member,
+    checked_name,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from vfio_doctor.model import Message
 
 MEMBERS_AT_MOST = 60_000
-MEMBER_BYTES = 8 << 20
-ALL_BYTES = 32 << 20
 RATIO_AT_MOST = 400
 RATIO_FREE = 4 << 20
-NAME_LENGTH = 1024
-DEPTH = 32
-SAFE = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@,=%-"
-)
-
-
-class CaptureError(ValueError):
-    """A capture that cannot be read; the message names the file and the reason."""
-
-    def __init__(self, message: Message) -> None:
-        """Take what is said of it."""
-        super().__init__(message)
-        self.message = message
-
-
-class Member(NamedTuple):
-    """One regular file of a capture, by its relative name."""
-
-    name: str
-    data: bytes
 
 
 def read(path: str) -> dict[str, bytes]:
@@ -66,7 +50,7 @@ def read(path: str) -> dict[str, bytes]:
         why = error.strerror or str(error)
         raise CaptureError(refusals.UNREADABLE.filled(name=path, why=why)) from error
     except ValueError as error:
-        said = refusals.NO_PATH.filled(name=_shown(path), why=str(error))
+        said = refusals.NO_PATH.filled(name=plain(path), why=str(error))
         raise CaptureError(said) from error
 
 
@@ -81,7 +65,6 @@ def read_stream(name: str, file: BinaryIO) -> dict[str, bytes]:
     """
     import zlib
 
-    from vfio_doctor.host.host_file import MARK, members
     from vfio_doctor.host.tar_stream import TarError
 
     try:
@@ -113,26 +96,6 @@ def _collected(name: str, members: Iterator[Member]) -> dict[str, bytes]:
             raise CaptureError(refusals.TOO_LARGE.filled(name=name))
         found[member.name] = member.data
     return found
-
-
-def checked_name(archive: str, name: str) -> str:
-    """Return a member's name without a leading ``./``; raise for a hostile one."""
-    clean = name.removeprefix("./").rstrip("/")
-    parts = clean.split("/")
-    hostile = (
-        len(name) > NAME_LENGTH
-        or len(parts) > DEPTH
-        or any(part in ("", ".", "..") or not SAFE.issuperset(part) for part in parts)
-    )
-    if hostile and clean not in ("", "."):
-        said = refusals.BAD_NAME.filled(name=archive, member=_shown(name))
-        raise CaptureError(said)
-    return clean
-
-
-def _shown(name: str) -> str:
-    """Return a hostile name as plain ASCII, and little of it."""
-    return name[:60].encode("unicode_escape").decode("ascii")
 
 
 def _from_folder(top: str) -> Iterator[Member]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import refusals
-from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_encode import SCHEMA, quoted
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.details import from_text
+from vfio_doctor.host.members import CaptureError
 from vfio_doctor.host.reader import (
     AclEntry,
     Caller,

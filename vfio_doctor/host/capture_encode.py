@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor import __version__
-from vfio_doctor.host.archive import SAFE
+from vfio_doctor.host.members import SAFE
 from vfio_doctor.host.reader import (
     CommandResult,
     Kind,

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import archive, host_file, refusals
-from vfio_doctor.host.archive import CaptureError
 from vfio_doctor.host.capture_decode import check_json, decode
 from vfio_doctor.host.capture_encode import members
+from vfio_doctor.host.members import CaptureError
 from vfio_doctor.host.rights import as_caller
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host import refusals
-from vfio_doctor.host.archive import (
+from vfio_doctor.host.members import (
     ALL_BYTES,
     MEMBER_BYTES,
     NAME_LENGTH,

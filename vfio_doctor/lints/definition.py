@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints import arguments
-from vfio_doctor.parse.domain import amount, holders, kib, number
+from vfio_doctor.parse.domain import amount, holders
+from vfio_doctor.parse.domain_numbers import kib, number
 from vfio_doctor.parse.pci import is_address
 from vfio_doctor.parse.qemu_options import passed_address
 from vfio_doctor.parse.vm_form import Form

@@ -12,7 +12,8 @@ from vfio_doctor.host.reader import Why
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain import number_set, pins_of
+from vfio_doctor.parse.domain import pins_of
+from vfio_doctor.parse.domain_numbers import number_set
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_edit import add_child

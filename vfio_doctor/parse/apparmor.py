@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from vfio_doctor.value import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _INCLUDE = re.compile(
     r'#?include\s+(if\s+exists\s+)?(?:<([^>\s]{1,200})>|"([^"\s]{1,200})")'
 )
-_PERMS = re.compile(r"[rwaklmxiupPUcCD]{1,12}")
+_PERMS = re.compile(r"[rwaklmxiupRWAKLMXPUcCD]{1,12}")
 _BEFORE = ("audit", "allow", "file", "quiet")
 
 
@@ -32,10 +36,15 @@ class Include(NamedTuple):
 
 
 class ProfileText(NamedTuple):
-    """What one file says."""
+    """What one file says.
+
+    ``unfinished`` are rules without the comma that ends each, as line and text:
+    AppArmor refuses the file for one.
+    """
 
     rules: tuple[FileRule, ...]
     includes: tuple[Include, ...]
+    unfinished: tuple[tuple[int, str], ...] = ()
 
     def verdict(self, path: str) -> bool | None:
         """Tell whether the file opens a path for reading and writing.
@@ -45,7 +54,8 @@ class ProfileText(NamedTuple):
         said = [rule for rule in self.rules if matches(rule.glob, path)]
         if any(rule.deny and {"r", "w"} & set(rule.perms) for rule in said):
             return False
-        held = {p for rule in said if not (rule.deny or rule.owner) for p in rule.perms}
+        free = (rule for rule in said if not (rule.deny or rule.owner))
+        held = {p for rule in free for p in rule.perms.lower()}
         return True if {"r", "w"} <= held else None
 
 
@@ -61,7 +71,21 @@ def parse(text: str) -> ProfileText:
             includes.append(Include(name, bool(found[1]), number))
         elif not body.startswith("#"):
             rules.extend(_rules(body.partition(" #")[0], number))
-    return ProfileText(tuple(rules), tuple(includes))
+    return ProfileText(tuple(rules), tuple(includes), tuple(_unfinished(text)))
+
+
+def _unfinished(text: str) -> Iterator[tuple[int, str]]:
+    """Yield rules for files whose comma is neither on their line nor on the next."""
+    lines = [
+        (number, line, line.strip().partition(" #")[0].strip())
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    following = [body for _, _, body in lines[1:]] + [""]
+    for (number, line, body), after in zip(lines, following, strict=False):
+        last = re.split(r",(?=\s|$)", body)[-1]
+        if last and _rules(f"{last},", number) and not after.startswith((",", "->")):
+            yield number, line
 
 
 def _rules(body: str, number: int) -> list[FileRule]:

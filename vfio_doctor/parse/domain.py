@@ -5,39 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
+from vfio_doctor.parse.domain_numbers import kib, number, number_sets
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from vfio_doctor.parse.xml_tree import Document, Element, Refused
 
-# libvirt's units (util/virutil.c, virScaleInteger), in KiB as (numerator, divisor).
-_UNITS = {
-    "b": (1, 1024),
-    "bytes": (1, 1024),
-    "kb": (1000, 1024),
-    "k": (1, 1),
-    "kib": (1, 1),
-    "mb": (1000**2, 1024),
-    "m": (1024, 1),
-    "mib": (1024, 1),
-    "gb": (1000**3, 1024),
-    "g": (1024**2, 1),
-    "gib": (1024**2, 1),
-    "tb": (1000**4, 1024),
-    "t": (1024**3, 1),
-    "tib": (1024**3, 1),
-}
 # Parts of ``<devices>`` that can hold a PCI function of the host.
 _HOLDERS = ("hostdev", "interface", "disk")
 _TYPES = ("pci", "hostdev", "nvme")
 # libvirt takes a page of this size for none of the huge ones.
 ORDINARY_KIB = 4
-MOST_NUMBERS = 4096
-# Of one list, which may say a number several times; and of all lists of a VM: a
-# thousand processors, each of which may run on a thousand.
-MOST_SAID, MOST_OF_ALL = 4 * MOST_NUMBERS, 1 << 20
 
 
 class VmFunction(NamedTuple):
@@ -130,13 +110,6 @@ def pci_address(attributes: Mapping[str, str]) -> str:
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"
 
 
-def number(text: str) -> int:
-    """Return a number as libvirt reads it: 0x begins hexadecimal, 0 octal ones."""
-    plain = text.strip()
-    is_octal = plain.startswith("0") and plain.isdigit() and len(plain) > 1
-    return int(plain, 8 if is_octal else 0)
-
-
 def _page(root: Element) -> int | None:
     return next((size for size, _ in huge_pages(root)), None)
 
@@ -171,50 +144,7 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     )
 
 
-def number_set(text: str) -> tuple[str, ...]:
-    """Return the numbers of a list such as ``0,2-3,^1``, in their order.
-
-    What is no such list has none; a range has no more than any machine's.
-    """
-    found: dict[str, None] = {}
-    left = MOST_SAID
-    for part in text.split(","):
-        low, dash, high = part.strip().removeprefix("^").partition("-")
-        ends = (low.strip(), high.strip() if dash else low.strip())
-        if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
-            return ()
-        first = int(ends[0])
-        said = range(first, min(int(ends[1]), first + MOST_NUMBERS) + 1)
-        left -= max(1, len(said))
-        if left < 0:
-            return ()
-        if not part.strip().startswith("^"):
-            found.update(dict.fromkeys(map(str, said)))
-            continue
-        for number in said:
-            found.pop(str(number), None)
-    return tuple(found)
-
-
-def number_sets(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the numbers of each list of a VM; none once all have too many."""
-    left = MOST_OF_ALL
-    for text in texts:
-        found = number_set(text) if left > 0 else ()
-        left -= len(found)
-        yield found
-
-
 def pins_of(domain: Element) -> list[tuple[Element, tuple[str, ...]]]:
     """Return each ``<vcpupin>`` with the host's processors that it names."""
     held = list(domain.all("cputune/vcpupin"))
     return list(zip(held, number_sets(pin.get("cpuset") for pin in held), strict=True))
-
-
-def kib(text: str | None, unit: str | None) -> int:
-    """Return an amount in KiB, 0 if it is none; KiB is the default unit."""
-    number = (text or "").strip()
-    up, down = _UNITS.get((unit or "KiB").lower(), (0, 1))
-    if not (number.isascii() and number.isdigit()):
-        return 0
-    return int(number[:18]) * up // down

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.domain_numbers import kib
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def shared_memory(domain: Element) -> SharedMemory:
 
 def _holds_frames(device: Element) -> bool:
     """Tell whether a ``<shmem>`` is as Looking Glass has it; bytes are the default."""
-    from vfio_doctor.parse.domain import kib
-
     sizes = (kib(one.text, one.get("unit") or "B") for one in device.all("size"))
     models = [one.get("type") for one in device.all("model")]
     return models == [PLAIN] and max(sizes, default=0) >= SMALLEST_KIB

@@ -10,6 +10,7 @@ class ModuleInfo(NamedTuple):
 
     ``signer`` can be empty on a signed module, where kmod was built without the
     library that reads names: then ``sig_id`` still says that there is one.
+    ``sig_key`` is the serial number of the signer's certificate.
     ``parameters`` are the names that the module takes.
     """
 
@@ -19,6 +20,7 @@ class ModuleInfo(NamedTuple):
     signer: str = ""
     sig_id: str = ""
     parameters: tuple[str, ...] = ()
+    sig_key: str = ""
 
     @property
     def signed(self) -> bool:
@@ -58,4 +60,5 @@ def parse(text: str) -> ModuleInfo:
         fields.get("signer", ""),
         fields.get("sig_id", ""),
         tuple(parameters),
+        fields.get("sig_key", ""),
     )

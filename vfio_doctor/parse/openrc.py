@@ -6,6 +6,8 @@ conf.d/modules). A list for some kernels only counts as one for all.
 
 from __future__ import annotations
 
+import re
+
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.value import NamedTuple
 
@@ -20,18 +22,31 @@ class Modules(NamedTuple):
 NONE = Modules(frozenset(), ())
 
 
+# A shell's assignment; what is in quotes may go over several lines. No part of it
+# can be read in two ways, so a long text takes no longer than its length says.
+_ASSIGNED = re.compile(
+    r"""^[ \t]*([A-Za-z_][A-Za-z0-9_]*)=(?:"([^"]*)"|'([^']*)'|([^\s"'#]*))""", re.M
+)
+
+
 def parse(text: str) -> Modules:
-    """Return what the file says; never raises."""
-    names: set[str] = set()
+    """Return what the file says; never raises.
+
+    A later list takes the place of one of its name, unless it holds that.
+    """
+    lists: dict[str, frozenset[str]] = {}
     arguments: list[tuple[str, int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        key, equals, value = line.strip().partition("=")
-        value = value.partition(" #")[0].strip().strip("\"'")
-        if not equals or key.startswith("#"):
-            continue
+    counted, line = 0, 1
+    for found in _ASSIGNED.finditer(text):
+        key, value = found[1], found[2] or found[3] or found[4] or ""
+        line, counted = line + text.count("\n", counted, found.end(1)), found.end(1)
         if key == "modules" or key.startswith("modules_"):
-            names.update(map(module_name, value.split()))
+            words = value.replace("\\\n", " ").split()
+            own = {f"${key}", f"${{{key}}}"}
+            before = lists.get(key, frozenset()) if own & set(words) else frozenset()
+            lists[key] = before | {module_name(w) for w in words if w not in own}
         elif key.startswith("module_") and "_args" in key:
             module = key.removeprefix("module_").partition("_args")[0]
-            arguments.append((module_name(module), number, value))
-    return Modules(frozenset(names), tuple(arguments))
+            arguments.append((module_name(module), line, value.strip()))
+    names = frozenset(name for listed in lists.values() for name in listed)
+    return Modules(names, tuple(arguments))

@@ -50,6 +50,14 @@ def has_capability(values: tuple[str, ...], name: str) -> bool:
     return held
 
 
+def boolean(value: str) -> bool | None:
+    """Return a boolean as systemd reads it (systemd.syntax(7)), None if it is none."""
+    word = value.lower()
+    if word in ("1", "yes", "y", "true", "t", "on"):
+        return True
+    return False if word in ("0", "no", "n", "false", "f", "off") else None
+
+
 def limit_bytes(value: str) -> int | None:
     """Return a limit's hard value in bytes, None if it is none."""
     hard = value.rpartition(":")[2].strip()

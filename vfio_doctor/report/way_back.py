@@ -45,7 +45,7 @@ def way_back(plan: Plan) -> list[str]:
         str(say("way-back", "If the next boot fails:")),
         f"  {clean(first if back else _edited_back(plan.arguments))}",
         f"    {f'sudo {back}' if back else UNDO}",
-        "    sudo systemctl reboot",
+        "    sudo reboot",
         *_from_live_medium(plan),
     ]
 

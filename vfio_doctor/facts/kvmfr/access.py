@@ -113,16 +113,14 @@ def _others(
     ruled: tuple[NodeAccess, ...],
     nodes: tuple[KvmfrNode, ...],
 ) -> Iterator[str]:
-    """Yield the devices that are another person's, while one may be this person's."""
+    """Yield the devices that are another person's, while one is nobody else's."""
     owners = {name: each.owner.number for name, each in rules.devices if each.owner}
     if rules.unreadable:
         stats = {node.name: node.stat for node in nodes}
         seen = {n: stat.uid for n, stat in stats.items() if isinstance(stat, Stat)}
         owners = seen | owners
     theirs = [name for name, uid in owners.items() if judge.is_another(uid)]
-    closed = [each.name for each in ruled if each.human is False]
-    not_mine = theirs if rules.unreadable else closed
-    if any(each.name not in not_mine for each in ruled):
+    if any(each.name not in theirs for each in ruled):
         yield from theirs
 
 

@@ -76,6 +76,17 @@ class Way(Enum):
     KEPT = "kept"
 
 
+AGREE = say(
+    "kvmfr-rule-agree",
+    "Agree with them on a device that is to be yours, or have the module make another:"
+    " static_size_mb takes a size for each, with commas between.",
+)
+SEVERAL_OWNERS = say(
+    "kvmfr-rule-several-owners",
+    "the devices are those of {people}, and only they know which one is to be yours",
+)
+
+
 class GoodKvmfrRule(NamedTuple):
     """The rule that is wanted, as ``--fix`` writes it.
 
@@ -112,6 +123,7 @@ class GoodKvmfrRule(NamedTuple):
         way = _best_way(facts, lines) if asked == "auto" else Way(asked)
         found = tuple(_untriggered(facts)) if asked == "auto" else ()
         try:
+            _refuse_several_owners(facts)
             made = _MADE[way](facts, lines)
         except (MissingFact, CannotFix) as why:
             group = facts[KvmfrAccess].group or "kvm"
@@ -139,6 +151,8 @@ class GoodKvmfrRule(NamedTuple):
 
     def by_hand(self, place: FilePlace | None = None) -> Message:
         """Return how to do by hand what ``--fix`` does about a line or file."""
+        if self.cannot and self.cannot.id == SEVERAL_OWNERS.id:
+            return AGREE
         rule = self.expected(place)
         if self.generated:
             return NIXOS_RULE.filled(rule=self.for_all or rule)
@@ -150,6 +164,25 @@ class GoodKvmfrRule(NamedTuple):
             old = place.path
             return MOVE.filled(old=old, rule=rule, new=RULE_FILE, commands=COMMANDS)
         return WRITE.filled(rule=rule, new=RULE_FILE, commands=COMMANDS)
+
+
+def _refuse_several_owners(facts: Facts) -> None:
+    """Raise `CannotFix` if each device has an owner, several of them, none the person.
+
+    One account in a rule for all may be a former one's; of several only they know
+    whose device the person is to have.
+    """
+    try:
+        person = facts[HumanUser].uid
+    except MissingFact:
+        return
+    owners = [e.owner.number if e.owner else 0 for _, e in facts[KvmfrRules].devices]
+    people = {uid for uid in owners if uid and not is_system(uid)}
+    if len(people) > 1 and person not in people and all(o in people for o in owners):
+        names = tuple(
+            str(e.owner.value) for _, e in facts[KvmfrRules].devices if e.owner
+        )
+        raise CannotFix(SEVERAL_OWNERS.filled(people=names))
 
 
 def _best_way(facts: Facts, lines: tuple[KvmfrLine, ...]) -> Way:

@@ -21,6 +21,9 @@ PLACES = (
     "/etc/libvirt/hooks/*/*/*/*/*",
     "/etc/rc.local",
     "/etc/local.d/*.start",
+    "/etc/sv/*/run",
+    "/etc/runit/core-services/*.sh",
+    "/etc/dinit.d/*",
     "/boot/config/go",
 )
 _LIMIT = 1 << 16

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.guest import LookingGlassGuest
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
@@ -47,13 +48,19 @@ def plain_name(name: str) -> str:
     return name
 
 
+KVM_GROUP = "kvm"
+
+
 def qemu_group(facts: Facts) -> str:
     """Return a group that lets QEMU in and that this systemd accepts.
 
     Raises `CannotFix` if there is none; `MissingFact` without libvirt.
     """
-    name = facts[KvmfrAccess].group or facts[QemuUser].group
     accounts, systemd = facts[Accounts], facts[KvmfrRules].systemd
+    if facts[LookingGlassGuest].address and accounts.group(KVM_GROUP):
+        # A guest starts no VM: its client alone opens the device.
+        return KVM_GROUP
+    name = facts[KvmfrAccess].group or facts[QemuUser].group
     group = accounts.group(name)
     if group is None:
         raise CannotFix(
@@ -65,9 +72,9 @@ def qemu_group(facts: Facts) -> str:
         )
     if is_system(group.gid) or (systemd is not None and systemd.means_people_well):
         return plain_name(name)
-    kvm = accounts.group("kvm")
+    kvm = accounts.group(KVM_GROUP)
     if facts[QemuUser].uid == facts[HumanUser].uid and kvm is not None:
-        return "kvm"
+        return KVM_GROUP
     raise CannotFix(
         say(
             "kvmfr-rule-qemu-group-not-system",

@@ -145,6 +145,12 @@ class AppArmor(NamedTuple):
             True, installed, tuple(search.texts), own, tuple(search.unread), hook
         )
 
+    @property
+    def unfinished(self) -> tuple[str, int, str] | None:
+        """Return the first rule for files that lacks its comma: file, line, text."""
+        found = ((path, *rule) for path, text in self.texts for rule in text.unfinished)
+        return next(found, None)
+
     def opens(self, path: str) -> bool | None:
         """Tell whether each VM may open a node; None if only some may.
 

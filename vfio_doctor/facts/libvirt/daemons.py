@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.base import known
+from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.init import Init
 from vfio_doctor.facts.vms import Vms
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ SOCKETS = {
     MONOLITHIC: "/run/libvirt/libvirt-sock",
     MODULAR: "/run/libvirt/virtqemud-sock",
 }
+
+
+NOT_LOOKED_AT = say("libvirt-init-not-looked-at", "what {init} starts is not looked at")
 
 
 class LibvirtPrograms(NamedTuple):
@@ -102,16 +107,27 @@ class Daemon(NamedTuple):
 
 
 class LibvirtDaemons(NamedTuple):
-    """The daemons that can start QEMU's VMs, those that have units of systemd's."""
+    """The daemons that can start QEMU's VMs, those that are services of this init.
+
+    ``init`` is "" for systemd; with another one the units are services of it.
+    """
 
     daemons: tuple[Daemon, ...]
+    init: str = ""
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> LibvirtDaemons:
-        """Read systemd's folders; () on a host of another init.
+        """Read the init's folders; raise `MissingFact` if they cannot be seen."""
+        init = facts[Init].other
+        if facts[Init].unseen:
+            known(facts[Init].unseen)
+        if init:
+            from vfio_doctor.facts.libvirt.services import SUPERVISORS
 
-        Raises `MissingFact` if the administrator's units cannot be seen.
-        """
+            if init not in SUPERVISORS:
+                raise MissingFact(NOT_LOOKED_AT.filled(init=init))
+            others = (_service(host, init, name) for name in DAEMONS)
+            return cls(tuple(d for d in others if d.units), init)
         found = tuple(_daemon(host, name) for name in DAEMONS)
         installed = tuple(d for d in found if d.units)
         if installed:
@@ -127,6 +143,15 @@ class LibvirtDaemons(NamedTuple):
             for unit in daemon.units
             if unit.endswith(".service") and unit not in daemon.masked
         )
+
+
+def _service(host: Reader, init: str, name: str) -> Daemon:
+    from vfio_doctor.facts.libvirt.services import service
+
+    found = service(host, init, name)
+    listens = not isinstance(host.lstat(SOCKETS[name]), Missing)
+    paths = (found.path,) if found else ()
+    return Daemon(name, paths, paths if found and found.links else (), (), listens)
 
 
 def _daemon(host: Reader, name: str) -> Daemon:

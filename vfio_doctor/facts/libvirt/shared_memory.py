@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, Group, HumanUser, User
 from vfio_doctor.facts.base import NotApplicable, known
+from vfio_doctor.facts.init import Init
 from vfio_doctor.facts.kvmfr.client import ClientSettings
 from vfio_doctor.facts.node import may_open
 from vfio_doctor.facts.qemu_user import QemuUser
@@ -100,7 +101,8 @@ class LookingGlassMemory(NamedTuple):
         if not vms:
             return cls((), unread, Missing(SHARED_FILE, Why.ABSENT), None)
         hidden: list[Missing] = []
-        line = _line(host, f"{FOLDER}{name}", hidden)
+        reads = facts[Init].tmpfiles
+        line = _line(host, f"{FOLDER}{name}", hidden) if reads else None
         seen = host.lstat(f"{FOLDER}{name}")
         denied = hidden[0] if hidden else None
         return cls(vms, unread, seen, line, denied, name, guessed)

@@ -12,6 +12,7 @@ from vfio_doctor.host.redaction import (
     boot_entries,
     confinement,
     devices,
+    efi_keys,
     forms,
     kernel_files,
     libvirt,
@@ -214,6 +215,14 @@ ROWS = (
     Row(("/sys/firmware/acpi/tables/*",), binary=kernel_files.acpi_table),
     Row(("/sys/firmware/efi/efivars/SecureBoot-*",), binary=kernel_files.switch),
     Row(
+        (
+            "/sys/firmware/efi/efivars/MokListRT-*",
+            "/sys/firmware/efi/efivars/db-*",
+        ),
+        binary=efi_keys.variable,
+    ),
+    Row(("/sys/firmware/efi/mok-variables/MokListRT",), binary=efi_keys.listed),
+    Row(
         ("/sys/firmware/efi/efivars/*-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",),
         binary=kernel_files.firmware_variable,
     ),
@@ -285,6 +294,10 @@ ROWS = (
             "/etc/libvirt/hooks/*",
             "/etc/rc.local",
             "/etc/local.d/*.start",
+            "/etc/init.d/*",
+            "/etc/sv/*/run",
+            "/etc/runit/core-services/*.sh",
+            "/etc/dinit.d/*",
             "/boot/config/go",
             "/etc/initcpio/hooks/*",
             "/usr/*bin/*vfio*",

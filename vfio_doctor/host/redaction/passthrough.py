@@ -13,7 +13,7 @@ from vfio_doctor.parse.modprobe import loads_itself, loads_kvmfr
 from vfio_doctor.parse.pve import Line, hosts, lines, named, parse_mapping
 from vfio_doctor.parse.recorded_groups import parse as parse_groups
 from vfio_doctor.parse.shell_words import words
-from vfio_doctor.parse.systemd_unit import limit_bytes
+from vfio_doctor.parse.systemd_unit import boolean, limit_bytes
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -74,6 +74,9 @@ def _unit_line(line: str) -> str:
         return "ExecStart=modprobe kvmfr"
     if equals and key == "LimitMEMLOCK":
         return f"{key}={_limit(value)}"
+    if equals and key == "ProtectKernelModules":
+        said = boolean(value)
+        return f"{key}=hidden" if said is None else f"{key}={'yes' if said else 'no'}"
     if equals and key == "CapabilityBoundingSet":
         mark = "~" if value.startswith("~") else ""
         words = (_capability(word) for word in value.lstrip("~").split())

@@ -11,6 +11,7 @@ from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.host.redaction import (
     accounts,
     arguments,
+    efi_keys,
     forms,
     kernel_log,
     module_files,
@@ -56,6 +57,8 @@ def _modinfo_field(key: str, value: str, names: Names) -> str | None:
             return forms.in_parts(value, names)
         case "signer" | "sig_id" | "sig_hashalgo":
             return scrub.words(value, names)
+        case "sig_key":
+            return ":".join(re.findall("..", efi_keys.serial(value, names)))
         case "parm":
             name, _, _ = value.partition(":")
             return f"{forms.in_parts(name, names)}:"

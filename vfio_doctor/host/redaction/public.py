@@ -13,7 +13,16 @@ from vfio_doctor.host.redaction.public_modules import MODULES
 # What a stand-in begins with (`names`).
 # The boot loader interface's and the firmware's own; all hosts have the same.
 IDS = frozenset(
-    ("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "8be4df61-93ca-11d2-aa0d-00e098032b8c")
+    (
+        *(
+            "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+            "8be4df61-93ca-11d2-aa0d-00e098032b8c",
+        ),
+        *(
+            "605dab50-e046-4300-abb6-3dd810dd8b23",
+            "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
+        ),
+    )
 )
 KINDS = (
     *("user", "group", "host", "vm", "title", "volume", "label", "file", "module"),
@@ -61,7 +70,8 @@ zero zst zram zone 64 32 abi acs builtin dep symbols order alias softdep sig los
 found autosuspend btrfs camera cdrom compat dm doctor notify e2scrub evdev fido gpiochip
 image dissect infiniband input integration iocost memory mouse auto link bridge dhcp
 hwclock setup persistent alsa controller storage mtd tape v4l switch probe sensor serial
-special
+special runit runsvdir runlevels sv down dinit dinitctl s6 rc opentmpfiles etmpfiles
+mok moklistrt variables shim certs der pki akmods key pub public
 names touchpad uaccess udev udevd late nvidia nouveau amdgpu radeon i915 xe snd hda
 virtio kvm kvmfr vfio nvme sata ahci libsystemd-shared map contrib ls bash sh false true
 gnu x86_64 aarch64 kernel-params libvirt-qemu libvirtd virtqemud virtqemud.socket

@@ -177,6 +177,32 @@ CONFINED = MONOLITHIC.but(
     DEFAULT_POLICY,
     Parts(gone=("/sys/module/apparmor", "/etc/apparmor.d")),
 )
+NO_UNITS = (
+    *("/usr/lib/systemd", "/etc/systemd", "/run/systemd", "/lib/systemd"),
+    *("/sys/module/apparmor", "/etc/apparmor.d"),
+)
+SV, LINKED = "/etc/sv/libvirtd", "/etc/runit/runsvdir/default/libvirtd"
+VOID = MONOLITHIC.but(
+    "healthy-void-vm",
+    "runit starts libvirtd, and its boot reads modules-load.d",
+    Parts(gone=NO_UNITS),
+    file("/etc/os-release", 'NAME="Void"\nID="void"\nPRETTY_NAME="Void Linux"\n'),
+    file(f"{SV}/run", "#!/bin/sh\nexec libvirtd\n"),
+    Parts(stats={LINKED: hosts.link(SV)}, folders=("/run/runit",)),
+)
+GENTOO = MONOLITHIC.but(
+    "healthy-gentoo-vm",
+    "OpenRC starts libvirtd, by a link in the runlevel default",
+    Parts(gone=NO_UNITS),
+    file("/etc/os-release", "NAME=Gentoo\nID=gentoo\nPRETTY_NAME=Gentoo\n"),
+    file("/etc/init.d/libvirtd", "#!/sbin/openrc-run\n"),
+    Parts(
+        stats={
+            "/etc/runlevels/default/libvirtd": hosts.link("/etc/init.d/libvirtd"),
+        },
+        folders=("/run/openrc",),
+    ),
+)
 CLIENT = "/home/alice/.config/looking-glass/client.ini"
 HOSTS = (
     MODULAR,
@@ -220,6 +246,21 @@ HOSTS = (
         "healthy-debian12-vm-selinux",
         "as before, with the module that lets VMs map it",
         file("/var/lib/selinux/default/active/modules/400/vfio-doctor-kvmfr/cil", ""),
+    ),
+    VOID,
+    VOID.but(
+        "void-vm-daemon-not-linked",
+        "runit has libvirtd, and nobody linked it",
+        Parts(gone=(LINKED,), folders=("/etc/runit/runsvdir/default",)),
+    ),
+    GENTOO,
+    GENTOO.but(
+        "gentoo-vm-daemon-not-added",
+        "OpenRC has libvirtd, and nobody added it to a runlevel",
+        Parts(
+            gone=("/etc/runlevels/default/libvirtd",),
+            folders=("/etc/runlevels/default",),
+        ),
     ),
     MODULAR.but(
         "bluefin-vm-daemon-not-enabled",

@@ -134,6 +134,18 @@ def virtual_functions(made: str) -> tuple[Parts, ...]:
 FLATPAK = "/home/alice/.var/app/org.virt_manager.virt-manager/config/libvirt/qemu"
 
 
+def drop_in(*lines: str) -> Parts:
+    """Return a person's own settings of the daemon that starts QEMU."""
+    path = "/etc/systemd/system/virtqemud.service.d/hardening.conf"
+    return file(path, "\n".join(("[Service]", *lines, "")))
+
+
+def libvirt_version(text: str) -> Parts:
+    """Return libvirt's answer when it is asked for its version."""
+    asked = ("virsh", "--version")
+    return Parts(commands={asked: CommandResult(asked, 0, f"{text}\n", "")})
+
+
 def limited(gib: int) -> str:
     """Return the VM of 8 GiB with a limit."""
     tune = f"<memtune><hard_limit unit='GiB'>{gib}</hard_limit></memtune>"
@@ -228,6 +240,20 @@ RESETS = (
         "vfio-hard-limit-enough",
         "a limit with room for QEMU",
         file("/etc/libvirt/qemu/win11.xml", limited(10)),
+    ),
+    AMD.but(
+        "vfio-daemon-without-modules",
+        "N4: a hardened unit hides modules.alias from libvirt 10 (seapath #268)",
+        vm("08:00.0", "08:00.1"),
+        drop_in("ProtectKernelModules=yes"),
+        libvirt_version("10.0.0"),
+    ),
+    AMD.but(
+        "vfio-daemon-with-modules",
+        "a hardened unit that leaves the daemon the modules",
+        vm("08:00.0", "08:00.1"),
+        drop_in("ProtectKernelModules=no", "ProtectKernelLogs=yes"),
+        libvirt_version("10.0.0"),
     ),
     AMD.but(
         "vfio-vm-in-flatpak",
