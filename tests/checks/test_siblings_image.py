@@ -151,8 +151,7 @@ def test_the_commands_only_take_an_image() -> None:
 
     assert time_limit(("lsinitrd", "/boot/initramfs-6.12.5-200.fc41.x86_64.img"))
     for path in ("/etc/shadow", "/boot/../etc/shadow", "-f", "/boot/initrd.img-/x"):
-        with pytest.raises(ValueError, match="not a listed command"):
-            time_limit(("lsinitramfs", path))
+        assert time_limit(("lsinitramfs", path)) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import tempfile
 import venv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -93,6 +93,38 @@ def test_a_broken_plug_in_is_named_and_stops_nothing(site: Path) -> None:
     assert tool["problems"] == [
         "plug-in sample of sample 1: RuntimeError: \x1b[31mboom"
     ]
+
+
+def test_a_plug_in_that_ends_the_program_ends_no_diagnosis(site: Path) -> None:
+    install(site, "raise SystemExit(7)")
+    assert run(site)["problems"] == ["plug-in sample of sample 1: SystemExit: 7"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xff\xfe\n[vfio_doctor.checks]\nx = y\n", "UnicodeDecodeError"),
+        (b"[vfio_doctor.checks]\nx\n", ""),
+    ],
+)
+def test_a_damaged_list_of_plug_ins_is_named(
+    site: Path, content: bytes, problem: str
+) -> None:
+    install(site, RULE)
+    (site / "sample-1.dist-info" / "entry_points.txt").write_bytes(content)
+    install(site, RULE, "good")
+    tool = run(site)
+    assert tool["plugins"] == ["good 1"]
+    [said] = cast("list[str]", tool["problems"])
+    assert said.startswith(f"plug-in entry_points.txt of sample 1: {problem}")
+
+
+def test_a_list_that_is_a_fifo_is_not_waited_for(site: Path) -> None:
+    install(site, RULE)
+    info = site / "other-1.dist-info"
+    info.mkdir()
+    os.mkfifo(info / "entry_points.txt")
+    assert run(site)["plugins"] == ["sample 1"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.rows import for_each
-from vfio_doctor.host import commands
+from vfio_doctor.host import commands, details
 from vfio_doctor.host.live import LiveHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 from vfio_doctor.host.running import OUTPUT_LIMIT, run
@@ -29,7 +29,7 @@ from vfio_doctor.host.running import OUTPUT_LIMIT, run
     ids=" ".join,
 )
 def test_listed_commands_have_a_time_limit(argv: tuple[str, ...]) -> None:
-    assert 0 < commands.time_limit(argv) <= 20
+    assert 0 < (commands.time_limit(argv) or 0) <= 20
 
 
 @for_each(
@@ -39,18 +39,36 @@ def test_listed_commands_have_a_time_limit(argv: tuple[str, ...]) -> None:
         ("sh", "-c", "true"),
         ("rpm-ostree", "kargs", "--append=x"),
         ("rpm-ostree",),
-        ("modinfo", "-k", "--basedir=/x", "kvmfr"),
-        ("modinfo", "-k", "../../x", "kvmfr"),
-        ("getent", "passwd", "-s"),
-        ("getent", "passwd", "a b"),
-        ("getent", "passwd", "a\n"),
-        ("getent", "passwd", ""),
+        ("modinfo", "-F", "6.1", "kvmfr"),
+        ("getent", "hosts", "a b"),
     ],
     ids=" ".join,
 )
 def test_everything_else_is_our_own_fault(argv: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="not a listed command"):
         LiveHost().run(argv)
+
+
+@for_each(
+    "argv",
+    [
+        ("modinfo", "-k", "--basedir=/x", "kvmfr"),
+        ("modinfo", "-k", "../../x", "kvmfr"),
+        ("modinfo", "-k", "6.1-me@home", "kvmfr"),
+        ("getent", "passwd", "-s"),
+        ("getent", "passwd", "a b"),
+        ("getent", "passwd", "a\n"),
+        ("getent", "passwd", ""),
+        ("lsinitramfs", "/boot/initrd.img-6.1;id"),
+        ("lsinitcpio", "/boot/initramfs--h.img"),
+        ("lsinitrd", "/boot/initramfs-../../etc/x.img"),
+    ],
+    ids=" ".join,
+)
+def test_an_odd_word_is_given_to_no_program(argv: tuple[str, ...]) -> None:
+    found = LiveHost().run(argv)
+    assert isinstance(found, Missing)
+    assert (found.why, found.detail) == (Why.FAILED, details.ODD_WORD)
 
 
 def test_every_form_is_used_and_every_program_is_plain() -> None:

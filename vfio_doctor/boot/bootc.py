@@ -16,6 +16,7 @@ from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.parse.whole_number import whole
 
 if TYPE_CHECKING:
     from vfio_doctor.boot.backend import ArgumentEdit
@@ -121,7 +122,8 @@ def version_of(host: Reader, argv: tuple[str, ...]) -> tuple[int, ...]:
     if isinstance(answer, Missing) or answer.status:
         return ()
     for word in answer.stdout.replace("'", " ").split():
-        parts = word.split(".")
-        if len(parts) > 1 and all(part.isdigit() for part in parts):
-            return tuple(int(part) for part in parts)
+        parts = [whole(part) for part in word.split(".")]
+        numbers = tuple(part for part in parts if part is not None)
+        if len(numbers) == len(parts) > 1:
+            return numbers
     return ()

@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
@@ -18,12 +19,13 @@ from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
     from types import ModuleType
 
     from vfio_doctor.model import Message
 
 GROUPS = ("vfio_doctor.checks", "vfio_doctor.fixes")
+LIST = "entry_points.txt"
 
 
 BROKEN = say("plug-in-broken", "plug-in {name} of {source}: {why}")
@@ -48,27 +50,45 @@ def plugins(problems: list[Message], trusted: bool = False) -> Iterator[Plugin]:
     could not be imported, or is not to be as root, is added to ``problems``;
     ``trusted``: import it as root whoever can write to it.
     """
-    folders = [folder for folder in _site_folders() if _names_our_groups(folder)]
+    found = {folder: _with_our_groups(folder) for folder in _site_folders()}
+    folders = [folder for folder, lists in found.items() if lists]
     if not folders:
         return
-    from importlib.metadata import distributions
+    from importlib.metadata import Distribution
 
     points = [
-        (point, f"{dist.name} {dist.version}")
-        for dist in distributions(path=folders)
-        for point in dist.entry_points
-        if point.group in GROUPS
+        (point, _title(dist))
+        for dist in map(Distribution.at, chain.from_iterable(found.values()))
+        for point in _points(dist, problems)
     ]
     for point, source in sorted(points, key=lambda p: (p[0].group, p[0].name)):
         try:
             with _own_path():
                 _refuse_foreign(point, folders, trusted)
                 yield Plugin(import_module(point.module), source)
-        except Exception as error:
+        # A module that calls sys.exit() is broken too, and ends no diagnosis.
+        except (Exception, SystemExit) as error:
             why: str | Message = f"{type(error).__name__}: {error}"
             if isinstance(error, _Foreign):
                 why = FOREIGN.filled(path=error.path)
             problems.append(BROKEN.filled(name=point.name, source=source, why=why))
+
+
+def _points(dist: Distribution, problems: list[Message]) -> Iterator[EntryPoint]:
+    """Yield what a distribution lists under our groups; a damaged list is told."""
+    try:
+        yield from [point for point in dist.entry_points if point.group in GROUPS]
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        problems.append(BROKEN.filled(name=LIST, source=_title(dist), why=why))
+
+
+def _title(dist: Distribution) -> str:
+    """Return name and version; of a damaged one what its folder is called."""
+    try:
+        return f"{dist.name} {dist.version}"
+    except Exception:
+        return str(dist.locate_file(""))
 
 
 class _Foreign(Exception):
@@ -118,19 +138,26 @@ def _refuse_foreign(point: EntryPoint, folders: list[str], trusted: bool) -> Non
             raise _Foreign(path)
 
 
-def _names_our_groups(folder: str) -> bool:
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _with_our_groups(folder: str) -> list[str]:
+    """Return the folders of the distributions that list something for us."""
+    found: list[str] = []
     try:
         names = os.listdir(folder or ".")
     except OSError:
-        return False
+        return found
     for name in names:
         if not name.endswith((".dist-info", ".egg-info")):
             continue
         try:
-            with open(f"{folder}/{name}/entry_points.txt", "rb") as file:
+            # A FIFO would wait for somebody who writes.
+            with open(f"{folder}/{name}/{LIST}", "rb", opener=_open_at_once) as file:
                 text = file.read(1 << 16)
         except OSError:
             continue
         if b"[vfio_doctor.checks]" in text or b"[vfio_doctor.fixes]" in text:
-            return True
-    return False
+            found.append(f"{folder}/{name}")
+    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -100,17 +101,17 @@ class HugePages(NamedTuple):
 
 
 def _pool(host: Reader, name: str, unread: list[Missing]) -> Pool | None:
-    size = name.removeprefix("hugepages-").removesuffix("kB")
+    size = whole(name.removeprefix("hugepages-").removesuffix("kB"))
     reserved = _count(host, name, "nr_hugepages")
     if isinstance(reserved, Missing):
         unread.append(reserved)
         return None
     on_demand = _count(host, name, "nr_overcommit_hugepages")
-    if not (size.isascii() and size.isdigit()):
+    if size is None:
         return None
     more = 0 if isinstance(on_demand, Missing) else on_demand
     free = _count(host, name, "free_hugepages")
-    return Pool(int(size), reserved, more, None if isinstance(free, Missing) else free)
+    return Pool(size, reserved, more, None if isinstance(free, Missing) else free)
 
 
 def _count(host: Reader, name: str, what: str) -> int | Missing:
@@ -118,9 +119,8 @@ def _count(host: Reader, name: str, what: str) -> int | Missing:
     text = read_text(host, path)
     if isinstance(text, Missing):
         return text
-    said = text.strip()
-    number = said.isascii() and said.isdigit() and len(said) < 19
-    return int(said) if number else Missing(path, Why.FAILED)
+    number = whole(text.strip())
+    return Missing(path, Why.FAILED) if number is None else number
 
 
 def _default(text: str | Missing) -> int | Missing:
@@ -128,8 +128,10 @@ def _default(text: str | Missing) -> int | Missing:
         return text
     for line in text.splitlines():
         words = line.split()
-        if words[:1] == ["Hugepagesize:"] and words[1:2] and words[1].isdigit():
-            return int(words[1])
+        if words[:1] == ["Hugepagesize:"] and words[1:2]:
+            size = whole(words[1])
+            if size is not None:
+                return size
     return Missing(MEMINFO, Why.FAILED)
 
 

@@ -10,6 +10,7 @@ from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse.acpi import Dmar, parse_dmar
 from vfio_doctor.parse.interrupts import chips
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -68,9 +69,8 @@ class Iommu(NamedTuple):
 
 def group_numbers(host: Reader) -> tuple[int, ...]:
     """Return the numbers of all IOMMU groups; raise `MissingFact` where unknown."""
-    return tuple(
-        sorted(int(n) for n in _names(host, GROUPS) if n.isascii() and n.isdigit())
-    )
+    numbers = map(whole, _names(host, GROUPS))
+    return tuple(sorted(n for n in numbers if n is not None))
 
 
 def _names(host: Reader, folder: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ NOT_A_LINK = say("detail-not-a-link", "not a symbolic link")
 NO_DEVICE = say("detail-no-device", "not a character device")
 NOT_INSTALLED = say("detail-not-installed", "not installed")
 NOT_HERE = say("detail-not-this-machine", "not this machine")
+ODD_WORD = say("detail-odd-word", "an odd name, which no program is given")
 INTERRUPTED = say("detail-interrupted", "interrupted")
 TOO_LARGE = say("detail-too-large", "more than {count} bytes")
 TOO_MANY = say("detail-too-many-names", "more than {count} names")
@@ -29,6 +30,7 @@ _KNOWN = {
         NO_DEVICE,
         NOT_INSTALLED,
         NOT_HERE,
+        ODD_WORD,
         INTERRUPTED,
     )
 }

@@ -147,6 +147,8 @@ class LiveHost:
     def run(self, argv: tuple[str, ...]) -> CommandResult | Missing:
         """Run a listed command."""
         seconds = commands.time_limit(argv)
+        if seconds is None:
+            return Missing(" ".join(argv), Why.FAILED, details.ODD_WORD)
         if self.root:
             return Missing(" ".join(argv), Why.NOT_CAPTURED, details.NOT_HERE)
         path = commands.find(argv[0], _is_program)

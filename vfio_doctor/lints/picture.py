@@ -8,6 +8,7 @@ from vfio_doctor.facts.kvmfr.client import SPICE_PORT, ClientSpice
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_edit import remove, replace
 
 if TYPE_CHECKING:
@@ -170,10 +171,9 @@ class SpicePort(Lint):
             if port is None:
                 continue
             client = facts[ClientSpice]
-            said = client.port.device if client.port else str(SPICE_PORT)
-            if not client.connects or not said.isdigit() or int(said) in (0, port):
+            other = whole(client.port.device) if client.port else SPICE_PORT
+            if not client.connects or other is None or other in (0, port):
                 continue
-            other = int(said)
             if client.port is None:
                 if port:
                     message = self.UNSAID.filled(port=port, other=other)

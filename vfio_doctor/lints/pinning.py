@@ -9,7 +9,7 @@ from vfio_doctor.lints.hostdev import present
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.domain_numbers import number_set
+from vfio_doctor.parse.domain import pins_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ PINS = """<vcpupin vcpu='0' cpuset='8'/>
 def pinned(vm: Definition) -> dict[str, Element]:
     """Return the host's processors that the guest's may run on, each with its pin."""
     found: dict[str, Element] = {}
-    for pin in vm.domain.all("cputune/vcpupin") if vm.passes else ():
-        for number in number_set(pin.get("cpuset")):
+    for pin, numbers in pins_of(vm.domain) if vm.passes else ():
+        for number in numbers:
             found.setdefault(number, pin)
     return found
 

@@ -12,8 +12,10 @@ from vfio_doctor.host.reader import Why
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.domain import pins_of
 from vfio_doctor.parse.domain_numbers import number_set
 from vfio_doctor.parse.vm_form import Form
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_edit import add_child
 
 if TYPE_CHECKING:
@@ -190,15 +192,15 @@ class TooManyCpus(Lint):
         if vcpu is None or not vm.passes:
             return
         held = known(facts[HostSize].processors)
-        said = vcpu.text.strip()
-        wanted = int(said) if said.isascii() and said.isdigit() else 0
+        wanted = whole(vcpu.text.strip()) or 0
         if wanted >= held and wanted > 1:
             yield Found(vcpu, self.ALL.filled(wanted=wanted, held=held), self.LEAVE)
-        for pin in vm.domain.all("cputune/vcpupin"):
-            numbers = number_set(pin.get("cpuset"))
-            running = _running(facts, held) if numbers else ""
-            among = number_set(running)
-            gone = [number for number in numbers if number not in among]
+        pinned = [(pin, numbers) for pin, numbers in pins_of(vm.domain) if numbers]
+        running = _running(facts, held) if pinned else ""
+        among = number_set(running)
+        here = frozenset(among)
+        for pin, numbers in pinned:
+            gone = [number for number in numbers if number not in here]
             # Of a list with one that is switched off the others are taken.
             beyond = [n for n in gone if int(n) > int(among[-1])] if among else []
             if gone and (beyond or len(gone) == len(numbers)):
@@ -257,14 +259,12 @@ class EmulatorNotPinned(Lint):
         tune = vm.domain.first("cputune")
         if tune is None or not vm.passes:
             return
-        pins = tune.first("vcpupin")
+        pin = tune.first("vcpupin")
         own = tune.first("emulatorpin")
         others = own or tune.first("iothreadpin")
-        if pins is not None and others is None:
-            yield Found(pins, self.FREE, self.PIN)
-        guests = {
-            n for pin in tune.all("vcpupin") for n in number_set(pin.get("cpuset"))
-        }
+        if pin is not None and others is None:
+            yield Found(pin, self.FREE, self.PIN)
+        guests = {number for _, found in pins_of(vm.domain) for number in found}
         held = number_set(own.get("cpuset")) if own else ()
         if own is not None and held and guests.issuperset(held):
             yield Found(own, self.SAME, self.OTHERS, "cpuset")

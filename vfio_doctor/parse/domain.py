@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.domain_memory import SharedMemory, shared_memory
-from vfio_doctor.parse.domain_numbers import kib, number, number_set
+from vfio_doctor.parse.domain_numbers import kib, number, number_sets
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -130,10 +130,11 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     } or {"0": whole}
     pages = list(asked.all("page"))
     needs: dict[int, int] = {}
-    for page in sorted(pages, key=lambda page: not page.get("nodeset")):
+    pages.sort(key=lambda page: not page.get("nodeset"))
+    nodes = number_sets(page.get("nodeset") for page in pages)
+    for page, named in zip(pages, nodes, strict=True):
         size = kib(page.get("size"), page.get("unit"))
-        named = page.get("nodeset")
-        own = number_set(named) if named else cells
+        own = named if page.get("nodeset") else cells
         taken = sum(cells.pop(cell, 0) for cell in tuple(own))
         needs[size] = needs.get(size, 0) + taken
     if not pages:
@@ -141,3 +142,9 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     return tuple(
         (size, need) for size, need in needs.items() if need and size != ORDINARY_KIB
     )
+
+
+def pins_of(domain: Element) -> list[tuple[Element, tuple[str, ...]]]:
+    """Return each ``<vcpupin>`` with the host's processors that it names."""
+    held = list(domain.all("cputune/vcpupin"))
+    return list(zip(held, number_sets(pin.get("cpuset") for pin in held), strict=True))

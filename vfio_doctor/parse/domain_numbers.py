@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 # libvirt's units (util/virutil.c, virScaleInteger), in KiB as (numerator, divisor).
 _UNITS = {
     "b": (1, 1024),
@@ -20,6 +25,9 @@ _UNITS = {
     "tib": (1024**3, 1),
 }
 MOST_NUMBERS = 4096
+# Of one list, which may say a number several times; and of all lists of a VM: a
+# thousand processors, each of which may run on a thousand.
+MOST_SAID, MOST_OF_ALL = 4 * MOST_NUMBERS, 1 << 20
 
 
 def kib(text: str | None, unit: str | None) -> int:
@@ -44,15 +52,29 @@ def number_set(text: str) -> tuple[str, ...]:
     What is no such list has none; a range has no more than any machine's.
     """
     found: dict[str, None] = {}
+    left = MOST_SAID
     for part in text.split(","):
         low, dash, high = part.strip().removeprefix("^").partition("-")
         ends = (low.strip(), high.strip() if dash else low.strip())
         if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
             return ()
-        last = min(int(ends[1]), int(ends[0]) + MOST_NUMBERS)
-        for number in map(str, range(int(ends[0]), last + 1)):
-            if part.strip().startswith("^"):
-                found.pop(number, None)
-            else:
-                found[number] = None
+        first = int(ends[0])
+        said = range(first, min(int(ends[1]), first + MOST_NUMBERS) + 1)
+        left -= max(1, len(said))
+        if left < 0:
+            return ()
+        if not part.strip().startswith("^"):
+            found.update(dict.fromkeys(map(str, said)))
+            continue
+        for number in said:
+            found.pop(str(number), None)
     return tuple(found)
+
+
+def number_sets(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the numbers of each list of a VM; none once all have too many."""
+    left = MOST_OF_ALL
+    for text in texts:
+        found = number_set(text) if left > 0 else ()
+        left -= len(found)
+        yield found

@@ -157,19 +157,19 @@ class Mapped(NamedTuple):
 
 def parse_mapping(text: str) -> dict[str, tuple[Mapped, ...]]:
     """Return the lines of each mapping in ``/etc/pve/mapping/pci.cfg``."""
-    found: dict[str, tuple[Mapped, ...]] = {}
+    found: dict[str, list[Mapped]] = {}
     name = ""
     for line in text.splitlines():
         if line and not line[0].isspace():
             name = line.strip()
-            found.setdefault(name, ())
+            found.setdefault(name, [])
         elif name and (said := _MAP.match(line)):
             words = dict(word.partition("=")[::2] for word in said[1].split(","))
             addresses = _addresses(words.get("path", ""))
             if addresses:
                 one = Mapped(words.get("node", ""), tuple(addresses))
-                found[name] = (*found[name], one)
-    return found
+                found[name].append(one)
+    return {name: tuple(held) for name, held in found.items()}
 
 
 def _addresses(value: str) -> list[str]:

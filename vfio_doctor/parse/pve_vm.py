@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.parse import pve
 from vfio_doctor.parse.made_tree import Maker
 from vfio_doctor.parse.vm_form import Form
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_tree import Document
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def _processors(maker: Maker, held: dict[str, Line]) -> None:
     lines = [held[key] for key in ("sockets", "cores") if key in held]
     count = 1
     for line in lines:
-        count *= int(line.value) if line.value.isdigit() and line.value.isascii() else 1
+        said = whole(line.value)
+        count *= 1 if said is None else said
     for line in lines[-1:]:
         maker.add("vcpu", *_ends(line), text=str(count))
 

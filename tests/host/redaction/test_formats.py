@@ -236,6 +236,21 @@ def test_a_staged_deployment_is_written_as_it_is_read() -> None:
     assert formats.file(path, b"junk", Names(), NOBODY) == b"?"
 
 
+@for_each(
+    ("alias", "kept"),
+    [
+        ("pci:v00001022d00001482sv00001043sd00008810bc03sc00i00", True),
+        ("pci:v00001022d00001482", True),
+        ("pci:v00001022d00001482sv00001043sd00008810bc03sc00i00wonderbox", False),
+        ("pci:v00001022d00001482wonderbox", False),
+    ],
+)
+def test_an_alias_is_kept_if_it_is_numbers_alone(alias: str, kept: bool) -> None:
+    shown = file("/sys/bus/pci/devices/0000:01:00.0/uevent", f"MODALIAS={alias}\n")
+    assert (alias in shown) is kept
+    assert "wonderbox" not in shown
+
+
 def test_a_file_of_no_known_format_does_not_leave_the_host() -> None:
     capture = Capture.empty("x", Caller(1000))
     capture.files["/root/.ssh/id_ed25519"] = b"secret"

@@ -13,6 +13,7 @@ from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.vms import Vm, Vms
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
 from vfio_doctor.messages import say
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _number(word: str, account: User | Group | None) -> int | None:
         return 0
     if account is not None:
         return account.uid if isinstance(account, User) else account.gid
-    return int(word) if word.isascii() and word.isdigit() else None
+    return whole(word)
 
 
 class LookingGlassMemory(NamedTuple):

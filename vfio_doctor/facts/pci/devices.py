@@ -9,6 +9,7 @@ from vfio_doctor.facts.iommu import Iommu
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import pci
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -111,10 +112,8 @@ def _group(host: Reader, bdf: str) -> int | None | Missing:
     target = host.readlink(path)
     if isinstance(target, Missing):
         return None if target.why is Why.ABSENT else target
-    number = target.rpartition("/")[2]
-    if not (number.isascii() and number.isdigit()):
-        return Missing(path, Why.FAILED, NO_GROUP)
-    return int(number)
+    number = whole(target.rpartition("/")[2])
+    return Missing(path, Why.FAILED, NO_GROUP) if number is None else number
 
 
 def _boot_vga(host: Reader, bdf: str) -> bool | Missing:

@@ -10,6 +10,7 @@ from vfio_doctor.facts.pci.devices import members
 from vfio_doctor.facts.pci.groups import WantedRegions
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -55,4 +56,5 @@ def _is_exempt(inside: tuple[PciDevice, ...]) -> bool:
 
 def _version(release: str) -> tuple[int, ...]:
     parts = release.split("-")[0].split(".")[:2]
-    return tuple(int(part) for part in parts if part.isdigit())
+    numbers = (whole(part) for part in parts)
+    return tuple(number for number in numbers if number is not None)

@@ -77,7 +77,8 @@ def _ids(text: str, names: Names) -> str:
 
 
 def _alias(text: str, names: Names) -> str:
-    known = re.fullmatch(r"pci:v[0-9A-F]{8}d[0-9A-F]{8}[a-z0-9A-F]{0,64}", text)
+    rest = r"(?:sv[0-9A-F]{8}sd[0-9A-F]{8}bc[0-9A-F]{2}sc[0-9A-F]{2}i[0-9A-F]{2})?"
+    known = re.fullmatch(rf"pci:v[0-9A-F]{{8}}d[0-9A-F]{{8}}{rest}", text)
     return text if known else names.hidden(text)
 
 

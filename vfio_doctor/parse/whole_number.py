@@ -1,0 +1,15 @@
+"""A number in a stranger's text: of signs and lengths that hosts have."""
+
+from __future__ import annotations
+
+# What 64 bits hold. Python refuses to read some thousands of digits.
+LONGEST = 18
+
+
+def whole(text: str) -> int | None:
+    """Return a whole number, None for any other text and for what is too long.
+
+    ``isdigit`` alone is true for superscripts too, which are no numbers.
+    """
+    known = text.isascii() and text.isdigit() and len(text) <= LONGEST
+    return int(text) if known else None
