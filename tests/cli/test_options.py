@@ -179,3 +179,13 @@ def test_a_line_for_each_check() -> None:
     assert "FAIL    iommu-off: The kernel has put no device" in result.stdout
     assert any(line.startswith("PASS    ") for line in lines)
     assert all(line[:8].strip().isupper() and line[7] == " " for line in lines)
+
+
+@for_each(
+    "words", [("--user", ""), ("--user=",), ("setup", "passthrough", "--user", " ")]
+)
+def test_an_empty_name_is_nobody(words: tuple[str, ...]) -> None:
+    """What an empty variable of a script would leave of ``--user "$NAME"``."""
+    result = runner().invoke(cli, list(words))
+    assert result.exit_code == 2
+    assert "name who will run the VM" in result.stderr

@@ -36,11 +36,26 @@ NOT_TAKEN = say(
 LANGUAGE = click.Choice(LANGUAGES)
 # As the person said it: not a default, not a configuration file.
 SAID = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+NOBODY = say(
+    "usage-no-user",
+    "no name stands there: name who will run the VM, or leave the option out.",
+)
+
+
+def _named(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse an empty name: a script's empty variable would mean somebody else."""
+    given = context.get_parameter_source(str(option.name)) in SAID
+    if given and not value.strip():
+        raise click.BadParameter(str(NOBODY), context, option)
+    return value
+
+
 OPTIONS: dict[str, Callable[[Any], Any]] = {
     "user": click.option(
         "--user",
         metavar="NAME",
         default="",
+        callback=_named,
         help="Who will run the VM, by name or uid. By default: who called sudo or "
         "pkexec, or started vfio-doctor, or sits at the screen. Never root.",
     ),
