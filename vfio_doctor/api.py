@@ -45,14 +45,15 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
-    from vfio_doctor.facts.image_options import OldOption as OldOption
-    from vfio_doctor.facts.image_options import OldOptions as OldOptions
-    from vfio_doctor.facts.image_tool import ImageKind as ImageKind
+    from vfio_doctor.facts.images.initramfs import InitramfsModules as InitramfsModules
+    from vfio_doctor.facts.images.late import LateImage as LateImage
+    from vfio_doctor.facts.images.options import OldOption as OldOption
+    from vfio_doctor.facts.images.options import OldOptions as OldOptions
+    from vfio_doctor.facts.images.order import InitramfsOrder as InitramfsOrder
+    from vfio_doctor.facts.images.tool import ImageKind as ImageKind
     from vfio_doctor.facts.init import OPENRC as OPENRC
     from vfio_doctor.facts.init import RUNIT as RUNIT
     from vfio_doctor.facts.init import Init as Init
-    from vfio_doctor.facts.initramfs import InitramfsModules as InitramfsModules
-    from vfio_doctor.facts.initramfs_order import InitramfsOrder as InitramfsOrder
     from vfio_doctor.facts.iommu import AcpiTables as AcpiTables
     from vfio_doctor.facts.iommu import DmarTable as DmarTable
     from vfio_doctor.facts.iommu import InterruptRemapping as InterruptRemapping
@@ -98,7 +99,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
     from vfio_doctor.facts.kvmfr.size import size_by_hand as size_by_hand
-    from vfio_doctor.facts.late_image import LateImage as LateImage
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
@@ -124,8 +124,8 @@ if TYPE_CHECKING:
     )
     from vfio_doctor.facts.libvirt.shared_memory import TmpfilesLine as TmpfilesLine
     from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
-    from vfio_doctor.facts.libvirt_units import DaemonUnit as DaemonUnit
-    from vfio_doctor.facts.libvirt_units import LibvirtUnits as LibvirtUnits
+    from vfio_doctor.facts.libvirt.units import DaemonUnit as DaemonUnit
+    from vfio_doctor.facts.libvirt.units import LibvirtUnits as LibvirtUnits
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption

@@ -23,7 +23,7 @@ from vfio_doctor.boot.images.mkinitcpio import Mkinitcpio
 from vfio_doctor.diagnosis.judge import judge
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.image_options import is_same
+from vfio_doctor.facts.images.options import is_same
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import CheckResult, CommandStep, FileStep, RebuildImages, Status

@@ -8,7 +8,7 @@ from support.machines import result, whole
 from support.rows import for_each
 from vfio_doctor.checks.kvm.msrs import KvmReportsIgnoredMsrs
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.initramfs import InitramfsModules
+from vfio_doctor.facts.images.initramfs import InitramfsModules
 
 CONF = {"/etc/modprobe.d/kvm.conf": "options kvm report_ignored_msrs=0\n"}
 LISTS = [

@@ -15,7 +15,7 @@ from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.teardown import Wanted, tear_down
 from vfio_doctor.commands.undo import take_back
-from vfio_doctor.facts.own_initramfs import OwnInitramfs, own_initramfs
+from vfio_doctor.facts.images.own import OwnInitramfs, own_initramfs
 
 pytestmark = pytest.mark.runs("python", "python3")
 Output = pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ import pytest
 from support.hosts import build, changed, denied, ran
 from support.rows import for_each
 from vfio_doctor.facts.base import Facts, MissingFact
-from vfio_doctor.facts.initramfs import InitramfsModules
+from vfio_doctor.facts.images.initramfs import InitramfsModules
 from vfio_doctor.facts.modules import (
     LOCKDOWN,
     SECURE_BOOT,

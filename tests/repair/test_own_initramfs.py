@@ -16,7 +16,7 @@ from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.own_initramfs import OwnInitramfs, own_initramfs
+from vfio_doctor.facts.images.own import OwnInitramfs, own_initramfs
 from vfio_doctor.model import CommandStep
 from vfio_doctor.repair.plan import make_plan
 from vfio_doctor.repair.resume import undo_run

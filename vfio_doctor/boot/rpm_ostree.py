@@ -9,7 +9,7 @@ from vfio_doctor.boot.words import added, refuse_init_part, removed
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.entries import RPM_OSTREE_KARGS, rpm_ostree_kargs
 from vfio_doctor.facts.boot.next_kernel import RPM_OSTREE_STATUS
-from vfio_doctor.facts.own_initramfs import own_initramfs
+from vfio_doctor.facts.images.own import own_initramfs
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep, Step

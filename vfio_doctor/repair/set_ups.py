@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import CannotFix, MissingFact
+from vfio_doctor.facts.images.own import own_initramfs
 from vfio_doctor.facts.leftovers.arguments import IOMMU
 from vfio_doctor.facts.membership import GROUP_FILE, leaving
-from vfio_doctor.facts.own_initramfs import own_initramfs
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import (

@@ -9,7 +9,7 @@ from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.images.selection import maker
 from vfio_doctor.boot.selection import chosen
 from vfio_doctor.facts.base import CannotFix, Facts, MissingFact
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.leftovers import seek
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose
 from vfio_doctor.facts.nixos import Generated

@@ -7,7 +7,7 @@ import re
 from support.hosts import build
 from support.rows import for_each
 from vfio_doctor.facts.base import Facts, Options
-from vfio_doctor.facts.libvirt_units import LibvirtUnits
+from vfio_doctor.facts.libvirt.units import LibvirtUnits
 from vfio_doctor.facts.pci.claims import Said, claims
 from vfio_doctor.host.captured import Capture, CapturedHost
 from vfio_doctor.host.redaction import accounts, formats

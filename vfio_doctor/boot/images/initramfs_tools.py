@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.maker import IMAGE, ImageMaker, globbed, with_lines
-from vfio_doctor.facts.initramfs import TOOLS_LIST
+from vfio_doctor.facts.images.initramfs import TOOLS_LIST
 from vfio_doctor.host.reader import Missing
 
 if TYPE_CHECKING:

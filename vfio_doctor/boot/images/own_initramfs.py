@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.images.maker import ImageMaker
 from vfio_doctor.facts.base import CannotFix, Facts
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
-from vfio_doctor.facts.own_initramfs import FORCE, OwnInitramfs, own_initramfs
+from vfio_doctor.facts.images.own import FORCE, OwnInitramfs, own_initramfs
 from vfio_doctor.messages import say
 from vfio_doctor.model import CommandStep
 

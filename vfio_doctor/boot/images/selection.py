@@ -9,7 +9,7 @@ from vfio_doctor.boot.images.initramfs_tools import InitramfsTools
 from vfio_doctor.boot.images.mkinitcpio import Mkinitcpio
 from vfio_doctor.boot.images.own_initramfs import RpmOstreeInitramfs
 from vfio_doctor.facts.base import CannotFix, Facts
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:

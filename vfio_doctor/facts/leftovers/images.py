@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.initramfs import TOOLS_LIST
+from vfio_doctor.facts.images.initramfs import TOOLS_LIST
 from vfio_doctor.facts.leftovers.arguments import MODULES
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
 from vfio_doctor.messages import say

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.image_tool import OSTREE_BOOTED
+from vfio_doctor.facts.images.own import FORCE, own_initramfs
+from vfio_doctor.facts.images.tool import OSTREE_BOOTED
 from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
-from vfio_doctor.facts.own_initramfs import FORCE, own_initramfs
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import DeleteFile, OwnInitramfsBack

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
-from vfio_doctor.facts.initramfs_order import InitramfsOrder
+from vfio_doctor.facts.images.order import InitramfsOrder
+from vfio_doctor.facts.images.own import OwnInitramfs
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
-from vfio_doctor.facts.own_initramfs import OwnInitramfs
 from vfio_doctor.facts.pci.cards import WantedCards, held
 from vfio_doctor.facts.pci.claims import BIND, VFIO_PCI, InstallScripts
 from vfio_doctor.facts.pci.devices import PciDevices

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.initramfs import InitramfsModules
-from vfio_doctor.facts.initramfs_order import GRAPHICS
+from vfio_doctor.facts.images.initramfs import InitramfsModules
+from vfio_doctor.facts.images.late import LateImage, StaleImage
+from vfio_doctor.facts.images.order import GRAPHICS
 from vfio_doctor.facts.kernel import KernelCmdline
-from vfio_doctor.facts.late_image import LateImage, StaleImage
 from vfio_doctor.facts.module_config import ETC_MODULES, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.facts.pci.chipset import is_infrastructure
@@ -22,7 +22,7 @@ from vfio_doctor.parse.pci import module_of
 
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.facts.late_image import LateReason
+    from vfio_doctor.facts.images.late import LateReason
     from vfio_doctor.facts.pci.claims import Claim
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.facts.pci.wanted import Wanted

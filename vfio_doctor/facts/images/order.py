@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
-from vfio_doctor.facts.initramfs import (
+from vfio_doctor.facts.images.initramfs import (
     COMMANDS,
     SHELL_LISTS,
     TOOLS_LIST,
 )
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.host.reader import Missing, Why, text_or_noted
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list

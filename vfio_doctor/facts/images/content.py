@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelRelease
 from vfio_doctor.host.reader import UNSAID, Missing, read_text
 from vfio_doctor.parse.modprobe import module_name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, missing_fact
-from vfio_doctor.facts.image_content import ImageContent
-from vfio_doctor.facts.initramfs import GRAPHICS, InitramfsModules
+from vfio_doctor.facts.images.content import ImageContent
+from vfio_doctor.facts.images.initramfs import GRAPHICS, InitramfsModules
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.kvm import kernel_boolean
 from vfio_doctor.facts.kvmfr.names import KVMFR
@@ -104,7 +104,7 @@ def _loaded_by(module: str, facts: Facts) -> tuple[str, str] | None:
     content = facts[ImageContent]
     if module not in content.modules:
         return None
-    from vfio_doctor.facts.late_image import command_for
+    from vfio_doctor.facts.images.late import command_for
 
     return content.image, command_for(facts, content.image)
 
@@ -151,7 +151,7 @@ def _is_built_in(facts: Facts, module: str) -> bool:
 
 def _is_in_image(host: Reader, facts: Facts, option: ModuleOption) -> bool:
     """Tell whether the image was made after the file was changed last."""
-    from vfio_doctor.facts.late_image import is_newer
+    from vfio_doctor.facts.images.late import is_newer
 
     assert option.place is not None
     return is_newer(host, facts, option.place.path) is True

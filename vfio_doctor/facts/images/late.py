@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.image_content import ImageContent, images
-from vfio_doctor.facts.image_tool import ImageKind, ImageTool
-from vfio_doctor.facts.initramfs import (
+from vfio_doctor.facts.images.content import ImageContent, images
+from vfio_doctor.facts.images.initramfs import (
     COMMANDS,
     SHELL_LISTS,
     TOOLS_LIST,
 )
-from vfio_doctor.facts.initramfs_order import GRAPHICS, VFIO_PCI, InitramfsOrder
+from vfio_doctor.facts.images.order import GRAPHICS, VFIO_PCI, InitramfsOrder
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
