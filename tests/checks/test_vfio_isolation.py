@@ -93,7 +93,7 @@ def test_no_bridge_is_blamed_if_the_tree_is_not_known() -> None:
     assert "keep them apart" not in str(found.finding.advice)
     facts = Facts(whole(*BASE, *one))
     words = str(facts[Verdicts].by_address[CARD].words)
-    assert "shares its group" in words
+    assert "in one group with" in words
     assert "ACS" not in words
 
 
