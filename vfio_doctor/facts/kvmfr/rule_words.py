@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import CannotFix
+from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.guest import LookingGlassGuest
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
@@ -51,13 +51,21 @@ def plain_name(name: str) -> str:
 KVM_GROUP = "kvm"
 
 
+def _in_guest(facts: Facts) -> bool:
+    """Tell whether another host made the device; a group for QEMU serves there too."""
+    try:
+        return bool(facts[LookingGlassGuest].address)
+    except MissingFact:
+        return False
+
+
 def qemu_group(facts: Facts) -> str:
     """Return a group that lets QEMU in and that this systemd accepts.
 
     Raises `CannotFix` if there is none; `MissingFact` without libvirt.
     """
     accounts, systemd = facts[Accounts], facts[KvmfrRules].systemd
-    if facts[LookingGlassGuest].address and accounts.group(KVM_GROUP):
+    if _in_guest(facts) and accounts.group(KVM_GROUP):
         # A guest starts no VM: its client alone opens the device.
         return KVM_GROUP
     name = facts[KvmfrAccess].group or facts[QemuUser].group
