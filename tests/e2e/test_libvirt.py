@@ -119,7 +119,8 @@ def test_every_refusal_has_its_link(machines: list[Machine]) -> None:
     all_is_well(guest)
     guest.stop()
 
-    guest.shell(f"rm {HOOK}")
+    # Empty, not gone: Debian 12 includes it without "if exists", and no VM starts.
+    guest.shell(f": > {HOOK}")
     assert DENIED in guest.refusal()
     assert broken_links(guest) == ["kvmfr-apparmor-denies"]
     scenario.repair(guest)
