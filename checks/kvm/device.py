@@ -34,8 +34,6 @@ NODE = "/dev/kvm"
 LSTAT = f"lstat {NODE}"
 DEVICE = "char device 10:232"
 API_VERSION = 12
-# Where usermod looks, and nowhere else.
-ETC_GROUP = "/etc/group"
 READ_LOG = say(
     "kvm-read-log",
     "Read what KVM says: `{command}`."
@@ -351,7 +349,7 @@ def _how_to_join(access: KvmAccess, name: str) -> Message:
     if group is None:
         return NO_GROUP.filled(looks=access.looks)
     join = JOIN_GROUP.filled(group=group.name, name=name)
-    if group.source == ETC_GROUP:
+    if group.in_etc:
         return join
     return in_order(COPY_GROUP.filled(path=group.source, group=group.name), join)
 

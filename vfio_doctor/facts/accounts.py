@@ -62,6 +62,11 @@ class Group(NamedTuple):
     members: tuple[str, ...]
     source: str
 
+    @property
+    def in_etc(self) -> bool:
+        """Whether usermod finds it: it does not look into /usr/lib (nss-altfiles)."""
+        return self.source == GROUP_FILES[0]
+
 
 class Accounts(NamedTuple):
     """Users and groups of ``/etc`` first, then of ``/usr/lib`` (nss-altfiles).

@@ -11,6 +11,7 @@ from vfio_doctor.lints.definition import has_uefi
 from vfio_doctor.lints.lint import Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_edit import add_child, set_attribute
 
 if TYPE_CHECKING:
@@ -157,5 +158,4 @@ class PhysicalBits(Lint):
 
 
 def _number(element: Element, attribute: str) -> int:
-    said = element.get(attribute)
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 0
+    return whole(element.get(attribute), 4) or 0

@@ -6,10 +6,10 @@ from __future__ import annotations
 LONGEST = 18
 
 
-def whole(text: str) -> int | None:
-    """Return a whole number, None for any other text and for what is too long.
+def whole(text: str, longest: int = LONGEST) -> int | None:
+    """Return a whole number, None for any other text and for more digits than that.
 
     ``isdigit`` alone is true for superscripts too, which are no numbers.
     """
-    known = text.isascii() and text.isdigit() and len(text) <= LONGEST
+    known = text.isascii() and text.isdigit() and len(text) <= longest
     return int(text) if known else None

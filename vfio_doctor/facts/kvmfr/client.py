@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
-from vfio_doctor.facts.base import MissingFact, missing_fact
+from vfio_doctor.facts.base import MissingFact, known
 from vfio_doctor.facts.kvmfr.intent import CLIENT_CONFIG, OWN_CLIENT_CONFIGS
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.value import NamedTuple
@@ -47,13 +47,20 @@ class ClientSettings(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> ClientSettings:
         """Read the system's file and the person's; the last one that says it counts."""
         setting, unread = None, []
-        for path in _files(facts):
-            text = read_text(host, path, LARGEST)
+        for path, text in _texts(host, facts):
             if isinstance(text, str):
                 setting = next(reversed(settings(path, text)), setting)
-            elif text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+            else:
                 unread.append(text)
         return cls(setting, tuple(unread))
+
+
+def _texts(host: Reader, facts: Facts) -> Iterator[tuple[str, str | Missing]]:
+    """Yield the files that may have settings, the one that counts last."""
+    for path in _files(facts):
+        text = read_text(host, path, LARGEST)
+        if isinstance(text, str) or text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
+            yield path, text
 
 
 def _files(facts: Facts) -> Iterator[str]:
@@ -100,12 +107,8 @@ class ClientSpice(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> ClientSpice:
         """Read the files that `ClientSettings` reads; the last one counts here too."""
         found: dict[str, ClientSetting] = {}
-        for path in _files(facts):
-            text = read_text(host, path, LARGEST)
-            if isinstance(text, Missing):
-                if text.why not in (Why.ABSENT, Why.NOT_CAPTURED):
-                    raise missing_fact(text)
-                continue
+        for path, held in _texts(host, facts):
+            text = known(held)
             for name in cls._fields:
                 for said in settings(path, text, (("spice", name),)):
                     found[name] = said

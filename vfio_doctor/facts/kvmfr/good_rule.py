@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.accounts import GROUP_FILES, Accounts, HumanUser
+from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess
 from vfio_doctor.facts.kvmfr.names import KVMFR
@@ -62,7 +62,6 @@ JOIN_GROUP = say(
     "{person} is not in the group {group}: run `sudo usermod -aG {group} {person}`, log"
     " in again, then run --fix",
 )
-# nss-altfiles: usermod does not look into /usr/lib/group.
 COPY_GROUP = say(
     "kvmfr-rule-copy-group",
     "{person} is not in the group {group}: run `getent group {group} | sudo tee -a"
@@ -409,8 +408,7 @@ def _by_group(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
     person = facts[HumanUser]
     known = facts[Accounts].group(group)
     if known is None or known.gid not in person.gids:
-        in_etc = known is None or known.source == GROUP_FILES[0]
-        how = JOIN_GROUP if in_etc else COPY_GROUP
+        how = JOIN_GROUP if known is None or known.in_etc else COPY_GROUP
         raise CannotFix(how.filled(person=plain_name(person.name), group=group))
     return GoodKvmfrRule(Way.GROUP, rule_of(f'GROUP="{group}"'))
 

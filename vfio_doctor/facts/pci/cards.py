@@ -9,6 +9,7 @@ from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.parse.pci import BRIDGES, is_vfio_driver
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _is_virtual(host: Reader, bdf: str) -> bool:
 def _number(host: Reader, bdf: str, name: str) -> int:
     text = read_text(host, f"{DEVICES}/{bdf}/{name}")
     said = "0" if isinstance(text, Missing) else text.strip()
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
+    return whole(said, 8) or 0
 
 
 def held(device: PciDevice) -> bool:

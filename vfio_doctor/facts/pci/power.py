@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.pci.devices import DEVICES, PciDevices
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -119,4 +120,4 @@ def _seen(text: str | Missing) -> int | Missing | None:
 
 def _number(text: str | Missing) -> int | None:
     said = "" if isinstance(text, Missing) else text.strip()
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else None
+    return whole(said, 8)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.pci.devices import DEVICES, PciDevices
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.parse.pci import is_vfio_driver
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -30,4 +31,4 @@ class MadeVirtual(NamedTuple):
 def _made(host: Reader, bdf: str) -> int:
     text = read_text(host, f"{DEVICES}/{bdf}/sriov_numvfs")
     said = "" if isinstance(text, Missing) else text.strip()
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
+    return whole(said, 8) or 0
