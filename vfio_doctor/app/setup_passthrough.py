@@ -130,7 +130,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         refuse_here(chosen, place)
         # What is half done would be judged as if somebody had meant it.
         status = repair.unfinished(chosen, place)
-        if status is not None:
+        if isinstance(status, int):
             return status
         devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(
