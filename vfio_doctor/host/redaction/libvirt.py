@@ -178,7 +178,7 @@ _MARKUP = re.compile(
 )
 _ATTRIBUTE = re.compile(r"([\w:.-]+)(\s*=\s*)('[^']*'|\"[^\"]*\")")
 # What only one attribute says, by its form.
-_CPUS = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}")
+_CPUS = re.compile(r"\d{1,4}(?:-\d{1,4})?(?:,\^?\d{1,4}(?:-\d{1,4})?){0,15}")
 _FORMS = {
     "machine": re.compile(
         r"(?:pc|q35|virt)(?:-(?:i440fx|q35))?(?:-\d{1,2}(?:\.\d{1,2}){1,2})?"
@@ -407,10 +407,10 @@ def _client_line(line: str, names: Names) -> str:
     key, equals, value = (part.strip() for part in body.partition("="))
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)
+    if value.startswith("/"):
+        return f"{key}={path(value, names)}"
     if forms.is_number(value) or arguments.worded(value, names) == value:
         return f"{key}={value}"
     if value in ("127.0.0.1", "::1", "localhost"):
         return f"{key}={value}"
-    return (
-        f"{key}={path(value, names) if value.startswith('/') else names.hidden(value)}"
-    )
+    return f"{key}={names.hidden(value)}"
