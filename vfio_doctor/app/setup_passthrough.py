@@ -74,7 +74,7 @@ AHEAD = say(
     "get is not known yet: `sudo vfio-doctor verify` and `vfio-doctor` say so then.",
 )
 FIRMWARE = say(
-    "setup-firmware", "Nothing was changed: {what} {advice} Then run this again."
+    "setup-firmware", "Nothing was changed. {what} {advice} Then run this again."
 )
 HEADLESS = say(
     "setup-headless",

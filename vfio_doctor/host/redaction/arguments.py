@@ -53,6 +53,7 @@ WORDED = listed(
     systemd.unified_cgroup_hierarchy systemd.gpt_auto threadirqs
     transparent_hugepage tsc tsx tsx_async_abort udev.log_level udev.log_priority
     usbcore.autosuspend vfio_iommu_type1.allow_unsafe_interrupts vga video
+    vfio.enable_unsafe_noiommu_mode iommufd.allow_unsafe_interrupts
     vt.global_cursor_default vt.handoff zswap.compressor zswap.enabled
     zswap.max_pool_percent zswap.zpool zfs.zfs_arc_max composefs vt.color
     bluetooth.disable_ertm module_blacklist modprobe.blacklist modules_load

@@ -134,7 +134,7 @@ _ELEMENTS = listed(
     tpm shmem size msi server filesystem binary alias iommu seclabel panic vsock cid
     qemu:commandline qemu:arg qemu:override qemu:device qemu:frontend qemu:property
     qemu:capabilities qemu:del commandline arg memtune hard_limit soft_limit emulatorpin
-    iothreadpin
+    iothreadpin numatune memnode
     """
 )
 _ATTRIBUTES = listed(
@@ -146,7 +146,7 @@ _ATTRIBUTES = listed(
     listen keymap readonly secure firmware arch machine dev order nodeset size
     vectors ioeventfd iommu_platform ats driver caching_mode intremap eim aw_bits on
     xmlns xmlns:qemu iommufd limit cpuset retries compression rendernode enable
-    detect_zeroes queues
+    detect_zeroes queues bar cellid
     """
 )
 _XML_WORDS = listed(
@@ -170,7 +170,7 @@ _XML_WORDS = listed(
     emulate 9p virtiofs mapped squash client server sp vcpu io smp EPYC EPYC-Rome
     EPYC-Milan Skylake-Client Haswell Nehalem
     http://libvirt.org/schemas/domain/qemu/1.0 looking-glass scream-ivshmem system
-    session dac selinux apparmor
+    session dac selinux apparmor strict preferred interleave restrictive
     """
 )
 _MARKUP = re.compile(
