@@ -188,11 +188,10 @@ class DeviceInUse(Lint):
     title = "The VM gets a device that the host lives on"
     right = SECOND
     wrong = another("0x04")
+    rule = "vfio-device-busy"
     reads_host = True
 
-    USED = say(
-        "vm-hostdev-used", "{address} is a {kind} that the host uses now: {why}."
-    )
+    USED = say("vm-hostdev-used", "The host uses {address} ({kind}) now: {why}.")
     CHECK = say(
         "vm-hostdev-check-address",
         "Check the address (`vfio-doctor devices`): the card that was meant may have"
