@@ -74,7 +74,7 @@ AHEAD = say(
     "get is not known yet: `sudo vfio-doctor verify` and `vfio-doctor` say so then.",
 )
 FIRMWARE = say(
-    "setup-firmware", "Nothing was changed: {what} {advice} Then run this again."
+    "setup-firmware", "Nothing was changed. {what} {advice} Then run this again."
 )
 HEADLESS = say(
     "setup-headless",
@@ -130,7 +130,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         refuse_here(chosen, place)
         # What is half done would be judged as if somebody had meant it.
         status = repair.unfinished(chosen, place)
-        if status is not None:
+        if isinstance(status, int):
             return status
         devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(

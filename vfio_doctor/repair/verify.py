@@ -9,7 +9,7 @@ from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.model import FileStep, ParameterStep, Status
+from vfio_doctor.model import FileStep, ParameterStep, Severity, Status
 from vfio_doctor.parse.cmdline import words
 from vfio_doctor.repair.bound import bound
 from vfio_doctor.repair.journal_lines import RunState
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Diagnosis
     from vfio_doctor.repair.journal_lines import Entry, Run, RunFix
     from vfio_doctor.repair.values import Outcome, PlannedFix
 
@@ -109,7 +109,10 @@ def _judged_again(
 def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdict:
     if result is None:
         return Verdict(finding, Effect.UNKNOWN, NO_CHECK)
-    if any(finding.is_at(diagnosis.finding.place) for diagnosis in result.diagnoses):
+    here = [d for d in result.diagnoses if finding.is_at(d.finding.place)]
+    if here and all(_is_note(each, result) for each in here):
+        return Verdict(finding, Effect.RESOLVED, here[0].finding.message)
+    if here:
         return Verdict(finding, Effect.AFTER_REBOOT if reboot else Effect.FAILING)
     if result.status in (Status.UNKNOWN, Status.ERROR):
         return Verdict(finding, Effect.UNKNOWN, result.reason)
@@ -119,6 +122,16 @@ def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdi
     if result.status is Status.FAIL and result.reason:
         return Verdict(finding, Effect.UNKNOWN, result.reason)
     return Verdict(finding, Effect.RESOLVED)
+
+
+def _is_note(diagnosis: Diagnosis, result: CheckResult) -> bool:
+    """Tell whether only a word remains to be said, about which no repair can be made.
+
+    As of a device that is open to its person from now on, at the screen.
+    """
+    offer = diagnosis.fix
+    lesser = diagnosis.severity is Severity.INFO and result.severity > Severity.INFO
+    return lesser and (offer is None or offer.cannot is not None)
 
 
 def still_so(

@@ -44,6 +44,7 @@ NEXT_THERE = {
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
+LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(
@@ -61,8 +62,10 @@ EXPLAIN = say(
     "next-explain",
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
 )
-BY_HAND = say("next-by-hand", "By hand, do what is said at {checks}.")
-FIRMWARE = say("next-firmware", "In the firmware setup, do what is said at {checks}.")
+BY_HAND = say("next-by-hand", "By hand, follow the advice under {checks}.")
+FIRMWARE = say(
+    "next-firmware", "In the firmware setup, follow the advice under {checks}."
+)
 ACTORS = (
     ((Actor.FIRMWARE,), FIRMWARE),
     ((Actor.USER, Actor.TOOL), BY_HAND),
@@ -70,7 +73,7 @@ ACTORS = (
         (Actor.VENDOR,),
         say(
             "next-vendor",
-            "Ask the maker or the image's maintainers, as said at {checks}.",
+            "Ask the maker or the image's maintainers, as advised under {checks}.",
         ),
     ),
 )
@@ -143,7 +146,7 @@ def next_command(report: Report) -> Message | None:
         kind = _first_repair(found)
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
-    return say("closing-next", "Next: {step}", step=others[0]) if others else None
+    return LAST.filled(step=others[0]) if others else None
 
 
 def _first_repair(found: list[Diagnosis]) -> Applicability | None:
