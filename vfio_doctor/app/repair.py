@@ -68,10 +68,10 @@ def run(
 
 def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
     if done is None:
-        status = unfinished(chosen, place)
-        if status is not None:
-            return status
-        done = place.look(chosen)
+        first = unfinished(chosen, place)
+        if isinstance(first, int):
+            return first
+        done = _with_results(place.look(chosen), first)
     kind = done.report.host.container
     if kind and isinstance(kind, str):
         to_stderr(IN_CONTAINER.filled(kind=kind))
@@ -110,7 +110,7 @@ def _repair(
     if outcome.ending is not Ending.DONE:
         _finish(done, plan, outcome, (), chosen)
         return FAILED
-    again = place.look(chosen)
+    again = _before(place.look(chosen), done.report.results)
     verdicts = verify(again.facts, again.registry, plan.fixes, outcome)
     _finish(again, plan, outcome, verdicts, chosen)
     if any(verdict.effect is Effect.FAILING for verdict in verdicts):
@@ -136,14 +136,28 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     return report._replace(checks=tuple(map(rest, checks)))
 
 
-def unfinished(chosen: Chosen, place: Place) -> int | None:
+def _with_results(done: Diagnosed, first: Outcome | None) -> Diagnosed:
+    """Return the diagnosis with what became of the run that was interrupted."""
+    from vfio_doctor.report.plan_document import results_document
+
+    return _before(done, tuple(results_document(first, ())) if first else None)
+
+
+def _before(done: Diagnosed, results: tuple[object, ...] | None) -> Diagnosed:
+    return done._replace(report=done.report._replace(results=results))
+
+
+def unfinished(chosen: Chosen, place: Place) -> int | Outcome | None:
     """Bring an interrupted run to an end first, if anything is to be changed."""
     acts = chosen.capture is None and not chosen.dry_run and place.is_root()
     return interrupted(chosen, place) if acts else None
 
 
-def interrupted(chosen: Chosen, place: Place) -> int | None:
-    """Bring an interrupted run to an end first; None where all is well."""
+def interrupted(chosen: Chosen, place: Place) -> int | Outcome | None:
+    """Bring an interrupted run to an end first; None if there is none.
+
+    An exit status ends this run as well.
+    """
     from vfio_doctor.app.journal_notes import RUNNING
     from vfio_doctor.repair.journal import UNUSABLE, holder, survey, unusable
     from vfio_doctor.repair.resume import finish_run, undo_run
@@ -177,7 +191,7 @@ def interrupted(chosen: Chosen, place: Place) -> int | None:
     outcome = act(machine, run.id)
     for line in lines_of(outcome):
         to_stderr(line)
-    return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else None
+    return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else outcome
 
 
 def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
@@ -256,7 +270,8 @@ def _finish(
     lines = outcome_lines(outcome, verdicts, seen, titles_of(done.report))
     text = "\n".join(["", *lines]) + "\n"
     if chosen.format != "text":
-        results = tuple(results_document(outcome, verdicts))
+        first = done.report.results or ()
+        results = (*first, *results_document(outcome, verdicts))
         report = done.report._replace(plan=plan_document(plan), results=results)
         text = rendered(done._replace(report=report), chosen, (plan, tuple(lines)))
     try:

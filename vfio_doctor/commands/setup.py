@@ -264,7 +264,7 @@ def looking_glass(
         refuse_here(chosen, place)
         needed = _needed(modes, hdr)
         ended = repair.unfinished(chosen, place)
-        if ended is not None:
+        if isinstance(ended, int):
             return ended
         done = place.look(chosen)
         facts = done.facts

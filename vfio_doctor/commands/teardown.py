@@ -138,7 +138,7 @@ def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
 
     acts = chosen.capture is None and not wanted.dry_run and place.is_root()
     status = interrupted(chosen._replace(yes=wanted.yes), place) if acts else None
-    if status is not None:
+    if isinstance(status, int):
         return status
     host = open_host(chosen.capture) if chosen.capture else place.host()
     facts = Facts(host, options_of(chosen))

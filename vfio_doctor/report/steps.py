@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
@@ -40,16 +41,10 @@ NEXT_THERE = {
         "would do and what may be lost, and asks before it changes anything.",
     ),
 }
-# Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = (
-    "iommu-on-next-boot",
-    "iommu-word-gone",
-    "fix-staged-already",
-    "bind-set-already",
-)
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
+LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(
@@ -67,8 +62,10 @@ EXPLAIN = say(
     "next-explain",
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
 )
-BY_HAND = say("next-by-hand", "By hand, do what is said at {checks}.")
-FIRMWARE = say("next-firmware", "In the firmware setup, do what is said at {checks}.")
+BY_HAND = say("next-by-hand", "By hand, follow the advice under {checks}.")
+FIRMWARE = say(
+    "next-firmware", "In the firmware setup, follow the advice under {checks}."
+)
 ACTORS = (
     ((Actor.FIRMWARE,), FIRMWARE),
     ((Actor.USER, Actor.TOOL), BY_HAND),
@@ -76,7 +73,7 @@ ACTORS = (
         (Actor.VENDOR,),
         say(
             "next-vendor",
-            "Ask the maker or the image's maintainers, as said at {checks}.",
+            "Ask the maker or the image's maintainers, as advised under {checks}.",
         ),
     ),
 )
@@ -150,12 +147,6 @@ def source(report: Report) -> Told:
     return HERE if report.run.source == THIS_HOST else report.run.source
 
 
-def waits_for_reboot(diagnosis: Diagnosis) -> bool:
-    """Tell whether all is set already for a finding: a reboot is what it needs."""
-    fix = diagnosis.fix
-    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
-
-
 def is_reboot_pending(report: Report) -> bool:
     """Tell whether something that was set before waits for a reboot."""
     return any(r.id == REBOOT and r.diagnoses for r in report.checks)
@@ -176,7 +167,7 @@ def next_command(report: Report) -> Message | None:
         kind = _first_repair(found)
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
-    return say("closing-next", "Next: {step}", step=others[0]) if others else None
+    return LAST.filled(step=others[0]) if others else None
 
 
 def _first_repair(found: list[Diagnosis]) -> Applicability | None:

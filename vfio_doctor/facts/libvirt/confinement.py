@@ -75,7 +75,7 @@ class Denials(NamedTuple):
         try:
             return cls((*facts[KernelMessages].denials, *audited))
         except MissingFact as missing:
-            return cls(audited, missing if missing.denied else None)
+            return cls(audited, missing if missing.hidden else None)
 
     def of(self, driver: str, path: str) -> tuple[Denial, ...]:
         """Return those of one driver about one node."""
@@ -114,7 +114,7 @@ class SecurityDrivers(NamedTuple):
 
 def _is_on(text: str | Missing, word: str = "") -> bool | None:
     if isinstance(text, Missing):
-        if text.why is Why.DENIED:
+        if text.hidden:
             known(text)
         return False if text.why is Why.ABSENT else None
     return not word or text.strip() == word
@@ -262,7 +262,7 @@ class _Profiles:
         names = self.host.list(path)
         if not isinstance(names, Missing):
             return tuple(f"{path}/{name}" for name in names if _counts(name))
-        if names.why is Why.DENIED:
+        if names.hidden:
             self.unread.append(names)
             return ()
         return (path,)
@@ -270,7 +270,7 @@ class _Profiles:
     def profiles(self) -> list[tuple[str, ProfileText]]:
         paths = self.host.glob(PROFILES)
         if isinstance(paths, Missing):
-            if paths.why is Why.DENIED:
+            if paths.hidden:
                 self.unread.append(paths)
             return []
         own = (path for path in paths if not path.endswith(".files"))
@@ -319,7 +319,7 @@ class SeLinux(NamedTuple):
         if mode.strip() != "1":
             return cls(False, (), (), None)
         config = read_text(host, CONFIG, 1 << 16)
-        if isinstance(config, Missing) and config.why is Why.DENIED:
+        if isinstance(config, Missing) and config.hidden:
             known(config)
         policy = policy_of(host)
         local = read_text(host, CONTEXTS.format(policy))
@@ -331,7 +331,7 @@ class SeLinux(NamedTuple):
             found = host.glob(pattern.format(policy))
             if not isinstance(found, Missing):
                 modules.extend(found)
-            elif found.why is Why.DENIED:
+            elif found.hidden:
                 denied = found
         return cls(True, contexts, tuple(modules), denied, policy)
 

@@ -184,7 +184,7 @@ DIGITS = 4
 def is_word(text: str) -> bool:
     """Tell whether a word is on a list, digits behind it aside (``card0``)."""
     plain = text.lower()
-    if plain in STEMS or len(plain) < 2:
+    if plain in STEMS or len(plain) < 2 and plain.isascii():
         return True
     stem = plain.rstrip("0123456789")
     short = len(plain) - len(stem) <= DIGITS

@@ -29,4 +29,5 @@ def _label_part(text: str, names: Names) -> str:
     stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
     plain = stem.replace("_", "-")
     known = is_known(plain) or text in _LABELS or text in RECORDS
-    return text if known or _CATEGORIES.fullmatch(text) else names.hidden(text)
+    known = (known and not text.isdigit()) or bool(_CATEGORIES.fullmatch(text))
+    return text if known else names.hidden(text)
