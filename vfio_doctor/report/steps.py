@@ -11,7 +11,7 @@ from vfio_doctor.model import Actor, Applicability, Severity, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Diagnosis, Message, Report, Told
+    from vfio_doctor.model import Diagnosis, Message, Report, Told, Waiting
 
 REBOOT = "reboot-pending"
 # What the live reader calls itself.
@@ -119,6 +119,27 @@ REPAIRS = (
         ),
     ),
 )
+# The repair mends what waits, too, if nothing else keeps it from that.
+WITH_WAITING = (
+    say(
+        "next-fix-waiting",
+        "`vfio-doctor --fix --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix` repairs {count} problems, {waiting} of which would "
+        "show only after the others.",
+    ),
+    say(
+        "next-fix-risky-waiting",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs {count} more problems, {waiting} of "
+        "which would show only after the others.",
+    ),
+    say(
+        "next-fix-risky-alone-waiting",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs {count} problems, {waiting} of which "
+        "would show only after the others.",
+    ),
+)
 # If nothing is repaired without --risky, there is nothing that it adds to.
 RISKY_ALONE = (
     say(
@@ -179,9 +200,8 @@ def next_steps(report: Report) -> list[Message]:
     found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
     set_up = _set_up(report)
-    steps = list(
-        dict.fromkeys([*first, *set_up, *_repairs(found), *rest, *_menu(report)])
-    )
+    mended = _repairs(found, report.waiting)
+    steps = list(dict.fromkeys([*first, *set_up, *mended, *rest, *_menu(report)]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -222,13 +242,17 @@ def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
     return fix is not None and not fix.cannot and fix.applicability is applicability
 
 
-def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
+def _repairs(found: list[Diagnosis], waiting: Waiting) -> Iterator[Message]:
     before = 0
-    for applicability, *said in REPAIRS:
+    for more, (applicability, *said) in zip(waiting, REPAIRS, strict=True):
         count = sum(_made(d, applicability) for d in found)
-        alone = applicability is Applicability.RISKY and not before
+        risky = applicability is Applicability.RISKY
+        alone = risky and not before
         one, several = RISKY_ALONE if alone else said
-        if count:
+        if count and more:
+            text = WITH_WAITING[risky + alone]
+            yield text.filled(count=count + more, waiting=more)
+        elif count:
             yield one if count == 1 else several.filled(count=count)
         before += count
 
