@@ -8,8 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+# The kernel names the subsystem in every event. `udevadm test` makes up its event, and
+# 257 has ENV{SUBSYSTEM} in it only once a rule has asked for SUBSYSTEM.
+AS_IN_AN_EVENT = 'SUBSYSTEM=="?*", ENV{ASKED}="1"'
 # In a mount namespace of its own: what the rules do stays in there.
-SCRIPT = """
+SCRIPT = f"""
 set -e
 mount --make-rprivate /
 mkdir "$1/dev" "$1/rules"
@@ -19,12 +22,13 @@ mount --bind "$1/dev" /dev
 mount --bind "$1/rules" /etc/udev/rules.d
 mount -t tmpfs none /usr/lib/udev/rules.d
 mount -t tmpfs none /run/udev
+echo '{AS_IN_AN_EVENT}' >/etc/udev/rules.d/05-event.rules
 for file in "$1"/made/*; do
     cp "$file" /etc/udev/rules.d/10-made.rules
     rm -rf /run/udev/data
     chown 0:0 /dev/null
     chmod 666 /dev/null
-    udevadm test --action=add /sys/class/mem/null >"$1/told/${file##*/}" 2>&1 || :
+    udevadm test --action=add /sys/class/mem/null >"$1/told/${{file##*/}}" 2>&1 || :
 done
 """
 PERMISSIONS = re.compile(

@@ -10,11 +10,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from support.udev_made import Told, told
+from support.udev_made import AS_IN_AN_EVENT, Told, told
 
 VARIABLE = "VFIO_DOCTOR_UDEV_ROOT"
 # In a mount namespace of its own: what the rules do stays in there.
-SCRIPT = """
+SCRIPT = f"""
 set -e
 mount --make-rprivate /
 mount --bind "$1" "$1"
@@ -26,13 +26,14 @@ done
 mkdir -p "$1/run/udev" "$1/etc/udev/rules.d"
 mount -t tmpfs none "$1/etc/udev/rules.d"
 cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
+echo '{AS_IN_AN_EVENT}' >"$1/etc/udev/rules.d/05-event.rules"
 for file in "$2"/made/*; do
     cp "$file" "$1/etc/udev/rules.d/10-made.rules"
     rm -rf "$1/run/udev/data"
     chown 0:0 "$1/dev/null"
     chmod 666 "$1/dev/null"
     chroot "$1" udevadm test --action=add /sys/class/mem/null \\
-        >"$2/told/${file##*/}" 2>&1 || :
+        >"$2/told/${{file##*/}}" 2>&1 || :
 done
 """
 

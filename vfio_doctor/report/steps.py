@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
@@ -40,13 +41,6 @@ NEXT_THERE = {
         "would do and what may be lost, and asks before it changes anything.",
     ),
 }
-# Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = (
-    "iommu-on-next-boot",
-    "iommu-word-gone",
-    "fix-staged-already",
-    "bind-set-already",
-)
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
@@ -130,12 +124,6 @@ RISKY_ALONE = (
 def source(report: Report) -> Told:
     """Return what was read, as it is said."""
     return HERE if report.run.source == THIS_HOST else report.run.source
-
-
-def waits_for_reboot(diagnosis: Diagnosis) -> bool:
-    """Tell whether all is set already for a finding: a reboot is what it needs."""
-    fix = diagnosis.fix
-    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
 
 
 def is_reboot_pending(report: Report) -> bool:

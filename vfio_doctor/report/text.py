@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.model import Applicability, Severity, Status
@@ -15,7 +16,6 @@ from vfio_doctor.report.steps import (
     next_command,
     next_steps,
     source,
-    waits_for_reboot,
 )
 
 if TYPE_CHECKING:

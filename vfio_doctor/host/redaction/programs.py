@@ -201,8 +201,9 @@ def _word(text: str, form: str, put: Callable[[str], str], names: Names) -> str:
 
 # What the operating system and this program itself say of a reading.
 _OWN = re.compile(
-    r"left out: \d{1,9} bytes, [a-z ]{1,60}|more than \d{1,9} bytes|not a [a-z ]{1,40}"
-    r"|exit status \d{1,3}|[A-Z][a-z]+(?: [a-z-]+){0,5}|no such (?:device|file|program)"
+    r"left out: (?:at most )?\d{1,9} bytes, [a-z ]{1,60}|more than \d{1,9} bytes"
+    r"|not a [a-z ]{1,40}|exit status \d{1,3}|[A-Z][a-z]+(?: [a-z-]+){0,5}"
+    r"|no such (?:device|file|program)"
 )
 
 
