@@ -252,7 +252,7 @@ class VfioAmdReset(Check):
 
     id = "vfio-amd-reset"
     severity = Severity.WARNING
-    title = "An AMD card that works once does without vendor-reset"
+    title = "An AMD card lacks vendor-reset and may work only once"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a card."""
