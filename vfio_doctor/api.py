@@ -214,6 +214,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.udev import SystemdVersion as SystemdVersion
     from vfio_doctor.facts.udev import UdevFile as UdevFile
     from vfio_doctor.facts.udev import UdevRules as UdevRules
+    from vfio_doctor.facts.vfio_switches import VfioSwitch as VfioSwitch
+    from vfio_doctor.facts.vfio_switches import VfioSwitches as VfioSwitches
     from vfio_doctor.facts.vm_autostart import StartedVms as StartedVms
     from vfio_doctor.facts.vm_host import ProgramVersions as ProgramVersions
     from vfio_doctor.facts.vms import LibvirtHooks as LibvirtHooks

@@ -167,11 +167,11 @@ def choose(
     except (LookupError, UnicodeEncodeError):
         return CANNOT_PRINT.format(encoding=encoding, language=wanted)
     speak(load(wanted))
-    _tell_gettext()
+    tell_gettext()
     return ""
 
 
-def _tell_gettext() -> None:
+def tell_gettext() -> None:
     """Let click find its own words in our catalogue: it asks gettext for them.
 
     It would look for files, and there are none in an archive.

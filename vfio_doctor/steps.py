@@ -36,7 +36,8 @@ class CommandStep(Variant):
     ``accepted`` are exit statuses that mean success, ``waits_for`` names the
     tool that must be idle first, ``brings_forward`` is true for a step that only
     brings an effect forward: where it fails, the effect comes at the next boot.
-    What it prints must hold each text of ``shows``, or the step has failed.
+    What it prints must hold each text of ``shows``, or the step has failed. ``makes``
+    are images that ``inverse`` makes; one that is as it was needs no making.
     """
 
     argv: tuple[str, ...]
@@ -46,6 +47,7 @@ class CommandStep(Variant):
     brings_forward: bool = False
     why: Message | None = None
     shows: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
 
 
 class ParameterStep(Variant):

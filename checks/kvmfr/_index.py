@@ -4,7 +4,7 @@
 # fmt: off
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ('kvmfr-apparmor-denies', 'AppArmor keeps virtual machines from the kvmfr device', 'ERROR', ('kvmfr-not-in-device-list', 'libvirt-list-without-kvm')),
+    ('kvmfr-apparmor-denies', 'AppArmor keeps virtual machines from the kvmfr device', 'ERROR', ('kvmfr-not-in-device-list', 'libvirt-list-without-kvm', 'libvirt-profile-refused')),
     ('kvmfr-client-elsewhere', 'The Looking Glass client opens memory that no VM shares', 'WARNING', ('kvmfr-vm-mapping',)),
     ('kvmfr-device-owner', 'A kvmfr device is not open to the right accounts', 'ERROR', ('kvmfr-group-unknown', 'kvmfr-node-not-a-device', 'kvmfr-rule-owner', 'kvmfr-rule-too-late')),
     ('kvmfr-group-unknown', 'The kvmfr udev rule names an unknown or refused group', 'ERROR', ('libvirt-account-missing',)),

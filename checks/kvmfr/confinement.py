@@ -55,16 +55,6 @@ A_RULE = say("kvmfr-apparmor-rule", "a rule: {path} rw,")
 NO_RULE = say("kvmfr-apparmor-no-rule", "no rule for {path}")
 NO_DENIAL = say("kvmfr-denied-nothing", "no such record")
 DENIES = say("kvmfr-apparmor-denies", "a rule that denies it")
-UNFINISHED = say(
-    "kvmfr-apparmor-unfinished",
-    "A rule in {file}, line {line}, lacks the comma that ends it: AppArmor refuses the"
-    " profile of each VM, and none starts.",
-)
-FINISHED = say("kvmfr-apparmor-finished", "a comma at its end")
-FINISH = say(
-    "kvmfr-apparmor-finish",
-    "Put a comma behind `{rule}` in {file}, and start the VM anew.",
-)
 ADD_RULE = say(
     "kvmfr-apparmor-add",
     "Add the line `{path} rw,` to {hook}, which libvirt's profiles include (make the"
@@ -174,8 +164,7 @@ class KvmfrApparmorDenies(Check):
     How it is repaired:
     A rule is written into the file that this libvirt's abstraction includes:
     abstractions/libvirt-qemu.d/kvmfr, or local/abstractions/libvirt-qemu. libvirt
-    makes the profile of a VM anew at each start, so nothing has to be loaded. A rule
-    that lacks its comma gets it.
+    makes the profile of a VM anew at each start, so nothing has to be loaded.
 
     See it yourself:
         sudo journalctl -k | grep -i 'apparmor="DENIED".*kvmfr'
@@ -191,7 +180,10 @@ class KvmfrApparmorDenies(Check):
     id = "kvmfr-apparmor-denies"
     severity = Severity.ERROR
     title = "AppArmor keeps virtual machines from the kvmfr device"
-    requires = ("kvmfr-not-in-device-list", "libvirt-list-without-kvm")
+    requires = (
+        *("kvmfr-not-in-device-list", "libvirt-list-without-kvm"),
+        "libvirt-profile-refused",
+    )
     stands_alone = True
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
@@ -199,9 +191,6 @@ class KvmfrApparmorDenies(Check):
         nodes, armor = _maps(facts, "apparmor"), facts[AppArmor]
         unsure: MissingFact | None = None
         confined = armor.enabled and armor.installed
-        if confined and armor.unfinished:
-            yield _unfinished(nodes[0], *armor.unfinished)
-            return
         for path in nodes:
             records = facts[Denials].of("apparmor", path)
             if not confined and not records:
@@ -217,13 +206,6 @@ class KvmfrApparmorDenies(Check):
             if facts[Denials].unseen:
                 known(facts[Denials].unseen)
             raise NotApplicable(NO_APPARMOR)
-
-
-def _unfinished(path: str, file: str, line: int, raw: str) -> Finding:
-    rows = (Evidence(f"{file}:{line}", raw.strip(), FINISHED),)
-    message = UNFINISHED.filled(file=file, line=line)
-    advice = FINISH.filled(rule=raw.partition(" #")[0].strip(), file=file)
-    return Finding(NodePlace(path), message, rows, None, advice, Actor.TOOL)
 
 
 def _unopened(armor: AppArmor, path: str, records: tuple[Denial, ...]) -> Finding:

@@ -22,7 +22,6 @@ from vfio_doctor.api import (
     QemuConf,
     Severity,
     Vm,
-    Why,
     in_order,
     is_good_size,
     known,
@@ -376,7 +375,7 @@ class KvmfrNoLibvirt(Check):
 def _refuse_if_elsewhere(facts: Facts) -> None:
     """Raise `MissingFact` if a package's other parts are there."""
     conf = facts[QemuConf]
-    if isinstance(conf.text, Missing) and conf.text.why is Why.DENIED:
+    if isinstance(conf.text, Missing) and conf.text.hidden:
         # It is there, then, and the account that it names is not known.
         known(conf.text)
     try:

@@ -10,5 +10,6 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('libvirt-daemons-doubled', "Both of libvirt's daemons for QEMU are enabled", 'WARNING', ()),
     ('libvirt-list-incomplete', "libvirt's list of devices lacks what QEMU relies on", 'WARNING', ('libvirt-conf-refused', 'libvirt-list-without-kvm')),
     ('libvirt-list-without-kvm', "libvirt's list of devices lacks /dev/kvm", 'ERROR', ('libvirt-conf-refused',)),
+    ('libvirt-profile-refused', 'AppArmor refuses the profiles of virtual machines', 'ERROR', ('libvirt-conf-refused',)),
     ('libvirt-shared-memory-closed', 'The shared memory of Looking Glass is closed to you or QEMU', 'ERROR', ('libvirt-account-missing', 'libvirt-conf-refused')),
 )

@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-module-blacklisted', 'The module vfio-pci is blacklisted', 'ERROR', ()),
     ('vfio-modules-hidden', "libvirt may not see the kernel's modules", 'ERROR', ()),
     ('vfio-no-group', 'A device for a VM has no IOMMU group', 'ERROR', ('iommu-off',)),
+    ('vfio-no-iommu-mode', "VFIO's no-IOMMU mode is on", 'WARNING', ()),
     ('vfio-no-room', 'There is no room for the memory of a device for a VM', 'WARNING', ()),
     ('vfio-node-closed', 'QEMU may not open /dev/vfio/vfio', 'ERROR', ('libvirt-account-missing',)),
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
@@ -33,5 +34,6 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-session-vm', 'A VM with a device belongs to a libvirt without rights', 'WARNING', ()),
     ('vfio-setting-unread', 'A setting of vfio-pci is read by nothing', 'WARNING', ()),
     ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
+    ('vfio-unsafe-interrupts', 'Unsafe interrupts are allowed, and need not be', 'INFO', ('iommu-off',)),
     ('vfio-virqfd-merged', 'A file names a module of VFIO that is there no more', 'INFO', ()),
 )

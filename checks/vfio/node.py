@@ -19,7 +19,6 @@ from vfio_doctor.api import (
     Stat,
     VfioContainer,
     WantedDevices,
-    Why,
     known,
     say,
 )
@@ -99,7 +98,7 @@ class VfioNodeClosed(Check):
         wanted.demand()
         stat = facts[VfioContainer].stat
         held = any(one.held for one in wanted.devices)
-        absent = isinstance(stat, Missing) and stat.why is not Why.DENIED
+        absent = isinstance(stat, Missing) and not stat.hidden
         if not held or absent:
             wanted.none(NOT_THERE)
         node = known(stat)

@@ -125,7 +125,7 @@ class VfioStuckInD3(Check):
 
 
 def _is_hidden(state: str | Missing) -> bool:
-    return isinstance(state, Missing) and state.why is Why.DENIED
+    return isinstance(state, Missing) and state.hidden
 
 
 def _may_sleep(state: str | Missing) -> bool:
@@ -143,7 +143,7 @@ def _signs(state: FunctionState, facts: Facts) -> Iterator[Evidence]:
     except MissingFact as missing:
         if state.power_state != COLD:
             # Whether it sleeps is not known: only what is withheld may tell.
-            if missing.denied:
+            if missing.hidden:
                 raise
             return
         if isinstance(state.runtime_status, Missing):

@@ -62,24 +62,14 @@ class OpenKvmfrInApparmor(Fix):
     summary = "Have AppArmor let virtual machines open the kvmfr device"
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the rule's line, or the comma that another one lacks."""
+        """Yield the rule's line."""
         path, armor = _path(finding), facts[AppArmor]
         facts[Generated].refuse()
-        if armor.unfinished:
-            file, _, raw = armor.unfinished
-            yield EditLine(file, raw, _finished(raw))
-            return
         if not armor.hook:
             raise CannotFix(NO_HOOK)
         if any(text.verdict(path) is False for _, text in armor.texts):
             raise CannotFix(DENIED)
         yield EditLine(armor.hook, "", f"{path} rw,")
-
-
-def _finished(raw: str) -> str:
-    """Return a rule with its comma, which stands before a comment."""
-    rule, mark, comment = raw.partition(" #")
-    return f"{rule.rstrip()},{mark}{comment}"
 
 
 class LabelKvmfr(Fix):

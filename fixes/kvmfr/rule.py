@@ -16,6 +16,7 @@ from vfio_doctor.api import (
     Fix,
     Generated,
     GoodKvmfrRule,
+    HumanUser,
     Iterator,
     KvmfrAccess,
     KvmfrLine,
@@ -50,6 +51,11 @@ AT_SCREEN = say(
     "grant-kvmfr-at-screen",
     "the rule is right, and serves whoever sits at the screen; --access owner or group"
     " serves you elsewhere, too",
+)
+WHILE_AT_SCREEN = say(
+    "grant-kvmfr-while-at-screen",
+    "Write the udev rule so that QEMU can open the device, and {user} while at the"
+    " screen, which is not so now (`--access {way}` lets {user} in anywhere)",
 )
 ONLY_LEFTOVER = say(
     "grant-kvmfr-leftover", "Take the leftover rule away; the good one stays as it is"
@@ -115,8 +121,15 @@ class GrantKvmfrAccess(Fix):
             case place:
                 if any(place == old.place for old in facts[GoodKvmfrRule].leftover):
                     yield Terms(ONLY_LEFTOVER)
+                elif facts[GoodKvmfrRule].away:
+                    yield Terms(_at_screen(facts))
                 yield from _rule(facts)
         yield TRIGGER
+
+
+def _at_screen(facts: Facts) -> Message:
+    way = "owner" if facts[GoodKvmfrRule].keeps_people else "group"
+    return WHILE_AT_SCREEN.filled(user=facts[HumanUser].name, way=way)
 
 
 def _waits_for_seat(facts: Facts, path: str) -> bool:

@@ -17,7 +17,7 @@ from vfio_doctor.checks.kvmfr.vm import KvmfrNoLibvirt, KvmfrVmMapping
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS
+from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS, PASSED_OVER
 from vfio_doctor.fixes.kvmfr.confinement import LabelKvmfr
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.redaction.redact import redact
@@ -32,6 +32,11 @@ RULE = "/dev/kvmfr0 rw,\n"
 OLD = file(
     f"{ABSTRACTIONS}/libvirt-qemu", "#include <local/abstractions/libvirt-qemu>\n"
 )
+
+
+def profile(name: str, rules: str, flags: str = "attach_disconnected") -> Parts:
+    text = f"profile libvirt-1 flags=({flags}) {{\n  {rules}}}\n"
+    return file(f"/etc/apparmor.d/libvirt/{name}", text)
 
 
 def armored(*parts: Parts) -> CheckResult:
@@ -69,15 +74,34 @@ AVC = (
         ((NO_RULE, OLD, file(OLD_HOOK, RULE)), Status.PASS),
         ((OLD,), Status.FAIL),
         ((file(f"{HOOK}/own", "deny /dev/kvmfr0 rw,\n"),), Status.FAIL),
-        ((NO_RULE, file("/etc/apparmor.d/libvirt/TEMPLATE.qemu", RULE)), Status.PASS),
-        ((NO_RULE, file("/etc/apparmor.d/libvirt/libvirt-1", RULE)), Status.PASS),
+        ((NO_RULE, profile("TEMPLATE.qemu", RULE)), Status.PASS),
+        ((NO_RULE, profile("TEMPLATE.qemu", "", "complain")), Status.PASS),
+        ((NO_RULE, profile("libvirt-1", RULE)), Status.PASS),
+        ((NO_RULE, profile("libvirt-1", "", "complain")), Status.PASS),
         (
             (
                 NO_RULE,
-                file("/etc/apparmor.d/libvirt/libvirt-1", RULE),
-                file("/etc/apparmor.d/libvirt/libvirt-2", "/dev/kvm rw,\n"),
+                profile("libvirt-1", RULE),
+                profile("libvirt-2", "/dev/kvm rw,\n"),
             ),
             Status.UNKNOWN,
+        ),
+        # Files that AppArmor passes over in a folder, and a profile of its own.
+        *(
+            ((NO_RULE, file(f"{HOOK}/kvmfr{ending}", RULE)), Status.FAIL)
+            for ending in PASSED_OVER
+        ),
+        ((NO_RULE, file(f"{HOOK}/.kvmfr.swp", RULE)), Status.FAIL),
+        ((NO_RULE, file(f"{HOOK}/README", RULE)), Status.FAIL),
+        ((NO_RULE, file(f"{HOOK}/kvmfr.conf", RULE)), Status.PASS),
+        ((NO_RULE, file(f"{HOOK}/kvmfr", f"profile x {{\n{RULE}}}\n")), Status.FAIL),
+        ((NO_RULE, file(f"{HOOK}/kvmfr", "file,\n")), Status.PASS),
+        (
+            (
+                *(NO_RULE, file(f"{HOOK}/own", "include <local/mine>\n")),
+                file("/etc/apparmor.d/local/mine", "/dev/kvmfr0\n  rw,\n"),
+            ),
+            Status.PASS,
         ),
         (
             (NO_RULE, file("/sys/module/apparmor/parameters/enabled", "N\n")),

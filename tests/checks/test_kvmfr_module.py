@@ -9,6 +9,7 @@ from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
+from vfio_doctor.facts.kvmfr.install import KvmfrInstall
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import CommandResult, Missing, Why
 from vfio_doctor.host.redaction.redact import redact
@@ -164,6 +165,21 @@ def test_missing(os: str, words: str) -> None:
     said = only(host({}, os=os), MISSING)
     assert words in said
     assert "70-kvmfr.rules" in said
+
+
+@for_each(
+    ("release", "package"),
+    [
+        ("6.12.8-arch1-1", "linux-headers"),
+        ("6.12.8-1-lts", "linux-lts-headers"),
+        ("6.12.8-zen1-1-zen", "linux-zen-headers"),
+        ("6.11.11-hardened1-1-hardened", "linux-hardened-headers"),
+    ],
+)
+def test_headers_of_each_kernel_of_arch(release: str, package: str) -> None:
+    running = {"/proc/sys/kernel/osrelease": release}
+    advice = str(Facts(host(running, os="arch"))[KvmfrInstall].advice)
+    assert f"--needed dkms {package}`" in advice
 
 
 def test_missing_where_the_system_is_not_known() -> None:

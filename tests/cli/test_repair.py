@@ -15,6 +15,7 @@ from support.loud_host import (
     Loud,
     Quieten,
     UselessFix,
+    interrupted,
     place,
     sick,
 )
@@ -184,20 +185,6 @@ def test_a_healthy_host_is_left_alone(root: Path, capsys: Output) -> None:
     assert "nothing to repair" in capsys.readouterr().out
     assert trees.snapshot(root) == before
     assert not (root / trees.OURS).exists()
-
-
-class Died(BaseException):
-    """Stands for SIGKILL: nothing may catch it."""
-
-
-def interrupted(root: Path) -> None:
-    def die(text: object) -> None:
-        if text == trees.PARAMETER:
-            raise Died
-
-    dying = trees.machine(root, tell=die)
-    with pytest.raises(Died):
-        apply_plan(trees.whole_plan(root), dying)
 
 
 @pytest.mark.parametrize(

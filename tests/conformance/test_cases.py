@@ -41,6 +41,7 @@ VFIO_RULES = (
     *("memory-limit", "modules-hidden", "physical-function", "session-vm"),
     *("module-blacklisted", "setting-unread", "virqfd-merged"),
     *("acs-override-idle", "groups-moved", "host-dma-refused", "kernel-regression"),
+    *("no-iommu-mode", "unsafe-interrupts"),
     *("ids-overridden", "memory-taken", "no-group", "no-room"),
 )
 SILENCED = f"{SILENCE}: silence-ignored-msrs.summary"

@@ -7,9 +7,25 @@ import pytest
 from support import denials
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
+from vfio_doctor.host.reader import Why
 
 
 @pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
 def test_a_denied_reading_decides_nothing(name: str) -> None:
     wrong = denials.wrong(catalogue.capture(name))
+    assert not wrong, "\n".join(wrong)
+
+
+OF_EACH_KIND = (
+    *("debian12-grub", "healthy-bazzite", "case-kvmfr-17-gentoo-openrc-loaded"),
+    *("case-vfio-02-manjaro-nvme-not-taken", "case-kvmfr-05b-guest-vm-to-vm-healthy"),
+    *("vfio-physical-with-virtual", "vfio-card-off-the-bus", "debian12-vm-apparmor"),
+    *("case-kvmfr-07-nixos-no-size", "vfio-node-closed", "vfio-vm-device-gone"),
+)
+
+
+@pytest.mark.parametrize("why", [Why.FAILED, Why.TIMED_OUT])
+@pytest.mark.parametrize("name", mostly_slow(list(OF_EACH_KIND)))
+def test_a_reading_that_failed_decides_nothing(name: str, why: Why) -> None:
+    wrong = denials.wrong(catalogue.capture(name), why)
     assert not wrong, "\n".join(wrong)

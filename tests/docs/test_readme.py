@@ -20,6 +20,7 @@ SESSIONS = {
     "docs/setup.md": (SETUP, ENGLISH),
     "docs/zh_CN/setup.md": (SETUP, CHINESE),
     "docs/repair.md": (REPAIR, ENGLISH),
+    "docs/zh_CN/repair.md": (REPAIR, CHINESE),
 }
 
 

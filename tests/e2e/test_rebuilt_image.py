@@ -43,7 +43,8 @@ def test_an_option_that_is_newer_than_the_image(machines: list[Machine]) -> None
     assert done.status == 0, done
     # The image is right at once; what runs is right from the reboot on.
     assert "A reboot is needed" in done.stdout
-    assert "  resolved: " in done.stdout
+    assert "  resolved after reboot: " in done.stdout
+    assert "Reboot, then run" in done.stdout
     assert running(guest) == "N"
     assert guest.shell(HELD).strip() == "1"
     guest.reboot()

@@ -44,7 +44,7 @@ def in_a_container(guest: Machine, card: str) -> None:
 def the_tool_fails(guest: Machine, card: str) -> None:
     """Debian's own tool gives up in the middle: files are taken back, the image kept.
 
-    That the image is made anew from them waits until the tool works again.
+    It would fail again, so it is not asked to make anew an image that is as it was.
     """
     before = scenario.state(guest) + guest.shell(IMAGES)
     guest.put(HOOK, '#!/bin/sh\n[ "$1" = prereqs ] || exit 1\n', 0o755)
@@ -55,9 +55,7 @@ def the_tool_fails(guest: Machine, card: str) -> None:
     assert "update-initramfs" in done.stdout + done.stderr
     guest.shell(f"rm {HOOK}")
     assert scenario.state(guest) + guest.shell(IMAGES) == before
-    assert "interrupted" in guest.doctor("history").stdout
-    undone = guest.doctor("undo", "--yes", limit=LONG)
-    assert undone.status == 0, undone
+    assert "What was done was taken back" in " ".join(done.stdout.split())
     assert "interrupted" not in guest.doctor("history").stdout
     assert "vfio" not in guest.shell(IMAGES)
 

@@ -97,12 +97,14 @@ def test_apparmors_rule_goes_where_this_libvirt_reads_it() -> None:
     _, new = offered(check, lv.MONOLITHIC.parts, none)
     line = "/dev/kvmfr0 rw,"
     assert new.changes == (EditLine(f"{abstraction}.d/kvmfr", "", line),)
-    _, local = offered(check, lv.MONOLITHIC.parts, none, file(abstraction, old))
     path = "/etc/apparmor.d/local/abstractions/libvirt-qemu"
+    there = (file(abstraction, old), file(path, "# mine\n"))
+    _, local = offered(check, lv.MONOLITHIC.parts, none, *there)
     assert local.changes == (EditLine(path, "", line),)
     _, nowhere = offered(check, lv.MONOLITHIC.parts, none, file(abstraction, "\n"))
     assert nowhere.cannot is not None
-    deny = file("/etc/apparmor.d/libvirt/TEMPLATE.qemu", "deny /dev/kvmfr* rw,\n")
+    template = "profile x {\n  deny /dev/kvmfr* rw,\n}\n"
+    deny = file("/etc/apparmor.d/libvirt/TEMPLATE.qemu", template)
     _, denied = offered(check, lv.MONOLITHIC.parts, deny)
     assert denied.cannot is not None
     assert denied.cannot.id == "open-kvmfr-denied"
@@ -115,8 +117,8 @@ def test_a_rule_without_its_comma_gets_it() -> None:
         ("/dev/kvmfr0 rw # mine", "/dev/kvmfr0 rw, # mine"),
     ):
         own = file(hook, f"{raw}\n")
-        found, fix = offered("kvmfr-apparmor-denies", lv.MONOLITHIC.parts, own)
-        assert found.message.id == "kvmfr-apparmor-unfinished"
+        found, fix = offered("libvirt-profile-refused", lv.MONOLITHIC.parts, own)
+        assert found.message.id == "libvirt-profile-unfinished"
         assert fix.changes == (EditLine(hook, raw, mended),)
 
 

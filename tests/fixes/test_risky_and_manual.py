@@ -142,7 +142,7 @@ def test_text_and_json_say_what_to_do_by_hand() -> None:
     _, report = judged(barred())
     text = render(report, UNLIMITED)
     assert f"By hand: {BY_HAND}. Another program" in text
-    assert f"By hand, do what is said at {DEVICE}" in text
+    assert f"By hand, follow the advice under {DEVICE}" in text
     fix = shown(barred(), DEVICE)
     assert (fix["id"], fix["applicability"]) == ("load-kvm", "manual")
     assert str(fix["may_be_lost"]).startswith("Another program")

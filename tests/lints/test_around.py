@@ -192,8 +192,8 @@ def test_the_width_that_a_machine_type_has_by_itself(
         (("8", "9"), []),
         (("8", "10"), ["vm-threads-apart"]),
         (("8", "9-10"), []),
-        (("8", ""), []),
-        (("x", "10"), []),
+        (("8", ""), ["vm-no-number"]),
+        (("x", "10"), ["vm-no-number"]),
     ],
 )
 def test_pairs_of_threads(cpus: tuple[str, str], said: list[str]) -> None:

@@ -107,8 +107,8 @@ ALL = 16 << 20
             CURRENT.replace("16", "<!-- 16 -->8"),
             KIB.format(f"<!-- 16 -->{ALL}"),
         ),
-        (CURRENT, CURRENT.replace("16", "8 <!--a-->"), KIB.format(f"{ALL} <!--a-->")),
-        (CURRENT, CURRENT.replace("16", "\n  8\n  "), KIB.format(f"\n  {ALL}\n  ")),
+        (CURRENT, CURRENT.replace("16", "8 <!--a-->"), KIB.format(f"{ALL}<!--a-->")),
+        (CURRENT, CURRENT.replace("16", "\n  8\n  "), KIB.format(f"\n  {ALL}")),
         (CURRENT, CURRENT.replace("16", "<![CDATA[8]]>"), KIB.format(ALL)),
         (
             BALLOON,

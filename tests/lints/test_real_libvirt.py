@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.lint_hosts import cured
+from support.refused_definitions import OTHER, ROWS, TOPOLOGY, changed, small
 from support.tools import MODULES
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import as_it_should_be, with_fault
@@ -20,14 +21,33 @@ import json, sys
 import libvirt
 libvirt.virEventRegisterDefaultImpl()
 libvirt.registerErrorHandler(lambda *_: None, None)
-connection = libvirt.open(f"qemu:///embed?root={sys.argv[1]}")
+root, flags, starts = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "start"
+connection = libvirt.open(f"qemu:///embed?root={root}")
 told = {}
 for name, text in json.load(sys.stdin).items():
     try:
-        connection.defineXMLFlags(text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE).undefine()
+        one = connection.defineXMLFlags(text, flags)
     except libvirt.libvirtError as error:
         told[name] = str(error)
+        continue
+    try:
+        if starts:
+            one.create()
+            one.destroy()
+    except libvirt.libvirtError as error:
+        told[name] = str(error)
+    one.undefine()
 print(json.dumps(told))
+"""
+VALIDATE = 1
+# No daemon that keeps logs, no other account and no group of its own is needed here.
+CONF = """stdio_handler = "file"
+security_driver = "none"
+user = "root"
+group = "root"
+cgroup_controllers = []
+namespaces = []
+remember_owner = 0
 """
 ALONE = 'mount -t tmpfs none /run && exec "$@"'
 
@@ -63,26 +83,72 @@ def test_it_takes_each_definition_by_its_schema(tmp_path: Path) -> None:
 
 @pytest.mark.runs("virsh")
 @pytest.mark.needs_tool("virsh")
-@pytest.mark.parametrize("name", ["vm-vendor-id-long", "vm-hostdev-address"])
+@pytest.mark.parametrize(
+    "name", ["vm-vendor-id-long", "vm-hostdev-address", "vm-no-number"]
+)
 def test_it_refuses_what_is_said_to_be_refused(name: str, tmp_path: Path) -> None:
     lint = next(one for one in every() if one.id == name)
     assert told_by_virsh([with_fault(lint)], tmp_path) != ""
 
 
-@pytest.mark.slow
-@pytest.mark.runs("unshare")
-@pytest.mark.needs_root
-@pytest.mark.needs_tool("libvirt.py", "libvirt_driver_qemu.so", "qemu-system-x86_64")
-def test_the_driver_of_qemu_takes_every_corrected_one(tmp_path: Path) -> None:
-    made = {name: fitted(text) for name, text in cured()}
-    broken = fitted(with_fault(next(o for o in every() if o.id == "vm-vendor-id-long")))
-    python = ("/usr/bin/python3", "-c", DEFINE, str(tmp_path))
+def told_by_qemus_driver(
+    texts: dict[str, str], folder: Path, flags: int = 0, act: str = ""
+) -> dict[str, str]:
+    """Define texts, and start them if told; return what libvirt refused, and how."""
+    (folder / "etc").mkdir()
+    (folder / "etc/qemu.conf").write_text(CONF)
+    python = ("/usr/bin/python3", "-c", DEFINE, str(folder), str(flags), act)
     done = subprocess.run(
         ("unshare", "--mount", "sh", "-c", ALONE, "sh", *python),
-        input=json.dumps({**made, "broken": broken}),
+        input=json.dumps(texts),
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(MODULES)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert set(json.loads(done.stdout)) == {"broken"}
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+REAL = ("libvirt.py", "libvirt_driver_qemu.so", "qemu-system-x86_64")
+
+
+@pytest.mark.slow
+@pytest.mark.runs("unshare")
+@pytest.mark.needs_root
+@pytest.mark.needs_tool(*REAL)
+def test_the_driver_of_qemu_takes_every_corrected_one(tmp_path: Path) -> None:
+    made = {name: fitted(text) for name, text in cured()}
+    broken = fitted(with_fault(next(o for o in every() if o.id == "vm-vendor-id-long")))
+    told = told_by_qemus_driver({**made, "broken": broken}, tmp_path, VALIDATE)
+    assert set(told) == {"broken"}
+
+
+@pytest.mark.slow
+@pytest.mark.runs("unshare")
+@pytest.mark.needs_root
+@pytest.mark.needs_tool(*REAL)
+def test_it_refuses_the_numbers_that_are_said_to_be_refused(tmp_path: Path) -> None:
+    texts = {f"{at}": fitted(changed(*row[:2])) for at, row in enumerate(ROWS)}
+    told = told_by_qemus_driver(texts, tmp_path)
+    assert set(told) == {f"{at}" for at, row in enumerate(ROWS) if row[2]}
+    at = ROWS.index((TOPOLOGY, TOPOLOGY.replace("'4'", "'8'"), (OTHER,)))
+    assert "CPU topology doesn't match maximum vcpu count" in told[f"{at}"]
+
+
+@pytest.mark.slow
+@pytest.mark.runs("unshare")
+@pytest.mark.needs_root
+@pytest.mark.needs_tool(*REAL)
+def test_it_starts_no_vm_on_what_the_host_lacks(tmp_path: Path) -> None:
+    texts = {
+        "here": small(),
+        "node": small(nodes="63"),
+        "preferred": small(nodes="0,63", mode="preferred"),
+        "processor": small(cpus="4095"),
+    }
+    told = told_by_qemus_driver(texts, tmp_path, 0, "start")
+    assert set(told) == set(texts) - {"here"}
+    assert "NUMA node 63 is unavailable" in told["node"]
+    assert "NUMA node 63 is unavailable" in told["preferred"]
+    assert "affinity" in told["processor"]

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.rows import for_each
+from vfio_doctor.parse.device_kinds import device_kind
 from vfio_doctor.parse.pci import (
     Uevent,
-    class_words,
     is_address,
     parse_uevent,
     slot,
@@ -82,14 +82,14 @@ def test_uevents_of_no_pci_function(text: str) -> None:
         ("", "device of class "),
     ],
 )
-def test_class_words(class_: str, words: str) -> None:
-    assert class_words(class_) == words
+def test_kinds_in_words(class_: str, words: str) -> None:
+    assert str(device_kind(class_)) == words
 
 
 @given(st.text() | st.text(alphabet="PCI_CLASSID=:0123456789ABCDEFabcdef\n"))
 def test_never_raises(text: str) -> None:
     parse_uevent(text)
-    class_words(text)
+    str(device_kind(text))
     slot(text)
     if is_address(text):
         assert len(text) <= 16

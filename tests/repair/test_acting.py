@@ -206,6 +206,9 @@ class Waits(Tells):
     ("check", "reboot", "late", "effect"),
     [
         ("good", False, False, Effect.RESOLVED),
+        ("good", False, True, Effect.RESOLVED),
+        # An image holds it at once; what runs came from the old one.
+        ("good", True, False, Effect.AFTER_REBOOT),
         ("bad", False, False, Effect.FAILING),
         ("bad", True, False, Effect.AFTER_REBOOT),
         ("bad", False, True, Effect.AFTER_REBOOT),

@@ -13,7 +13,10 @@ from support.reports import of_fixture
 from vfio_doctor.places import KINDS
 from vfio_doctor.report.json import document
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "json.md"
+# The report is English in every language.
+PAGES = (PAGE, DOCS / "zh_CN/json.md")
 HOST, CHECK = "bluefin-dx-2121", "kvmfr-rule-owner"
 MARK = (
     f"<!-- {CHECK} of {HOST}: pytest tests/report --rewrite-goldens writes it anew -->"
@@ -33,17 +36,21 @@ def block() -> str:
     return "\n".join([MARK, "", *(f"    {line}" for line in lines), "", ""])
 
 
-def test_the_example_is_a_real_finding(request: pytest.FixtureRequest) -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(DOCS)))
+def test_the_example_is_a_real_finding(
+    path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = path.read_text(encoding="utf-8")
     assert BLOCK.search(page)
     if request.config.getoption("--rewrite-goldens"):
         page = BLOCK.sub(lambda _: block(), page)
-        PAGE.write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
     assert block() in page
 
 
-def test_every_kind_of_place_has_its_row() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(DOCS)))
+def test_every_kind_of_place_has_its_row(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
     for kind, type_ in KINDS.items():
         fields = ", ".join(f"`{name}`" for name in type_.__match_args__)
         assert f"| `{kind}` | {fields} |".replace("|  |", "| |") in page

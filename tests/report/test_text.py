@@ -142,8 +142,8 @@ def test_steps_come_in_order_and_once() -> None:
         uid=1000,
     )
     steps = next_steps(report)
-    words = ["setup, do what is said at d", "repairs 2 problems", "--risky"]
-    words += ["said at e and f", "maintainers, as said at g", "Reboot", "again"]
+    words = ["setup, follow the advice under d", "repairs 2 problems", "--risky"]
+    words += ["advice under e and f", "as advised under g", "Reboot", "again"]
     words += ["sudo vfio-doctor", "explain a"]
     assert len(steps) == len(words)
     assert all(word in str(step) for word, step in zip(words, steps, strict=True))
@@ -164,6 +164,19 @@ def test_more_is_said_of_what_comes_on_top(
     found = [fail(f"a-{n}", fix=fix) for n, fix in enumerate(fixes)]
     (step,) = (s for s in next_steps(of_results(*found)) if "--risky" in str(s))
     assert str(step).endswith(words)
+
+
+def test_one_step_is_said_once() -> None:
+    """On a capture that was not made as root; who holds it is who was asked."""
+    report = of_results(end("u", Status.UNKNOWN, "denied"), uid=1000)
+    live = text.render(report, Look())
+    assert live.count("`sudo vfio-doctor`") == 1
+    assert "What to do next" not in live
+    assert "To ask for help" in live
+    there = report._replace(run=report.run._replace(source="bug.tar.gz"))
+    captured = text.render(there, Look())
+    assert captured.count("sudo vfio-doctor bug-report") == 1
+    assert "To ask for help" not in captured
 
 
 def test_a_reboot_alone_is_a_step() -> None:

@@ -82,8 +82,11 @@ def asked(recorder: Recorder) -> Iterator[Reading]:
                 yield Reading(table, key)
 
 
-def wrong(capture: Capture) -> list[str]:
+def wrong(capture: Capture, why: Why = Why.DENIED) -> list[str]:
     """Return what becomes of verdicts when one reading after another is denied.
+
+    ``why`` may be another reason why it has no value. That a device does not answer a
+    probe is an answer, unless it is denied.
 
     Only what rests on the reading is computed and judged again.
     """
@@ -92,12 +95,14 @@ def wrong(capture: Capture) -> list[str]:
     checks, readers = checks_asking(capture), facts.readers()
     found = []
     for reading in checks:
+        if reading.table == "probes" and why is not Why.DENIED:
+            continue
         hidden = hides(reading, checks)
         ids = waiting(id_ for each in hidden for id_ in checks[each])
         kinds = set().union(*(readers.get(each, ()) for each in hidden))
-        host = Seeded(denying(capture, reading), facts.but(kinds))
+        host = Seeded(denying(capture, reading, why), facts.but(kinds))
         after = diagnose(host, REGISTRY, ids)
-        found += [f"{reading.key} denied: {say}" for say in changes(before, after)]
+        found += [f"{reading.key} {why.value}: {say}" for say in changes(before, after)]
     return found
 
 
@@ -131,11 +136,11 @@ def waiting(ids: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def denying(capture: Capture, reading: Reading) -> Capture:
+def denying(capture: Capture, reading: Reading, why: Why = Why.DENIED) -> Capture:
     """Return the host with one reading denied."""
     shown = reading.key if isinstance(reading.key, str) else " ".join(reading.key)
     tables = {name: dict(getattr(capture, name)) for name in TABLES}
-    tables[reading.table][reading.key] = Missing(shown, Why.DENIED)
+    tables[reading.table][reading.key] = Missing(shown, why)
     return Capture(capture.name, capture.caller, manifest=capture.manifest, **tables)
 
 

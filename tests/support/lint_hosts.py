@@ -106,6 +106,7 @@ HOSTS: dict[str, Callable[[], CapturedHost]] = {
             "/sys/bus/pci/devices/0000:01:00.0/numa_node": "1\n",
         }
     ),
+    "vm-rom-hidden": lambda: host(files={ROM: rom(0, 3)}),
     "vm-rom-other-firmware": lambda: host(files={ROM: rom(0)}),
     "vm-no-topoext": lambda: host(vendor="AuthenticAMD"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from support import engine_trees as trees
 from support.findings import finding
 from vfio_doctor.api import Check, Fix
@@ -27,6 +29,7 @@ from vfio_doctor.model import (
     Severity,
     WriteFile,
 )
+from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.target import Machine
 from vfio_doctor.value import NamedTuple
 
@@ -143,3 +146,17 @@ def place(
         lambda _: choice,
         lambda *_: registry,
     )
+
+
+class Died(BaseException):
+    """Stands for SIGKILL: nothing may catch it."""
+
+
+def interrupted(root: Path) -> None:
+    def die(text: object) -> None:
+        if text == trees.PARAMETER:
+            raise Died
+
+    dying = trees.machine(root, tell=die)
+    with pytest.raises(Died):
+        apply_plan(trees.whole_plan(root), dying)

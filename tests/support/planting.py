@@ -27,6 +27,12 @@ FORMS = (
     *("{w},{t}", "{w}.{t}", "{w} {t}", '"{w} {t}"', "{w}_{t}", "{t}@{w}", "#{t}"),
     *("{w}={w},{t}", "{w}={t}:{w}", "{w}\t{t}", "'{t}'", "{w};{t}", "{w}|{t}"),
 )
+# Network addresses, telephone numbers, cards, tax and serial numbers.
+NUMBERED = (
+    *("99.99.99.99", "99:99:99:99:99:99", "ff:ff:ff:ff:ff:ff", "ffff.ffff.ffff"),
+    *("9999-9999-9999-9999", "999-999-9999", "999-99-9999", "99999.99999.99999"),
+    *("999_999_99_99", "ffff:ffff:ffff::ffff"),
+)
 PLACE = re.compile(r"[^\s\"'<>=,;:/(){}\[\]|]+")
 
 
@@ -47,9 +53,18 @@ class Words:
                 self._of(string.ascii_letters, 10).encode()
             ).decode(),
         )
-        word = self.random.choice(kinds)()
+        word = self.random.choice((*kinds, self.numbered))()
         self.given.append(word)
         return word
+
+    def numbered(self) -> str:
+        """Return what tells of somebody by its digits alone: each is harmless."""
+        return "".join(
+            self._of(string.digits[1:10] if mark == "9" else "3456789abcdef", 1)
+            if mark in "9f"
+            else mark
+            for mark in self.random.choice(NUMBERED)
+        )
 
     def number(self) -> str:
         """Return digits that are too many for a count and look like a serial."""

@@ -32,6 +32,9 @@ class ImageRunner(played.PlayedRunner):
         if argv[0] != "update-initramfs":
             return super()._run(argv)
         for number, path in enumerate((IMAGE, SECOND)):
+            if self.fault in (("broken",), ("half broken", "worse"))[number]:
+                self.fault = self.fault.replace("worse", "broken")
+                return CommandResult(argv, 1, "", "hooks/broken failed")
             if self.fault == "fails" and number:
                 self.fault = ""
                 return CommandResult(argv, 1, "", "No space left on device")
@@ -45,6 +48,9 @@ class ImageRunner(played.PlayedRunner):
             held += (
                 [f"lib/modules/{KERNEL}/{name.replace('_', '-')}.ko"] if name else []
             )
+        if self.fault in ("half broken", "worse"):
+            # No two images that a real tool makes are the same.
+            held.append(f"made by call {len(self.ran)}")
         if self.fault == "leaves out":
             held = [name for name in held if "vfio-doctor" not in name]
         (root / path.lstrip("/")).write_text("\n".join(sorted(held)))

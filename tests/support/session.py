@@ -22,6 +22,7 @@ PROMPTS = {
 YES = ("[y/N]: ", b"y\n")
 ANSWERS = {
     (REPAIR, ENGLISH): (YES,),
+    (REPAIR, CHINESE): (YES,),
     (SETUP, ENGLISH): (("nothing is changed yet): ", b"2\n"), YES, YES),
     (SETUP, CHINESE): (("\u505a\u4efb\u4f55\u66f4\u6539\uff09: ", b"2\n"), YES, YES),
 }

@@ -19,13 +19,14 @@ from support.speaking import speaking
 from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.docs.example import example
-from vfio_doctor.docs.lints import lint_reference
 from vfio_doctor.docs.rules import pages
 from vfio_doctor.language import CHINESE, ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SCHEMA = ROOT / "vfio_doctor/report/report-1.schema.json"
+# As pages below docs/ link to it.
+FROM_DOCS = f"../vfio_doctor/report/{SCHEMA.name}"
 GUIDES = ("image-based", "fedora", "debian", "arch", "nixos", "proxmox")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s]+\.md)(#[^)\s]*)?\)")
 # In the order of the menu: (title, page), or (title, pages whose first line is theirs).
@@ -45,8 +46,11 @@ MENUS: dict[str, tuple[tuple[str, str | tuple[str, ...]], ...]] = {
         ("\u5f00\u59cb", "index.md"),
         ("\u8bbe\u7f6e\u6307\u5357", tuple(f"guides/{name}.md" for name in GUIDES)),
         ("\u8bbe\u7f6e\u8fc7\u7a0b", "setup.md"),
+        ("\u4e00\u6b21\u4fee\u590d\u7684\u7ecf\u8fc7", "repair.md"),
         ("\u89c4\u5219", ("rules.md", "rules/")),
-        ("\u865a\u62df\u673a", "vm-lints.md"),
+        ("\u865a\u62df\u673a", ("vm.md", "vm-lints.md")),
+        ("\u5411\u4eba\u6c42\u52a9", "bug-report.md"),
+        ("\u53c2\u8003", ("cli.md", "json.md", "plugins.md")),
         ("\u672f\u8bed\u8868", "terms.md"),
     ),
 }
@@ -71,9 +75,7 @@ def english() -> dict[str, str]:
     """Return the pages: what lies below docs/, and two from beside it."""
     held = dict(_below(DOCS))
     held = {name: text for name, text in held.items() if not name.startswith("zh_CN/")}
-    held["json.md"] = held["json.md"].replace(
-        f"../vfio_doctor/report/{SCHEMA.name}", SCHEMA.name
-    )
+    held["json.md"] = held["json.md"].replace(FROM_DOCS, SCHEMA.name)
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     held["contributing.md"] = contributing.replace("](docs/", "](")
     held["packages.md"] = (ROOT / "packaging/README.md").read_text(encoding="utf-8")
@@ -81,12 +83,15 @@ def english() -> dict[str, str]:
 
 
 def chinese() -> dict[str, str]:
-    """Return the pages: what lies below docs/zh_CN/, the rules and the lints."""
-    held = dict(_below(DOCS / CHINESE))
+    """Return the pages: what lies below docs/zh_CN/, and the rules.
+
+    These are made here alone: what lies below docs/ links to the English ones.
+    """
+    below = dict(_below(DOCS / CHINESE))
+    held = {name: text.replace("](../rules", "](rules") for name, text in below.items()}
+    held["json.md"] = held["json.md"].replace(f"../{FROM_DOCS}", f"../{SCHEMA.name}")
     with speaking(CHINESE):
         held.update(pages(load(), _example))
-        # How the program is used with VMs is told in English.
-        held["vm-lints.md"] = lint_reference().replace("](vm.md)", "](../vm.md)")
     return held
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vfio_doctor.language import load, speak
+from vfio_doctor.language import load, speak, tell_gettext
 
 
 @contextmanager
@@ -14,6 +14,8 @@ def speaking(language: str) -> Iterator[None]:
     catalogue = load(language)
     assert catalogue is not None, language
     speak(catalogue)
+    # As `choose` does; in English it finds nothing else than click would.
+    tell_gettext()
     try:
         yield
     finally:

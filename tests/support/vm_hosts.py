@@ -59,6 +59,7 @@ FILES = {
     "/proc/mounts": "/dev/nvme0n1p1 / ext4 rw 0 0\n",
     "/proc/swaps": "Filename Type Size Used Priority\n",
     "/etc/libvirt/qemu.conf": 'user = "root"\n',
+    "/sys/devices/system/node/online": "0\n",
     "/sys/bus/usb/devices/1-1/idVendor": "1d6b\n",
     "/sys/bus/usb/devices/1-1/idProduct": "0002\n",
     **{

@@ -54,29 +54,38 @@ USAGE = 2
 
 
 def run(
-    chosen: Chosen, place: Place | None = None, done: Diagnosed | None = None
+    chosen: Chosen,
+    place: Place | None = None,
+    done: Diagnosed | None = None,
+    more: Plan | None = None,
 ) -> int:
     """Repair the host and return the exit status of DESIGN section 6.
 
     ``done`` is the diagnosis of what is chosen, if somebody has made it already, with
-    no interrupted run before it.
+    no interrupted run before it; ``more`` is done behind what that leads to.
     """
     # Opened before anything is changed: an outcome that cannot be kept is lost.
     with opened(chosen.output) as output:
-        return _run(chosen._replace(output=output), place or Place(), done)
+        return _run(chosen._replace(output=output), place or Place(), done, more)
 
 
-def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
+def _run(
+    chosen: Chosen, place: Place, done: Diagnosed | None, more: Plan | None
+) -> int:
     if done is None:
-        status = unfinished(chosen, place)
-        if status is not None:
-            return status
-        done = place.look(chosen)
+        first = unfinished(chosen, place)
+        if isinstance(first, int):
+            return first
+        done = _with_results(place.look(chosen), first)
     kind = done.report.host.container
     if kind and isinstance(kind, str):
         to_stderr(IN_CONTAINER.filled(kind=kind))
         return USAGE
     plan, backend = planned(done, chosen.risky)
+    if more is not None:
+        plan = plan._replace(
+            steps=(*plan.steps, *more.steps), fixes=(*plan.fixes, *more.fixes)
+        )
     if chosen.dry_run or not plan.steps:
         _show(done, plan, chosen)
         return _status(done.report, chosen)
@@ -110,7 +119,7 @@ def _repair(
     if outcome.ending is not Ending.DONE:
         _finish(done, plan, outcome, (), chosen)
         return FAILED
-    again = place.look(chosen)
+    again = _before(place.look(chosen), done.report.results)
     verdicts = verify(again.facts, again.registry, plan.fixes, outcome)
     _finish(again, plan, outcome, verdicts, chosen)
     if any(verdict.effect is Effect.FAILING for verdict in verdicts):
@@ -136,14 +145,28 @@ def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     return report._replace(checks=tuple(map(rest, checks)))
 
 
-def unfinished(chosen: Chosen, place: Place) -> int | None:
+def _with_results(done: Diagnosed, first: Outcome | None) -> Diagnosed:
+    """Return the diagnosis with what became of the run that was interrupted."""
+    from vfio_doctor.report.plan_document import results_document
+
+    return _before(done, tuple(results_document(first, ())) if first else None)
+
+
+def _before(done: Diagnosed, results: tuple[object, ...] | None) -> Diagnosed:
+    return done._replace(report=done.report._replace(results=results))
+
+
+def unfinished(chosen: Chosen, place: Place) -> int | Outcome | None:
     """Bring an interrupted run to an end first, if anything is to be changed."""
     acts = chosen.capture is None and not chosen.dry_run and place.is_root()
     return interrupted(chosen, place) if acts else None
 
 
-def interrupted(chosen: Chosen, place: Place) -> int | None:
-    """Bring an interrupted run to an end first; None where all is well."""
+def interrupted(chosen: Chosen, place: Place) -> int | Outcome | None:
+    """Bring an interrupted run to an end first; None if there is none.
+
+    An exit status ends this run as well.
+    """
     from vfio_doctor.app.journal_notes import RUNNING
     from vfio_doctor.repair.journal import UNUSABLE, holder, survey, unusable
     from vfio_doctor.repair.resume import finish_run, undo_run
@@ -177,7 +200,7 @@ def interrupted(chosen: Chosen, place: Place) -> int | None:
     outcome = act(machine, run.id)
     for line in lines_of(outcome):
         to_stderr(line)
-    return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else None
+    return FAILED if outcome.ending in (Ending.STUCK, Ending.REFUSED) else outcome
 
 
 def _not_root(done: Diagnosed, plan: Plan, chosen: Chosen) -> int:
@@ -256,7 +279,8 @@ def _finish(
     lines = outcome_lines(outcome, verdicts, seen, titles_of(done.report))
     text = "\n".join(["", *lines]) + "\n"
     if chosen.format != "text":
-        results = tuple(results_document(outcome, verdicts))
+        first = done.report.results or ()
+        results = (*first, *results_document(outcome, verdicts))
         report = done.report._replace(plan=plan_document(plan), results=results)
         text = rendered(done._replace(report=report), chosen, (plan, tuple(lines)))
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
@@ -74,7 +75,7 @@ AHEAD = say(
     "get is not known yet: `sudo vfio-doctor verify` and `vfio-doctor` say so then.",
 )
 FIRMWARE = say(
-    "setup-firmware", "Nothing was changed: {what} {advice} Then run this again."
+    "setup-firmware", "Nothing was changed. {what} {advice} Then run this again."
 )
 HEADLESS = say(
     "setup-headless",
@@ -116,6 +117,12 @@ BOUND = say(
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
 )
 
+BOUND_SHARED = say(
+    "setup-bound-shared",
+    "{device} is on vfio-pci, but no VM can get it: IOMMU group {group} also holds"
+    " {others}, which the host has in use. `vfio-doctor` says what to do.",
+)
+
 
 def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
@@ -130,7 +137,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         refuse_here(chosen, place)
         # What is half done would be judged as if somebody had meant it.
         status = repair.unfinished(chosen, place)
-        if status is not None:
+        if isinstance(status, int):
             return status
         devices = chosen.devices or _chosen_of(chosen, place)
         chosen = chosen._replace(
@@ -173,12 +180,16 @@ def _completed(chosen: Chosen, place: Place) -> int:
     from vfio_doctor.app import repair
     from vfio_doctor.app.planning import planned
 
-    settled = (NOT_BOUND, *SWITCHES)
-    rest = tuple(check for check in chosen.select if check not in settled)
+    rest = tuple(check for check in _without_switches(chosen) if check != NOT_BOUND)
     chosen = chosen._replace(select=rest)
     done = place.look(chosen)
     plan, _ = planned(done, risky=True)
     return repair.run(chosen, place, done) if plan.steps or plan.refused else 0
+
+
+def _without_switches(chosen: Chosen) -> tuple[str, ...]:
+    """Return what is repaired but what switches the IOMMU on."""
+    return tuple(check for check in chosen.select if check not in SWITCHES)
 
 
 def _network(host: Reader) -> Message | None:
@@ -243,8 +254,10 @@ def _with_iommu(
     The card is bound along with what switches the IOMMU on, unless only groups can
     tell whether that is right: then binding takes a second run.
     """
-    if not any(d.fix and d.fix.cannot is None for d in _off(done)):
+    if not _comes_on(done):
         return chosen, done, _again(chosen)
+    if _is_set(done):
+        chosen = chosen._replace(select=_without_switches(chosen))
     ahead = chosen._replace(ahead=True)
     seen = place.look(ahead)
     result = _of(seen, NOT_BOUND)
@@ -263,6 +276,19 @@ def _off(done: Diagnosed) -> Iterator[Diagnosis]:
     """Yield what keeps the IOMMU off, and an argument can change."""
     for check in SWITCHES:
         yield from _of(done, check).diagnoses
+
+
+def _comes_on(done: Diagnosed) -> bool:
+    """Tell whether this plan switches the IOMMU on, or a reboot that is due does."""
+    return _is_set(done) or any(d.fix and not d.fix.cannot for d in _off(done))
+
+
+def _is_set(done: Diagnosed) -> bool:
+    """Tell whether the IOMMU is off, and set to be on from the reboot."""
+    from vfio_doctor.diagnosis.offer import waits_for_reboot
+
+    off = list(_off(done))
+    return bool(off) and all(map(waits_for_reboot, off))
 
 
 def _again(chosen: Chosen, why: Message | None = None) -> Message:
@@ -310,7 +336,7 @@ def _asked(done: Diagnosed, result: CheckResult) -> Iterator[tuple[str, Diagnosi
 
 def _refuse(done: Diagnosed, result: CheckResult) -> str | None:
     """Return why a named card is not bound, before anything is planned."""
-    from vfio_doctor.report.steps import waits_for_reboot
+    from vfio_doctor.diagnosis.offer import waits_for_reboot
 
     for device, diagnosis in _asked(done, result):
         why = None if diagnosis.fix is None else diagnosis.fix.cannot
@@ -336,7 +362,7 @@ def _accepting(chosen: Chosen, place: Place, result: CheckResult) -> str:
 
 def _waits(done: Diagnosed, result: CheckResult) -> bool:
     """Tell whether all that this set-up is for is set, and waits for a reboot."""
-    from vfio_doctor.report.steps import waits_for_reboot
+    from vfio_doctor.diagnosis.offer import waits_for_reboot
 
     asked = [diagnosis for _, diagnosis in _asked(done, result)]
     return bool(asked) and all(map(waits_for_reboot, asked))
@@ -344,10 +370,7 @@ def _waits(done: Diagnosed, result: CheckResult) -> bool:
 
 def _waits_with_iommu(chosen: Chosen, place: Place, done: Diagnosed) -> bool:
     """Tell whether the IOMMU is off until a reboot that binds the cards as well."""
-    from vfio_doctor.report.steps import waits_for_reboot
-
-    off = list(_off(done))
-    if not off or not all(map(waits_for_reboot, off)):
+    if not _is_set(done):
         return False
     ahead = place.look(chosen._replace(ahead=True))
     return _waits(ahead, _of(ahead, NOT_BOUND))
@@ -432,4 +455,26 @@ def _tell_if_bound(facts: Facts) -> None:
             raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
         others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
         if ClaimKind.SETUP in one.kinds and one.held and others:
+            _refuse_shared(one.device, facts)
             click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
+
+
+def _refuse_shared(device: PciDevice, facts: Facts) -> None:
+    """Raise Failure if the host holds another device of a bound one's group."""
+    from vfio_doctor.facts.pci.devices import PciDevices
+    from vfio_doctor.facts.pci.groups import blocks
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    group = device.group
+    if group is None:
+        return
+    others = tuple(
+        f"{other.bdf} ({other.driver})"
+        for other in facts[PciDevices].devices
+        if other.group == group
+        and blocks(other)
+        and facts[WantedDevices].of(other.bdf) is None
+    )
+    if others:
+        said = BOUND_SHARED.filled(device=device.bdf, group=group, others=others)
+        raise Failure(str(said), 1)

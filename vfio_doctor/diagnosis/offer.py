@@ -12,7 +12,21 @@ if TYPE_CHECKING:
     from vfio_doctor.api import Fix
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
-    from vfio_doctor.model import Finding
+    from vfio_doctor.model import Diagnosis, Finding
+
+# Why a repair cannot be made: it was made, or somebody else did it.
+SET_ALREADY = (
+    "iommu-on-next-boot",
+    "iommu-word-gone",
+    "fix-staged-already",
+    "bind-set-already",
+)
+
+
+def waits_for_reboot(diagnosis: Diagnosis) -> bool:
+    """Tell whether all is set already for a finding: a reboot is what it needs."""
+    fix = diagnosis.fix
+    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
 
 
 def offer(

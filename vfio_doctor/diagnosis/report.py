@@ -9,7 +9,7 @@ from vfio_doctor.facts.accounts import HumanUser
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.board import DMI, Board
 from vfio_doctor.facts.boot.arguments import BootArguments
-from vfio_doctor.facts.boot.stack import BootStack
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.facts.kernel import KernelCmdline, KernelRelease
 from vfio_doctor.facts.system import Container, ImageInfo, OsRelease
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.cmdline import CommandLine
 
 NAME = "vfio-doctor"
+NO_TOOL = say("boot-tool-unknown", "unknown")
 UNKNOWN = say("host-unknown", "unknown: {why}")
 NAMELESS = say("host-nameless", "unknown: {path} gives no names")
 PERSON = say("host-vm-user", "{name} (uid {uid}, {how})")
@@ -78,12 +79,16 @@ def host_info(host: Reader, facts: Facts) -> HostInfo:
 def boot_info(facts: Facts) -> BootInfo:
     """Return the boot stack, and the arguments now and at the next boot."""
     return BootInfo(
-        stack=_told(lambda: facts[BootStack].kind.value),
+        stack=_told(lambda: _boot_tool(facts[BootStack].kind)),
         now=_told(lambda: _line(facts[KernelCmdline].line)),
         now_source=_told(lambda: facts[KernelCmdline].source),
         next=_told(lambda: _line(facts[BootArguments].next)),
         next_source=_told(lambda: facts[BootArguments].next_source),
     )
+
+
+def _boot_tool(kind: BootKind) -> Told:
+    return NO_TOOL if kind is BootKind.UNKNOWN else kind.value
 
 
 def summarise(results: tuple[CheckResult, ...]) -> Summary:

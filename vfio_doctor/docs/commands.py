@@ -8,12 +8,14 @@ import click
 
 from vfio_doctor.app.chosen import PROGRAM
 from vfio_doctor.app.docstring import dedented
-from vfio_doctor.language import in_english
+from vfio_doctor.docs.rules import MADE
+from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TITLE = say("commands-title", "Command line")
 # click marks a paragraph that is not to be wrapped with a backspace.
 AS_IT_IS = "\b"
 
@@ -32,7 +34,6 @@ class CommandPage(NamedTuple):
     help: str
 
 
-@in_english
 def command_pages(group: click.Group) -> tuple[CommandPage, ...]:
     """Return ``vfio-doctor`` itself and then its commands, by name."""
     # click keeps the help option it makes first: it has to have all its names.
@@ -84,11 +85,7 @@ def _options(
 
 def reference(group: click.Group) -> str:
     """Return the CLI reference as Markdown: every ``--help`` as it is printed."""
-    lines = [
-        "# Command line",
-        "",
-        "Made from the code by `scripts/documents --write`.",
-    ]
+    lines = [f"# {TITLE}", "", str(MADE)]
     for page in command_pages(group):
         lines += ["", f"## {page.path}", "", "```text"]
         lines += [line.rstrip() for line in page.help.splitlines()]

@@ -42,12 +42,12 @@ OF_THE_HOST = say("lints-of-the-host", "of the host: {rule}")
 WITHOUT = say("lints-without", "<!-- without these lines -->")
 
 
-def lint_reference() -> str:
-    """Return the page."""
+def lint_reference(rules: str = "rules") -> str:
+    """Return the page; ``rules`` is the folder of the rules' pages, as seen from it."""
     parts = [f"# {TITLE}", "", str(MADE), ""]
     parts += [str(HOW.filled(page="[vm.md](vm.md)")), "", *_table()]
     for lint in every():
-        parts += _page(lint)
+        parts += _page(lint, rules)
     parts += ["", f"## {THE_EXAMPLE}", "", "```xml", EXAMPLE.rstrip("\n"), "```", ""]
     return "\n".join(parts)
 
@@ -63,14 +63,14 @@ def _table() -> Iterator[str]:
         yield f"| {link} | {word} | {asks} | {forms} | {says} |"
 
 
-def _page(lint: type[Lint]) -> Iterator[str]:
+def _page(lint: type[Lint], rules: str) -> Iterator[str]:
     yield from ("", f"## {lint.id}", "")
     word = word_of(lint.severity.word)
     known = [str(KNOWN.filled(title=title_of(lint), word=word))]
     if lint.number[0] == "X":
         known.append(str(NUMBER.filled(number=lint.number)))
     if lint.rule:
-        rule = f"[{lint.rule}](rules/{lint.rule}.md)"
+        rule = f"[{lint.rule}]({rules}/{lint.rule}.md)"
         known.append(str(OF_THE_HOST.filled(rule=rule)))
     yield f"{'; '.join(known)}."
     for part in paragraphs(lint):

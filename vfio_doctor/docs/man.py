@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor import __version__
 from vfio_doctor.docs.commands import command_pages
+from vfio_doctor.language import in_english
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ FILES = (
 )
 
 
+@in_english
 def man_page(group: click.Group) -> str:
     """Return the page for section 1."""
     whole, *commands = command_pages(group)

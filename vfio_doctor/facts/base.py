@@ -42,6 +42,11 @@ class Said(Exception):
         """Tell whether root would see more."""
         return self.why is Why.DENIED
 
+    @property
+    def hidden(self) -> bool:
+        """Tell whether there may be something that could not be seen."""
+        return self.why in (Why.DENIED, Why.TIMED_OUT, Why.FAILED)
+
 
 class MissingFact(Said):
     """A fact cannot be known on this host."""

@@ -45,7 +45,7 @@ class LookingGlassGuest(NamedTuple):
             names = ()
         for name in known(names):
             text = read_text(host, f"{DEVICES}/{name}/uevent")
-            if isinstance(text, Missing) and text.why is Why.DENIED:
+            if isinstance(text, Missing) and text.hidden:
                 known(text)
             if isinstance(text, str) and IVSHMEM in text.upper():
                 if unsure:

@@ -64,7 +64,7 @@ class Init(NamedTuple):
         there = (path for path, stat in marks.items() if not isinstance(stat, Missing))
         other = OTHERS.get(next(there, ""), "")
         missing = (stat for stat in marks.values() if isinstance(stat, Missing))
-        unseen = next((m for m in missing if m.why is Why.DENIED), None)
+        unseen = next((m for m in missing if m.hidden), None)
         return cls(other, not other or _has_tmpfiles(host), None if other else unseen)
 
     @property

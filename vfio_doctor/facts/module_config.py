@@ -329,7 +329,7 @@ def _from_openrc(told: openrc.Modules, name: str) -> Iterator[tuple[str, ModuleO
 def _openrc(host: Reader, unread: list[Missing]) -> openrc.Modules:
     text = read_text(host, OPENRC, _LIMIT)
     if isinstance(text, Missing):
-        if text.why is Why.DENIED:
+        if text.hidden:
             unread.append(text)
         return openrc.NONE
     seen = host.lstat(SYSTEMD)
@@ -348,7 +348,7 @@ def _etc_modules(
     if isinstance(text, str) and facts[OsRelease].is_like(*ITS_READERS):
         # Parameters may follow the name, as in the initramfs's list.
         yield ETC_MODULES, modules_load.parse_initramfs_tools(text)
-    elif isinstance(text, Missing) and text.why is Why.DENIED:
+    elif isinstance(text, Missing) and text.hidden:
         unread.append(text)
 
 

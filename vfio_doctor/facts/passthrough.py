@@ -77,7 +77,7 @@ def _lines(facts: Facts, unseen: list[MissingFact]) -> Iterator[CommandLine]:
         for line, _ in facts[BootArguments].candidates():
             yield line
     except MissingFact as missing:
-        if missing.denied:
+        if missing.hidden:
             unseen.append(missing)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import os_release
 from vfio_doctor.value import NamedTuple
@@ -115,7 +115,7 @@ class Container(NamedTuple):
         """
         for path, _ in CONTAINER_MARKS:
             seen = host.lstat(path)
-            if isinstance(seen, Missing) and seen.why is Why.DENIED:
+            if isinstance(seen, Missing) and seen.hidden:
                 known(seen)
         kind = container_kind(host)
         shown = kind and not isinstance(host.lstat(f"{HOST}/etc"), Missing)
@@ -129,7 +129,7 @@ def container_kind(host: Reader) -> str:
     """
     for path, kind in CONTAINER_MARKS:
         seen = host.lstat(path)
-        if not isinstance(seen, Missing) or seen.why is Why.DENIED:
+        if not isinstance(seen, Missing) or seen.hidden:
             inside = kind in ("podman", "docker")
             entered = inside and not isinstance(host.lstat(DISTROBOX), Missing)
             return "distrobox" if entered else kind

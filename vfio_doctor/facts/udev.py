@@ -160,7 +160,7 @@ def _texts(
         text = read_text(host, path)
         if isinstance(text, str):
             yield path, text
-        elif text.why is Why.DENIED:
+        elif text.hidden:
             unreadable.append(text)
 
 
@@ -189,8 +189,8 @@ class SystemdVersion(NamedTuple):
         if found is None:
             lists = [host.list(folder) for folder in SYSTEMD_FOLDERS]
             hidden = [each for each in lists if isinstance(each, Missing)]
-            denied = any(each.why is Why.DENIED for each in hidden)
-            raise MissingFact(VERSION_UNKNOWN, Why.DENIED if denied else None)
+            unseen = next((each.why for each in hidden if each.hidden), None)
+            raise MissingFact(VERSION_UNKNOWN, unseen)
         return found
 
     @classmethod

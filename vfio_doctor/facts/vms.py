@@ -128,7 +128,7 @@ def demand_vms(facts: Facts) -> None:
     try:
         _ = facts[Accounts]
     except MissingFact as missing:
-        if missing.denied:
+        if missing.hidden:
             raise
     raise NotApplicable(NO_VMS)
 
@@ -170,8 +170,8 @@ def _session(facts: Facts, unread: list[Missing]) -> Iterator[str]:
     try:
         user = facts[Accounts].user(facts[HumanUser].name)
     except MissingFact as missing:
-        if missing.denied:
-            unread.append(Missing(ACCOUNTS, Why.DENIED, missing.message))
+        if missing.hidden and missing.why:
+            unread.append(Missing(ACCOUNTS, missing.why, missing.message))
         return
     if user is not None and user.home.startswith("/"):
         yield from (f"{user.home.rstrip('/')}/{folder}" for folder in SESSION)

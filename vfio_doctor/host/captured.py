@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # What a reader's `list` says of a path that is there and has no names in it.
-NOT_A_FOLDER = "not a folder"
+NOT_A_FOLDER = details.NOT_A_FOLDER
 
 
 class Capture(NamedTuple):

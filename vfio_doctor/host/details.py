@@ -21,6 +21,10 @@ TOO_MANY = say("detail-too-many-names", "more than {count} names")
 NOT_READ = say("detail-not-read-in", "not read in {seconds} s")
 NO_ANSWER = say("detail-no-answer", "no answer in {seconds} s")
 
+# What a folder that is none, or a link that is none, says of itself.
+NOT_A_FOLDER = "not a folder"
+# A reading that failed for these has been seen: it is another thing.
+SETTLED = (NOT_REGULAR, NOT_A_LINK, NO_DEVICE, NOT_A_FOLDER)
 # A capture keeps the English; these are known by it, and can be translated.
 _KNOWN = {
     str(one): one

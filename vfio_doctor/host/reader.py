@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host import details
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple, Protocol
 
@@ -58,6 +59,13 @@ class Missing(NamedTuple):
     def __str__(self) -> str:
         """Return one line for reports: ``/dev/kvm: denied (needs root)``."""
         return str(self.message)
+
+    @property
+    def hidden(self) -> bool:
+        """Tell whether there may be a value that could not be seen."""
+        if self.why is Why.FAILED:
+            return self.detail not in details.SETTLED
+        return self.why in (Why.DENIED, Why.TIMED_OUT)
 
     @property
     def message(self) -> Message:

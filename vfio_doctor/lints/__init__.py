@@ -27,6 +27,7 @@ MODULES = (
     "host_inputs",
     "around",
     "pinning",
+    "refused",
 )
 
 

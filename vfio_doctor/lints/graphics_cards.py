@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.definition import Definition
+    from vfio_doctor.parse.xml_tree import Element
 
 SYSFS = "/sys/bus/pci/devices"
 NVIDIA = "10de"
@@ -262,6 +263,114 @@ class BootCardWithoutRom(Lint):
             if known(device.boot_vga) and not (rom and rom.get("file")):
                 message = self.NO_ROM.filled(address=device.bdf)
                 yield Found(hostdev.source, message, self.DUMP)
+
+
+class RomHidden(Lint):
+    """The ROM file of a device is kept from the guest.
+
+    <rom bar='off'/> takes the ROM out of what the guest sees of the device. SeaBIOS is
+    handed a file all the same; UEFI and the guest's drivers look for it on the device,
+    and find none, as if no file had been named. With enabled='no' there is no ROM at
+    all, and libvirt refuses a file beside it: "ROM tuning is not supported when ROM is
+    disabled".
+
+    How to put it right:
+    Take bar='off' (or enabled='no') out if the guest is to have the ROM, or the file if
+    it is not.
+
+    False alarms:
+    A file that was left there to be used again later.
+    """
+
+    id = "vm-rom-hidden"
+    number = "X24"
+    severity = Severity.WARNING
+    forms = EVERY
+    title = "The ROM file is kept from the guest"
+    context = ((FIRST + "\n      </source>", WITH_ROM),)
+    right = "<rom file="
+    wrong = "<rom bar='off' file="
+    vm_only = True
+
+    OFF = say(
+        "vm-rom-bar-off",
+        "With the ROM's bar off, UEFI and the guest's drivers find no ROM on the"
+        " device: {path} has no effect.",
+    )
+    DISABLED = say(
+        "vm-rom-disabled",
+        "enabled='no' leaves the device without a ROM, and libvirt refuses {name}"
+        " beside it.",
+    )
+    SHOW = say("vm-rom-show", "Take bar='off' out, or the file.")
+    SHOW_QEMU = say("vm-rom-show-qemu", "Take rombar=0 out, or romfile.")
+    ENABLE = say("vm-rom-enable", "Take enabled='no' out, or {name}.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Go by the text; SeaBIOS runs a file with its bar off."""
+        uefi = has_uefi(vm.domain)
+        for one in vm.devices:
+            rom = one.first("rom")
+            if rom is None:
+                continue
+            path = rom.get("file")
+            told = [name for name in ("file", "bar") if name in rom.attributes]
+            if rom.get("enabled") == "no" and told:
+                message = self.DISABLED.filled(name=told[0])
+                advice = self.ENABLE.filled(name=told[0])
+                yield Found(rom, message, advice, "enabled", Severity.ERROR)
+            elif path and rom.get("bar") == "off" and uefi:
+                advice = self.SHOW if vm.is_xml else self.SHOW_QEMU
+                yield Found(rom, self.OFF.filled(path=path), advice, "bar")
+
+
+class CardWithoutRom(Lint):
+    """The ROM of a graphics card is kept from the guest.
+
+    With <rom bar='off'/> or <rom enabled='no'/> the guest finds no ROM on the card: its
+    firmware cannot draw on it, so that the screen stays black until the guest's driver
+    starts. Some drivers, such as AMD's, do not start without the card's ROM.
+
+    How to put it right:
+    Take the element out if the card stays black.
+
+    False alarms:
+    Cards whose ROM hangs the guest's firmware: their owners switch it off on purpose.
+    """
+
+    id = "vm-card-rom-off"
+    number = "X24"
+    severity = Severity.INFO
+    forms = EVERY
+    title = "The graphics card's ROM is kept from the guest"
+    right = FIRST + "\n      </source>"
+    wrong = FIRST + "\n      </source>\n      <rom bar='off'/>"
+    reads_host = True
+
+    OFF = say(
+        "vm-card-rom-is-off",
+        "The guest finds no ROM on the graphics card {address}: the screen stays black"
+        " until its driver starts, and some drivers need the ROM.",
+    )
+    TAKE_OUT = say("vm-card-rom-take-out", "If it stays black, take <rom> out.")
+    TAKE_OUT_QEMU = say(
+        "vm-card-rom-take-out-qemu", "If it stays black, take rombar=0 out."
+    )
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Ask of displays; one with a file is another lint's."""
+        off = [one for one in vm.hostdevs if _is_off(one.element.first("rom"))]
+        for hostdev, device in present(vm, facts) if off else ():
+            if hostdev in off and device.is_display:
+                message = self.OFF.filled(address=device.bdf)
+                rom = hostdev.element.first("rom")
+                advice = self.TAKE_OUT if vm.is_xml else self.TAKE_OUT_QEMU
+                yield Found(rom or hostdev.source, message, advice)
+
+
+def _is_off(rom: Element | None) -> bool:
+    # A redacted definition may hide what the file is, and not that there is one.
+    return rom is not None and rom.attributes in ({"bar": "off"}, {"enabled": "no"})
 
 
 class OldChipset(Lint):

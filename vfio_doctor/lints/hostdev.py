@@ -12,7 +12,8 @@ from vfio_doctor.facts.vms import Vms
 from vfio_doctor.lints.lint import EVERY, QEMU, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
-from vfio_doctor.parse.pci import BRIDGES, CLASSES, is_vfio_driver
+from vfio_doctor.parse.device_kinds import device_kind
+from vfio_doctor.parse.pci import BRIDGES, is_vfio_driver
 from vfio_doctor.parse.xml_edit import set_attribute
 
 if TYPE_CHECKING:
@@ -46,12 +47,6 @@ def present(vm: Definition, facts: Facts) -> Iterator[tuple[Hostdev, PciDevice]]
                 yield from ((hostdev, one) for one in found)
             elif hostdev.address in there:
                 yield hostdev, there[hostdev.address]
-
-
-def kind(device: PciDevice) -> str:
-    """Return what a function is, in the words of the field."""
-    classes = (device.class_[:4], device.class_[:2])
-    return next((CLASSES[c] for c in classes if c in CLASSES), f"class {device.class_}")
 
 
 def _is_bridge(device: PciDevice) -> bool:
@@ -155,7 +150,7 @@ class DeviceIsBridge(Lint):
 
     BRIDGE = say(
         "vm-hostdev-is-bridge",
-        "{address} is a {kind}: no VM can have it, bridges stay with the host.",
+        "{address} ({kind}) stays with the host: no VM can have a bridge.",
     )
     LEAVE = say("vm-hostdev-leave-bridge", "Take this device out of the VM.")
 
@@ -163,7 +158,9 @@ class DeviceIsBridge(Lint):
         """Go by the class code."""
         for hostdev, device in present(vm, facts):
             if _is_bridge(device):
-                message = self.BRIDGE.filled(address=device.bdf, kind=kind(device))
+                message = self.BRIDGE.filled(
+                    address=device.bdf, kind=device_kind(device.class_)
+                )
                 yield Found(hostdev.source, message, self.LEAVE)
 
 
@@ -188,11 +185,10 @@ class DeviceInUse(Lint):
     title = "The VM gets a device that the host lives on"
     right = SECOND
     wrong = another("0x04")
+    rule = "vfio-device-busy"
     reads_host = True
 
-    USED = say(
-        "vm-hostdev-used", "{address} is a {kind} that the host uses now: {why}."
-    )
+    USED = say("vm-hostdev-used", "The host uses {address} ({kind}) now: {why}.")
     CHECK = say(
         "vm-hostdev-check-address",
         "Check the address (`vfio-doctor devices`): the card that was meant may have"
@@ -207,7 +203,7 @@ class DeviceInUse(Lint):
             needs = [n for n in facts[HostNeeds].of(device.bdf) if n.sure]
             for need in needs[:1]:
                 message = self.USED.filled(
-                    address=device.bdf, kind=kind(device), why=need.why
+                    address=device.bdf, kind=device_kind(device.class_), why=need.why
                 )
                 yield Found(hostdev.source, message, self.CHECK)
 
@@ -253,7 +249,7 @@ class TakenAtStart(Lint):
             others = [n for n in started.having(device.bdf) if n != vm.name]
             if others:
                 message = self.TAKEN.filled(
-                    address=device.bdf, kind=kind(device), other=others[0]
+                    address=device.bdf, kind=device_kind(device.class_), other=others[0]
                 )
                 advice = self.ONE.filled(other=others[0])
                 yield Found(hostdev.source, message, advice)
@@ -287,7 +283,7 @@ class OtherCard(Lint):
 
     OTHER = say(
         "vm-hostdev-other",
-        "{address} is a {kind} on {driver}, while {free} ({free_kind}), which {vfio}"
+        "{address} ({kind}) is on {driver}, while {free} ({free_kind}), which {vfio}"
         " holds, is in no part of this VM: has the card moved?",
     )
     COMPARE = say(
@@ -310,10 +306,10 @@ class OtherCard(Lint):
             card = free[0]
             message = self.OTHER.filled(
                 address=device.bdf,
-                kind=kind(device),
+                kind=device_kind(device.class_),
                 driver=device.driver,
                 free=card.bdf,
-                free_kind=kind(card),
+                free_kind=device_kind(card.class_),
                 vfio=card.driver,
             )
             advice = self.COMPARE.filled(free=card.bdf)

@@ -52,7 +52,7 @@ class VendorTooLong(Lint):
         """Count the characters; what stands for a hidden value is not counted."""
         for one in vm.domain.all("features/hyperv/vendor_id"):
             value = one.get("value")
-            if len(value) > LONGEST and not _is_stand_in(value):
+            if len(value) > LONGEST and not is_stand_in(value):
                 short = value[:LONGEST]
                 message = self.LONG.filled(value=value, length=len(value))
                 cure = (set_attribute(one, "value", short),)
@@ -146,7 +146,7 @@ class UserspaceIoapic(Lint):
                 yield Found(one, self.SLOW, self.KVM, "driver", cure=(remove(one),))
 
 
-def _is_stand_in(value: str) -> bool:
+def is_stand_in(value: str) -> bool:
     """Tell whether a redacted capture has this in place of what was there."""
     # Most runs redact nothing, and do not pay for it.
     from vfio_doctor.host.redaction.names import STAND_IN

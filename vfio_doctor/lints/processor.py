@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 OWN = ("host-passthrough", "maximum")
 X86 = "x86_64"
 PIN = "<vcpupin vcpu='1' cpuset='9'/>"
+PINS = (
+    "vcpu",
+    "cputune/vcpupin",
+    "cputune/emulatorpin",
+    "cputune/iothreadpin",
+)
 TOPOEXT = "<feature policy='require' name='topoext'/>"
 
 
@@ -156,8 +162,8 @@ class TooManyCpus(Lint):
     """The VM gets all processors of the host, or is pinned to one that is not there.
 
     QEMU's own threads, and the host's, need processors too: a guest that has all of
-    them stutters. A <vcpupin> to a processor that is not there keeps the VM from
-    starting.
+    them stutters. A <vcpupin>, <emulatorpin> or <iothreadpin> to a processor that is
+    not there, or a cpuset of such ones, keeps the VM from starting.
 
     How to put it right:
     Leave the host two threads at least; write numbers that `lscpu -e` shows.
@@ -195,7 +201,7 @@ class TooManyCpus(Lint):
         wanted = whole(vcpu.text.strip()) or 0
         if wanted >= held and wanted > 1:
             yield Found(vcpu, self.ALL.filled(wanted=wanted, held=held), self.LEAVE)
-        pinned = [(pin, numbers) for pin, numbers in pins_of(vm.domain) if numbers]
+        pinned = [pin for path in PINS for pin in pins_of(vm.domain, path) if pin[1]]
         running = _running(facts, held) if pinned else ""
         among = number_set(running)
         here = frozenset(among)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import blocks, same_card
-from vfio_doctor.lints.hostdev import SECOND, kind, present
+from vfio_doctor.lints.hostdev import SECOND, present
 from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
+from vfio_doctor.parse.device_kinds import device_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class GroupIncomplete(Lint):
             address=device.bdf,
             group=device.group or 0,
             other=other.bdf,
-            kind=kind(other),
+            kind=device_kind(other.class_),
             driver=other.driver,
         )
         return Found(hostdev.source, message, self.PASS.filled(other=other.bdf))

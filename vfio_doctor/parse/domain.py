@@ -144,7 +144,9 @@ def huge_pages(root: Element) -> tuple[tuple[int, int], ...]:
     )
 
 
-def pins_of(domain: Element) -> list[tuple[Element, tuple[str, ...]]]:
+def pins_of(
+    domain: Element, path: str = "cputune/vcpupin"
+) -> list[tuple[Element, tuple[str, ...]]]:
     """Return each ``<vcpupin>`` with the host's processors that it names."""
-    held = list(domain.all("cputune/vcpupin"))
+    held = list(domain.all(path))
     return list(zip(held, number_sets(pin.get("cpuset") for pin in held), strict=True))

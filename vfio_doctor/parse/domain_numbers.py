@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 # libvirt's units (util/virutil.c, virScaleInteger), in KiB as (numerator, divisor).
-_UNITS = {
+UNITS = {
     "b": (1, 1024),
+    "byte": (1, 1024),
     "bytes": (1, 1024),
     "kb": (1000, 1024),
     "k": (1, 1),
@@ -25,6 +26,12 @@ _UNITS = {
     "tb": (1000**4, 1024),
     "t": (1024**3, 1),
     "tib": (1024**3, 1),
+    "pb": (1000**5, 1024),
+    "p": (1024**4, 1),
+    "pib": (1024**4, 1),
+    "eb": (1000**6, 1024),
+    "e": (1024**5, 1),
+    "eib": (1024**5, 1),
 }
 MOST_NUMBERS = 4096
 # Of one list, which may say a number several times; and of all lists of a VM: a
@@ -35,7 +42,7 @@ MOST_SAID, MOST_OF_ALL = 4 * MOST_NUMBERS, 1 << 20
 def kib(text: str | None, unit: str | None) -> int:
     """Return an amount in KiB, 0 if it is none; KiB is the default unit."""
     number = (text or "").strip()
-    up, down = _UNITS.get((unit or "KiB").lower(), (0, 1))
+    up, down = UNITS.get((unit or "KiB").lower(), (0, 1))
     if not (number.isascii() and number.isdigit()):
         return 0
     return int(number[:18]) * up // down
@@ -55,7 +62,8 @@ def number_set(text: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     left = MOST_SAID
-    for part in text.split(","):
+    # libvirt reads over a comma at the end.
+    for part in text.strip().removesuffix(",").split(","):
         low, dash, high = part.strip().removeprefix("^").partition("-")
         first = whole(low.strip(), 5)
         last = whole(high.strip(), 5) if dash else first

@@ -23,48 +23,6 @@ MODULES = {
     "nvidia-gpu": "i2c_nvidia_gpu",
 }
 
-# Words for a person, by the first four or two digits of the class code.
-CLASSES = {
-    "0101": "IDE controller",
-    "0104": "RAID controller",
-    "0106": "SATA controller",
-    "0107": "SAS controller",
-    "0108": "NVMe drive",
-    "01": "storage controller",
-    "0200": "network card",
-    "0280": "wireless network card",
-    "02": "network controller",
-    "0300": "graphics card (VGA)",
-    "0302": "graphics card (3D)",
-    "0380": "graphics card",
-    "03": "display controller",
-    "0401": "audio device",
-    "0403": "audio device",
-    "04": "multimedia device",
-    "05": "memory controller",
-    "0600": "host bridge",
-    "0601": "ISA bridge",
-    "0604": "PCI bridge",
-    "06": "bridge",
-    "0700": "serial port",
-    "07": "communication controller",
-    "0805": "SD card controller",
-    "0806": "IOMMU",
-    "08": "system device",
-    "09": "input device",
-    "0b": "processor",
-    "0c03": "USB controller",
-    "0c05": "SMBus",
-    "0c80": "serial bus controller",
-    "0c": "serial bus controller",
-    "0d": "wireless controller",
-    "0e": "intelligent controller",
-    "10": "encryption controller",
-    "11": "signal processing controller",
-    "12": "processing accelerator",
-    "13": "helper function",
-}
-
 
 class Uevent(NamedTuple):
     """What ``uevent`` of a PCI function says, all in lower case but the driver.
@@ -119,12 +77,6 @@ def parse_uevent(text: str) -> Uevent | None:
         return None
     subsystem = fields.get("PCI_SUBSYS_ID", "").lower()
     return Uevent(fields.get("DRIVER", ""), class_, vendor, device, subsystem)
-
-
-def class_words(class_: str) -> str:
-    """Return what a person calls a device of that class code."""
-    named = CLASSES.get(class_[:4]) or CLASSES.get(class_[:2])
-    return named or f"device of class {class_[:4]}"
 
 
 def _is_hex(text: str, size: int) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.parse import pve
 from vfio_doctor.parse.made_tree import Maker
+from vfio_doctor.parse.qemu_options import rom_told
 from vfio_doctor.parse.vm_form import Form
 from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.parse.xml_tree import Document
@@ -65,8 +66,10 @@ def _passed(maker: Maker, line: Line, mapped: Mapped | None) -> None:
 
 def _function(maker: Maker, line: Line, address: str, said: dict[str, str]) -> None:
     one = maker.function(address, *_ends(line), managed=True)
-    if rom := said.get("romfile"):
-        maker.below(one, "rom", {"file": f"{ROMS}/{rom}"})
+    if told := rom_told(said):
+        if "file" in told:
+            told["file"] = f"{ROMS}/{told['file']}"
+        maker.below(one, "rom", told)
 
 
 def _name(maker: Maker, line: Line) -> None:

@@ -98,3 +98,13 @@ def passed_address(device: Mapping[str, object]) -> str:
         str(device.get("sysfsdev", "")).rstrip("/")
     )
     return (host if host.count(":") == 2 else f"0000:{host}").lower()
+
+
+def rom_told(device: Mapping[str, object]) -> dict[str, str]:
+    """Return what a device's options say of its ROM, in the words of libvirt's XML."""
+    told = {}
+    if file := str(device.get("romfile", "")):
+        told["file"] = file
+    if str(device.get("rombar", "")).lower() in ("0", "off", "no", "false"):
+        told["bar"] = "off"
+    return told

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.parse.made_tree import MOST_UNKNOWN, Made, Maker
 from vfio_doctor.parse.pci import is_address
-from vfio_doctor.parse.qemu_options import LONGEST, fields, in_bytes, passed_address
+from vfio_doctor.parse.qemu_options import (
+    LONGEST,
+    fields,
+    in_bytes,
+    passed_address,
+    rom_told,
+)
 from vfio_doctor.parse.shell_words import Word
 from vfio_doctor.parse.shell_words import read as read_script
 from vfio_doctor.parse.vm_form import Form
@@ -24,6 +30,8 @@ _PROGRAM = re.compile(r"qemu-system-(?:x86_64|i386)|qemu-kvm|kvm|qemu")
 _LOG = re.compile(r": starting up libvirt version")
 _HUGE = re.compile(r"/dev/hugepages(?:/|$)")
 MOST_COMMANDS = 50
+# Of -smp; a newer QEMU may know more.
+_LEVELS = ["sockets", "dies", "clusters", "modules", "cores", "threads", "maxcpus"]
 
 
 def read(text: str) -> tuple[Document, ...]:
@@ -189,7 +197,8 @@ class _Options:
         if count.isdigit() and count.isascii():
             self._add("vcpu", word, text=count)
         if said.get("threads"):
-            self._add("cpu/topology", word, {"threads": said["threads"]})
+            told = {key: said[key] for key in _LEVELS if key in said}
+            self._add("cpu/topology", word, told)
 
     def _cpu(self, word: Word) -> None:
         said = self._fields("cpu", word)
@@ -223,8 +232,8 @@ class _Options:
         if said.get("driver", "").startswith("vfio-pci") and is_address(address):
             ends = (word.start, word.end)
             one = self._maker.function(address, *ends, managed=False)
-            if said.get("romfile"):
-                self._maker.below(one, "rom", {"file": said["romfile"]})
+            if told := rom_told(said):
+                self._maker.below(one, "rom", told)
         elif said.get("driver", "").startswith("virtio-balloon"):
             self._add("devices/memballoon", word, {"model": "virtio"})
 

@@ -60,15 +60,30 @@ def _value(element: Element, name: str) -> re.Match[str] | None:
 def set_text(element: Element, text: str) -> Edit:
     """Return what gives an element without children another text.
 
-    Comments, and the blanks around the old text, stay.
+    Comments, and the blanks before the old text, stay. Those behind it go: libvirt
+    reads no number that blanks follow.
     """
+    held = _text(element)
+    start, behind = held.start, element.source.data[held.end : element.end]
+    blanks = len(behind) - len(behind.lstrip())
+    return Edit(start, held.end + blanks, text)
+
+
+def strip_text(element: Element) -> Edit:
+    """Return what takes the blanks behind the text of an element away."""
+    held = _text(element)
+    return Edit(held.end, set_text(element, "").end, "")
+
+
+def _text(element: Element) -> Edit:
+    """Return where the text of an element is, without blanks, or its end."""
     start = element.start + len(element.head.encode())
     end = element.source.data.rfind(b"</", start, element.end)
     end = max(start, end)
     for found in _IN_TEXT.finditer(element.source.data, start, end):
         if found[1]:
-            return Edit(found.start(), found.end(), text)
-    return Edit(end, end, text)
+            return Edit(found.start(), found.end(), "")
+    return Edit(end, end, "")
 
 
 def replace(element: Element, text: str) -> Edit:

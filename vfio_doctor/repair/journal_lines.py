@@ -24,6 +24,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.places import as_fields, from_fields
 from vfio_doctor.repair.guards import as_word, from_word
+from vfio_doctor.repair.image_digests import ImageDigest
 from vfio_doctor.repair.syscalls import Held
 from vfio_doctor.repair.values import OldPlace, PlannedStep, Served, StepState
 from vfio_doctor.value import NamedTuple
@@ -71,7 +72,8 @@ class Beginning(NamedTuple):
     ``before`` and ``after`` are the words of the next boot, both () where the
     run leaves the kernel arguments alone. ``boot`` is the kernel's boot id,
     ``sequence`` the run's number on this host, whatever the clock says; ``menu``:
-    the boot menu could be read; ``takes_back`` are runs whose work this one undoes.
+    the boot menu could be read; ``takes_back`` are runs whose work this one undoes;
+    ``images`` are those that it makes anew, as they were.
     """
 
     run: str
@@ -85,6 +87,7 @@ class Beginning(NamedTuple):
     sequence: int = 0
     menu: bool = False
     takes_back: tuple[str, ...] = ()
+    images: tuple[ImageDigest, ...] = ()
 
 
 class Entry(NamedTuple):
@@ -297,6 +300,7 @@ def _beginning(value: dict[str, Any]) -> Beginning:
         int(value.get("sequence", 0)),
         value.get("menu", False) is True,
         _words(value.get("takes_back", [])),
+        tuple(ImageDigest(*_words(one)) for one in value.get("images", [])),
     )
 
 
@@ -373,7 +377,8 @@ def unpack_step(value: dict[str, Any]) -> Step:
         fields["why"] = unpack_message(fields["why"])
         fields["argv"] = _words(fields["argv"])
         fields["inverse"] = _words(fields["inverse"])
-        fields["shows"] = _words(fields.get("shows", []))
+        for name in ("shows", "makes"):
+            fields[name] = _words(fields.get(name, []))
     else:
         _str(fields["path"])
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}

@@ -28,6 +28,7 @@ from vfio_doctor.repair import journal as journals
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import NotStarted, brings_forward, make
 from vfio_doctor.repair.guards import broken
+from vfio_doctor.repair.image_digests import digests
 from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
@@ -143,7 +144,15 @@ def _beginning(plan: Plan, machine: Machine, number: int) -> Beginning:
         number,
         _has_menu(machine),
         plan.takes_back,
+        digests(machine.files, _images(plan)),
     )
+
+
+def _images(plan: Plan) -> tuple[str, ...]:
+    """Return the images that are made anew, each once."""
+    steps = (planned.step for planned in plan.steps)
+    made = (path for s in steps if isinstance(s, CommandStep) for path in s.makes)
+    return tuple(dict.fromkeys(made))
 
 
 def _has_menu(machine: Machine) -> bool:
@@ -394,11 +403,15 @@ class Session:
         failed = touched = False
         for number in reversed(range(len(self.entries))):
             entry = self.entries[number]
-            if entry.state is StepState.UNDONE or not _was_made(entry):
-                continue
             for_undo = isinstance(entry.step.step, CommandStep) and not (
                 entry.step.step.argv
             )
+            if entry.state is StepState.UNDONE:
+                # Taken back by a try that did not get to the end.
+                touched = touched or not for_undo
+                continue
+            if not _was_made(entry):
+                continue
             if for_undo and not touched:
                 taken = Taken(StepState.UNDONE)
             else:

@@ -186,6 +186,19 @@ class Filesystem:
         finally:
             os.close(fd)
 
+    def digest(self, folder: int, name: str) -> str:
+        """Return the SHA-256 of a file of a folder, however large it is."""
+        from hashlib import sha256
+
+        fd = self.call(os.open, name, READ, dir_fd=folder)
+        try:
+            made = sha256()
+            for chunk in self._chunks(fd):
+                made.update(chunk)
+            return made.hexdigest()
+        finally:
+            os.close(fd)
+
     def _chunks(self, fd: int) -> Iterator[bytes]:
         while chunk := self.call(os.read, fd, CHUNK):
             yield chunk

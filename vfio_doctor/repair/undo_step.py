@@ -18,6 +18,7 @@ from vfio_doctor.model import (
 from vfio_doctor.repair import whole_files as whole
 from vfio_doctor.repair.do_step import command, parameter, write_parameter
 from vfio_doctor.repair.guards import broken
+from vfio_doctor.repair.image_digests import changed, digests, not_back, remade
 from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.probe_step import driver_of, let_go
 from vfio_doctor.repair.syscalls import StepFailed, reason
@@ -162,8 +163,30 @@ def _command(
     moved = _moved(step, entry, machine)
     if moved is not None:
         return moved
-    command(step.inverse, step, machine)
+    if step.makes:
+        _make_images(step, machine, beginning)
+    else:
+        command(step.inverse, step, machine)
     return Taken(StepState.UNDONE)
+
+
+def _make_images(step: CommandStep, machine: Machine, beginning: Beginning) -> None:
+    """Make the images anew from the old files, unless they are what they were.
+
+    A tool that fails has often kept the old ones, and would fail again.
+    """
+    files = machine.files
+    if not changed(files, step.makes, beginning.images):
+        return
+    meanwhile = digests(files, step.makes)
+    try:
+        command(step.inverse, step, machine)
+    except (OSError, StepFailed) as error:
+        left = changed(files, step.makes, beginning.images)
+        # What was replaced just now was made from the old files.
+        left = tuple(p for p in left if p not in remade(files, left, meanwhile))
+        if left:
+            raise not_back(left, error) from error
 
 
 def _moved(step: CommandStep, entry: Entry, machine: Machine) -> Taken | None:

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from vfio_doctor.diagnosis.judge import diagnose
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
-from vfio_doctor.model import FileStep, ParameterStep, Status
+from vfio_doctor.model import FileStep, ParameterStep, Severity, Status
 from vfio_doctor.parse.cmdline import words
 from vfio_doctor.repair.bound import bound
 from vfio_doctor.repair.journal_lines import RunState
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import CheckResult
+    from vfio_doctor.model import CheckResult, Diagnosis
     from vfio_doctor.repair.journal_lines import Entry, Run, RunFix
     from vfio_doctor.repair.values import Outcome, PlannedFix
 
@@ -48,13 +49,22 @@ def verify(
 ) -> tuple[Verdict, ...]:
     """Judge the findings of the fixes again, with facts read after the repair.
 
-    Where a finding is still there and its fix takes effect at the next boot, or
-    a step that would have brought it forward could not be made, the finding is
-    AFTER_REBOOT.
+    A finding is AFTER_REBOOT if its fix takes effect at the next boot: what is
+    configured may be right at once, as an image, but what runs is not. So is one that
+    is still there since a step that would have brought it forward could not be made.
     """
     late = any(step.state is StepState.LATE for step in outcome.steps)
     waits = {f: fix.reboot or late for fix in fixes for f in fix.findings}
-    return tuple(verdict for verdict, _ in _again(facts, registry, waits))
+    at_boot = {f for fix in fixes if fix.reboot for f in fix.findings}
+    return tuple(
+        _from_boot_on(verdict) if verdict.finding in at_boot else verdict
+        for verdict, _ in _again(facts, registry, waits)
+    )
+
+
+def _from_boot_on(verdict: Verdict) -> Verdict:
+    gone = verdict.effect is Effect.RESOLVED
+    return verdict._replace(effect=Effect.AFTER_REBOOT) if gone else verdict
 
 
 def _again(
@@ -62,19 +72,30 @@ def _again(
 ) -> Iterator[tuple[Verdict, CheckResult | None]]:
     """Yield a verdict a finding, sorted, and how its check ends now."""
     results = _judged_again(facts, registry, sorted({f.check for f in waits}))
+    ready = {f.check for f in waits} | _due(facts, registry, results)
     for finding in sorted(waits, key=lambda f: (f.check, f.subject)):
         result = results.get(finding.check)
         verdict = _verdict(finding, result, waits[finding])
-        if result is not None and _comes_along(result, waits, waits[finding]):
+        if result is not None and _comes_along(result, ready, waits[finding]):
             verdict = Verdict(finding, Effect.AFTER_REBOOT)
         yield verdict, result
 
 
-def _comes_along(result: CheckResult, waits: dict[Served, bool], reboot: bool) -> bool:
-    """Tell whether a check waits for nothing but what was repaired along with it."""
-    repaired = {finding.check for finding in waits}
+def _comes_along(result: CheckResult, ready: set[str], reboot: bool) -> bool:
+    """Tell whether a check waits for nothing but what is right from the reboot on."""
     blocked = result.status is Status.BLOCKED
-    return reboot and blocked and repaired.issuperset(result.blocked_by)
+    return reboot and blocked and ready.issuperset(result.blocked_by)
+
+
+def _due(facts: Facts, registry: Registry, results: dict[str, CheckResult]) -> set[str]:
+    """Return the checks in the way of these for which all was set before."""
+    names = {name for result in results.values() for name in result.blocked_by}
+    found = _judged_again(facts, registry, sorted(names))
+    return {
+        name
+        for name, result in found.items()
+        if result.diagnoses and all(map(waits_for_reboot, result.diagnoses))
+    }
 
 
 def _judged_again(
@@ -88,7 +109,10 @@ def _judged_again(
 def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdict:
     if result is None:
         return Verdict(finding, Effect.UNKNOWN, NO_CHECK)
-    if any(finding.is_at(diagnosis.finding.place) for diagnosis in result.diagnoses):
+    here = [d for d in result.diagnoses if finding.is_at(d.finding.place)]
+    if here and all(_is_note(each, result) for each in here):
+        return Verdict(finding, Effect.RESOLVED, here[0].finding.message)
+    if here:
         return Verdict(finding, Effect.AFTER_REBOOT if reboot else Effect.FAILING)
     if result.status in (Status.UNKNOWN, Status.ERROR):
         return Verdict(finding, Effect.UNKNOWN, result.reason)
@@ -98,6 +122,16 @@ def _verdict(finding: Served, result: CheckResult | None, reboot: bool) -> Verdi
     if result.status is Status.FAIL and result.reason:
         return Verdict(finding, Effect.UNKNOWN, result.reason)
     return Verdict(finding, Effect.RESOLVED)
+
+
+def _is_note(diagnosis: Diagnosis, result: CheckResult) -> bool:
+    """Tell whether only a word remains to be said, about which no repair can be made.
+
+    As of a device that is open to its person from now on, at the screen.
+    """
+    offer = diagnosis.fix
+    lesser = diagnosis.severity is Severity.INFO and result.severity > Severity.INFO
+    return lesser and (offer is None or offer.cannot is not None)
 
 
 def still_so(

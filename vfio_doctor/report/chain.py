@@ -58,7 +58,7 @@ LINKS = (
     ),
     (
         say("chain-confinement", "AppArmor and SELinux"),
-        ("kvmfr-apparmor-denies", "kvmfr-selinux-label"),
+        ("libvirt-profile-refused", "kvmfr-apparmor-denies", "kvmfr-selinux-label"),
     ),
     (
         say("chain-vm", "what the VM maps"),

@@ -146,7 +146,7 @@ def _object(row: DeviceRow) -> dict[str, object]:
     return {
         "address": device.bdf,
         "group": device.group,
-        "kind": row.kind,
+        "kind": str(row.kind),
         "name": row.name,
         "vendor": device.vendor,
         "device": device.device,

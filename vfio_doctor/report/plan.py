@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.facts.base import ROOT_SEES_IT as ROOT
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
@@ -20,7 +21,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
 from vfio_doctor.report.page import SAID_OF, Page
-from vfio_doctor.report.steps import is_reboot_pending, waits_for_reboot
+from vfio_doctor.report.steps import is_reboot_pending
 from vfio_doctor.report.style import Look
 from vfio_doctor.report.text import reasons_of
 from vfio_doctor.report.untrusted import clean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
@@ -40,16 +41,23 @@ NEXT_THERE = {
         "would do and what may be lost, and asks before it changes anything.",
     ),
 }
-# Why a repair cannot be made: it was made, or somebody else did it.
-SET_ALREADY = (
-    "iommu-on-next-boot",
-    "iommu-word-gone",
-    "fix-staged-already",
-    "bind-set-already",
-)
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
+# This note says more than what is beside it: what would hang, and how to avoid it.
+UNNAMED = "vfio-unnamed-nvidia"
+SET_UP = say(
+    "next-set-up",
+    "`sudo vfio-doctor setup passthrough` asks which card a VM is to get, and shows a"
+    " plan first: vfio-nothing-named says why.",
+)
+SET_UP_THERE = say(
+    "next-set-up-there",
+    "On the captured host, `sudo vfio-doctor setup passthrough` asks which card a VM is"
+    " to get, and shows a plan first: vfio-nothing-named says why.",
+)
+SET_UPS = (SET_UP.id, SET_UP_THERE.id)
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
+LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
 ROOT_THERE = say(
@@ -67,8 +75,10 @@ EXPLAIN = say(
     "next-explain",
     "Read more: `vfio-doctor explain {check}`. For the evidence: `vfio-doctor -v`.",
 )
-BY_HAND = say("next-by-hand", "By hand, do what is said at {checks}.")
-FIRMWARE = say("next-firmware", "In the firmware setup, do what is said at {checks}.")
+BY_HAND = say("next-by-hand", "By hand, follow the advice under {checks}.")
+FIRMWARE = say(
+    "next-firmware", "In the firmware setup, follow the advice under {checks}."
+)
 ACTORS = (
     ((Actor.FIRMWARE,), FIRMWARE),
     ((Actor.USER, Actor.TOOL), BY_HAND),
@@ -76,7 +86,7 @@ ACTORS = (
         (Actor.VENDOR,),
         say(
             "next-vendor",
-            "Ask the maker or the image's maintainers, as said at {checks}.",
+            "Ask the maker or the image's maintainers, as advised under {checks}.",
         ),
     ),
 )
@@ -129,12 +139,6 @@ def source(report: Report) -> Told:
     return HERE if report.run.source == THIS_HOST else report.run.source
 
 
-def waits_for_reboot(diagnosis: Diagnosis) -> bool:
-    """Tell whether all is set already for a finding: a reboot is what it needs."""
-    fix = diagnosis.fix
-    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
-
-
 def is_reboot_pending(report: Report) -> bool:
     """Tell whether something that was set before waits for a reboot."""
     return any(r.id == REBOOT and r.diagnoses for r in report.checks)
@@ -153,9 +157,11 @@ def next_command(report: Report) -> Message | None:
     others = [s for s in steps if not s.id.startswith("next-fix")]
     if kind is None and not (others and worst > Severity.INFO):
         kind = _first_repair(found)
+    if worst is Severity.INFO and steps and steps[0].id in SET_UPS:
+        return LAST.filled(step=steps[0])
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
-    return say("closing-next", "Next: {step}", step=others[0]) if others else None
+    return LAST.filled(step=others[0]) if others else None
 
 
 def _first_repair(found: list[Diagnosis]) -> Applicability | None:
@@ -172,7 +178,10 @@ def next_steps(report: Report) -> list[Message]:
     """
     found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
-    steps = list(dict.fromkeys([*first, *_repairs(found), *rest, *_menu(report)]))
+    set_up = _set_up(report)
+    steps = list(
+        dict.fromkeys([*first, *set_up, *_repairs(found), *rest, *_menu(report)])
+    )
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -189,6 +198,15 @@ def next_steps(report: Report) -> list[Message]:
     if report.summary.root_causes:
         steps.append(EXPLAIN.filled(check=report.summary.root_causes[0]))
     return steps
+
+
+def _set_up(report: Report) -> Iterator[Message]:
+    """Yield how a card is named, if it is noted that nothing names one."""
+    every = [d for r in report.checks for d in r.diagnoses]
+    if any(d.severity > Severity.INFO for d in every):
+        return
+    if any(d.finding.message.id == UNNAMED for d in every):
+        yield SET_UP if report.run.source == THIS_HOST else SET_UP_THERE
 
 
 def _to_do(report: Report) -> list[Diagnosis]:

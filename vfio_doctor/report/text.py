@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.diagnosis.report import worst
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.model import Applicability, Severity, Status
 from vfio_doctor.report.order import failed
 from vfio_doctor.report.page import SAID_OF, Page
 from vfio_doctor.report.steps import (
+    LAST,
     THIS_HOST,
     next_command,
     next_steps,
     source,
-    waits_for_reboot,
 )
 
 if TYPE_CHECKING:
@@ -458,6 +459,9 @@ def _quiet_ends(report: Report, page: Page) -> None:
 
 def _steps(report: Report, page: Page) -> None:
     steps = next_steps(report)
+    if len(steps) == 1 and next_command(report) == LAST.filled(step=steps[0]):
+        # The last line says it.
+        return
     if steps:
         page.heading(str(NEXT))
     for number, step in enumerate(steps, 1):
@@ -481,4 +485,6 @@ def _closing(report: Report, page: Page) -> None:
         page.say(step)
     elif not found:
         page.say(BESIDES)
-    page.say(HELP)
+    # Whoever holds a capture is the one who was asked.
+    if report.run.source == THIS_HOST:
+        page.say(HELP)

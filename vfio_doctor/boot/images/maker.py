@@ -76,7 +76,7 @@ class ImageMaker:
         made: list[Step] = [CommandStep(build, why=BUILD)]
         read = known if held else ()
         made += [CommandStep((self.lister, i), why=why, shows=held) for i in read]
-        return [CommandStep((), build, why=BUILD_BACK), *edits], made
+        return [CommandStep((), build, why=BUILD_BACK, makes=known), *edits], made
 
     def _expected(self, host: Reader) -> tuple[str, ...]:
         """Return where the images of the kernels in /boot belong."""

@@ -147,7 +147,7 @@ def _hidden(host: Reader) -> Iterator[Missing]:
     """Yield what may not be looked at and tells which loader starts the machine."""
     for path in MARKS:
         seen = host.lstat(path)
-        if isinstance(seen, Missing) and seen.why is Why.DENIED:
+        if isinstance(seen, Missing) and seen.hidden:
             yield seen
 
 

@@ -260,7 +260,7 @@ def _behind_closed_doors(host: Reader) -> BootStack | None:
 
 def _is_denied(host: Reader, path: str) -> bool:
     seen = host.lstat(path)
-    return isinstance(seen, Missing) and seen.why is Why.DENIED
+    return isinstance(seen, Missing) and seen.hidden
 
 
 def _is_there(host: Reader, path: str) -> bool:

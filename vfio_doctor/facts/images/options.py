@@ -12,7 +12,7 @@ from vfio_doctor.facts.kvm import kernel_boolean
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
-from vfio_doctor.host.reader import Missing, Why, read_text
+from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.value import NamedTuple
 
@@ -80,7 +80,7 @@ class OldOptions(NamedTuple):
         for module, name, option in _given(facts):
             running = read_text(host, PARAMETER.format(module, name))
             if isinstance(running, Missing):
-                if running.why is Why.DENIED:
+                if running.hidden:
                     return cls(tuple(found), missing_fact(running))
                 continue
             if is_same(option.value, running.strip()):

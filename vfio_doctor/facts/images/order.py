@@ -11,7 +11,7 @@ from vfio_doctor.facts.images.initramfs import (
     TOOLS_LIST,
 )
 from vfio_doctor.facts.images.tool import ImageKind, ImageTool
-from vfio_doctor.host.reader import Missing, Why, text_or_noted
+from vfio_doctor.host.reader import Missing, text_or_noted
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
 from vfio_doctor.value import NamedTuple
@@ -149,7 +149,7 @@ def _copied(host: Reader, tool: ImageKind) -> Iterator[str]:
     }[tool]
     paths = host.glob(pattern)
     if isinstance(paths, Missing):
-        if paths.why is Why.DENIED:
+        if paths.hidden:
             raise missing_fact(paths)
         return
     unread: list[Missing] = []

@@ -143,7 +143,7 @@ class _Judge:
         self.accounts = facts[Accounts]
         self.human = _known_or_none(facts, HumanUser)
         self.qemu = _known_or_none(facts, QemuUser)
-        self.at_seat = _at_seat(facts)
+        self.at_seat = at_seat(facts)
         self.systemd = facts[KvmfrRules].systemd
         # Then the seat's ACL serves QEMU, too, which the person starts there.
         self.are_one = bool(
@@ -241,7 +241,7 @@ def _opens_for_all(stat: Stat) -> bool:
     return all(stat.mode >> shift & READ_WRITE == READ_WRITE for shift in (0, 3, 6))
 
 
-def _at_seat(facts: Facts) -> int | None:
+def at_seat(facts: Facts) -> int | None:
     """Return whose session is at the screen, -1 for nobody's, None if not known."""
     try:
         return facts[ActiveSeat].uid

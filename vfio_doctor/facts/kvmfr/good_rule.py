@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
-from vfio_doctor.facts.kvmfr.access import KvmfrAccess
+from vfio_doctor.facts.kvmfr.access import KvmfrAccess, at_seat
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE, KvmfrLine, kvmfr_lines
 from vfio_doctor.facts.kvmfr.rule_words import MODE, plain_name, qemu_group, rule_of
@@ -107,7 +107,8 @@ class GoodKvmfrRule(NamedTuple):
     yet. ``cannot`` says why no rule can be made; ``line`` is then what would serve
     most hosts. ``for_all`` serves a device that no rule is about; ``generated`` tells
     that the files are made from a configuration (NixOS), ``keeps_people`` that an
-    owner may be a person. ``leftover`` are lines that
+    owner may be a person, ``away`` that the rule serves the person at the screen only,
+    where they are not now. ``leftover`` are lines that
     stand beside a good rule which serves alone, ``of_others`` those that are about
     another person's device only.
     """
@@ -120,6 +121,7 @@ class GoodKvmfrRule(NamedTuple):
     for_all: str = ""
     generated: bool = False
     keeps_people: bool = False
+    away: bool = False
     leftover: tuple[KvmfrLine, ...] = ()
     of_others: tuple[FilePlace, ...] = ()
 
@@ -145,6 +147,7 @@ class GoodKvmfrRule(NamedTuple):
             for_all=_for_all(facts),
             generated=facts[Generated].yes,
             keeps_people=_keeps_people(facts),
+            away=way is Way.UACCESS and _is_away(facts),
             leftover=_leftover(facts, lines) if asked == "auto" else (),
             of_others=tuple(_of_others(facts)),
         )
@@ -212,6 +215,15 @@ def _keeps_people(facts: Facts) -> bool:
     """Tell whether this systemd takes a person for an owner, now and later."""
     systemd = facts[KvmfrRules].systemd
     return systemd is not None and systemd.means_people_well
+
+
+def _is_away(facts: Facts) -> bool:
+    """Tell whether the person is known not to sit at the screen."""
+    try:
+        person = facts[HumanUser].uid
+    except MissingFact:
+        return False
+    return at_seat(facts) not in (None, person)
 
 
 def _untriggered(facts: Facts) -> Iterator[str]:

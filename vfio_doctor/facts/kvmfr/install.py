@@ -35,7 +35,9 @@ RECIPES = (
         ("debian", "ubuntu"),
         say(
             "kvmfr-headers-debian",
-            "Run `sudo apt install dkms linux-headers-{release}`.",
+            "Run `sudo apt install dkms linux-headers-{release}`. If apt finds no such"
+            " package, this kernel is too old: run `sudo apt full-upgrade`, reboot, and"
+            " look again.",
         ),
         FROM_SOURCE,
     ),
@@ -43,13 +45,19 @@ RECIPES = (
         ("fedora", "rhel"),
         say(
             "kvmfr-headers-fedora",
-            "Run `sudo dnf install dkms kernel-devel-{release}`.",
+            "Run `sudo dnf install dkms kernel-devel-{release}`. If dnf finds no such"
+            " package, this kernel is too old: run `sudo dnf upgrade`, reboot, and look"
+            " again.",
         ),
         FROM_SOURCE,
     ),
     (
         ("arch",),
-        say("kvmfr-headers-arch", "Run `sudo pacman -S --needed dkms linux-headers`."),
+        say(
+            "kvmfr-headers-arch",
+            "Run `sudo pacman -Syu --needed dkms {package}`, and reboot if that brings"
+            " another kernel.",
+        ),
         FROM_AUR,
     ),
     (
@@ -58,6 +66,8 @@ RECIPES = (
         FROM_SOURCE,
     ),
 )
+# 6.12.8-1-lts, 6.12.8-zen1-1-zen, 6.11.11-hardened1-1-hardened.
+ARCH_FLAVOURS = ("lts", "zen", "hardened")
 REBUILD = say(
     "kvmfr-rebuild",
     "Then run `sudo dkms autoinstall -k {release}`; if an akmod built it, run"
@@ -115,11 +125,24 @@ def _by_hand(facts: Facts) -> Message:
         return NIXOS
     recipe = next((r for r in RECIPES if system.is_like(*r[0])), RECIPES[-1])
     file = facts[KvmfrFile]
-    headers = recipe[1].filled(release=file.release)
+    headers = _headers(recipe[1], file.release)
     # One for another kernel, or built for it, is built again by what built it.
     if file.elsewhere or isinstance(file.running, str):
         return in_order(ELSEWHERE, headers, REBUILD.filled(release=file.release))
     return in_order(headers, recipe[2])
+
+
+def _headers(recipe: Message, release: str) -> Message:
+    """Return how to get what modules for that kernel are built with."""
+    if "{package}" in recipe.template:
+        return recipe.filled(package=_arch_headers(release))
+    return recipe.filled(release=release)
+
+
+def _arch_headers(release: str) -> str:
+    """Return Arch's package: each of its kernels ends in its name, but for linux."""
+    flavour = next((f for f in ARCH_FLAVOURS if f in release.split("-")), "")
+    return f"linux-{flavour}-headers" if flavour else "linux-headers"
 
 
 def _for_image(facts: Facts) -> Message:

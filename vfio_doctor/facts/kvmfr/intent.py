@@ -178,7 +178,7 @@ class _Search:
             user = self.facts[Accounts].user(self.facts[HumanUser].name)
         except MissingFact as missing:
             # That nobody is known is no reading: whose file would it be?
-            if missing.denied:
+            if missing.hidden:
                 self.missed(missing)
             return ()
         if user is None or not user.home.startswith("/"):

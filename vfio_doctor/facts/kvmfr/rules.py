@@ -118,7 +118,7 @@ def _version(facts: Facts) -> tuple[Systemd | None, bool]:
     try:
         return facts[SystemdVersion].version, False
     except MissingFact as missing:
-        return None, missing.denied
+        return None, missing.hidden
 
 
 def _names_kvmfr(text: str) -> bool:

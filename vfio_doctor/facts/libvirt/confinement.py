@@ -15,7 +15,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.parse.apparmor import ProfileText
+    from vfio_doctor.parse.apparmor import Include, ProfileText
     from vfio_doctor.parse.denials import Denial
 
 ENABLED = "/sys/module/apparmor/parameters/enabled"
@@ -23,7 +23,13 @@ LOADED = "/sys/kernel/security/apparmor/profiles"
 FOLDER = "/etc/apparmor.d"
 ABSTRACTION = f"{FOLDER}/abstractions/libvirt-qemu"
 TEMPLATE = f"{FOLDER}/libvirt/TEMPLATE.qemu"
+SHIPPED = (ABSTRACTION, TEMPLATE)
 PROFILES = f"{FOLDER}/libvirt/libvirt-*"
+# What editors and packages leave behind (libapparmor, private.c).
+PASSED_OVER = (
+    *(".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove"),
+    *(".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"),
+)
 # What libvirt's abstraction includes, the newer hook first.
 HOOK_FOLDER = "abstractions/libvirt-qemu.d"
 HOOK_FILE = "local/abstractions/libvirt-qemu"
@@ -67,7 +73,7 @@ class Denials(NamedTuple):
         try:
             return cls((*facts[KernelMessages].denials, *audited))
         except MissingFact as missing:
-            return cls(audited, missing if missing.denied else None)
+            return cls(audited, missing if missing.hidden else None)
 
     def of(self, driver: str, path: str) -> tuple[Denial, ...]:
         """Return those of one driver about one node."""
@@ -106,7 +112,7 @@ class SecurityDrivers(NamedTuple):
 
 def _is_on(text: str | Missing, word: str = "") -> bool | None:
     if isinstance(text, Missing):
-        if text.why is Why.DENIED:
+        if text.hidden:
             known(text)
         return False if text.why is Why.ABSENT else None
     return not word or text.strip() == word
@@ -117,7 +123,8 @@ class AppArmor(NamedTuple):
 
     ``texts`` are files that count for each VM, ``own`` those of single VMs.
     ``hook`` is the file that rules of one's own belong into, "" if libvirt's
-    abstraction includes none.
+    abstraction includes none. ``absent`` are files that have to be there and are not:
+    which file includes each, in which line, and its path.
     """
 
     enabled: bool
@@ -126,6 +133,7 @@ class AppArmor(NamedTuple):
     own: tuple[tuple[str, ProfileText], ...]
     unread: tuple[Missing, ...]
     hook: str
+    absent: tuple[tuple[str, int, str], ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> AppArmor:
@@ -141,15 +149,20 @@ class AppArmor(NamedTuple):
         search.read(TEMPLATE)
         own = tuple(search.profiles())
         hook = search.hook()
-        return cls(
-            True, installed, tuple(search.texts), own, tuple(search.unread), hook
-        )
+        texts, unread = tuple(search.texts), tuple(search.unread)
+        return cls(True, installed, texts, own, unread, hook, tuple(search.absent))
 
     @property
     def unfinished(self) -> tuple[str, int, str] | None:
         """Return the first rule for files that lacks its comma: file, line, text."""
         found = ((path, *rule) for path, text in self.texts for rule in text.unfinished)
         return next(found, None)
+
+    @property
+    def wrong(self) -> tuple[str, int, str] | None:
+        """Return the first other rule of one's own that AppArmor does not take."""
+        found = ((path, *rule) for path, text in self.texts for rule in text.wrong)
+        return next((each for each in found if each[0] not in SHIPPED), None)
 
     def opens(self, path: str) -> bool | None:
         """Tell whether each VM may open a node; None if only some may.
@@ -192,20 +205,27 @@ def _is_program(host: Reader, name: str) -> bool:
     return any(not isinstance(host.lstat(path), Missing) for path in paths)
 
 
+def _counts(name: str) -> bool:
+    """Tell whether AppArmor reads a file of a folder that is included."""
+    passed = name == "README" or name.startswith(".") or name.endswith(PASSED_OVER)
+    return not passed
+
+
 class _Profiles:
     def __init__(self, host: Reader) -> None:
         self.host = host
         self.texts: list[tuple[str, ProfileText]] = []
         self.unread: list[Missing] = []
         self.seen: set[str] = set()
+        self.absent: list[tuple[str, int, str]] = []
 
-    def text(self, path: str) -> ProfileText | None:
+    def text(self, path: str, within: int = 0) -> ProfileText | None:
         text = read_text(self.host, path, 1 << 18)
         if isinstance(text, str):
             # Most hosts have none.
             from vfio_doctor.parse.apparmor import parse
 
-            return parse(text)
+            return parse(text, within)
         if text.why is not Why.ABSENT:
             self.unread.append(text)
         return None
@@ -215,21 +235,32 @@ class _Profiles:
         if path in self.seen or len(self.seen) > 64:
             return
         self.seen.add(path)
-        found = self.text(path)
+        found = self.text(path, 1 if path == TEMPLATE else 0)
         if found is None:
             return
         self.texts.append((path, found))
         for include in found.includes:
-            if "libvirt" in include.name and ".." not in include.name:
-                for each in self.files(f"{FOLDER}/{include.name}"):
-                    self.read(each)
+            # Of the many that all profiles have, none names a device of one's own.
+            own = path not in SHIPPED or "libvirt" in include.name
+            if own and ".." not in include.name:
+                self.include(path, include)
+
+    def include(self, path: str, include: Include) -> None:
+        """Read what a file includes; note it if it is not there and has to be."""
+        name = f"{FOLDER}/{include.name}"
+        for each in self.files(name):
+            self.read(each)
+        stat = self.host.lstat(name)
+        is_absent = isinstance(stat, Missing) and stat.why is Why.ABSENT
+        if is_absent and not include.if_exists:
+            self.absent.append((path, include.line, name))
 
     def files(self, path: str) -> tuple[str, ...]:
         """Return an included file, or the files of an included folder."""
         names = self.host.list(path)
         if not isinstance(names, Missing):
-            return tuple(f"{path}/{name}" for name in names)
-        if names.why is Why.DENIED:
+            return tuple(f"{path}/{name}" for name in names if _counts(name))
+        if names.hidden:
             self.unread.append(names)
             return ()
         return (path,)
@@ -237,11 +268,11 @@ class _Profiles:
     def profiles(self) -> list[tuple[str, ProfileText]]:
         paths = self.host.glob(PROFILES)
         if isinstance(paths, Missing):
-            if paths.why is Why.DENIED:
+            if paths.hidden:
                 self.unread.append(paths)
             return []
         own = (path for path in paths if not path.endswith(".files"))
-        read = ((path, self.text(path)) for path in own)
+        read = ((path, self.text(path, 1)) for path in own)
         return [(path, text) for path, text in read if text is not None]
 
     def hook(self) -> str:
@@ -285,7 +316,7 @@ class SeLinux(NamedTuple):
         if mode.strip() != "1":
             return cls(False, (), (), None)
         config = read_text(host, CONFIG, 1 << 16)
-        if isinstance(config, Missing) and config.why is Why.DENIED:
+        if isinstance(config, Missing) and config.hidden:
             known(config)
         policy = policy_of(host)
         local = read_text(host, CONTEXTS.format(policy))
@@ -297,7 +328,7 @@ class SeLinux(NamedTuple):
             found = host.glob(pattern.format(policy))
             if not isinstance(found, Missing):
                 modules.extend(found)
-            elif found.why is Why.DENIED:
+            elif found.hidden:
                 denied = found
         return cls(True, contexts, tuple(modules), denied, policy)
 

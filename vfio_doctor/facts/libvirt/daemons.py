@@ -63,9 +63,7 @@ class LibvirtPrograms(NamedTuple):
             if isinstance(stat, Missing) and stat.why is Why.ABSENT
         )
         hidden = [
-            stat
-            for stat in stats.values()
-            if isinstance(stat, Missing) and stat.why is Why.DENIED
+            stat for stat in stats.values() if isinstance(stat, Missing) and stat.hidden
         ]
         return cls(_found(host), tuple(gone), hidden[0] if hidden else None)
 
@@ -183,7 +181,7 @@ def _is_masked(host: Reader, unit: str) -> bool:
         stat = host.lstat(path)
         if not isinstance(stat, Missing):
             return stat.kind is Kind.LINK and stat.target == "/dev/null"
-        if stat.why is Why.DENIED:
+        if stat.hidden:
             known(stat)
     return False
 
@@ -209,6 +207,6 @@ def _any_there(stats: list[Stat | Missing]) -> bool:
     if any(not isinstance(stat, Missing) for stat in stats):
         return True
     for stat in stats:
-        if isinstance(stat, Missing) and stat.why is Why.DENIED:
+        if isinstance(stat, Missing) and stat.hidden:
             known(stat)
     return False

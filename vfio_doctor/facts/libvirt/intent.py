@@ -30,14 +30,12 @@ class LibvirtIntent(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> LibvirtIntent:
         """Look at the two; neither is there on most hosts."""
         text = facts[QemuConf].text
-        if not isinstance(text, Missing) or text.why is Why.DENIED:
+        if not isinstance(text, Missing) or text.hidden:
             return cls(True)
         names = host.list(SYSTEM)
         if not isinstance(names, Missing):
             return cls(any(name.endswith(".xml") for name in names))
-        return cls(
-            names.why is Why.DENIED, text if text.why is not Why.ABSENT else None
-        )
+        return cls(names.hidden, text if text.why is not Why.ABSENT else None)
 
     def demand(self) -> None:
         """Raise `NotApplicable` if there is none, `MissingFact` if there may be."""

@@ -46,7 +46,7 @@ def service(host: Reader, init: str, name: str) -> Service | None:
     there = [f"{f}/{name}" for f, s in stats.items() if not isinstance(s, Missing)]
     if not there:
         for stat in stats.values():
-            if isinstance(stat, Missing) and stat.why is Why.DENIED:
+            if isinstance(stat, Missing) and stat.hidden:
                 known(stat)
         return None
     found: list[str] = []

@@ -189,7 +189,7 @@ def _line(host: Reader, path: str, hidden: list[Missing]) -> TmpfilesLine | None
 
 
 def _denied(seen: object) -> list[Missing]:
-    return [seen] if isinstance(seen, Missing) and seen.why is Why.DENIED else []
+    return [seen] if isinstance(seen, Missing) and seen.hidden else []
 
 
 def tmpfiles_line(facts: Facts) -> str:

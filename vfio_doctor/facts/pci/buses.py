@@ -68,7 +68,7 @@ class SilentDevices(NamedTuple):
         unread: list[Missing] = []
         for state in facts[WantedStates].states:
             power = state.power_state
-            if isinstance(power, Missing) and power.why is Why.DENIED:
+            if isinstance(power, Missing) and power.hidden:
                 unread.append(power)
             if power != AWAKE:
                 continue

@@ -325,7 +325,7 @@ def _lists(facts: Facts) -> Iterator[tuple[str, str, str, ClaimKind]]:
 
 def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
     """Yield the booted line, none if it is not there, and the next boot's if known."""
-    told = (Why.ABSENT, Why.NOT_CAPTURED, Why.FAILED)
+    told = (Why.ABSENT, Why.NOT_CAPTURED)
     try:
         booted = facts[KernelCmdline]
         yield booted.line, booted.source, ClaimKind.BOOT
@@ -336,7 +336,8 @@ def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
     try:
         following = facts[BootArguments].candidates()
     except MissingFact as missing:
-        if missing.why not in told:
+        # That no file says what comes next is told by a failure, too.
+        if missing.why not in (*told, Why.FAILED):
             raise
         return
     for line, source in following:

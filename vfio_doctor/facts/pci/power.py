@@ -114,7 +114,7 @@ def _word(text: str | Missing) -> str | Missing:
 
 def _seen(text: str | Missing) -> int | Missing | None:
     """Return the number; what is there and may not be read is not None."""
-    hidden = isinstance(text, Missing) and text.why is Why.DENIED
+    hidden = isinstance(text, Missing) and text.hidden
     return text if isinstance(text, Missing) and hidden else _number(text)
 
 

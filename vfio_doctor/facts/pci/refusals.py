@@ -16,7 +16,8 @@ from vfio_doctor.facts.pci.regions import DirectRegions
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
-from vfio_doctor.parse.pci import class_words, is_vfio_driver
+from vfio_doctor.parse.device_kinds import device_kind
+from vfio_doctor.parse.pci import is_vfio_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def _board(card: Card) -> Iterator[Message]:
         if is_bridge(one):
             yield BRIDGE_STAYS.filled(device=one.bdf)
         elif is_infrastructure(one):
-            kind = class_words(one.class_)
+            kind = device_kind(one.class_)
             yield INFRASTRUCTURE.filled(device=one.bdf, kind=kind)
 
 

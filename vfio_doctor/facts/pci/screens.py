@@ -84,7 +84,7 @@ class Connectors(NamedTuple):
             ),
             frozenset(b for b, inside in held.items() if isinstance(inside, Missing)),
             listed if isinstance(listed, Missing) else None,
-            next((r for r in missing if r.why is Why.DENIED), None),
+            next((r for r in missing if r.hidden), None),
         )
 
     @property
@@ -116,7 +116,7 @@ def _drm(host: Reader, bdf: str) -> tuple[str, ...] | Missing:
     """Return what DRM has of a function, or of its virtio device."""
     home = f"{DEVICES}/{bdf}"
     inside = host.list(f"{home}/drm")
-    if not isinstance(inside, Missing) or inside.why is Why.DENIED:
+    if not isinstance(inside, Missing) or inside.hidden:
         return inside
     listed = host.list(home)
     if isinstance(listed, Missing):

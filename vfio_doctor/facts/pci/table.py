@@ -12,6 +12,7 @@ from vfio_doctor.facts.pci.verdict import Verdict, Verdicts
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import pci
+from vfio_doctor.parse.device_kinds import device_kind
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class DeviceRow(NamedTuple):
     """
 
     device: PciDevice
-    kind: str
+    kind: Message
     name: str
     reset_methods: tuple[str, ...] | Missing
     companions: tuple[str, ...]
@@ -111,7 +112,7 @@ def _row(
     others = foreign(device, inside)
     return DeviceRow(
         device,
-        pci.class_words(device.class_),
+        device_kind(device.class_),
         name,
         _reset_methods(host, device.bdf),
         tuple(other.bdf for other in inside if other.bdf != device.bdf),

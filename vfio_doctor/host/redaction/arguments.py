@@ -53,6 +53,7 @@ WORDED = listed(
     systemd.unified_cgroup_hierarchy systemd.gpt_auto threadirqs
     transparent_hugepage tsc tsx tsx_async_abort udev.log_level udev.log_priority
     usbcore.autosuspend vfio_iommu_type1.allow_unsafe_interrupts vga video
+    vfio.enable_unsafe_noiommu_mode iommufd.allow_unsafe_interrupts
     vt.global_cursor_default vt.handoff zswap.compressor zswap.enabled
     zswap.max_pool_percent zswap.zpool zfs.zfs_arc_max composefs vt.color
     bluetooth.disable_ertm module_blacklist modprobe.blacklist modules_load
@@ -100,6 +101,9 @@ _ITEM_WORDS = listed(
     """
 )
 _SEPARATED = re.compile(r"[^,:;=@/+.()|]+|[,:;=@/+.()|]")
+_ITEMS = re.compile(r"([,;|()]+)")
+# A card's modes and memory's bounds have letters between, and are longer.
+_DIGITS = re.compile(r"[\d.:/+@-]+")
 _IDS = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}")
 _DISK_HEADS = ("UUID", "PARTUUID", "LABEL", "PARTLABEL", "ID", "ZFS", "luks")
 # How kstrtobool reads a value: by its first letters only.
@@ -245,6 +249,8 @@ def _parameter_item(item: str, names: Names) -> str:
     )
     if known or re.fullmatch(forms.BDF, item) or not item:
         return item
+    if shown := forms.as_address(item, names):
+        return shown
     head = _BOOLEAN.match(item)
     kept = head.group() if head else ""
     return kept + names.hidden(item[len(kept) :])
@@ -252,6 +258,17 @@ def _parameter_item(item: str, names: Names) -> str:
 
 def worded(text: str, names: Names) -> str:
     """Return a value of known words and numbers, with what separates them."""
+    items = _ITEMS.split(text)
+    return "".join(_worded_item(item, names) for item in items)
+
+
+def _worded_item(text: str, names: Names) -> str:
+    shown = forms.as_address(text, names)
+    if shown:
+        return shown
+    digits = _DIGITS.fullmatch(text)
+    if digits and not forms.is_harmless_chain(text):
+        return names.hidden(text)
     return _SEPARATED.sub(lambda found: _worded(found.group(), names), text)
 
 
@@ -266,7 +283,7 @@ def _is_typed(text: str) -> bool:
     """Tell whether this is a console, a mode or a known word with digits."""
     return (
         re.fullmatch(
-            r"\d{1,5}x\d{1,5}(?:[MR]{0,2}-?\d{0,2})?|[A-Z]{1,6}-?[A-Z]?-\d|\d{1,7}[neo]?\d?r?",
+            r"\d{1,5}x\d{1,5}(?:[MR]{0,2}-?\d{0,2})?|[A-Z]{1,6}-?[A-Z]?-\d|\d{1,7}(?:[neo]\d?r?)?",
             text,
         )
         is not None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.redaction import scrub
+from vfio_doctor.host.redaction import paths, scrub
 from vfio_doctor.host.redaction.listed import listed
+from vfio_doctor.parse.apparmor import parse
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 
 _APPARMOR = listed(
     "include if exists owner deny allow audit file quiet abstractions local"
-    " r w rw wr rk rwk mr rm rmix rwm rwkl ix px pix Px Pix Ux"
+    " flags profile attach_disconnected complain enforce"
 )
+# Not long enough for a name: r, rwk, mrix, Px.
+_PERMS = re.compile(r"(?=.)[rwmklRWMKL]{0,5}(?:[iIpPuUcC]{0,3}x|a)?")
+FOLDER = "/etc/apparmor.d"
+_INCLUDE = re.compile(
+    rf"(\#?include (?:if exists )?)[<\"](?:{FOLDER}/)?([^<>\"\s]{{1,200}})[>\"]"
+)
+_WORDS = re.compile(r"[A-Za-z]{1,9}")
+REFUSED = "/dev/left-out,"
 _LOADED = re.compile(
     r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \((?:enforce|complain|kill|unconfined)\)"
 )
@@ -28,8 +37,16 @@ RECORDS = listed(
 
 
 def apparmor(text: str, names: Names) -> str:
-    """Return a file of AppArmor: its rules for files and its includes."""
-    return "\n".join(_apparmor_line(line, names) for line in text.split("\n"))
+    """Return a file of AppArmor: its rules for files and its includes.
+
+    A line that AppArmor refuses stays one, whatever was hidden in it.
+    """
+    lines = [_apparmor_line(line, names) for line in text.split("\n")]
+    refused = {line for line, _ in parse("\n".join(lines)).wrong}
+    for line, _ in parse(text).wrong:
+        if line not in refused:
+            lines[line - 1] = REFUSED
+    return "\n".join(lines)
 
 
 def profiles(text: str, names: Names) -> str:
@@ -44,7 +61,13 @@ def _apparmor_line(line: str, names: Names) -> str:
     body = line.strip()
     if body.startswith("#") and not body.startswith("#include"):
         return "#"
-    return scrub.words(body.partition(" #")[0], names, _APPARMOR)
+    included = _INCLUDE.match(body)
+    if included:
+        name = paths.path(f"{FOLDER}/{included[2]}", names).removeprefix(f"{FOLDER}/")
+        return f"{included[1]}<{name}>"
+    found = _WORDS.findall(body)
+    perms = frozenset(word for word in found if _PERMS.fullmatch(word))
+    return scrub.words(body.partition(" #")[0], names, _APPARMOR | perms)
 
 
 def record(found: Denial, names: Names) -> str:

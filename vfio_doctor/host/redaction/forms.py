@@ -18,15 +18,35 @@ _PIECES = (
     ("bdf", rf"(?<![{_H}:])(?:{BDF}|{BUS})(?![{_H}:])"),
     ("mac", rf"(?<![{_H}:])[{_H}]{{2}}(?:[:-][{_H}]{{2}}){{5,7}}(?![{_H}:])"),
     ("ipv6", rf"(?<![{_H}:])(?:[{_H}]{{0,4}}:){{2,7}}[{_H}]{{0,4}}(?![{_H}:])"),
-    ("ipv4", r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
+    ("ipv4", r"(?<!\d)(?<!\d\.)(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)"),
     ("checksum", rf"(?<![0-9A-Za-z])[{_H}]{{64}}(?![0-9A-Za-z])"),
     ("id", rf"(?<![0-9A-Za-z])[{_H}]{{32}}(?![0-9A-Za-z])"),
+)
+# Numbers and single letters that hang together: a telephone number, an address.
+_CHAIN = (
+    r"(?<![^\W_])(?:\d++|[^\W\d_])(?![^\W_])"
+    r"(?:[-_.:+~ ]{1,2}(?:\d++|[^\W\d_])(?![^\W_]))+"
 )
 # A run of letters and digits, one character that is neither, or one of the above.
 _PARTS = re.compile(
     "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _PIECES)
-    + r"|(?P<part>[^\W_]+)"
+    + rf"|(?P<chain>{_CHAIN})|(?P<part>[^\W_]+)"
 )
+# More digits and letters together than these make a number of somebody's.
+SHORT_CHAIN = 6
+_DATE = r"20\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{4})?"
+# Releases of kernels, drivers and systems are longer: 5.14.0-503.14.1, 550.54.14,
+# 5.3.18-150300.59.185, 42.20241120.0, 2024.11.01.
+_RELEASE = re.compile(
+    r"(?:[vr]\.)?\d{1,2}\.\d{1,3}(?:\.\d{1,3})?"
+    r"(?:[-+~](?:1[56]0\d{3}|\d{1,4})(?:\.\d{1,3}){0,2}(?:[-~]\d{1,3})?)?"
+    r"|[3-6]\d\d\.\d{2,3}(?:\.\d{2})?"
+    rf"|\d{{1,2}}[.-]{_DATE}(?:[.-]\d{{1,3}}){{0,2}}|{_DATE}(?:[.-]\d{{1,2}}){{1,2}}"
+    r"|20\d\d([-.])(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])"
+)
+_ADDRESSES = ("mac", "ipv4", "ipv6")
+_RUN = re.compile(r"[^\W_]+")
+_RUN_END = re.compile(r"[\W_]+")
 NUMBER = re.compile(r"[-+]?(?:\d{1,6}|0[xX]0{0,8}[0-9a-fA-F]{1,8})[KMGkmg]?")
 # Dates stand in versions; no other long number is kept.
 _PLAIN = re.compile(
@@ -38,7 +58,8 @@ _DEVICE = re.compile(
     r"|mmcblk\d{1,2}(?:p\d{1,2})?|(?:md|bcache|loop|zram|ram)\d{1,3}(?:p\d{1,2})?"
     r"|subsys\d{1,2}|eth\d{1,2}|wlan\d{1,2}"
 )
-PCI_IDS = re.compile(rf"[{_H}]{{1,8}}(?::[{_H}]{{1,8}}){{1,5}}")
+_MAC = rf"[{_H}]{{2}}(?::[{_H}]{{2}}){{5}}"
+PCI_IDS = re.compile(rf"(?!{_MAC}$)[{_H}]{{1,8}}(?::[{_H}]{{1,8}}){{1,5}}")
 NAMES_KVMFR = "kvmfr"
 
 
@@ -61,9 +82,47 @@ def in_parts(text: str, names: Names, kind: str = "name") -> str:
         form, piece = found.lastgroup or "", found.group()
         if form == "bdf" or piece in public.IDS:
             return piece
+        if form == "chain":
+            return _chain(piece, names, kind)
         return part(piece, names, kind) if form == "part" else names.typed(form, piece)
 
     return _PARTS.sub(put, text)
+
+
+def _chain(text: str, names: Names, kind: str) -> str:
+    """Return numbers that hang together: few, or a release, or else one stand-in."""
+    if not is_harmless_chain(text):
+        return names.name(kind, text)
+    return _RUN.sub(lambda found: part(found.group(), names, kind), text)
+
+
+def is_harmless_chain(text: str) -> bool:
+    """Tell whether numbers with what joins them are too few, or a release."""
+    return len(_RUN_END.sub("", text)) <= SHORT_CHAIN or is_release(text)
+
+
+def is_release(text: str) -> bool:
+    """Tell whether this is numbered like a release of software."""
+    return _RELEASE.fullmatch(text) is not None
+
+
+def end_of_first(text: str) -> int:
+    """Return where the first piece of a name ends."""
+    found = _PARTS.search(text)
+    return found.end() if found else 0
+
+
+def as_address(text: str, names: Names) -> str:
+    """Return the stand-in of a network address, or of an id; "" for another text."""
+    found = _PARTS.fullmatch(text)
+    form = found.lastgroup if found else None
+    typed = form not in (None, "bdf", "chain", "part")
+    return names.typed(form, text) if form and typed else ""
+
+
+def is_address(text: str, kinds: tuple[str, ...] = _ADDRESSES) -> bool:
+    """Tell whether a network address is in a text."""
+    return any(each.lastgroup in kinds for each in _PARTS.finditer(text))
 
 
 def part(text: str, names: Names, kind: str = "name") -> str:

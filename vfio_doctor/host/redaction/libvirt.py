@@ -134,7 +134,7 @@ _ELEMENTS = listed(
     tpm shmem size msi server filesystem binary alias iommu seclabel panic vsock cid
     qemu:commandline qemu:arg qemu:override qemu:device qemu:frontend qemu:property
     qemu:capabilities qemu:del commandline arg memtune hard_limit soft_limit emulatorpin
-    iothreadpin
+    iothreadpin numatune memnode
     """
 )
 _ATTRIBUTES = listed(
@@ -146,7 +146,7 @@ _ATTRIBUTES = listed(
     listen keymap readonly secure firmware arch machine dev order nodeset size
     vectors ioeventfd iommu_platform ats driver caching_mode intremap eim aw_bits on
     xmlns xmlns:qemu iommufd limit cpuset retries compression rendernode enable
-    detect_zeroes queues
+    detect_zeroes queues bar cellid
     """
 )
 _XML_WORDS = listed(
@@ -170,7 +170,7 @@ _XML_WORDS = listed(
     emulate 9p virtiofs mapped squash client server sp vcpu io smp EPYC EPYC-Rome
     EPYC-Milan Skylake-Client Haswell Nehalem
     http://libvirt.org/schemas/domain/qemu/1.0 looking-glass scream-ivshmem system
-    session dac selinux apparmor
+    session dac selinux apparmor strict preferred interleave restrictive
     """
 )
 _MARKUP = re.compile(
@@ -178,7 +178,7 @@ _MARKUP = re.compile(
 )
 _ATTRIBUTE = re.compile(r"([\w:.-]+)(\s*=\s*)('[^']*'|\"[^\"]*\")")
 # What only one attribute says, by its form.
-_CPUS = re.compile(r"\d{1,4}(?:[,^-]{1,2}\d{1,4}){0,15}")
+_CPUS = re.compile(r"\d{1,4}(?:-\d{1,4})?(?:,\^?\d{1,4}(?:-\d{1,4})?){0,15}")
 _FORMS = {
     "machine": re.compile(
         r"(?:pc|q35|virt)(?:-(?:i440fx|q35))?(?:-\d{1,2}(?:\.\d{1,2}){1,2})?"
@@ -407,10 +407,10 @@ def _client_line(line: str, names: Names) -> str:
     key, equals, value = (part.strip() for part in body.partition("="))
     if not equals or key not in _CLIENT_KEYS:
         return names.hidden(body)
+    if value.startswith("/"):
+        return f"{key}={path(value, names)}"
     if forms.is_number(value) or arguments.worded(value, names) == value:
         return f"{key}={value}"
     if value in ("127.0.0.1", "::1", "localhost"):
         return f"{key}={value}"
-    return (
-        f"{key}={path(value, names) if value.startswith('/') else names.hidden(value)}"
-    )
+    return f"{key}={names.hidden(value)}"

@@ -31,6 +31,7 @@ _ORDERED = re.compile(
 )
 # Programs whose Flatpak has a libvirt of its own.
 FLATPAKS = ("org.virt_manager.virt-manager", "org.gnome.Boxes")
+_PLACE = re.compile(r"\d{1,3}[-_.](?=[^\W\d_]|\d)")
 _NUMBERED = re.compile(r"(\d*[-_.]?)(.*)", re.DOTALL)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -59,7 +60,7 @@ def _part(folder: str, part: str, names: Names) -> str:
         if part not in ("networks", "nvram", "qemu.d", "default.xml"):
             return f"{names.name('vm', stem)}{dot}{forms.in_parts(ending, names)}"
     if _ORDERED.fullmatch(folder):
-        return names.files.get(part) or forms.in_parts(part, names, "file")
+        return names.files.get(part) or _file(part, names)
     if (
         public.is_module(part)
         or part in PARAMETERS
@@ -77,12 +78,23 @@ def order_files(paths: Iterable[str], names: Names) -> None:
     """
     found = {p.rpartition("/")[2] for p in paths if _is_ordered(p)}
     last, waiting = "", sorted(found)
-    plain = [forms.in_parts(each, names, "file") for each in waiting]
+    plain = [_file(each, names) for each in waiting]
     following = _following(waiting, plain)
     for each, stand_in, then in zip(waiting, plain, following, strict=True):
         if stand_in != each:
             stand_in = _between(last, stand_in, then)
         names.files[each] = last = stand_in
+
+
+def _file(text: str, names: Names) -> str:
+    """Return a file's name; the number at its beginning says when it is read."""
+    shown = forms.in_parts(text, names, "file")
+    found = _PLACE.match(text)
+    if found is None or shown.startswith(found.group()):
+        return shown
+    end = forms.end_of_first(text)
+    rest = forms.in_parts(text[end:], names, "file")
+    return found.group() + names.name("file", text[found.end() : end]) + rest
 
 
 def _is_ordered(path: str) -> bool:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.commands import LISTED
+from vfio_doctor.host.details import SETTLED
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.host.redaction import (
     accounts,
@@ -201,8 +202,9 @@ def _word(text: str, form: str, put: Callable[[str], str], names: Names) -> str:
 
 # What the operating system and this program itself say of a reading.
 _OWN = re.compile(
-    r"left out: \d{1,9} bytes, [a-z ]{1,60}|more than \d{1,9} bytes|not a [a-z ]{1,40}"
-    r"|exit status \d{1,3}|[A-Z][a-z]+(?: [a-z-]+){0,5}|no such (?:device|file|program)"
+    r"left out: (?:at most )?\d{1,9} bytes, [a-z ]{1,60}|more than \d{1,9} bytes"
+    r"|not a [a-z ]{1,40}|exit status \d{1,3}|[A-Z][a-z]+(?: [a-z-]+){0,5}"
+    r"|no such (?:device|file|program)"
 )
 
 
@@ -210,7 +212,7 @@ def missing(value: Missing, names: Names) -> Missing:
     """Return why there is no reading; what a tool said of it is scrubbed."""
     said = str(value.detail)
     own = _OWN.fullmatch(said) is not None
-    known = said.startswith("left out: ") and own
+    known = said.startswith("left out: ") and own or value.detail in SETTLED
     known = known or own and all(map(scrub.is_known, re.findall(r"[A-Za-z]+", said)))
     detail = said if known else scrub.words(said, names)
     source = value.source

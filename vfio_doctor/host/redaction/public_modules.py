@@ -7,7 +7,7 @@ from vfio_doctor.host.redaction.listed import listed
 # What passthrough and Looking Glass are made of: their parameters matter too.
 FIELD = listed(
     """
-    kvm kvm_amd kvm_intel kvmfr vfio vfio_pci vfio_pci_core vfio_iommu_type1
+    kvm kvm_amd kvm_intel kvmfr vfio vfio_pci vfio_pci_core vfio_iommu_type1 iommufd
     vfio_virqfd vfio_mdev mdev vfio_platform vendor_reset kvmgt irqbypass pci_stub
     """
 )

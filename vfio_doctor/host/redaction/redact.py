@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import CommandResult, ProbeResult
     from vfio_doctor.host.redaction.accounts import Needed
 
-UNKNOWN = "left out: {} bytes, its format is not known"
+UNKNOWN = "left out: at most {} bytes, its format is not known"
 
 
 class Redaction(NamedTuple):
@@ -137,7 +137,7 @@ def _files(old: Capture, names: Names, need: Needed) -> dict[str, bytes | Missin
         made = formats.file(path, value, names, need)
         if made is None:
             names.leave_out("file of no known format")
-            detail = UNKNOWN.format(len(value))
+            detail = UNKNOWN.format(_rounded(len(value)))
             found[shown] = Missing(shown, Why.NOT_CAPTURED, detail)
         else:
             found[shown] = made
@@ -173,12 +173,28 @@ def _stat(
     if isinstance(value, Missing):
         return programs.missing(value, names)
     return value._replace(
-        user=names.account(value.user),
-        group=names.group(value.group),
+        user=_owner("user", value.user, names),
+        group=_owner("group", value.group, names),
         target=paths.path(value.target, names),
         label=selinux.label(value.label, names),
         mtime=ranks[value.mtime],
+        size=_rounded(value.size),
     )
+
+
+def _owner(kind: str, name: str, names: Names) -> str:
+    """Return an owner's name; what is all digits is a name here, too."""
+    if name.isdigit():
+        return names.name(kind, name)
+    return names.account(name) if kind == "user" else names.group(name)
+
+
+def _rounded(size: int) -> int:
+    """Return a size that tells of a content no more than how large it is about.
+
+    Shared memory has such sizes itself.
+    """
+    return 1 << (size - 1).bit_length() if size > 0 else size
 
 
 def _list(

@@ -22,7 +22,7 @@ _OF_LOGS = PARAMETERS | {
 _HEX = r"0x0{0,8}[0-9a-fA-F]{1,8}"
 _KNOWN = re.compile(
     rf"(?:{forms.BDF}|{_HEX}(?:-{_HEX})?|[-+]?\d{{1,6}}"
-    r"|\d{1,4}(?:\.\d{1,4}){1,2}|[0-9a-f]{4}:[0-9a-f]{4}"
+    r"|[0-9a-f]{4}:[0-9a-f]{4}"
     rf"|PCI:[0-9a-f]{{4}}:[0-9a-f]{{2}}:[0-9a-f]{{2}}|{LIBVIRT_TASK}"
     r"|\d{1,6}(?:K|M|G|KiB|MiB|GiB|kB|k|MB|GB|KB|th|bit|ms|us|s))"
 )
@@ -58,7 +58,7 @@ def _plain(text: str, names: Names) -> str:
         return text
     if text.startswith("/"):
         return paths.path(text, names)
-    return names.hidden(text)
+    return forms.as_address(text, names) or names.hidden(text)
 
 
 def is_known(text: str) -> bool:
@@ -70,9 +70,15 @@ def is_known(text: str) -> bool:
         return True
     if is_word(text) or plain in _OF_LOGS or is_module(text) or _KNOWN.fullmatch(text):
         return True
+    if forms.is_release(text):
+        return True
     parts = re.split(r"[-_/.:]", plain)
-    return len(parts) < 6 and all(
-        part in WORDS or part.isdigit() and len(part) < 4 for part in parts if part
+    return (
+        len(parts) < 6
+        and len("".join(filter(str.isdigit, plain))) <= forms.SHORT_CHAIN
+        and all(
+            part in WORDS or part.isdigit() and len(part) < 4 for part in parts if part
+        )
     )
 
 

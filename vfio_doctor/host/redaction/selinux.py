@@ -26,4 +26,4 @@ def _label_part(text: str, names: Names) -> str:
     stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
     plain = stem.replace("_", "-")
     known = is_known(plain) or text in _LABELS or text in RECORDS
-    return text if known else names.hidden(text)
+    return text if known and not text.isdigit() else names.hidden(text)

@@ -168,6 +168,8 @@ def _pattern(text: str, names: Names) -> str:
     """Return one alternative of a match: known words and wildcards, or hidden."""
     if text in KERNELS + SUBSYSTEMS or _is_public(text):
         return text
+    if forms.is_address(text, ("mac", "ipv4")):
+        return names.hidden(text)
     if re.fullmatch(rf"{forms.BDF}|0x[0-9a-fA-F*?]{{1,8}}", text):
         return text
     out = ""

@@ -203,6 +203,18 @@ GENTOO = MONOLITHIC.but(
         folders=("/run/openrc",),
     ),
 )
+APPARMOR = "/etc/apparmor.d"
+HOOK_FILE = f"{APPARMOR}/local/abstractions/libvirt-qemu"
+LOCAL = MONOLITHIC.but(
+    "healthy-debian12-vm-local",
+    "libvirt 9, which includes the file of one's own whether it is there or not",
+    Parts(gone=(f"{APPARMOR}/abstractions/libvirt-qemu.d",)),
+    file(
+        f"{APPARMOR}/abstractions/libvirt-qemu",
+        "  /dev/kvm rw,\n  #include <local/abstractions/libvirt-qemu>\n",
+    ),
+    file(HOOK_FILE, "/dev/kvmfr0 rw,\n"),
+)
 CLIENT = "/home/alice/.config/looking-glass/client.ini"
 HOSTS = (
     MODULAR,
@@ -287,6 +299,12 @@ HOSTS = (
         "debian12-vm-apparmor",
         "F91: no rule of AppArmor's opens the device",
         Parts(gone=("/etc/apparmor.d/abstractions/libvirt-qemu.d",)),
+    ),
+    LOCAL,
+    LOCAL.but(
+        "debian12-vm-no-local-file",
+        "whoever cleaned up deleted the file that libvirt 9 has to include",
+        Parts(gone=(HOOK_FILE,), folders=(f"{APPARMOR}/local/abstractions",)),
     ),
     MONOLITHIC.but(
         "debian12-vm-no-second-device",

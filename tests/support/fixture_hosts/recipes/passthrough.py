@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support import hosts
-from support.fixture_hosts.hardware import pci
+from support.fixture_hosts.hardware import amd_desktop, instead, interrupts, pci
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes.debian import AMD, with_arguments
 from support.fixture_hosts.systems import MSRS
@@ -72,7 +72,19 @@ def executable(path: str, text: str) -> Parts:
     return Parts({path: text}, {path: stat})
 
 
+def switched(module: str, parameter: str, on: bool) -> tuple[Parts, ...]:
+    """Return a parameter of VFIO's that a file of modprobe.d has set."""
+    path = f"/sys/module/{module}/parameters/{parameter}"
+    line = f"options {module} {parameter}={on:d}\n"
+    return (
+        file(path, "Y\n" if on else "N\n"),
+        file(f"/etc/modprobe.d/{module}.conf", line),
+    )
+
+
 SYSFS = "/sys/bus/pci/devices"
+NO_IOMMU = ("vfio", "enable_unsafe_noiommu_mode")
+UNSAFE = ("vfio_iommu_type1", "allow_unsafe_interrupts")
 TWO_PORTS = """
 0a:00.0 1b21:3242 0c0330 vfio-pci     13
 0a:00.1 1b21:3242 0c0330 xhci_hcd     14
@@ -285,6 +297,29 @@ RESETS = (
         vm("08:00.0", "08:00.1"),
     ),
     AMD.but("vfio-card-answers", "the card while a VM runs", *awake(ANSWERS)),
+    AMD.but(
+        "vfio-no-iommu-mode",
+        "a guide for DPDK, on a board whose IOMMU is off",
+        *instead(amd_desktop(iommu=False, firmware_on=False)),
+        vm("08:00.0", "08:00.1"),
+        *switched(*NO_IOMMU, on=True),
+    ),
+    AMD.but(
+        "vfio-no-iommu-mode-off",
+        "the mode was tried, and switched off again",
+        *switched(*NO_IOMMU, on=False),
+    ),
+    AMD.but(
+        "vfio-unsafe-interrupts",
+        "pve.proxmox.com/wiki/PCI_Passthrough: copied for a board that remaps them",
+        *switched(*UNSAFE, on=True),
+    ),
+    AMD.but(
+        "vfio-unsafe-interrupts-needed",
+        "the same on a board that does not",
+        *switched(*UNSAFE, on=True),
+        interrupts(False),
+    ),
 )
 
 
