@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +170,15 @@ def test_a_vm_that_was_changed_since_is_named(
 @pytest.mark.needs_root
 @pytest.mark.needs_tool("libvirt_driver_qemu.so", "qemu-system-x86_64")
 def test_the_driver_of_qemu_takes_it_and_takes_it_back(tmp_path: Path) -> None:
-    root = tmp_path / "libvirt"
-    root.mkdir()
-    python = (sys.executable, str(DRIVER), str(alone(tmp_path)), str(root))
-    words = (*python, str(tmp_path / "root"))
-    done = subprocess.run(
-        ("unshare", "--mount", "sh", "-c", ALONE, "sh", *words),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    # Short: libvirt's sockets are below it, and a socket's path has 107 letters.
+    with tempfile.TemporaryDirectory(prefix="lv-") as below:
+        python = (sys.executable, str(DRIVER), str(alone(tmp_path)), below)
+        done = subprocess.run(
+            ("unshare", "--mount", "sh", "-c", ALONE, "sh", *python, tmp_path / "root"),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     told = json.loads(done.stdout.splitlines()[-1])
     assert DEVICE in told["set up"]
     assert "qemu:commandline" in told["set up"]
