@@ -43,6 +43,19 @@ NEXT_THERE = {
 }
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
+# This note says more than what is beside it: what would hang, and how to avoid it.
+UNNAMED = "vfio-unnamed-nvidia"
+SET_UP = say(
+    "next-set-up",
+    "`sudo vfio-doctor setup passthrough` asks which card a VM is to get, and shows a"
+    " plan first: vfio-nothing-named says why.",
+)
+SET_UP_THERE = say(
+    "next-set-up-there",
+    "On the captured host, `sudo vfio-doctor setup passthrough` asks which card a VM is"
+    " to get, and shows a plan first: vfio-nothing-named says why.",
+)
+SET_UPS = (SET_UP.id, SET_UP_THERE.id)
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
 LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
@@ -165,6 +178,8 @@ def next_command(report: Report) -> Message | None:
     others = [s for s in steps if not s.id.startswith("next-fix")]
     if kind is None and not (others and worst > Severity.INFO):
         kind = _first_repair(found)
+    if worst is Severity.INFO and steps and steps[0].id in SET_UPS:
+        return LAST.filled(step=steps[0])
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
     return LAST.filled(step=others[0]) if others else None
@@ -184,9 +199,9 @@ def next_steps(report: Report) -> list[Message]:
     """
     found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
-    steps = list(
-        dict.fromkeys([*first, *_repairs(found, report.waiting), *rest, *_menu(report)])
-    )
+    set_up = _set_up(report)
+    mended = _repairs(found, report.waiting)
+    steps = list(dict.fromkeys([*first, *set_up, *mended, *rest, *_menu(report)]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -203,6 +218,15 @@ def next_steps(report: Report) -> list[Message]:
     if report.summary.root_causes:
         steps.append(EXPLAIN.filled(check=report.summary.root_causes[0]))
     return steps
+
+
+def _set_up(report: Report) -> Iterator[Message]:
+    """Yield how a card is named, if it is noted that nothing names one."""
+    every = [d for r in report.checks for d in r.diagnoses]
+    if any(d.severity > Severity.INFO for d in every):
+        return
+    if any(d.finding.message.id == UNNAMED for d in every):
+        yield SET_UP if report.run.source == THIS_HOST else SET_UP_THERE
 
 
 def _to_do(report: Report) -> list[Diagnosis]:
