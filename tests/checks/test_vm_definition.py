@@ -75,7 +75,7 @@ def test_a_vm_of_proxmox_is_changed_in_its_file() -> None:
     path = "/etc/pve/qemu-server/101.conf"
     text = "name: win\nmachine: q35\ncpu: host\nhostpci0: 0000:01:00\n"
     assert result(host(files={path: text})).status is Status.PASS
-    sick = result(host(files={path: f"{text}hostpci1: 0000:04:00.0\n"}))
+    sick = result(host(files={path: f"{text}hostpci1: 0000:01:00\n"}))
     (diagnosis,) = sick.diagnoses
     finding = diagnosis.finding
     assert finding.place == VmPlace("win", path)

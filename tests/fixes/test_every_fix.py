@@ -39,7 +39,7 @@ REGISTRY = load()
 # be asked for.
 NOTHING_TO_DO = (
     *("debian12-x2apic-opt-out", "bluefin-vm-device-t"),
-    "debian12-vm-selinux-unmapped",
+    "vfio-unsafe-interrupts-needed",
     "bluefin-vm-daemon-masked",
     *("void-vm-daemon-not-linked", "gentoo-vm-daemon-not-added"),
     "debian12-vm-selinux-unmapped",

@@ -54,6 +54,17 @@ INSTEAD = {
         'libvirt-qemu" = "{path} rw,";`,'
         " run `sudo nixos-rebuild switch`, and start the VM anew.",
     ),
+    "libvirt-profile-create": say(
+        "nixos-libvirt-profile-create",
+        'In configuration.nix, set `security.apparmor.includes."local/abstractions/'
+        'libvirt-qemu" = "";`, run `sudo nixos-rebuild switch`, and start the VM.',
+    ),
+    "libvirt-profile-finish": say(
+        "nixos-libvirt-profile-finish",
+        "In configuration.nix, put a comma behind `{rule}` in"
+        " `security.apparmor.includes`, run `sudo nixos-rebuild switch`, and start the"
+        " VM.",
+    ),
     "kvmfr-no-libvirt-install": say(
         "nixos-kvmfr-no-libvirt-install",
         "In configuration.nix, set `virtualisation.libvirtd.enable = true;`, then run"
