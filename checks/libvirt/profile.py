@@ -115,6 +115,8 @@ class LibvirtProfileRefused(Check):
             file, line, raw = armor.wrong
             message, place = WRONG.filled(file=file, line=line), FilePlace(file, line)
             yield _rule(place, message, raw, RIGHT, CORRECT, Actor.USER)
+        for missing in armor.closed:
+            known(missing)
 
 
 def _absent(facts: Facts, place: FilePlace, path: str) -> Finding:

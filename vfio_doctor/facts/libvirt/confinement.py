@@ -126,7 +126,8 @@ class AppArmor(NamedTuple):
     ``texts`` are files that count for each VM, ``own`` those of single VMs.
     ``hook`` is the file that rules of one's own belong into, "" if libvirt's
     abstraction includes none. ``absent`` are files that have to be there and are not:
-    which file includes each, in which line, and its path.
+    which file includes each, in which line, and its path. ``closed`` are those of
+    ``unread`` that count for each VM.
     """
 
     enabled: bool
@@ -136,6 +137,7 @@ class AppArmor(NamedTuple):
     unread: tuple[Missing, ...]
     hook: str
     absent: tuple[tuple[str, int, str], ...] = ()
+    closed: tuple[Missing, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> AppArmor:
@@ -149,10 +151,11 @@ class AppArmor(NamedTuple):
         search.read(ABSTRACTION)
         installed = (bool(search.texts) or bool(search.unread)) and _confines(host)
         search.read(TEMPLATE)
+        closed = tuple(search.unread)
         own = tuple(search.profiles())
-        hook = search.hook()
         texts, unread = tuple(search.texts), tuple(search.unread)
-        return cls(True, installed, texts, own, unread, hook, tuple(search.absent))
+        absent = tuple(search.absent)
+        return cls(True, installed, texts, own, unread, search.hook(), absent, closed)
 
     @property
     def unfinished(self) -> tuple[str, int, str] | None:
@@ -253,9 +256,12 @@ class _Profiles:
         for each in self.files(name):
             self.read(each)
         stat = self.host.lstat(name)
-        is_absent = isinstance(stat, Missing) and stat.why is Why.ABSENT
-        if is_absent and not include.if_exists:
+        if not isinstance(stat, Missing) or include.if_exists:
+            return
+        if stat.why is Why.ABSENT:
             self.absent.append((path, include.line, name))
+        elif stat.hidden:
+            self.unread.append(stat)
 
     def files(self, path: str) -> tuple[str, ...]:
         """Return an included file, or the files of an included folder."""
