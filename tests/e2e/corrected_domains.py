@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from e2e.libvirt_guest import LibvirtMachine, domain
 from support.lint_hosts import cured
@@ -19,26 +18,17 @@ PASSED = """    <hostdev mode='subsystem' type='pci' managed='yes'>
 """
 VCPU = "<vcpu>1</vcpu>"
 TOPOLOGY = "<cpu><topology sockets='1' cores='2' threads='1'/></cpu>"
-LIMIT = "<memtune><hard_limit unit='MiB'>900</hard_limit></memtune>"
-CURRENT = "<currentMemory unit='MiB'>16</currentMemory>"
 BALLOON, WITH_BALLOON = "<memballoon model='none'/>", "<memballoon model='virtio'/>"
 HOSTDEV = re.compile(r"<hostdev.*?</hostdev>", re.DOTALL)
-MIB = 1024
+COMMAND = re.compile(r"<qemu:commandline>.*</qemu:commandline>", re.DOTALL)
 NAME = "cured"
 FAULTY, CORRECTED = "/tmp/faulty.xml", "/tmp/corrected.xml"
-
-
-class Shown(NamedTuple):
-    """What a started VM shows: its balloon, its memory and its limit in MiB."""
-
-    balloon: bool
-    current: int
-    limit: int
 
 
 def fitted(text: str) -> str:
     """Return a definition for Debian 12, on a machine without KVM."""
     text = text.replace("<domain type='kvm'", "<domain type='qemu'")
+    text = text.replace("<name>win11<", f"<name>{NAME}<")
     return text.replace(" limit='39'", "").replace("pc-q35-9.0", "q35")
 
 
@@ -50,15 +40,16 @@ def refused(guest: LibvirtMachine) -> str:
     for number, text in enumerate(sorted(texts)):
         path = f"/tmp/corrected-{number}.xml"
         guest.put(path, fitted(text))
-        words += [f"define --validate {path}", "undefine win11"]
+        words += [f"define --validate {path}", f"undefine {NAME}"]
     assert len(texts) >= 20
     return guest.virsh("-q", "; ".join(words)).stderr
 
 
 def faulty() -> str:
-    """Return a VM with faults that a started one shows, and that have a cure."""
-    text = domain(NAME).replace(BALLOON, f"{WITH_BALLOON}\n{PASSED}", 1)
-    return text.replace(VCPU, f"{CURRENT}\n  {LIMIT}\n  {VCPU}", 1)
+    """Return a VM with a balloon beside a passed device, which has a cure."""
+    # Without kvmfr's device, which this guest's libvirt does not hand out yet.
+    text = COMMAND.sub("", domain(NAME))
+    return text.replace(BALLOON, f"{WITH_BALLOON}\n{PASSED}", 1)
 
 
 def both(guest: LibvirtMachine) -> tuple[str, str]:
@@ -70,24 +61,16 @@ def both(guest: LibvirtMachine) -> tuple[str, str]:
     return text, guest.get(CORRECTED).decode()
 
 
-def shown(guest: LibvirtMachine, text: str) -> Shown:
-    """Define a VM without its hostdev, start it, and look at it."""
+def has_balloon(guest: LibvirtMachine, text: str) -> bool:
+    """Define a VM without its hostdev, start it, and look at its QEMU's devices."""
     without, count = HOSTDEV.subn("", text)
     assert count == 1
     guest.define(without)
     assert guest.refusal(NAME) == ""
     pid = guest.get(f"/run/libvirt/qemu/{NAME}.pid").decode().strip()
     words = guest.shell(f"tr '\\0' ' ' < /proc/{pid}/cmdline")
-    told = guest.virsh("-q", "dominfo", NAME).stdout
-    used = next(line for line in told.splitlines() if line.startswith("Used memory"))
-    limit = guest.virsh("-q", "memtune", NAME).stdout.splitlines()[0]
-    found = Shown(
-        "virtio-balloon" in words,
-        int(used.split()[2]) // MIB,
-        int(limit.split()[-1]) // MIB,
-    )
     guest.stop(NAME)
-    return found
+    return "virtio-balloon" in words
 
 
 def topology(guest: LibvirtMachine, count: int) -> str:
