@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from support import effort, tools, untested
+from support import effort, measured, tools, untested
 
 effort.register()
 # Whoever runs the tests speaks any language; the program speaks English here.
@@ -39,6 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish() -> None:
     """Never look for garbage among what was collected: it stays to the end."""
     gc.freeze()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure a test and its fixtures, if it counts."""
+    with measured.only_what_counts(item):
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -24,8 +24,12 @@ def main() -> None:
             return
         _hurry()
         _leave(_status(sys.argv[1:]))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         # What click runs, it answers itself.
+        if stop.args:
+            from vfio_doctor.app.repair_machine import to_stderr
+
+            to_stderr(str(stop))
         sys.exit(130)
     except OSError as error:
         _unwritable(error)

@@ -253,6 +253,7 @@ if TYPE_CHECKING:
     from vfio_doctor.model import WriteFile as WriteFile
     from vfio_doctor.parse.cmdline import CommandLine as CommandLine
     from vfio_doctor.parse.denials import Denial as Denial
+    from vfio_doctor.parse.denials import categories_of as categories_of
     from vfio_doctor.parse.denials import type_of as type_of
     from vfio_doctor.parse.domain_memory import Mapping as Mapping
     from vfio_doctor.parse.kernel_log import Conclusion as Conclusion

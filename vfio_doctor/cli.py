@@ -164,7 +164,8 @@ def main(arguments: list[str] | None = None) -> None:
 def status(arguments: list[str]) -> int:
     """Run the command line and return its exit status; nothing is raised.
 
-    Interrupted by the person: 130, as shells expect, and not a word.
+    Interrupted by the person: 130, as shells expect, and not a word but what did not
+    come to its end, if that is not ours.
     """
     choose_for(arguments)
     try:
@@ -175,7 +176,11 @@ def status(arguments: list[str]) -> int:
             standalone_mode=False,
             windows_expand_args=False,
         )
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if abort.__cause__ is not None and abort.__cause__.args:
+            from vfio_doctor.app.repair_machine import to_stderr
+
+            to_stderr(str(abort.__cause__))
         return 130
     except Exception as error:
         return failed(error, arguments)

@@ -391,10 +391,21 @@ class Summary(NamedTuple):
     root_causes: tuple[str, ...]
 
 
+class Waiting(NamedTuple):
+    """How many problems that wait for others a repair mends with them.
+
+    ``risky`` are those that it mends only with --risky.
+    """
+
+    safe: int = 0
+    risky: int = 0
+
+
 class Report(NamedTuple):
     """One diagnosis of one host, ready to be printed.
 
     ``plan`` and ``results`` belong to the repair; None where none was asked for.
+    ``waiting`` is what a repair would mend besides the findings.
     """
 
     tool: ToolInfo
@@ -405,3 +416,4 @@ class Report(NamedTuple):
     checks: tuple[CheckResult, ...]
     plan: object | None = None
     results: tuple[object, ...] | None = None
+    waiting: Waiting = Waiting()

@@ -28,6 +28,7 @@ from vfio_doctor.api import (
     SeLinux,
     Severity,
     Stat,
+    categories_of,
     in_order,
     known,
     kvmfr_node,
@@ -102,6 +103,22 @@ UNMAPPED = say(
 )
 A_MODULE = say("kvmfr-selinux-a-module", "a policy module with {rule}", rule=MAP_RULE)
 NO_MODULE = say("kvmfr-selinux-no-module", "no policy module for kvmfr")
+CATEGORIES = say(
+    "kvmfr-selinux-categories",
+    "SELinux is enforced and the label of {path} has the categories {categories}:"
+    " libvirt gives each VM others, and the VM does not start.",
+)
+NO_CATEGORIES = say("kvmfr-selinux-no-categories", "a label that ends in s0")
+UNCATEGORIZE = say(
+    "kvmfr-selinux-uncategorize",
+    "Take the categories away: `sudo chcon -l s0 {path}`, and start the VM anew. At the"
+    " next boot the device is made without them, unless a udev rule gives them.",
+)
+OWN_LABEL = say(
+    "kvmfr-selinux-own-label",
+    "{path} has categories, and whether {vm}, which has a label of its own, has the"
+    " same is not known",
+)
 BY_RULE = say(
     "kvmfr-selinux-by-rule",
     "{place} gives it the type {type}, but the device has not had it since: {apply}"
@@ -229,8 +246,8 @@ class KvmfrSelinuxLabel(Check):
 
     What it does:
     Asks whether SELinux is enforced, and reads the label of each /dev/kvmfrN that a
-    VM of the system instance maps. Records of this boot's kernel log are shown as
-    evidence.
+    VM of the system instance maps: its type, and its categories. Records of this boot's
+    kernel log are shown as evidence.
 
     Why is this bad?
     No policy knows kvmfr, so its device gets the type device_t, which no VM may open:
@@ -243,6 +260,7 @@ class KvmfrSelinuxLabel(Check):
     and map, and the device is relabelled. Fedora's policy needs no module for that.
     Debian's lets a VM open such a device, and not map it: there a module of one line is
     loaded as well. This is not done unasked (--risky): it opens the device to every VM.
+    Categories, such as c12,c34, are taken away by hand.
 
     See it yourself:
         ls -Z /dev/kvmfr0
@@ -250,9 +268,10 @@ class KvmfrSelinuxLabel(Check):
 
     False alarms:
     A policy module of your own may allow VMs to open device_t. If one is there whose
-    name has kvmfr in it, that is said, and nothing is judged unless the log has a
-    record. Of a type that is neither known to be open to VMs nor to be closed, it says
-    that it cannot tell. Virtual machines of the user session are not looked at.
+    name has kvmfr in it, or one that makes svirt_t permissive, that is said, and
+    nothing is judged unless the log has a record. Of a type that is neither known to be
+    open to VMs nor to be closed, it says that it cannot tell. Virtual machines of the
+    user session are not looked at.
     """
 
     id = "kvmfr-selinux-label"
@@ -276,11 +295,17 @@ class KvmfrSelinuxLabel(Check):
                 r for r in facts[Denials].of("selinux", path) if r.target == type_
             )
             unmapped = type_ == VM_TYPE and not selinux.maps
+            categories = categories_of(stat.label)
             if records or type_ in CLOSED or unmapped:
                 doubt = None if records else _doubt(selinux)
                 unsure = unsure or doubt
                 if not doubt:
                     yield _closed(facts, path, stat, records)
+            elif categories and type_ == VM_TYPE:
+                doubt = _own_categories(facts, path) or _doubt(selinux)
+                unsure = unsure or doubt
+                if not doubt:
+                    yield _for_others(path, stat, categories)
             else:
                 unsure = unsure or _untold(path, type_, selinux)
         if unsure:
@@ -297,6 +322,22 @@ def _untold(path: str, type_: str, selinux: SeLinux) -> MissingFact | None:
     if type_ == VM_TYPE or selinux.modules:
         return None
     return MissingFact(OTHER_TYPE.filled(path=path, type=type_))
+
+
+def _own_categories(facts: Facts, path: str) -> MissingFact | None:
+    """Return that a VM has a label of its own, which may hold the same categories."""
+    for vm, mapped in facts[KvmfrVms].vms:
+        if mapped.path == path and vm.of_system and vm.shared.labelled:
+            return MissingFact(OWN_LABEL.filled(path=path, vm=vm.name))
+    return None
+
+
+def _for_others(path: str, stat: Stat, categories: str) -> Finding:
+    """Return the finding on a device that only VMs of these categories may open."""
+    rows = (Evidence(f"lstat {path}", stat.label, NO_CATEGORIES),)
+    message = CATEGORIES.filled(path=path, categories=categories)
+    advice = UNCATEGORIZE.filled(path=path)
+    return Finding(NodePlace(path), message, rows, None, advice, Actor.USER)
 
 
 def _doubt(selinux: SeLinux) -> MissingFact | None:

@@ -20,6 +20,7 @@ from vfio_doctor.api import (
     KvmfrNode,
     KvmfrNodes,
     KvmfrRules,
+    KvmfrVms,
     Message,
     Missing,
     MissingFact,
@@ -178,6 +179,18 @@ def _seen(stat: Stat | Missing) -> str | Message:
     )
 
 
+OTHERS_CLOSED = say(
+    "kvmfr-node-others-closed",
+    "{path} is {looks}: {who} cannot open it, and a VM maps it.",
+)
+OPEN_FOR_QEMU = say("kvmfr-node-open-for-qemu", "open for QEMU")
+OTHERS_GROUP = say(
+    "kvmfr-node-others-group",
+    'The device is another person\'s. In the udev rule for {path}, put GROUP="{group}"'
+    ' and MODE="0660" beside its owner.',
+)
+
+
 class KvmfrDeviceOwner(Check):
     """The kvmfr device is closed to those who need it, or open to everybody.
 
@@ -232,6 +245,7 @@ class KvmfrDeviceOwner(Check):
         for node in mine:
             if not node.nobody_locked_out:
                 yield _closed_now(facts, node)
+        yield from _closed_to_qemu(facts)
         for each in found:
             if isinstance(each.stat, Stat) and each.stat.kind is Kind.CHAR:
                 yield from _open_to_all(facts, each.path, each.stat)
@@ -295,6 +309,23 @@ def _closed_now(facts: Facts, node: NodeAccess) -> Finding:
         _advice(facts, node.name),
         Actor.TOOL,
     )
+
+
+def _closed_to_qemu(facts: Facts) -> Iterator[Finding]:
+    """Yield a finding a device of another person's that a VM maps and cannot open."""
+    access, mapped = facts[KvmfrAccess], facts[KvmfrVms].nodes()
+    for node in access.now:
+        path = f"/dev/{node.name}"
+        theirs = access.is_anothers(node.name) and path in mapped
+        if theirs and node.qemu is False:
+            out = _LockedOut(facts, node._replace(human=None))
+            message = OTHERS_CLOSED.filled(path=path, looks=node.looks, who=out.who)
+            rows = (Evidence(f"lstat {path}", node.looks, OPEN_FOR_QEMU), *out.rows)
+            advice = in_order(
+                OTHERS_GROUP.filled(path=path, group=access.group or "kvm"), APPLY_RULES
+            )
+            severity = Severity.WARNING if out.guessed else None
+            yield Finding(NodePlace(path), message, rows, severity, advice, Actor.USER)
 
 
 def _closed_later(facts: Facts, node: NodeAccess) -> Iterator[Finding]:

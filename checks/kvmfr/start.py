@@ -17,6 +17,7 @@ from vfio_doctor.api import (
     KvmfrIntent,
     KvmfrSettings,
     LoadedModules,
+    LookingGlassGuest,
     Message,
     Missing,
     MissingFact,
@@ -73,7 +74,8 @@ class KvmfrNotLoadedAtBoot(Check):
     A line `modprobe kvmfr` in a service or libvirt hook of your own, in /etc/rc.local
     or in Unraid's /boot/config/go counts as loading it; other programs are not seen,
     nor is the initrd of NixOS, where the doctor cannot tell. If one of these loads
-    kvmfr, use --skip kvmfr-not-loaded-at-boot.
+    kvmfr, use --skip kvmfr-not-loaded-at-boot. In a guest that gets the memory as a
+    PCI device, udev loads the module for that device: nothing is said there.
     """
 
     id = "kvmfr-not-loaded-at-boot"
@@ -107,6 +109,8 @@ def _is_loaded(facts: Facts) -> bool:
     if known(facts[KvmfrSettings].loaded_by):
         return True
     if facts[InitramfsModules].source("kvmfr") or facts[OwnLoading].paths:
+        return True
+    if facts[LookingGlassGuest].address:
         return True
     pulling = facts[ModuleConfig].pulled_in_by("kvmfr")
     return any(facts[LoadedModules].has(module) for module, _ in pulling)

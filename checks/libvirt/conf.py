@@ -173,15 +173,15 @@ def _driver_off(facts: Facts, file: QemuConf, line: int) -> Iterator[Finding]:
 
 
 class LibvirtListWithoutKvm(Check):
-    """A list of devices of one's own keeps virtual machines from /dev/kvm.
+    """The device list in qemu.conf keeps virtual machines from /dev/kvm.
 
     What it does:
     Compares cgroup_device_acl in qemu.conf with the list that the same file shows,
     commented out, as libvirt's own.
 
     Why is this bad?
-    The list takes the place of libvirt's own, it does not add to it. Who writes only
-    their own device into it takes all others away. Without /dev/kvm the VM does not
+    The list takes the place of libvirt's own, it does not add to it. If you write only
+    your own device into it, all others are gone. Without /dev/kvm the VM does not
     start: "Could not access KVM kernel module".
 
     How it is repaired:
@@ -233,7 +233,7 @@ RELIED_ON = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx
 
 
 class LibvirtListIncomplete(Check):
-    """A list of devices of one's own lacks devices that every QEMU relies on.
+    """The device list in qemu.conf lacks devices that every QEMU needs.
 
     What it does:
     Compares cgroup_device_acl in qemu.conf with the list that the same file shows,

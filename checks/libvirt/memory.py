@@ -101,11 +101,12 @@ class LibvirtSharedMemoryClosed(Check):
 
     What it does:
     If a VM of the system instance has <shmem name='looking-glass'>, or one of the name
-    that the client's settings say, reads owner, mode and ACL of that file in /dev/shm,
-    and looks whether the person who runs the client may write to it. If the file is not
-    there, looks for the line of tmpfiles.d that makes it before QEMU does, and whether
-    that line lets both in. If the only memory of a picture's size has another name, and
-    the client's settings name none, that is a note.
+    that the client's settings say, or maps that file by hand, reads owner, mode and ACL
+    of that file in /dev/shm, and looks whether the person who runs the client may write
+    to it. If the file is not there, looks for the line of tmpfiles.d that makes it
+    before QEMU does, and whether that line lets both in. If the only memory of a
+    picture's size has another name, and the client's settings name none, that is a
+    note.
 
     Why is this bad?
     QEMU makes the file as its own account, with a mode that lets nobody else write.
@@ -215,7 +216,7 @@ def _closed(
     rows = [
         Evidence(f"lstat {memory.path}", seen, wanted.filled(user=person.name)),
         person.row,
-        Evidence(memory.vms[0].path, f"<shmem name='{memory.name}'>"),
+        Evidence(memory.vms[0].path, _shares(memory)),
     ]
     if memory.line:
         row = Evidence(memory.line.place, memory.line.raw, tmpfiles_line(facts))
@@ -224,6 +225,12 @@ def _closed(
     advice = facts[Generated].advice(here, _how_to_make(facts))
     place_ = NodePlace(memory.path)
     return Finding(place_, message, tuple(rows), how_bad, advice, Actor.TOOL)
+
+
+def _shares(memory: LookingGlassMemory) -> str:
+    """Return how a VM's definition names the file."""
+    by_element = memory.name in memory.vms[0].shared.shmem
+    return f"<shmem name='{memory.name}'>" if by_element else memory.path
 
 
 def _how_to_make(facts: Facts) -> Message:

@@ -17,7 +17,6 @@ from vfio_doctor.api import (
     NotApplicable,
     QemuConf,
     Severity,
-    Why,
     known,
     say,
 )
@@ -101,7 +100,7 @@ class LibvirtProfileRefused(Check):
         confines = conf.confines("apparmor") and conf.confines_unasked
         if not (armor.installed and confines):
             raise NotApplicable(OFF)
-        if not isinstance(conf.text, str) and conf.text.why is Why.DENIED:
+        if not isinstance(conf.text, str) and conf.text.hidden:
             known(conf.text)
         for file, line, path in armor.absent[:1]:
             yield _absent(facts, FilePlace(file, line), path)

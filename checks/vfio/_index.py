@@ -5,7 +5,7 @@
 
 CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-acs-override-idle', 'pcie_acs_override does nothing on this kernel', 'WARNING', ()),
-    ('vfio-amd-reset', 'An AMD card that works once does without vendor-reset', 'WARNING', ()),
+    ('vfio-amd-reset', 'An AMD card lacks vendor-reset and may work only once', 'WARNING', ()),
     ('vfio-boot-card', 'The firmware draws on the card meant for a VM', 'WARNING', ()),
     ('vfio-cannot-reset', 'A device for a VM cannot be reset by itself', 'WARNING', ()),
     ('vfio-device-busy', 'The host uses a device that is to be given away', 'WARNING', ()),
@@ -14,8 +14,8 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-direct-region', 'The firmware keeps memory of a device for a VM', 'ERROR', ('iommu-off',)),
     ('vfio-display-lost', 'No graphics card is left for the host', 'WARNING', ()),
     ('vfio-group-shared', 'A device for a VM shares its group with the host', 'ERROR', ('iommu-off',)),
-    ('vfio-groups-moved', 'Addresses or groups are others than at set-up', 'WARNING', ()),
-    ('vfio-host-dma-refused', "The IOMMU has refused a device of the host's", 'INFO', ()),
+    ('vfio-groups-moved', 'PCI addresses or IOMMU groups have changed since set-up', 'WARNING', ()),
+    ('vfio-host-dma-refused', 'The IOMMU has blocked a device that the host uses', 'INFO', ()),
     ('vfio-huge-pages', 'A VM asks for huge pages that are not reserved', 'ERROR', ()),
     ('vfio-ids-match-nothing', 'Ids given to vfio-pci stand for no device', 'WARNING', ()),
     ('vfio-ids-overridden', 'A list of ids for vfio-pci is overridden by a later one', 'WARNING', ()),
@@ -31,9 +31,9 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),
     ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),
-    ('vfio-session-vm', 'A VM with a device belongs to a libvirt without rights', 'WARNING', ()),
+    ('vfio-session-vm', "A VM with a device belongs to a libvirt without root's rights", 'WARNING', ()),
     ('vfio-setting-unread', 'A setting of vfio-pci is read by nothing', 'WARNING', ()),
     ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
     ('vfio-unsafe-interrupts', 'Unsafe interrupts are allowed, and need not be', 'INFO', ('iommu-off',)),
-    ('vfio-virqfd-merged', 'A file names a module of VFIO that is there no more', 'INFO', ()),
+    ('vfio-virqfd-merged', 'A file names a VFIO module that no longer exists', 'INFO', ()),
 )

@@ -14,7 +14,9 @@ from vfio_doctor.api import (
     Isolation,
     Iterator,
     Joint,
+    KernelCmdline,
     Message,
+    MissingFact,
     PciDevice,
     PciDevices,
     Severity,
@@ -66,6 +68,12 @@ KEEP = say(
 MAY_NEED = say(
     "vfio-group-host-may-need",
     "The host may need {needed}: look before you bind any of it to vfio-pci.",
+)
+ACS_OVERRIDE = "pcie_acs_override"
+NOT_SPLIT = say(
+    "vfio-group-not-split",
+    "pcie_acs_override has not split this group: Linux itself has no such argument, and"
+    " few distributions carry the patch that reads it.",
 )
 GIVE = say(
     "vfio-group-give-too",
@@ -146,12 +154,22 @@ def _shared(
     message = SHARED.filled(wanted=wanted, group=number, others=shown)
     rows = tuple(_row(other, facts[HostNeeds]) for other in others)
     advice = _advice(inside, others, facts[HostNeeds])
+    if _is_overridden(facts):
+        advice = in_order(NOT_SPLIT, advice)
     one, joint = _joint(number, inside, facts)
     if joint is not None:
         why = SEEN[joint.acs] if joint.acs else BY_GROUP.filled(wanted=one)
         advice = in_order(BRIDGE.filled(bridge=joint.bridge, why=why), advice)
         rows = (*rows, *_space(joint))
     return Finding(GroupPlace(number), message, rows, None, advice)
+
+
+def _is_overridden(facts: Facts) -> bool:
+    try:
+        words = facts[KernelCmdline].line.words
+    except MissingFact:
+        return False
+    return any(word.partition("=")[0] == ACS_OVERRIDE for word in words)
 
 
 def _joint(
@@ -223,6 +241,20 @@ ANOTHER = say(
     " 'VMD' in the firmware setup) has no group: switch that off if the system does"
     " without.",
 )
+LEFT_OUT = say(
+    "vfio-no-group-left-out",
+    "{word} leaves the processor's graphics out of the IOMMU. Take that word out of"
+    " intel_iommu=, so that `intel_iommu=on` is left, and reboot.",
+)
+TAKE_IN = say(
+    "vfio-no-group-take-in",
+    "Some kernels (Debian's) leave the processor's graphics out of the IOMMU unless"
+    " they are told: add the kernel argument `intel_iommu=on`, and reboot. If that does"
+    " not help, pass another device.",
+)
+# The processor's graphics on every Intel platform.
+INTEL_GRAPHICS = "0000:00:02.0"
+OUT = ("igfx_off", "intgpu_off")
 
 
 class VfioNoGroup(Check):
@@ -235,10 +267,13 @@ class VfioNoGroup(Check):
     Why is this bad?
     A VM gets groups, not devices: "no iommu_group found", "vfio-pci: probe of ...
     failed with error -22". The IOMMU that this device goes through is off or is not
-    described by the firmware, or another controller stands for the device.
+    described by the firmware, or another controller stands for the device. The
+    processor's graphics of Intel's are left out by intel_iommu=igfx_off, and by
+    Debian's kernels unless intel_iommu=on is given.
 
     How it is repaired:
-    By hand, in the firmware setup, or with another device.
+    By hand: with another kernel argument, in the firmware setup, or with another
+    device.
 
     See it yourself:
         ls -l /sys/bus/pci/devices/0000:01:00.0/iommu_group
@@ -265,5 +300,21 @@ class VfioNoGroup(Check):
                 message = NO_GROUP.filled(bdf=device.bdf, source=source)
                 rows = (Evidence(path, NONE, A_GROUP),)
                 place = DevicePlace(device.bdf)
-                yield Finding(place, message, rows, None, ANOTHER)
+                advice = _with_a_group(device, facts)
+                yield Finding(place, message, rows, None, advice)
         wanted.all_seen()
+
+
+def _with_a_group(device: PciDevice, facts: Facts) -> Message:
+    """Return what gives it a group: Intel's graphics are left out by arguments."""
+    if device.bdf != INTEL_GRAPHICS or device.vendor != "8086":
+        return ANOTHER
+    try:
+        values = facts[KernelCmdline].line.values("intel_iommu")
+    except MissingFact:
+        return ANOTHER
+    words = [word for value in values for word in (value or "").split(",")]
+    for word in OUT:
+        if word in words:
+            return LEFT_OUT.filled(word=word)
+    return ANOTHER if "on" in words else TAKE_IN

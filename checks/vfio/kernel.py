@@ -138,7 +138,7 @@ INTEL_GRAPHICS = "0000:00:02.0"
 
 
 class VfioHostDmaRefused(Check):
-    """The IOMMU has refused what a device of the host's asked for.
+    """The IOMMU has blocked memory accesses of a device that the host uses.
 
     What it does:
     Looks in the kernel log for accesses that the IOMMU has refused to a device that a
@@ -163,7 +163,7 @@ class VfioHostDmaRefused(Check):
 
     id = "vfio-host-dma-refused"
     severity = Severity.INFO
-    title = "The IOMMU has refused a device of the host's"
+    title = "The IOMMU has blocked a device that the host uses"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one note a device."""

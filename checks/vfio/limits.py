@@ -197,7 +197,7 @@ class VfioSessionVm(Check):
 
     id = "vfio-session-vm"
     severity = Severity.WARNING
-    title = "A VM with a device belongs to a libvirt without rights"
+    title = "A VM with a device belongs to a libvirt without root's rights"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a VM."""

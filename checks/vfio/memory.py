@@ -52,6 +52,12 @@ REBOOT = say(
     "vfio-huge-pages-reboot",
     "{source} reserves huge pages: see that it asks for {pages} of {size}, and reboot.",
 )
+ENOUGH = say(
+    "vfio-huge-pages-enough",
+    "Kernel arguments reserve huge pages ({source}), but not enough of that size:"
+    " change them to `hugepagesz={size} hugepages={pages}`, in this order, with your"
+    " system's boot tool, and reboot.",
+)
 NO_NUMA = say(
     "vfio-huge-pages-no-numa",
     "{vm} asks for huge pages without `numa: 1`: Proxmox does not start it.",
@@ -241,5 +247,7 @@ def _advice(count: int, size: int, pages: HugePages) -> Message:
     shown = _shown(size)
     if pages.at_boot:
         source = pages.at_boot[0]
+        if "sysctl" not in source:
+            return ENOUGH.filled(source=source, pages=count, size=shown)
         return REBOOT.filled(source=source, pages=count, size=shown)
     return RESERVE.filled(size=shown, pages=count)

@@ -177,7 +177,7 @@ DROP = say("vfio-virqfd-drop", "Take the word vfio_virqfd out of {path}.")
 
 
 class VfioVirqfdMerged(Check):
-    """A file names the module vfio_virqfd, which is there no more.
+    """A file names the module vfio_virqfd, which no longer exists.
 
     What it does:
     Looks for vfio_virqfd in what mkinitcpio, dracut, initramfs-tools and systemd are
@@ -199,7 +199,7 @@ class VfioVirqfdMerged(Check):
 
     id = "vfio-virqfd-merged"
     severity = Severity.INFO
-    title = "A file names a module of VFIO that is there no more"
+    title = "A file names a VFIO module that no longer exists"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a file."""

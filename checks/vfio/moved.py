@@ -58,7 +58,7 @@ LOOK = say(
 
 
 class VfioGroupsMoved(Check):
-    """A device for a VM has another address or another group than at set-up.
+    """A device for a VM has changed its address or its group since set-up.
 
     What it does:
     `vfio-doctor setup passthrough` notes the card's functions, their ids and groups.
@@ -85,7 +85,7 @@ class VfioGroupsMoved(Check):
 
     id = "vfio-groups-moved"
     severity = Severity.WARNING
-    title = "Addresses or groups are others than at set-up"
+    title = "PCI addresses or IOMMU groups have changed since set-up"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a function that has moved."""

@@ -60,8 +60,8 @@ TOO = say(
 )
 HOST_KEEPS = say(
     "vfio-reset-host-keeps",
-    "Do not give {needed} away: the host needs it. Pass a device that has a bus, or a"
-    " reset (FLR), of its own.",
+    "The host needs {needed}, which cannot be given away. Pass a device that has a bus,"
+    " or a reset (FLR), of its own.",
 )
 AVOID = say(
     "vfio-reset-avoid",
@@ -252,7 +252,7 @@ class VfioAmdReset(Check):
 
     id = "vfio-amd-reset"
     severity = Severity.WARNING
-    title = "An AMD card that works once does without vendor-reset"
+    title = "An AMD card lacks vendor-reset and may work only once"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a card."""

@@ -21,6 +21,8 @@ from vfio_doctor.api import (
     InitramfsModules,
     Iterator,
     KernelArguments,
+    KvmfrFile,
+    KvmfrLoaded,
     KvmfrSettings,
     KvmfrSize,
     KvmfrSizes,
@@ -43,6 +45,7 @@ from vfio_doctor.api import (
 )
 
 MODULE = "kvmfr"
+ONLY_STRAY = say("remove-stray-kvmfr-only", "Remove the stray file")
 ONLY_SIZE = say("size-kvmfr-file", "Set static_size_mb for kvmfr at the next boot")
 ONLY_RELOAD = say("size-kvmfr-reload", "Load kvmfr again, with the size that is set")
 WORKS = say(
@@ -361,6 +364,13 @@ class SizeKvmfrAtBoot(Fix):
         yield from changes
 
 
+def _is_absent(facts: Facts) -> bool:
+    """Tell whether there is no module that could be loaded."""
+    running = facts[KvmfrFile].running
+    absent = isinstance(running, Missing) and running.why is Why.ABSENT
+    return absent and not facts[KvmfrLoaded].loaded
+
+
 class RemoveStrayKvmfrFile(Fix):
     """Removes the regular file that stands where the kvmfr device belongs.
 
@@ -373,12 +383,15 @@ class RemoveStrayKvmfrFile(Fix):
     solves = ("kvmfr-node-not-a-device",)
     summary = "Remove the stray file and reload kvmfr"
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
-        """Yield the removal and the reload."""
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
+        """Yield the removal and, if there is a module, the reload."""
         match finding.place:
             case NodePlace(path):
                 yield DeleteFile(path, NO_DEVICE)
-                yield LoadModule(MODULE, reload=True)
+                if _is_absent(facts):
+                    yield Terms(ONLY_STRAY)
+                else:
+                    yield LoadModule(MODULE, reload=True)
             case place:
                 raise CannotFix(
                     say(

@@ -60,6 +60,10 @@ WHILE_AT_SCREEN = say(
 ONLY_LEFTOVER = say(
     "grant-kvmfr-leftover", "Take the leftover rule away; the good one stays as it is"
 )
+ANOTHERS = say(
+    "grant-kvmfr-anothers",
+    "the device is another person's, and its rule stays as it is",
+)
 NO_GROUP = say(
     "grant-kvmfr-no-group", "no group is known that QEMU's account is a member of"
 )
@@ -110,6 +114,10 @@ class GrantKvmfrAccess(Fix):
                 yield from _stray(facts, path)
             case NodePlace(path) if _waits_for_seat(facts, path):
                 raise CannotFix(AT_SCREEN)
+            case NodePlace(path) if facts[KvmfrAccess].is_anothers(
+                path[len("/dev/") :]
+            ):
+                raise CannotFix(ANOTHERS)
             case NodePlace(path) if _is_reset(facts, path):
                 raise CannotFix(RESET.filled(places=_resetting(facts, path)))
             case NodePlace(path) if _is_right(facts, path):

@@ -8,8 +8,8 @@ class VfioDoctor < Formula
   # SOURCE
   license "GPL-3.0-or-later"
 
-  depends_on :linux
   depends_on "python@3.13"
+  depends_on :linux
 
   # RESOURCES
 

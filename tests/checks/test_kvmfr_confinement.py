@@ -21,7 +21,7 @@ from vfio_doctor.facts.libvirt.confinement import AUDIT_RECORDS, PASSED_OVER
 from vfio_doctor.fixes.kvmfr.confinement import LabelKvmfr
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.redaction.redact import redact
-from vfio_doctor.model import CheckResult, Message, Severity, Status
+from vfio_doctor.model import Actor, CheckResult, Message, Severity, Status
 
 ABSTRACTIONS = "/etc/apparmor.d/abstractions"
 HOOK = f"{ABSTRACTIONS}/libvirt-qemu.d"
@@ -162,6 +162,15 @@ def enforcing(on: str) -> Parts:
 STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
 
 
+PERMISSIVE = STORE.replace(STORE.rpartition("/")[2], "permissive_svirt_t")
+OWN_LABEL = file(
+    lv.VM_FILE,
+    str(lv.vm(128).files[lv.VM_FILE]).replace(
+        "</domain>", "<seclabel type='static' model='selinux'/></domain>"
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("parts", "status"),
     [
@@ -177,6 +186,16 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
         ((lv.selinux("device_t"), enforcing("0")), Status.NOT_APPLICABLE),
         ((lv.selinux("device_t"), gone("/sys/fs/selinux")), Status.NOT_APPLICABLE),
         ((lv.selinux(""),), Status.UNKNOWN),
+        # Categories, which only a VM that has them too gets past.
+        ((lv.selinux("svirt_image_t", "s0:c12,c34"),), Status.FAIL),
+        ((lv.selinux("svirt_image_t", "s0:c0.c1023"),), Status.FAIL),
+        ((lv.selinux("svirt_image_t", "s0:c12,c34"), OWN_LABEL), Status.UNKNOWN),
+        (
+            (lv.selinux("svirt_image_t", "s0:c12"), enforcing("0")),
+            Status.NOT_APPLICABLE,
+        ),
+        ((lv.selinux("device_t"), file(f"{PERMISSIVE}/cil", "")), Status.UNKNOWN),
+        ((lv.selinux("svirt_image_t"), file(f"{PERMISSIVE}/cil", "")), Status.PASS),
         ((lv.selinux("device_t"), file(f"{STORE}/cil", "")), Status.UNKNOWN),
         (
             (
@@ -190,6 +209,13 @@ STORE = "/var/lib/selinux/targeted/active/modules/400/kvmfr"
 def test_selinux(parts: tuple[Parts, ...], status: Status) -> None:
     found = labelled(*parts)
     assert found.status is status, found
+
+
+def test_categories_are_taken_away_by_hand() -> None:
+    (said,) = labelled(lv.selinux("svirt_image_t", "s0:c12,c34")).diagnoses
+    assert said.finding.who_acts is Actor.USER
+    assert "`sudo chcon -l s0 /dev/kvmfr0`" in str(said.finding.advice)
+    assert "c12,c34" in str(said.finding.message)
 
 
 def audited(line: str) -> Parts:

@@ -14,8 +14,9 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.facts.kvmfr.size import KvmfrSize
 from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.host.redaction.redact import redact
-from vfio_doctor.model import Diagnosis, EditLine, Status
+from vfio_doctor.model import Diagnosis, EditLine, LoadModule, Status
 
 LIST = "/etc/modules-load.d/kvmfr.conf"
 OPTIONS = "/etc/modprobe.d/kvmfr.conf"
@@ -82,6 +83,7 @@ def test_the_size_is_what_a_vm_maps(mib: int, size: int) -> None:
 
 
 RULE = "/etc/udev/rules.d/70-kvmfr.rules"
+BOBS_VM = str(lv.vm(64, "/dev/kvmfr1").files[lv.VM_FILE]).replace("win11", "w2")
 MODES = {
     'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="666", TAG+="uaccess"': True,
     'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0777", TAG+="uaccess"': True,
@@ -141,3 +143,67 @@ def test_a_qemu_conf_that_is_closed_is_libvirt_s_all_the_same() -> None:
     )
     (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-no-libvirt"])
     assert result.status is Status.UNKNOWN
+
+
+GUEST = "case-kvmfr-05b-guest-vm-to-vm-healthy"
+
+
+@pytest.mark.parametrize("kept_out", [False, True])
+def test_udev_loads_the_module_for_a_guests_device(kept_out: bool) -> None:
+    files = {"/etc/modprobe.d/off.conf": "blacklist kvmfr\n"} if kept_out else {}
+    host = changed(catalogue.host(GUEST), files, absent=(LIST,))
+    (result,) = diagnose(Facts(host), REGISTRY, select=["kvmfr-not-loaded-at-boot"])
+    assert bool(result.diagnoses) is kept_out
+
+
+def test_a_stray_file_is_removed_if_there_is_no_module_to_load() -> None:
+    stray = {"/dev/kvmfr0": Stat(Kind.FILE, 0o644, 0, 0, "root", "root", size=0)}
+    for name, summary in (
+        ("healthy-debian12-shared-memory", "remove-stray-kvmfr-only"),
+        ("bazzite-stray-file", "remove-stray-kvmfr-file.summary"),
+    ):
+        host = changed(catalogue.host(name), stats=stray)
+        results = diagnose(Facts(host), REGISTRY, select=["kvmfr-node-not-a-device"])
+        (said,) = results[-1].diagnoses
+        assert said.fix
+        loads = any(isinstance(change, LoadModule) for change in said.fix.changes)
+        assert loads is (name == "bazzite-stray-file")
+        assert said.fix.summary.id == summary
+
+
+TWO = 'KERNEL=="kvmfr0", OWNER="alice", GROUP="kvm", MODE="0660"\n'
+BOBS = 'KERNEL=="kvmfr1", OWNER="bob", {rest}\n'
+
+
+@pytest.mark.parametrize(
+    ("rest", "mode", "gid", "maps", "closed"),
+    [
+        ('GROUP="kvm", MODE="0660"', 0o660, 104, True, False),
+        ('MODE="0600"', 0o600, 0, True, True),
+        ('MODE="0600"', 0o600, 0, False, False),
+    ],
+)
+def test_anothers_device_has_to_be_open_to_qemu_if_a_vm_maps_it(
+    rest: str, mode: int, gid: int, maps: bool, closed: bool
+) -> None:
+    node = Stat(Kind.CHAR, mode, 1001, gid, "bob", "kvm" if gid else "root", (242, 1))
+    mine = node._replace(mode=0o660, uid=1000, user="alice", gid=104, group="kvm")
+    accounts = "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\n"
+    host = changed(
+        catalogue.host("healthy-debian12-vm"),
+        {
+            RULE: TWO + BOBS.format(rest=rest),
+            "/sys/class/kvmfr/kvmfr1/dev": "242:1\n",
+            "/etc/passwd": f"{accounts}libvirt-qemu:x:107:64055::/:\n",
+            **({"/etc/libvirt/qemu/w2.xml": BOBS_VM} if maps else {}),
+        },
+        stats={"/dev/kvmfr0": mine._replace(rdev=(242, 0)), "/dev/kvmfr1": node},
+    )
+    for one in (host, CapturedHost(redact(host.capture).capture)):
+        (result,) = diagnose(Facts(one), REGISTRY, select=["kvmfr-device-owner"])
+        ids = [d.finding.message.id for d in result.diagnoses]
+        assert ids == (["kvmfr-node-others-closed"] if closed else [])
+        for said in result.diagnoses:
+            assert said.fix
+            assert said.fix.cannot
+            assert said.fix.cannot.id == "grant-kvmfr-anothers"

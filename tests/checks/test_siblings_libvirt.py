@@ -22,6 +22,7 @@ LG = "/dev/shm/looking-glass"
 CLOSED = Parts(
     stats={LG: Stat(Kind.FILE, 0o600, 64055, 103, "libvirt-qemu", "kvm", size=1)}
 )
+CLOSED_MEMORY = "libvirt-shared-memory-closed"
 REGISTRY = load()
 
 
@@ -180,3 +181,13 @@ def test_a_module_of_one_s_own_vouches_for_its_type() -> None:
         *lv.MODULAR.parts, lv.selinux("kvmfr_device_t"), Parts(folders=(store,))
     )
     assert result(host, KvmfrSelinuxLabel).status is Status.PASS
+
+
+def test_memory_that_a_vm_maps_by_hand_counts_as_an_element_does() -> None:
+    by_hand = lv.vm(64, LG).files[lv.VM_FILE]
+    parts = (file("/etc/libvirt/qemu/win10.xml", str(by_hand)), gone(LG))
+    assert not found(whole(*lv.OWN_MEMORY.parts, *parts), CLOSED_MEMORY)
+    (said,) = found(whole(*lv.OWN_MEMORY.parts, *parts, gone(OWN)), CLOSED_MEMORY)
+    assert said.finding.message.id == "libvirt-shared-memory-will-be-closed"
+    rows = {str(row.source): str(row.observed) for row in said.finding.evidence}
+    assert rows["/etc/libvirt/qemu/win10.xml"] == LG

@@ -32,6 +32,14 @@ class Ours(Check):
     def judge(self, facts):
         return []
 """
+HOST = str(catalogue.path("bluefin-dx-2121"))
+# In the background of a shell SIGINT is ignored, and Python leaves it so.
+HEARD = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from vfio_doctor.__main__ import main
+main()
+"""
 pytestmark = pytest.mark.runs("python")
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -98,6 +106,24 @@ def test_a_broken_plug_in_is_named_and_stops_nothing(site: Path) -> None:
 def test_a_plug_in_that_ends_the_program_ends_no_diagnosis(site: Path) -> None:
     install(site, "raise SystemExit(7)")
     assert run(site)["problems"] == ["plug-in sample of sample 1: SystemExit: 7"]
+
+
+@pytest.mark.parametrize("words", [("--capture", HOST), ("checks",)])
+def test_a_plug_in_that_waits_is_named_when_it_is_stopped(
+    site: Path, words: tuple[str, ...]
+) -> None:
+    # As if the person pressed Ctrl-C in the middle of it.
+    stop = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n"
+    install(site, stop + "time.sleep(600)\n")
+    done = subprocess.run(
+        [site.parents[2] / "bin" / "python", "-c", HEARD, *words],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert done.returncode == 130
+    told = "Interrupted while plug-in sample of sample 1 was imported."
+    assert done.stderr.strip() == told
 
 
 @pytest.mark.parametrize(

@@ -268,3 +268,20 @@ def test_the_last_keyboards_stay_though_none_is_the_only_one(
     told = capsys.readouterr()
     assert refusal in " ".join(told.err.split())
     assert ("Bind 0000:02:00.0" in told.out) is not bool(refusal)
+
+
+@pytest.mark.parametrize(
+    ("case", "device", "words"),
+    [
+        ("case-vfio-04-b450-card-behind-chipset", "0000:07:00.0", "no VM can get it"),
+        ("vfio-ids-good", "0000:08:00.0", "give it to the VM"),
+    ],
+)
+def test_a_bound_card_is_given_only_if_its_group_is_free(
+    tmp_path: Path, capsys: Output, case: str, device: str, words: str
+) -> None:
+    path = tmp_path / "bound.host"
+    save(catalogue.capture(case), path)
+    ended = set_up(str(path), "--device", device)
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert ended == (1 if case.startswith("case") else 0)

@@ -51,8 +51,10 @@ def words_of(command: str) -> tuple[str, ...]:
 
 
 def is_usage(command: str) -> bool:
-    """Tell whether it shows how commands are made, or the head of a report."""
-    return bool(re.search(r"\[[A-Za-z-]|\.\.\.|…|\w\|\w| · |doctor \d", command))
+    """Tell whether it shows how commands are made, a report's head, or is prose."""
+    prose = re.match(r"vfio-doctor [^\x00-\x7f]", command)
+    shape = r"\[[A-Za-z-]|\.\.\.|…|\w\|\w| · |doctor \d"
+    return bool(prose or re.search(shape, command))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -111,7 +111,10 @@ def test_accounts_that_cannot_be_read_are_unknown(path: str) -> None:
         Facts(shut)[Accounts]
 
 
-@pytest.mark.parametrize(("text", "uid"), [("ACTIVE_UID=1000\n", 1000), ("X=1\n", -1)])
+@pytest.mark.parametrize(
+    ("text", "uid"),
+    [("ACTIVE_UID=1000\n", 1000), ("X=1\n", -1), (f"ACTIVE_UID={1000:<012}\n", -1)],
+)
 def test_active_seat(text: str, uid: int) -> None:
     assert Facts(host(**{SEAT: text}))[ActiveSeat].uid == uid
 

@@ -7,7 +7,6 @@ fast the machine is, and who else uses it, makes no difference.
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from functools import cache
 from importlib import import_module
@@ -39,11 +38,8 @@ SMALLEST, LARGEST = 1 << 14, 1 << 18
 ROUNDS = 3
 # Whoever else is at work can hurt one measurement, seldom all.
 TRIES = 3
-# Coverage is a cost of its own, which says nothing of ours.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.gettrace() is not None, reason="coverage is measured"),
-]
+# Not traced: coverage is a cost of its own, which says nothing of ours.
+pytestmark = pytest.mark.slow
 # So long a run is enough of one.
 ENOUGH = 0.6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, gone
 from support.fixture_hosts.recipes import libvirt as lv
 from support.machines import whole
@@ -9,8 +10,10 @@ from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
-from vfio_doctor.model import Status
-from vfio_doctor.repair.ahead import plan_ahead
+from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.model import Applicability, Status, Waiting
+from vfio_doctor.repair.ahead import plan_ahead, waiting
+from vfio_doctor.repair.promise import kept
 from vfio_doctor.repair.values import Plan
 
 REGISTRY = load()
@@ -46,3 +49,36 @@ def test_a_link_in_order_is_left_alone() -> None:
 def test_what_no_plan_mends_has_the_rest_wait() -> None:
     broken = lv.conf("user = alice\n", "libvirt-qemu")
     assert not {LIST, ARMOR} & fixes(planned(broken, NO_RULE))
+
+
+def counted(host: CapturedHost) -> tuple[Waiting, list[int]]:
+    """Return what waits, and how many problems are mended: without --risky, with."""
+    facts = Facts(host)
+    results = kept(host, facts, diagnose(facts, REGISTRY))
+    tool = choose(host, facts)
+    plans = [
+        plan_ahead(host, facts, REGISTRY, results, tool, risky)
+        for risky in (False, True)
+    ]
+    promised = [
+        d.fix.applicability
+        for result in results
+        for d in result.diagnoses
+        if d.fix and not d.fix.cannot
+    ]
+    found = waiting(host, facts, REGISTRY, results)
+    safe = promised.count(Applicability.SAFE) + found.safe
+    both = safe + promised.count(Applicability.RISKY) + found.risky
+    made = [sum(len(fix.findings) for fix in plan.fixes) for plan in plans]
+    assert made == [safe, both]
+    return found, made
+
+
+def test_the_report_counts_what_the_plan_mends() -> None:
+    untriggered = catalogue.host("case-kvmfr-01a-debian-untriggered")
+    assert counted(untriggered) == (Waiting(1, 0), [2, 2])
+    assert counted(whole(*lv.MONOLITHIC.parts, NO_RULE)) == (Waiting(), [1, 1])
+    labelled = (*lv.MODULAR.parts, lv.selinux("device_t"), lv.conf(""))
+    assert counted(whole(*labelled)) == (Waiting(0, 1), [1, 2])
+    hidden = gone("/etc/libvirt")
+    assert counted(whole(*lv.MONOLITHIC.parts, hidden)) == (Waiting(), [0, 0])

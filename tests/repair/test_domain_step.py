@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import engine_trees as trees
+from support.libvirt_library import connected
 from support.rows import for_each
-from support.tools import MODULES
 from vfio_doctor.messages import verbatim
 from vfio_doctor.model import Applicability, DomainStep
-from vfio_doctor.repair import domain_step
 from vfio_doctor.repair.domain_step import NO_LIBRARY, defined, restore
 from vfio_doctor.repair.journal import runs
 from vfio_doctor.repair.resume import undo_run
@@ -37,29 +34,7 @@ from vfio_doctor.report.plan_document import step_document
 FIX = PlannedFix("a", verbatim("a"), Applicability.RISKY, False, (), ())
 
 
-@pytest.fixture(name="host")
-def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """Give a connection, with a VM that is off; its driver lives as long as that."""
-    library = imported(monkeypatch, tmp_path)
-    monkeypatch.setattr(domain_step, "URI", "test:///default")
-    connection = library.open("test:///default")
-    (domain,) = connection.listAllDomains()
-    domain.destroy()
-    yield connection
-    connection.close()
-
-
-def imported(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
-    """Return libvirt-python; an environment of its own does not see Debian's."""
-    if importlib.util.find_spec("libvirt") is None:
-        library = folder / "library"
-        library.mkdir()
-        for path in MODULES.glob("libvirt*"):
-            (library / path.name).symlink_to(path)
-        monkeypatch.syspath_prepend(str(library))
-    return pytest.importorskip(
-        "libvirt", reason="not here: libvirt-python (Debian: python3-libvirt)"
-    )
+host = pytest.fixture(name="host")(connected)
 
 
 def step(old: str = "8388608", new: str = "4194304") -> DomainStep:

@@ -25,10 +25,13 @@ from vfio_doctor.repair.plan import words_digest
 from vfio_doctor.repair.resume import undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.syscalls import Filesystem
+from vfio_doctor.repair.target import Machine
 from vfio_doctor.repair.values import Basis, Ending, Plan, PlannedStep, StepState
 
 WORD = "new=1"
 HERE = Path(__file__).resolve().parents[1]
+# Beside the host: where its service is told to end, and says that it has.
+GATE = "service"
 
 
 class Signalled(trees.FakeRunner):
@@ -159,6 +162,8 @@ class ClientDies(played.PlayedRunner):
             time.sleep(0.01)
         client.kill()
         client.wait()
+        # What is asked of the service from now on takes no time.
+        (self.host.root / "run/standin/rpm-ostree.fault").unlink()
         if self.how is not None:
             raise self.how
         return Missing(" ".join(argv), Why.TIMED_OUT, verbatim("no answer in 1800 s"))
@@ -172,14 +177,23 @@ def host(tmp_path: Path) -> played.PlayedHost:
             "/boot/loader/entries/ostree-1.conf": text,
             "/proc/cmdline": "ro quiet\n",
             "/proc/sys/kernel/random/boot_id": "first\n",
-            "/run/standin/rpm-ostree.fault": "outlives 0.3",
+            "/run/standin/rpm-ostree.fault": f"outlives {tmp_path / GATE}",
         }
     )
-    return played.PlayedHost(tmp_path, made.capture)
+    os.mkfifo(tmp_path / GATE)
+    return played.PlayedHost(tmp_path / "host", made.capture)
 
 
-def hurried(seconds: float) -> None:
-    time.sleep(seconds / 10)
+def patient(host: played.PlayedHost, runner: played.PlayedRunner) -> Machine:
+    """The machine, on which the service comes to its end as soon as we wait for it."""
+
+    def sleep(_: float) -> None:
+        if (host.root / "run/standin/transaction").exists():
+            gate = host.root.with_name(GATE)
+            gate.write_text("end")
+            assert gate.read_text() == "done"
+
+    return played.machine(host, RpmOstree())._replace(runner=runner, sleep=sleep)
 
 
 def plan_for(tool: RpmOstree, host: Reader) -> Plan:
@@ -200,7 +214,7 @@ def test_a_transaction_that_outlives_its_client_is_taken_back(
     tool = RpmOstree()
     runner = ClientDies(host)
     runner.how = how
-    machine = played.machine(host, tool)._replace(runner=runner, sleep=hurried)
+    machine = patient(host, runner)
     outcome = apply_plan(plan_for(tool, host), machine)
     assert outcome.ending is Ending.ROLLED_BACK
     assert outcome.steps[0].state is StepState.UNDONE
@@ -215,7 +229,7 @@ def test_undo_knows_a_run_whose_process_died(host: played.PlayedHost) -> None:
     tool = RpmOstree()
     runner = ClientDies(host)
     runner.how = Killed()
-    machine = played.machine(host, tool)._replace(runner=runner, sleep=hurried)
+    machine = patient(host, runner)
     with pytest.raises(Killed):
         apply_plan(plan_for(tool, host), machine)
     [run] = runs(machine.files)

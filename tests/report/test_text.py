@@ -21,6 +21,7 @@ from vfio_doctor.model import (
     Severity,
     Status,
     ToolInfo,
+    Waiting,
 )
 from vfio_doctor.places import HostPlace, NodePlace
 from vfio_doctor.repair.values import Plan
@@ -164,6 +165,23 @@ def test_more_is_said_of_what_comes_on_top(
     found = [fail(f"a-{n}", fix=fix) for n, fix in enumerate(fixes)]
     (step,) = (s for s in next_steps(of_results(*found)) if "--risky" in str(s))
     assert str(step).endswith(words)
+
+
+@for_each(
+    ("kinds", "waiting", "said"),
+    [
+        ((SAFE,), Waiting(2, 0), "--fix` repairs 3 problems, 2 of which would show"),
+        ((SAFE, RISKY), Waiting(0, 1), "--risky` repairs 2 more problems, 1 of which"),
+        ((RISKY,), Waiting(0, 1), "--risky` repairs 2 problems, 1 of which would show"),
+        ((SAFE,), Waiting(0, 1), "--fix` repairs 1 problem."),
+    ],
+)
+def test_what_waits_is_counted_with_what_is_found(
+    kinds: tuple[Applicability, ...], waiting: Waiting, said: str
+) -> None:
+    found = [fail(f"a-{n}", fix=offer(kind)) for n, kind in enumerate(kinds)]
+    report = of_results(*found)._replace(waiting=waiting)
+    assert any(said in str(step) for step in next_steps(report))
 
 
 def test_one_step_is_said_once() -> None:

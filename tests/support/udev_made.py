@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -23,14 +24,9 @@ mount --bind "$1/rules" /etc/udev/rules.d
 mount -t tmpfs none /usr/lib/udev/rules.d
 mount -t tmpfs none /run/udev
 echo '{AS_IN_AN_EVENT}' >/etc/udev/rules.d/05-event.rules
-for file in "$1"/made/*; do
-    cp "$file" /etc/udev/rules.d/10-made.rules
-    rm -rf /run/udev/data
-    chown 0:0 /dev/null
-    chmod 666 /dev/null
-    udevadm test --action=add /sys/class/mem/null >"$1/told/${{file##*/}}" 2>&1 || :
-done
+exec "$2" -I "$3" "$1" /
 """
+LOOP = (sys.executable, str(Path(__file__).with_name("udev_loop.py")))
 PERMISSIONS = re.compile(
     r"Setting permissions /dev/null, uid=(\d+), gid=(\d+), mode=0?(\d+)"
 )
@@ -163,7 +159,7 @@ def tell(files: dict[int, str], where: Path) -> dict[int, Told]:
         (where / folder).mkdir()
     for seed, text in files.items():
         (where / "made" / str(seed)).write_text(text)
-    argv = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(where)]
+    argv = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(where), *LOOP]
     environment = {
         "SYSTEMD_LOG_LEVEL": "debug",
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.diagnosis import kept_promises
+from vfio_doctor.app.diagnosis import kept_promises, with_waiting
 from vfio_doctor.app.sharing import SOURCE, by_uid, unnamed, whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
@@ -118,6 +118,7 @@ def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Rep
         unnamed(registry) if run.redacted else (registry.problems, registry.plugins)
     )
     report = assemble(host, facts, results, run, problems, plugins)
+    report = with_waiting(host, facts, registry, report)
     with suppress(MissingFact):
         facts[DeviceTable]
     return report

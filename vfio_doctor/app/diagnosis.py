@@ -72,7 +72,19 @@ def _look(
         from vfio_doctor.app.sharing import unnamed
 
         problems, plugins = unnamed(registry)
-    return registry, assemble(host, facts, results, info, problems, plugins)
+    report = assemble(host, facts, results, info, problems, plugins)
+    return registry, with_waiting(host, facts, registry, report)
+
+
+def with_waiting(
+    host: Reader, facts: Facts, registry: Registry, report: Report
+) -> Report:
+    """Return the report, with how much a repair mends besides what was found."""
+    if not any(d.fix for result in report.checks for d in result.diagnoses):
+        return report
+    from vfio_doctor.repair.ahead import waiting
+
+    return report._replace(waiting=waiting(host, facts, registry, report.checks))
 
 
 def kept_promises(

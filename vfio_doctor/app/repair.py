@@ -54,19 +54,24 @@ USAGE = 2
 
 
 def run(
-    chosen: Chosen, place: Place | None = None, done: Diagnosed | None = None
+    chosen: Chosen,
+    place: Place | None = None,
+    done: Diagnosed | None = None,
+    more: Plan | None = None,
 ) -> int:
     """Repair the host and return the exit status of DESIGN section 6.
 
     ``done`` is the diagnosis of what is chosen, if somebody has made it already, with
-    no interrupted run before it.
+    no interrupted run before it; ``more`` is done behind what that leads to.
     """
     # Opened before anything is changed: an outcome that cannot be kept is lost.
     with opened(chosen.output) as output:
-        return _run(chosen._replace(output=output), place or Place(), done)
+        return _run(chosen._replace(output=output), place or Place(), done, more)
 
 
-def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
+def _run(
+    chosen: Chosen, place: Place, done: Diagnosed | None, more: Plan | None
+) -> int:
     if done is None:
         first = unfinished(chosen, place)
         if isinstance(first, int):
@@ -77,6 +82,10 @@ def _run(chosen: Chosen, place: Place, done: Diagnosed | None) -> int:
         to_stderr(IN_CONTAINER.filled(kind=kind))
         return USAGE
     plan, backend = planned(done, chosen.risky)
+    if more is not None:
+        plan = plan._replace(
+            steps=(*plan.steps, *more.steps), fixes=(*plan.fixes, *more.fixes)
+        )
     if chosen.dry_run or not plan.steps:
         _show(done, plan, chosen)
         return _status(done.report, chosen)

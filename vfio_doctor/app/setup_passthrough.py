@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
+    from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
@@ -114,6 +115,12 @@ SET_ALREADY = say(
 BOUND = say(
     "setup-bound",
     "{devices} is on vfio-pci, and something sees to it at boot: give it to the VM.",
+)
+
+BOUND_SHARED = say(
+    "setup-bound-shared",
+    "{device} is on vfio-pci, but no VM can get it: IOMMU group {group} also holds"
+    " {others}, which the host has in use. `vfio-doctor` says what to do.",
 )
 
 
@@ -448,4 +455,26 @@ def _tell_if_bound(facts: Facts) -> None:
             raise Failure(str(A_BRIDGE.filled(device=one.device.bdf)), 1)
         others = one.kinds - {ClaimKind.SETUP, ClaimKind.NOW}
         if ClaimKind.SETUP in one.kinds and one.held and others:
+            _refuse_shared(one.device, facts)
             click.echo(str(BOUND.filled(devices=one.device.bdf)), err=True)
+
+
+def _refuse_shared(device: PciDevice, facts: Facts) -> None:
+    """Raise Failure if the host holds another device of a bound one's group."""
+    from vfio_doctor.facts.pci.devices import PciDevices
+    from vfio_doctor.facts.pci.groups import blocks
+    from vfio_doctor.facts.pci.wanted import WantedDevices
+
+    group = device.group
+    if group is None:
+        return
+    others = tuple(
+        f"{other.bdf} ({other.driver})"
+        for other in facts[PciDevices].devices
+        if other.group == group
+        and blocks(other)
+        and facts[WantedDevices].of(other.bdf) is None
+    )
+    if others:
+        said = BOUND_SHARED.filled(device=device.bdf, group=group, others=others)
+        raise Failure(str(said), 1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-# For commands that write no Markdown.
+# For commands that write no Markdown, below what they take.
 HIDE = click.option(
     "--redact/--no-redact",
     default=None,
@@ -174,7 +174,7 @@ def takes(*names: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         for name in reversed(names):
-            function = HIDE(function) if name == "hide" else OPTIONS[name](function)
+            function = OPTIONS[name](function)
         return function
 
     return decorate

@@ -19,7 +19,7 @@ from vfio_doctor.lints.judge import judge
 from vfio_doctor.messages import say
 from vfio_doctor.model import Applicability, DomainStep
 from vfio_doctor.parse.xml_edit import applied
-from vfio_doctor.repair.domain_step import NO_LIBRARY, RUNS, Defined, defined
+from vfio_doctor.repair.domain_step import NO_LIBRARY, Defined, defined, in_the_way
 from vfio_doctor.repair.syscalls import StepFailed
 from vfio_doctor.repair.values import Ending, Plan, PlannedFix, PlannedStep
 
@@ -77,6 +77,7 @@ WRITTEN = say(
 ONE_FILE = say("vm-redefine-one", "-o takes one VM: name it.")
 SKIPPED = say("vm-redefine-skipped", "Left as it is: {why}.")
 TAKE_BACK = say("vm-redefine-undo", "To take it back, with the VM off: {command}")
+AS_ROOT = say("vm-redefine-as-root", "Run it as root: {command}")
 ASK = say("ask-redefine", "Do this?")
 
 
@@ -104,11 +105,7 @@ def run(
     _tell(plan, chosen)
     if not place.is_root():
         command = root_command(None, list(sys.argv))
-        to_stderr(
-            say("vm-redefine-as-root", "Run it as root: {command}").filled(
-                command=command
-            )
-        )
+        to_stderr(AS_ROOT.filled(command=command))
         return USAGE
     if not chosen.yes:
         if not place.is_terminal():
@@ -146,8 +143,9 @@ def _steps(
                 raise Failure(str(told), USAGE) from why
             skipped.append(why.message)
             continue
-        if held.runs:
-            skipped.append(RUNS.filled(name=one.name))
+        why_not = in_the_way(one.name, held)
+        if why_not is not None:
+            skipped.append(why_not)
             continue
         step = _step(one, held, facts)
         if step.before != step.after:

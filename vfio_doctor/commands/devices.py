@@ -8,7 +8,7 @@ import click
 
 from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.options import with_examples
-from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.app.shared_options import HIDE, Command, takes
 from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ UNKNOWN = say("devices-unknown", "the devices are not known: {why}")
     is_flag=True,
     help="Show each device below its bridge, as text.",
 )
-@takes("capture", "output", "hide")
+@takes("capture", "output")
+@HIDE
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, format_: str, tree: bool, output: str | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from vfio_doctor.app.options import MEANT, SEE_CHECKS, with_examples
 from vfio_doctor.app.output import emit
-from vfio_doctor.app.shared_options import Command, said_to, takes
+from vfio_doctor.app.shared_options import HIDE, Command, said_to, takes
 from vfio_doctor.language import spoken
 from vfio_doctor.messages import say
 
@@ -51,7 +51,8 @@ def complete(
     is_flag=True,
     help="Also judge this host (or the one of --capture) and say how it ended.",
 )
-@takes("capture", "user", "areas", "devices", "color", "plugins", "hide")
+@takes("capture", "user", "areas", "devices", "color", "plugins")
+@HIDE
 @click.pass_obj
 @with_examples
 def command(chosen: Chosen, name: str, here: bool) -> None:

@@ -17,6 +17,7 @@ from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
+    from vfio_doctor.app.setup_vm import VmPart
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
@@ -51,23 +52,6 @@ MODULE_FIRST = say(
 NO_LINES_YET = say(
     "setup-no-lines-yet",
     "Once the module is there, run this again: it prints the lines for the VM then.",
-)
-CHANGE = say(
-    "setup-change-vm",
-    "Then give the VM {vm} the device: run `virsh edit {vm}` and make this change:",
-)
-NO_VM = say("setup-no-such-vm", "no VM of libvirt's system instance is called {vm}")
-NO_PLACE = say(
-    "setup-vm-no-place",
-    "{path} names a device of Looking Glass already, or has no place for one: "
-    "`vfio-doctor vm {vm}` says what is wrong with it, if anything is.",
-)
-PASTE = say(
-    "setup-paste",
-    "Then give the VM the device: put this into its definition "
-    "(`virsh edit NAME`), as the last child of <domain>, with "
-    "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' in the tag <domain> "
-    "itself:",
 )
 
 
@@ -127,7 +111,7 @@ class Resolution(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     "--vm",
     metavar="NAME",
     default="",
-    help="For Looking Glass: show the change to this VM's definition.",
+    help="For Looking Glass: give this VM of libvirt's the device, if it is off.",
 )
 @click.option(
     "--access",
@@ -169,7 +153,8 @@ def command(
     passthrough binds a whole card to vfio-pci at every boot, with the arguments and
     images that takes, unless the host needs the card, and lets you use libvirt's VMs.
     looking-glass gives the kvmfr module enough memory, has it loaded at boot, and lets
-    you and QEMU open /dev/kvmfr0; then it prints the lines for the VM.
+    you and QEMU open /dev/kvmfr0; then it prints the lines for the VM, or with --vm
+    has libvirt take them into its definition.
     What is there already stays. `vfio-doctor undo` takes the last change back,
     `vfio-doctor teardown` the whole set-up, even much later.
     Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
@@ -179,6 +164,7 @@ def command(
       sudo vfio-doctor setup passthrough --device 0000:01:00.0
       vfio-doctor setup looking-glass --resolution 2560x1440 --dry-run
       sudo vfio-doctor setup looking-glass --resolution 3840x2160 --hdr
+      sudo vfio-doctor setup looking-glass --vm win11
       vfio-doctor setup passthrough --device 0000:01:00.0 --format bootc
     """
     from vfio_doctor.app.place import Place
@@ -253,12 +239,11 @@ def looking_glass(
 ) -> int:
     """Plan, ask, repair, and print the VM's part; return the exit status."""
     from vfio_doctor.app import repair
-    from vfio_doctor.app.output import emit, look
     from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.app.setup_vm import VmPart, definition, planned, tell_left
     from vfio_doctor.facts.base import MissingFact
     from vfio_doctor.facts.kvmfr.size import KvmfrSize
-    from vfio_doctor.report.wrap import wrap
 
     try:
         refuse_here(chosen, place)
@@ -271,7 +256,7 @@ def looking_glass(
         set_already = _set_already(facts)
         size = max(set_already, needed)
         size = size or facts[KvmfrSize].mib
-        path = _definition(facts, vm) if vm else ""
+        part = VmPart(vm, definition(facts, vm)) if vm else VmPart()
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
     no_module = _module_advice(done.report)
@@ -280,15 +265,30 @@ def looking_glass(
         # A plan with steps does not say what is to be done by hand.
         to_stderr(MODULE_FIRST.filled(advice=no_module))
     sized = chosen._replace(size_mib=wish)
-    status = repair.run(sized, place, done if sized == chosen else None)
+    acts = chosen.capture is None and place.is_root()
+    if vm and acts and not no_module:
+        part = planned(vm, part.path, size << 20)
+    known = done if sized == chosen else None
+    status = repair.run(sized, place, known, part.plan)
     if no_module:
         to_stderr(NO_LINES_YET)
-    elif status in (0, 1, 3):
-        seen = look(chosen.color, chosen.verbosity, None, chosen)
-        said, lines = _for_vm(done.host, vm, path, size << 20)
-        told = "\n".join(wrap(str(said), seen.width, "", ""))
-        emit("\n".join(["", told, "", *lines]) + "\n")
+    elif status in (0, 1, 3) and part.plan is None:
+        _tell_lines(chosen, done.host, part, size << 20)
+        tell_left(part, bool(vm) and not (acts or chosen.dry_run))
+        return status or int(part.why is not None)
     return status
+
+
+def _tell_lines(chosen: Chosen, host: Reader, part: VmPart, size: int) -> None:
+    """Print what the VM needs, for a person to put into its definition."""
+    from vfio_doctor.app.output import emit, look
+    from vfio_doctor.app.setup_vm import by_hand
+    from vfio_doctor.report.wrap import wrap
+
+    seen = look(chosen.color, chosen.verbosity, None, chosen)
+    said, lines = by_hand(host, part, size)
+    told = "\n".join(wrap(str(said), seen.width, "", ""))
+    emit("\n".join(["", told, "", *lines]) + "\n")
 
 
 def _module_advice(report: Report) -> Message | None:
@@ -300,31 +300,6 @@ def _module_advice(report: Report) -> Message | None:
 def _repairs_something(report: Report) -> bool:
     fixes = (d.fix for result in report.checks for d in result.diagnoses)
     return any(fix is not None and fix.cannot is None for fix in fixes)
-
-
-def _definition(facts: Facts, vm: str) -> str:
-    """Return the path of a VM's definition; raise Failure if there is none."""
-    from vfio_doctor.facts.vms import Vms
-
-    found = [one.path for one in facts[Vms].vms if one.of_system and one.name == vm]
-    if not found:
-        raise Failure(str(NO_VM.filled(vm=vm)), 2)
-    return found[0]
-
-
-def _for_vm(host: Reader, vm: str, path: str, size: int) -> tuple[Message, list[str]]:
-    """Return what to do with a VM's definition, and the lines for that."""
-    from vfio_doctor.host.reader import Missing, read_text
-    from vfio_doctor.parse.looking_glass_vm import BLOCK, with_device
-    from vfio_doctor.report.plan import difference
-
-    if not vm:
-        return PASTE, BLOCK.format(size=size).splitlines()
-    text = read_text(host, path)
-    changed = None if isinstance(text, Missing) else with_device(text, size)
-    if isinstance(text, Missing) or changed is None:
-        return NO_PLACE.filled(path=path, vm=vm), []
-    return CHANGE.filled(vm=vm), list(difference(text, changed, path))
 
 
 def _needed(modes: tuple[tuple[int, int], ...], hdr: bool) -> int:

@@ -205,8 +205,8 @@ def _torn_down(
     if not found.has_ours and not theirs:
         return UNTOLD if found.unread else 0
     others = bool(theirs) and _takes_others(wanted, place)
-    made, images = plan(host, facts, found, others)
-    _show(made, images, bool(theirs) and not others, wanted, chosen)
+    made, notes = plan(host, facts, found, others)
+    _show(made, notes, bool(theirs) and not others, wanted, chosen)
     if not made.steps or wanted.dry_run:
         return USAGE if made.refused else 0
     status = _may_act(wanted, place, facts)
@@ -223,7 +223,7 @@ def _takes_others(wanted: Wanted, place: Place) -> bool:
 
 def _show(
     made: Plan,
-    images: Message | None,
+    notes: tuple[Message, ...],
     stay: bool,
     wanted: Wanted,
     chosen: Chosen,
@@ -235,9 +235,8 @@ def _show(
     seen = look(chosen.color, chosen.verbosity, None, chosen)
     if made.steps or made.refused:
         emit("\n" + "\n".join(plan_lines(made, None, seen, wanted.dry_run)) + "\n")
-    for message in (images, NOT_ASKED if stay else None):
-        if message is not None:
-            to_stderr(message)
+    for message in (*notes, *((NOT_ASKED,) if stay else ())):
+        to_stderr(message)
 
 
 def _may_act(wanted: Wanted, place: Place, facts: Facts) -> int | None:

@@ -29,6 +29,9 @@ LIST = "entry_points.txt"
 
 
 BROKEN = say("plug-in-broken", "plug-in {name} of {source}: {why}")
+STOPPED = say(
+    "plug-in-stopped", "Interrupted while plug-in {name} of {source} was imported."
+)
 FOREIGN = say(
     "plug-in-foreign",
     "not imported as root, since others can write to {path}; --plugins imports it",
@@ -66,6 +69,9 @@ def plugins(problems: list[Message], trusted: bool = False) -> Iterator[Plugin]:
             with _own_path():
                 _refuse_foreign(point, folders, trusted)
                 yield Plugin(import_module(point.module), source)
+        except KeyboardInterrupt as stop:
+            told = STOPPED.filled(name=point.name, source=source)
+            raise KeyboardInterrupt(str(told)) from stop
         # A module that calls sys.exit() is broken too, and ends no diagnosis.
         except (Exception, SystemExit) as error:
             why: str | Message = f"{type(error).__name__}: {error}"

@@ -50,7 +50,9 @@ def pages(
 def check_page(check: type[Check], registry: Registry, example: str) -> str:
     """Return a check's page as Markdown."""
     page, title = read(check.__doc__), spoken(f"{check.id}.title", check.title)
-    lines = [f"# {check.id}: {title}", "", *said_lines(check.id, (page.summary,)), ""]
+    lines = [f"# {check.id}: {title}", ""]
+    if page.summary.rstrip(".") != check.title:
+        lines += [*said_lines(check.id, (page.summary,)), ""]
     lines += [
         f"- {fact_line(name, _linked(name, value))}"
         for name, value in facts(check, registry)

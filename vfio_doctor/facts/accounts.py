@@ -9,6 +9,7 @@ from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.model import Evidence
 from vfio_doctor.parse.accounts import GroupLine, PasswdLine, parse_group, parse_passwd
+from vfio_doctor.parse.whole_number import ID_DIGITS, whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ class ActiveSeat(NamedTuple):
         text = known(read_text(host, SEAT))
         for line in text.splitlines():
             key, _, value = line.partition("=")
-            if key == "ACTIVE_UID" and value.isascii() and value.isdigit():
-                return cls(int(value[:10]))
+            uid = whole(value, ID_DIGITS) if key == "ACTIVE_UID" else None
+            if uid is not None:
+                return cls(uid)
         return cls(-1)
 
 
@@ -183,9 +185,9 @@ class HumanUser(NamedTuple):
 
 
 def _asked(host: Reader, accounts: Accounts, asked: str) -> User:
-    user = accounts.user(asked)
-    if user is None and asked.isascii() and asked.isdigit() and len(asked) < 11:
-        user = accounts.user_by_uid(int(asked))
+    user, uid = accounts.user(asked), whole(asked, ID_DIGITS)
+    if user is None and uid is not None:
+        user = accounts.user_by_uid(uid)
     user = user or _from_nss(host, asked)
     if user is None:
         raise MissingFact(NO_ACCOUNT.filled(asked=asked))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.host.reader import Missing, Why, read_text
 from vfio_doctor.parse.domain_numbers import number_set
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CpuLayout(NamedTuple):
     def node_of(self, bdf: str) -> str:
         """Return the node that a PCI function is at, "" if the firmware names none."""
         said = self._text(f"/sys/bus/pci/devices/{bdf}/numa_node")
-        return said if said.isascii() and said.isdigit() else ""
+        return "" if whole(said) is None else said
 
     def kinds(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the fast and the slow cores' processors; empty if all are alike."""

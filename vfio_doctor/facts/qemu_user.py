@@ -10,6 +10,7 @@ from vfio_doctor.facts.libvirt.conf import QemuConf
 from vfio_doctor.facts.nixos import Generated
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.messages import say
+from vfio_doctor.parse.whole_number import ID_DIGITS, whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -114,10 +115,11 @@ def _account(accounts: Accounts, name: str, path: str) -> tuple[str, int, int]:
     """Resolve as libvirt does: a name first, then a number; ``+N`` is a number."""
     user = None if name.startswith("+") else accounts.user(name)
     number = name.removeprefix("+")
-    if user is None and number.isascii() and number.isdigit() and len(number) < 11:
-        user = accounts.user_by_uid(int(number))
+    uid = whole(number, ID_DIGITS)
+    if user is None and uid is not None:
+        user = accounts.user_by_uid(uid)
         if user is None:
-            return number, int(number), -1
+            return number, uid, -1
     if user is None:
         raise MissingFact(STRANGER.filled(path=path, name=name))
     return user.name, user.uid, user.gid
@@ -126,10 +128,11 @@ def _account(accounts: Accounts, name: str, path: str) -> tuple[str, int, int]:
 def _group(accounts: Accounts, name: str, primary: int) -> tuple[int, str]:
     group = None if name.startswith("+") else accounts.group(name)
     number = name.removeprefix("+")
-    if group is None and number.isascii() and number.isdigit() and len(number) < 11:
-        group = accounts.group_by_gid(int(number))
+    gid = whole(number, ID_DIGITS)
+    if group is None and gid is not None:
+        group = accounts.group_by_gid(gid)
         if group is None:
-            return int(number), number
+            return gid, number
     group = group or accounts.group_by_gid(primary)
     return (group.gid, group.name) if group else (primary, str(primary))
 

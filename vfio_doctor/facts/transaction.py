@@ -9,6 +9,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.next_kernel import RPM_OSTREE_STATUS
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _locking(host: Reader) -> Iterator[str]:
         # 12: POSIX  ADVISORY  WRITE 4711 08:02:393231 0 EOF; "->" waits for one.
         if words[1:2] == ["->"] or words[3:4] != ["WRITE"] or not words[4:]:
             continue
-        if not (words[4].isascii() and words[4].isdigit()):
+        if whole(words[4]) is None:
             continue
         name = read_text(host, f"/proc/{words[4]}/comm")
         if isinstance(name, str) and name.strip() in PACKAGE_TOOLS:

@@ -23,6 +23,7 @@ from vfio_doctor.host.reader import (
     Why,
 )
 from vfio_doctor.host.ways import LINKS_AT_MOST, Ways
+from vfio_doctor.parse.whole_number import ID_DIGITS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,8 +284,8 @@ def _missing(path: str, error: OSError | ValueError) -> Missing:
 
 
 def _uid(variable: str) -> int:
-    text = os.environ.get(variable, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else -1
+    uid = whole(os.environ.get(variable, ""), ID_DIGITS)
+    return -1 if uid is None else uid
 
 
 def _is_program(path: str) -> bool:

@@ -185,6 +185,7 @@ class DeviceInUse(Lint):
     title = "The VM gets a device that the host lives on"
     right = SECOND
     wrong = another("0x04")
+    rule = "vfio-device-busy"
     reads_host = True
 
     USED = say("vm-hostdev-used", "The host uses {address} ({kind}) now: {why}.")

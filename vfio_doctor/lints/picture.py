@@ -115,8 +115,9 @@ def _port(graphics: Element) -> int | None:
     if any(one.get("type") in ("none", "socket") for one in graphics.all("listen")):
         return None
     said = graphics.get("port")
-    if said.isascii() and said.isdigit() and len(said) < 6 and int(said):
-        return int(said) if graphics.get("autoport") != "yes" else 0
+    port = whole(said, 5)
+    if port:
+        return port if graphics.get("autoport") != "yes" else 0
     return 0 if graphics.get("autoport") == "yes" or said == "-1" else None
 
 

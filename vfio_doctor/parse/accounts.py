@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vfio_doctor.parse.whole_number import ID_DIGITS, whole
 from vfio_doctor.value import NamedTuple
 
 
@@ -28,7 +29,7 @@ def parse_passwd(text: str) -> tuple[PasswdLine, ...]:
     for line in text.splitlines():
         fields = line.split(":")
         if len(fields) >= 6 and _is_entry(fields[0]):
-            uid, gid = _number(fields[2]), _number(fields[3])
+            uid, gid = whole(fields[2], ID_DIGITS), whole(fields[3], ID_DIGITS)
             if uid is not None and gid is not None:
                 found.append(PasswdLine(fields[0], uid, gid, fields[5]))
     return tuple(found)
@@ -39,7 +40,7 @@ def parse_group(text: str) -> tuple[GroupLine, ...]:
     found: list[GroupLine] = []
     for line in text.splitlines():
         fields = line.split(":")
-        gid = _number(fields[2]) if len(fields) >= 3 else None
+        gid = whole(fields[2], ID_DIGITS) if len(fields) >= 3 else None
         if gid is not None and _is_entry(fields[0]):
             listed = fields[3] if len(fields) > 3 else ""
             members = tuple(name.strip() for name in listed.split(",") if name.strip())
@@ -61,9 +62,3 @@ def with_members(line: str, members: tuple[str, ...]) -> str:
 def _is_entry(name: str) -> bool:
     """Tell an account from a comment and from the ``+`` and ``-`` lines of NIS."""
     return bool(name) and name[0] not in "#+- \t"
-
-
-def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return None
-    return int(text)

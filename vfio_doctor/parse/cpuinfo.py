@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 # What the first block has, by architecture: most, old ARM, POWER, MIPS, s390.
@@ -65,6 +66,5 @@ def _first_block(text: str) -> dict[str, str]:
 
 
 def _physical_bits(text: str) -> int:
-    number = text.partition(" ")[0]
-    plain = number.isascii() and number.isdigit() and len(number) < 4
-    return int(number) if plain and "physical" in text else 0
+    number = whole(text.partition(" ")[0], 3)
+    return number if number and "physical" in text else 0

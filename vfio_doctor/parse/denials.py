@@ -64,3 +64,8 @@ def denial(line: str) -> Denial | None:
 def type_of(label: str) -> str:
     """Return the type of an SELinux label, "" if there is none."""
     return (label.split(":") + ["", "", ""])[2]
+
+
+def categories_of(label: str) -> str:
+    """Return the categories of an SELinux label, "" if it has none: ``c12,c34``."""
+    return (label.split(":") + [""] * 5)[4]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.parse.whole_number import whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -63,11 +65,11 @@ def number_set(text: str) -> tuple[str, ...]:
     # libvirt reads over a comma at the end.
     for part in text.strip().removesuffix(",").split(","):
         low, dash, high = part.strip().removeprefix("^").partition("-")
-        ends = (low.strip(), high.strip() if dash else low.strip())
-        if not all(end.isascii() and end.isdigit() and len(end) < 6 for end in ends):
+        first = whole(low.strip(), 5)
+        last = whole(high.strip(), 5) if dash else first
+        if first is None or last is None:
             return ()
-        first = int(ends[0])
-        said = range(first, min(int(ends[1]), first + MOST_NUMBERS) + 1)
+        said = range(first, min(last, first + MOST_NUMBERS) + 1)
         left -= max(1, len(said))
         if left < 0:
             return ()

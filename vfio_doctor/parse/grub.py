@@ -7,6 +7,7 @@ manual, "The GRUB environment block", "default", "menuentry".
 from __future__ import annotations
 
 from vfio_doctor.parse import cmdline
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 LINUX = ("linux", "linuxefi", "linux16")
@@ -108,8 +109,8 @@ def choose(entries: tuple[MenuEntry, ...], name: str) -> MenuEntry | None:
 
 
 def _named(entries: tuple[MenuEntry, ...], name: str) -> MenuEntry | None:
-    if name.isascii() and name.isdigit() and len(name) < 5:
-        place = int(name)
+    place = whole(name, 4)
+    if place is not None:
         return entries[place] if place < len(entries) else None
     return next((e for e in entries if name in (e.title, e.id)), None)
 

@@ -5,6 +5,7 @@ Reference: CONFIG.md of Limine 8 and later (``limine.conf``).
 
 from __future__ import annotations
 
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 
@@ -63,8 +64,7 @@ def default(found: LimineMenu) -> LimineEntry | None:
     """
     if found.options.get("remember_last_entry") == "yes":
         return None
-    number = found.options.get("default_entry", "1")
-    if not (number.isascii() and number.isdigit() and len(number) < 5):
+    number = whole(found.options.get("default_entry", "1"), 4)
+    if number is None:
         return None
-    place = int(number) - 1
-    return found.shown[place] if 0 <= place < len(found.shown) else None
+    return found.shown[number - 1] if 0 < number <= len(found.shown) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -63,8 +64,8 @@ def limit_bytes(value: str) -> int | None:
     hard = value.rpartition(":")[2].strip()
     if hard == "infinity":
         return INFINITY
-    number = hard.rstrip("KMGT")
-    unit = hard[len(number) :]
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    plain = hard.rstrip("KMGT")
+    number, unit = whole(plain), hard[len(plain) :]
+    if number is None or unit not in _UNITS:
         return None
-    return int(number) * _UNITS[unit] if unit in _UNITS else None
+    return number * _UNITS[unit]

@@ -8,10 +8,8 @@ from fnmatch import fnmatchcase
 
 from vfio_doctor.parse.systemd_versions import SYSTEM_ID_MAX, Systemd, is_system
 from vfio_doctor.parse.udev_rules import Fault, Rule, RuleFile, Term
+from vfio_doctor.parse.whole_number import ID_DIGITS
 from vfio_doctor.value import NamedTuple
-
-# More digits than any account's number has: udev takes it for a name.
-ID_DIGITS = 10
 
 PARENT_KEYS = {
     "KERNELS": "KERNEL",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # What 64 bits hold. Python refuses to read some thousands of digits.
 LONGEST = 18
+# What 32 bits hold: the number of an account.
+ID_DIGITS = 10
 
 
 def whole(text: str, longest: int = LONGEST) -> int | None:

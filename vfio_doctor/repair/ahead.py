@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.selection import chosen
 from vfio_doctor.diagnosis.judge import judge
-from vfio_doctor.model import Severity, Status
+from vfio_doctor.model import Severity, Status, Waiting
 from vfio_doctor.repair.plan import make_plan
 
 if TYPE_CHECKING:
@@ -38,6 +39,28 @@ def plan_ahead(
         if waiting == results:
             return plan
         results = waiting
+
+
+def waiting(
+    host: Reader,
+    facts: Facts,
+    registry: Registry,
+    results: tuple[CheckResult, ...],
+) -> Waiting:
+    """Return how many problems a repair mends of those that wait for others."""
+    ids = {r.id for r in results if r.status is Status.BLOCKED}
+    if not any(check.id in ids for check in registry.checks if check.stands_alone):
+        return Waiting()
+    backend = chosen(host, facts)
+    safe, all_ = (
+        sum(
+            found.check in ids
+            for fix in plan_ahead(host, facts, registry, results, backend, risky).fixes
+            for found in fix.findings
+        )
+        for risky in (False, True)
+    )
+    return Waiting(safe, all_ - safe)
 
 
 def _with_waiting(

@@ -19,7 +19,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import DomainStep
+    from vfio_doctor.model import DomainStep, Message
 
 URI = "qemu:///system"
 NO_LIBRARY = say(
@@ -38,11 +38,15 @@ SAVED = say(
 
 
 class Defined(NamedTuple):
-    """A VM as libvirt has it: its uuid, its text (passwords included), if it runs."""
+    """A VM as libvirt has it: its uuid, its text (passwords included), if it runs.
+
+    ``saved``: what it was doing was saved, and goes on when it starts.
+    """
 
     uuid: str
     text: bytes
     runs: bool
+    saved: bool
 
 
 def defined(name: str) -> Defined:
@@ -51,7 +55,16 @@ def defined(name: str) -> Defined:
         domain = connection.lookupByName(name)
         if not domain.isPersistent():
             raise StepFailed(TRANSIENT.filled(name=name))
-        return Defined(domain.UUIDString(), _text(library, domain), domain.isActive())
+        text, runs = _text(library, domain), bool(domain.isActive())
+        saved = bool(domain.hasManagedSaveImage(0))
+        return Defined(domain.UUIDString(), text, runs, saved)
+
+
+def in_the_way(name: str, held: Defined) -> Message | None:
+    """Return why a VM cannot be defined anew now, None if it can."""
+    if held.runs:
+        return RUNS.filled(name=name)
+    return SAVED.filled(name=name) if held.saved else None
 
 
 def define(step: DomainStep) -> str:

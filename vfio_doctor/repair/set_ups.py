@@ -27,6 +27,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
+from vfio_doctor.repair.domains_back import DomainBack, domains_of
 from vfio_doctor.repair.journal_lines import standing
 from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import StepState
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 BEFORE = say("teardown-as-before", "a set-up has written it")
 # What a set-up of passthrough adds (`repair.access`).
 JOIN, SOCKET, NODE = "setup-join-libvirt", "setup-start-libvirt", "setup-session-node"
+# What a set-up of Looking Glass adds to a VM.
+VM = "setup-vm-looking-glass"
 MADE = (StepState.DONE, StepState.LATE)
 IOMMU_FIXES = frozenset(("enable-iommu", "remove-iommu-off", "remove-intremap-off"))
 
@@ -73,6 +76,7 @@ LOOKING_GLASS = Kind(
             "open-kvmfr-in-apparmor",
             "size-kvmfr",
             "size-kvmfr-at-boot",
+            VM,
         )
     ),
     frozenset(("remove-stray-kvmfr-file",)),
@@ -82,7 +86,8 @@ LOOKING_GLASS = Kind(
 class Known(NamedTuple):
     """Runs of a kind, and what takes their work back now.
 
-    ``paths`` are the files that this edits, ``words`` the arguments that it leaves.
+    ``paths`` are the files that this edits, ``words`` the arguments that it leaves,
+    ``domains`` the VMs that were defined anew.
     ``edits`` made the runs' arguments, the newest first; () if others have since.
     """
 
@@ -91,6 +96,7 @@ class Known(NamedTuple):
     paths: frozenset[str]
     words: tuple[str, ...]
     edits: tuple[FileStep, ...] = ()
+    domains: tuple[DomainBack, ...] = ()
 
 
 def known(
@@ -128,7 +134,8 @@ def known(
         changes.append(_edit(words, left))
     exact = tuple(edits) if is_exact else ()
     ids = tuple(run.id for run in ours)
-    return Known(ids, tuple(changes), frozenset(files), left, exact)
+    domains = domains_of(ours)
+    return Known(ids, tuple(changes), frozenset(files), left, exact, domains)
 
 
 def _argument_edits(run: Run) -> Iterator[FileStep]:

@@ -24,11 +24,12 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.repair.as_before import as_before
+from vfio_doctor.repair.domains_back import domain_steps
 from vfio_doctor.repair.journal import STATE
 from vfio_doctor.repair.plan import plan_of
 from vfio_doctor.repair.replaceable import why_not
 from vfio_doctor.repair.set_ups import LOOKING_GLASS, PASSTHROUGH, Known, known
-from vfio_doctor.repair.values import PlannedFix
+from vfio_doctor.repair.values import PlannedFix, PlannedStep
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Remains(NamedTuple):
     @property
     def has_ours(self) -> bool:
         """Tell whether this program has set something up."""
-        return bool(self.journal.changes or self.of(Whose.OURS))
+        journal = self.journal
+        return bool(journal.changes or journal.domains or self.of(Whose.OURS))
 
 
 def remains(
@@ -160,8 +162,8 @@ def _target(path: str, host: Reader) -> str:
 
 def plan(
     host: Reader, facts: Facts, remains: Remains, others: bool
-) -> tuple[Plan, Message | None]:
-    """Return the one plan, and what it cannot do about the initramfs, if anything."""
+) -> tuple[Plan, tuple[Message, ...]]:
+    """Return the one plan, and what it cannot do about VMs and the initramfs."""
     ours = [*remains.journal.changes]
     for one in remains.of(Whose.OURS):
         ours += one.changes
@@ -169,6 +171,7 @@ def plan(
     wishes = [(OURS_FIX, OURS, ours)]
     wishes += [("teardown-others", OTHERS, theirs)] if others else []
     images, why = _images(host, remains, others)
+    notes: tuple[Message, ...] = ()
     fixes = [
         PlannedFix(name, text, Applicability.SAFE, True, (), (*changes, *images))
         for name, text, changes in wishes
@@ -177,8 +180,24 @@ def plan(
     made = plan_of(host, facts, fixes, remains.backend)
     made = as_before(made, remains.journal)
     # What is refused stands, and so do the runs that have set it up.
+    refused = any(OURS_FIX in refused.fixes for refused in made.refused)
+    if not refused:
+        made, notes = _with_domains(made, remains)
     ours_goes = bool(made.steps) and any(fix.id == OURS_FIX for fix in made.fixes)
-    return made._replace(takes_back=remains.journal.runs if ours_goes else ()), why
+    made = made._replace(takes_back=remains.journal.runs if ours_goes else ())
+    return made, notes if why is None else (*notes, why)
+
+
+def _with_domains(made: Plan, remains: Remains) -> tuple[Plan, tuple[Message, ...]]:
+    """Return the plan with the VMs first: without the device they cannot start."""
+    steps, notes = domain_steps(remains.journal.domains)
+    if not steps:
+        return made, notes
+    planned = tuple(PlannedStep(step, (OURS_FIX,)) for step in steps)
+    fixes = made.fixes
+    if not any(fix.id == OURS_FIX for fix in fixes):
+        fixes = (PlannedFix(OURS_FIX, OURS, Applicability.SAFE, False, (), ()), *fixes)
+    return made._replace(steps=(*planned, *made.steps), fixes=fixes), notes
 
 
 def _images(

@@ -11,7 +11,7 @@ from vfio_doctor.model import Actor, Applicability, Severity, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Diagnosis, Message, Report, Told
+    from vfio_doctor.model import Diagnosis, Message, Report, Told, Waiting
 
 REBOOT = "reboot-pending"
 # What the live reader calls itself.
@@ -43,6 +43,19 @@ NEXT_THERE = {
 }
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
+# This note says more than what is beside it: what would hang, and how to avoid it.
+UNNAMED = "vfio-unnamed-nvidia"
+SET_UP = say(
+    "next-set-up",
+    "`sudo vfio-doctor setup passthrough` asks which card a VM is to get, and shows a"
+    " plan first: vfio-nothing-named says why.",
+)
+SET_UP_THERE = say(
+    "next-set-up-there",
+    "On the captured host, `sudo vfio-doctor setup passthrough` asks which card a VM is"
+    " to get, and shows a plan first: vfio-nothing-named says why.",
+)
+SET_UPS = (SET_UP.id, SET_UP_THERE.id)
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
 LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
@@ -106,6 +119,27 @@ REPAIRS = (
         ),
     ),
 )
+# The repair mends what waits, too, if nothing else keeps it from that.
+WITH_WAITING = (
+    say(
+        "next-fix-waiting",
+        "`vfio-doctor --fix --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix` repairs {count} problems, {waiting} of which would "
+        "show only after the others.",
+    ),
+    say(
+        "next-fix-risky-waiting",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs {count} more problems, {waiting} of "
+        "which would show only after the others.",
+    ),
+    say(
+        "next-fix-risky-alone-waiting",
+        "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
+        "`sudo vfio-doctor --fix --risky` repairs {count} problems, {waiting} of which "
+        "would show only after the others.",
+    ),
+)
 # If nothing is repaired without --risky, there is nothing that it adds to.
 RISKY_ALONE = (
     say(
@@ -144,6 +178,8 @@ def next_command(report: Report) -> Message | None:
     others = [s for s in steps if not s.id.startswith("next-fix")]
     if kind is None and not (others and worst > Severity.INFO):
         kind = _first_repair(found)
+    if worst is Severity.INFO and steps and steps[0].id in SET_UPS:
+        return LAST.filled(step=steps[0])
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
     return LAST.filled(step=others[0]) if others else None
@@ -163,7 +199,9 @@ def next_steps(report: Report) -> list[Message]:
     """
     found = _to_do(report)
     first, rest = _by_hand(report, ACTORS[:1]), _by_hand(report, ACTORS[1:])
-    steps = list(dict.fromkeys([*first, *_repairs(found), *rest, *_menu(report)]))
+    set_up = _set_up(report)
+    mended = _repairs(found, report.waiting)
+    steps = list(dict.fromkeys([*first, *set_up, *mended, *rest, *_menu(report)]))
     if _needs_reboot(report, found):
         reboot = say("next-reboot", "Reboot, so that the changes take effect.")
         steps.append(reboot)
@@ -182,6 +220,15 @@ def next_steps(report: Report) -> list[Message]:
     return steps
 
 
+def _set_up(report: Report) -> Iterator[Message]:
+    """Yield how a card is named, if it is noted that nothing names one."""
+    every = [d for r in report.checks for d in r.diagnoses]
+    if any(d.severity > Severity.INFO for d in every):
+        return
+    if any(d.finding.message.id == UNNAMED for d in every):
+        yield SET_UP if report.run.source == THIS_HOST else SET_UP_THERE
+
+
 def _to_do(report: Report) -> list[Diagnosis]:
     """Return the findings that ask for more than the reboot that is pending."""
     found = [d for r in report.checks if r.id != REBOOT for d in r.diagnoses]
@@ -195,13 +242,17 @@ def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
     return fix is not None and not fix.cannot and fix.applicability is applicability
 
 
-def _repairs(found: list[Diagnosis]) -> Iterator[Message]:
+def _repairs(found: list[Diagnosis], waiting: Waiting) -> Iterator[Message]:
     before = 0
-    for applicability, *said in REPAIRS:
+    for more, (applicability, *said) in zip(waiting, REPAIRS, strict=True):
         count = sum(_made(d, applicability) for d in found)
-        alone = applicability is Applicability.RISKY and not before
+        risky = applicability is Applicability.RISKY
+        alone = risky and not before
         one, several = RISKY_ALONE if alone else said
-        if count:
+        if count and more:
+            text = WITH_WAITING[risky + alone]
+            yield text.filled(count=count + more, waiting=more)
+        elif count:
             yield one if count == 1 else several.filled(count=count)
         before += count
 

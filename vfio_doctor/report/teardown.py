@@ -23,6 +23,7 @@ OTHERS = say("teardown-head-others", "What recipes, other tools or guides left h
 STAYS = say("teardown-head-stays", "What is left as it is:")
 STAYING = say("teardown-staying", "{what}: {why}")
 UNREAD = say("teardown-unread", "What could not be looked into:")
+DEFINITION = say("teardown-vm", "have the VM {vm} as it was, without the device")
 RUNS = say("teardown-runs", "by the journal, {runs}:")
 
 
@@ -31,10 +32,12 @@ def remains_lines(found: Remains, look: Look) -> list[str]:
     page = Page(look)
     if found.has_ours:
         page.heading(OURS if found.journal.runs else LIKE_OURS)
-        if found.journal.changes:
+        if found.journal.changes or found.journal.domains:
             page.say(RUNS.filled(runs=found.journal.runs), "  ", "  ")
         for change in found.journal.changes:
             page.say(wish(change), "  - ", "    ")
+        for domain in found.journal.domains:
+            page.say(DEFINITION.filled(vm=domain.name), "  - ", "    ")
         _items(found.of(Whose.OURS), page)
     if found.of(Whose.OTHERS):
         page.heading(OTHERS)

@@ -9,6 +9,7 @@ from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls, grub
 from vfio_doctor.parse.cmdline import words
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ def newest_ostree_entry(host: Reader) -> tuple[str, dict[str, str]] | Missing:
         if isinstance(text, Missing):
             return text
         held = bls.entry(text)
-        version = held.get("version", "")
-        is_number = version.isascii() and version.isdigit() and len(version) < 10
-        number = int(version) if is_number else 0
+        number = whole(held.get("version", "")) or 0
         if newest is None or number > newest[0]:
             newest = (number, path, held)
     return newest[1:] if newest else Missing(OSTREE_ENTRIES, Why.ABSENT)
@@ -135,8 +134,9 @@ def grubby_default_entry(host: Reader) -> str | Missing:
         return environment
     menu = sorted(paths, key=lambda path: bls.version_key(_id(path)), reverse=True)
     name = environment.get("next_entry") or environment.get("saved_entry") or "0"
-    if name.isascii() and name.isdigit() and len(name) < 5:
-        return menu[int(name)] if int(name) < len(menu) else menu[0]
+    place = whole(name, 4)
+    if place is not None:
+        return menu[place] if place < len(menu) else menu[0]
     return next((path for path in menu if _id(path) == name), menu[0])
 
 

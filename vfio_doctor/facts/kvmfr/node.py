@@ -8,6 +8,7 @@ from vfio_doctor.facts.base import known
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
 from vfio_doctor.messages import say
+from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _listed(host: Reader, folder: str) -> tuple[str, ...]:
 
 def _is_name(name: str) -> bool:
     number = name.removeprefix(KVMFR)
-    return number != name and number.isascii() and number.isdigit()
+    return number != name and whole(number) is not None
 
 
 def _node(host: Reader, name: str) -> KvmfrNode:
@@ -90,10 +91,11 @@ def _number(host: Reader, name: str) -> tuple[int, int] | Missing:
     text = read_text(host, path, 64)
     if isinstance(text, Missing):
         return text
-    major, _, minor = text.strip().partition(":")
-    if not (f"{major}{minor}".isascii() and major.isdigit() and minor.isdigit()):
+    first, _, second = text.strip().partition(":")
+    major, minor = whole(first), whole(second)
+    if major is None or minor is None:
         return Missing(path, Why.FAILED, NO_NUMBER)
-    return int(major), int(minor)
+    return major, minor
 
 
 def _size(host: Reader, path: str) -> int | Missing:

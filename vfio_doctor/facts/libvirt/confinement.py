@@ -47,6 +47,8 @@ CONTEXTS = "/etc/selinux/{}/contexts/files/file_contexts.local"
 STORES = (
     "/var/lib/selinux/{}/active/modules/*/*kvmfr*",
     "/etc/selinux/{}/active/modules/*/*kvmfr*",
+    # What `semanage permissive -a svirt_t` makes.
+    "/var/lib/selinux/{}/active/modules/*/permissive_svirt_t",
 )
 # Fedora and its kin call their policy targeted, Debian calls its own default.
 DEBIAN_POLICY = "default"
@@ -286,7 +288,8 @@ class SeLinux(NamedTuple):
     """SELinux's mode, and what the administrator gave kvmfr devices in it.
 
     ``contexts`` are lines of local file contexts that name kvmfr, ``modules`` local
-    policy modules of that name. ``policy`` is the name of the policy that is loaded.
+    policy modules of that name, or that make VMs' own type permissive. ``policy`` is
+    the name of the policy that is loaded.
     """
 
     enforcing: bool

@@ -94,9 +94,9 @@ class LookingGlassMemory(NamedTuple):
     def collect(cls, host: Reader, facts: Facts) -> LookingGlassMemory:
         """Look for the VMs first: without one nobody needs the file."""
         found = facts[Vms]
-        having = [vm for vm in found.vms if vm.of_system and vm.shared.shmem]
+        having = [vm for vm in found.vms if vm.of_system and shared_names(vm)]
         name, unread, guessed = _name(having, facts) if having else (NAME, (), False)
-        vms = tuple(vm for vm in having if name in vm.shared.shmem)
+        vms = tuple(vm for vm in having if name in shared_names(vm))
         unread = (*found.unread, *unread)
         if not vms:
             return cls((), unread, Missing(SHARED_FILE, Why.ABSENT), None)
@@ -143,13 +143,23 @@ class LookingGlassMemory(NamedTuple):
         return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
 
 
+def shared_names(vm: Vm) -> tuple[str, ...]:
+    """Return the files of /dev/shm that a VM shares: ``<shmem>``, or mapped by hand."""
+    by_hand = (
+        mapped.path.removeprefix(FOLDER)
+        for mapped in vm.shared.mapped
+        if mapped.shown and mapped.path.startswith(FOLDER)
+    )
+    return (*vm.shared.shmem, *by_hand)
+
+
 def _name(having: list[Vm], facts: Facts) -> tuple[str, tuple[Missing, ...], bool]:
     """Return the name of the memory that is Looking Glass's, and what may say another.
 
     Which of a VM's is meant, its own name says, or the client's settings. If neither
     does, it may be the only one that is large enough, which is a guess.
     """
-    names = {name for vm in having for name in vm.shared.shmem}
+    names = {name for vm in having for name in shared_names(vm)}
     client = facts[ClientSettings]
     said = client.setting.device if client.setting else ""
     other = said.removeprefix(FOLDER)

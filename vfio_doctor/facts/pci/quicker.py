@@ -12,11 +12,12 @@ from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ETC_MODULES, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
 from vfio_doctor.facts.pci.chipset import is_infrastructure
-from vfio_doctor.facts.pci.claims import ClaimKind
+from vfio_doctor.facts.pci.claims import UNRAID, ClaimKind
 from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.needs import HostNeeds, Need
 from vfio_doctor.facts.pci.overrides import WRITERS, EmptyOverrides, have_effect
+from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.parse.pci import module_of
 
@@ -106,6 +107,12 @@ VFIO_BUILT_IN = say(
     "vfio-pci is built into this kernel, so modprobe.d is not asked. Use the kernel"
     " argument `vfio-pci.ids={ids}`, and reboot.",
 )
+OTHER_THEN = say(
+    "vfio-not-bound-other-then",
+    "{bdf} was {then} when it was chosen, and is {now} now, so Unraid leaves it alone:"
+    " addresses change if a card is added or moved. Choose the device anew in Tools >"
+    " System Devices, and reboot.",
+)
 IDLE_ARGUMENT = say(
     "vfio-not-bound-idle-argument",
     "{argument} means nothing here: it is for dracut, and this initramfs is made with"
@@ -173,9 +180,16 @@ def _by_address(one: Wanted, claim: Claim, facts: Facts) -> Message | None:
     if _of_card(one.device, facts) is not None:
         return None
     held = any(needs.of(d.bdf) or _of_card(d, facts) for d in alike)
-    if not (others and held):
+    if not (others and (held or _takes_all_cards(one.device, facts))):
         return None
     return ONE_OF_SEVERAL.filled(item=pattern.text, others=others, source=claim.source)
+
+
+def _takes_all_cards(device: PciDevice, facts: Facts) -> bool:
+    """Tell whether it is of a graphics card, and VMs are to get every one of them."""
+    cards = facts[PciDevices].displays
+    own = any(d.bdf == device.bdf or same_card(d, device) for d in cards)
+    return own and all(facts[WantedDevices].of(d.bdf) for d in cards)
 
 
 def _stands_for(pattern: IdPattern, device: PciDevice) -> bool:
@@ -223,10 +237,13 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
         return NAMES_ONLY.filled(source=claim.source, ids=device.ids)
     # To be loaded first helps nothing that is not bound by ids.
     written = None if claim.pattern else have_effect(claim.source, device.bdf)
+    then = claim.word.partition("|")[2].lower()
+    if claim.source == UNRAID and then and then != device.ids:
+        return OTHER_THEN.filled(bdf=device.bdf, then=then, now=device.ids)
     if written is not None:
         return written
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
-        return VFIO_BUILT_IN.filled(ids=device.ids)
+        return VFIO_BUILT_IN.filled(ids=_whole_list(device, claim, facts))
     late = facts[LateImage].reason if claim.pattern is not None else None
     if late is not None and (late.any_driver or device.driver in GRAPHICS):
         return late.cure
@@ -238,6 +255,15 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
         SOFTDEP.filled(driver=device.driver, module=module),
         UNSEEN.filled(path=unseen) if claim.source.startswith(unseen or "-") else None,
     )
+
+
+def _whole_list(device: PciDevice, claim: Claim, facts: Facts) -> str:
+    """Return all ids of one list, and the card's: a second list replaces the first."""
+    found = facts[PciDevices].devices
+    given = (c for one in facts[WantedDevices].devices for c in one.claims)
+    listed = [c.pattern.text for c in given if c.pattern and c.source == claim.source]
+    card = [d.ids for d in found if d.bdf == device.bdf or same_card(d, device)]
+    return ",".join(dict.fromkeys([*listed, *card]))
 
 
 def _is_built_in(module: str, facts: Facts) -> bool:

@@ -9,6 +9,7 @@ from vfio_doctor.host.redaction import arguments, forms
 from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.parse.grub import LINUX, tokens
+from vfio_doctor.parse.whole_number import whole
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -117,7 +118,7 @@ def _chosen(text: str, names: Names) -> str:
 
 
 def _entry_name(text: str, names: Names) -> str:
-    if text.isascii() and text.isdigit() and len(text) < 5:
+    if whole(text, 4) is not None:
         return text
     is_file = re.fullmatch(r"[\w.+-]{1,255}", text) and not text.startswith("gnulinux")
     return forms.in_parts(text, names) if is_file else names.name("title", text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from vfio_doctor.host.redaction.public import ACCOUNTS, KINDS
+from vfio_doctor.parse.whole_number import ID_DIGITS, whole
 
 FIELD = "kvmfr"
 _LENGTHS = ((8, "s"), (32, "m"), (128, "l"))
@@ -106,9 +107,8 @@ class Names:
 
         A person may be called like an account that other systems have.
         """
-        number = text.removeprefix("+")
         known = text in ACCOUNTS and text not in self.people
-        return known or number.isascii() and number.isdigit() and len(number) < 11
+        return known or whole(text.removeprefix("+"), ID_DIGITS) is not None
 
     def leave_out(self, what: str, count: int = 1) -> None:
         """Note that something does not go in at all."""

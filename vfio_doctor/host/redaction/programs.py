@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.commands import LISTED
+from vfio_doctor.host.details import SETTLED
 from vfio_doctor.host.reader import CommandResult, Missing
 from vfio_doctor.host.redaction import (
     accounts,
@@ -211,7 +212,7 @@ def missing(value: Missing, names: Names) -> Missing:
     """Return why there is no reading; what a tool said of it is scrubbed."""
     said = str(value.detail)
     own = _OWN.fullmatch(said) is not None
-    known = said.startswith("left out: ") and own
+    known = said.startswith("left out: ") and own or value.detail in SETTLED
     known = known or own and all(map(scrub.is_known, re.findall(r"[A-Za-z]+", said)))
     detail = said if known else scrub.words(said, names)
     source = value.source

@@ -72,7 +72,7 @@ image dissect infiniband input integration iocost memory mouse auto link bridge 
 hwclock setup persistent alsa controller storage mtd tape v4l switch probe sensor serial
 special runit runsvdir runlevels sv down dinit dinitctl s6 rc opentmpfiles etmpfiles
 mok moklistrt variables shim certs der pki akmods key pub public
-readme pacsave pacnew rpmnew rpmsave rej dist
+readme pacsave pacnew rpmnew rpmsave rej dist permissive svirt
 names touchpad uaccess udev udevd late nvidia nouveau amdgpu radeon i915 xe snd hda
 virtio kvm kvmfr vfio nvme sata ahci libsystemd-shared map contrib ls bash sh false true
 gnu x86_64 aarch64 kernel-params libvirt-qemu libvirtd virtqemud virtqemud.socket

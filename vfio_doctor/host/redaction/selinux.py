@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 _LABELS = frozenset(
     ("s0", "s0-s0", "c0.c1023", "unconfined_u", "object_r", "system_r", "system_u")
 )
+
+_CATEGORIES = re.compile(r"c\d{1,4}(?:[,.]c\d{1,4}){0,8}")
 
 
 def label(text: str, names: Names) -> str:
@@ -26,4 +29,5 @@ def _label_part(text: str, names: Names) -> str:
     stem = text.removesuffix("_t").removesuffix("_u").removesuffix("_r")
     plain = stem.replace("_", "-")
     known = is_known(plain) or text in _LABELS or text in RECORDS
-    return text if known and not text.isdigit() else names.hidden(text)
+    known = (known and not text.isdigit()) or bool(_CATEGORIES.fullmatch(text))
+    return text if known else names.hidden(text)

@@ -102,11 +102,11 @@ def enabled(*units: str) -> Parts:
     )
 
 
-def selinux(type_: str) -> Parts:
-    """SELinux is enforced, and the device has this type."""
+def selinux(type_: str, level: str = "s0") -> Parts:
+    """SELinux is enforced, and the device has this type and level."""
     node = bluefin.HEALTHY.parts[-3].stats["/dev/kvmfr0"]
     assert isinstance(node, Stat)
-    label = f"system_u:object_r:{type_}:s0"
+    label = f"system_u:object_r:{type_}:{level}"
     return Parts(
         {"/sys/fs/selinux/enforce": "1", "/etc/selinux/config": "SELINUX=enforcing\n"},
         {"/dev/kvmfr0": node._replace(label=label)},

@@ -1,0 +1,56 @@
+"""Numbers that hang together tell of somebody; few of them, and releases, do not."""
+
+from __future__ import annotations
+
+import time
+
+from support.rows import for_each
+from vfio_doctor.host.redaction import arguments, forms, scrub
+from vfio_doctor.host.redaction.names import Names
+
+KEPT = (
+    *("6.1.0-28-amd64", "6.14.6-300.fc42.x86_64", "5.14.0-503.14.1.el9_5.x86_64"),
+    *("5.3.18-150300.59.185-default", "42.20241120.0", "550.54.14", "2024.11.01"),
+    *("6.8.0-1016-raspi", "0000:01:00.0", "pci-0000:00:1f.2-ata-1", "1-1.2:1.0"),
+    *("6.8.12-5-pve", "6.12.0-124.8.1.el10_1", "pci0000:00", "240:0", "99-x.rules"),
+)
+HIDDEN = (
+    *("257-446-4815", "4111-1111-1111-1111", "714-77-7469", "12345.67890.12345"),
+    *("9672.3367.3546", "h-D-a-v-J-A-r", "王", "10.20.30.40", "10.20.30.40.conf"),
+    *("6.1.0-133.198.215.55", "90102.21.163.184", "97:68:68:64:72:53"),
+)
+VALUES = (
+    "console=ttyS0,{}",
+    "kvm.report_ignored_msrs={}",
+    "vfio-pci.ids={}",
+    "video={}",
+)
+ADDRESSES = ("10.20.30.40", "97:68:68:64:72:53", "fe80:0:0::1:2", "de:ad:be:ef:00:11")
+
+
+@for_each("text", KEPT)
+def test_releases_and_devices_stay(text: str) -> None:
+    assert forms.in_parts(text, Names()) == text
+
+
+@for_each("text", HIDDEN)
+def test_what_tells_of_somebody_goes(text: str) -> None:
+    assert text.removesuffix(".conf") not in forms.in_parts(text, Names())
+    assert text.removesuffix(".conf") not in scrub.words(text, Names())
+
+
+@for_each(
+    ("form", "address"), [(form, address) for form in VALUES for address in ADDRESSES]
+)
+def test_no_argument_holds_an_address(form: str, address: str) -> None:
+    assert address not in arguments.word(form.format(address), Names())
+
+
+def test_long_chains_take_linear_time() -> None:
+    def of(size: int) -> float:
+        started = time.process_time()
+        forms.in_parts("1-" * size + "x", Names())
+        forms.in_parts("1" * size + "x", Names())
+        return time.process_time() - started
+
+    assert any(of(1 << 17) < 24 * max(of(1 << 14), 0.002) for _ in range(4))
