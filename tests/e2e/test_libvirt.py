@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e import libvirt_guest, scenario
+from e2e import corrected_domains, libvirt_guest, scenario
 from e2e.guests import started
 from e2e.libvirt_guest import LibvirtMachine
 from e2e.vm import Machine
@@ -93,10 +93,23 @@ def walk(guest: LibvirtMachine, name: str) -> None:
     assert DENIED in guest.refusal()
 
 
+def takes_what_is_corrected(guest: LibvirtMachine) -> None:
+    """libvirt takes every corrected example, and a started VM shows what changed."""
+    assert corrected_domains.refused(guest) == ""
+    faulty, own = corrected_domains.both(guest)
+    assert corrected_domains.has_balloon(guest, faulty)
+    assert not corrected_domains.has_balloon(guest, own)
+    guest.virsh("undefine", corrected_domains.NAME)
+    assert "CPU topology doesn't match" in corrected_domains.topology(guest, 4)
+    assert corrected_domains.topology(guest, 2) == ""
+    guest.virsh("undefine", corrected_domains.NAME)
+
+
 @pytest.mark.core
 def test_one_daemon_for_all(machines: list[Machine]) -> None:
     """Debian 12: libvirtd, and AppArmor's older hook."""
     guest = prepared(machines, "bookworm")
+    takes_what_is_corrected(guest)
     walk(guest, "libvirt-bookworm")
 
 
