@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.messages import say
 from vfio_doctor.model import DomainStep
 from vfio_doctor.repair.plan import digest
@@ -55,12 +56,15 @@ def domain_steps(
     domains: tuple[DomainBack, ...],
 ) -> tuple[tuple[DomainStep, ...], tuple[Message, ...]]:
     """Return what takes the VMs back, and which have to stay as they are."""
+    from vfio_doctor.repair.domain_step import NO_VM
+
     steps, stay = [], []
     for one in domains:
         try:
             step = _step(one)
         except StepFailed as failed:
-            stay.append(STAYS.filled(vm=one.name, why=failed.message))
+            if failed.message.id != NO_VM.id:
+                stay.append(STAYS.filled(vm=one.name, why=failed.message))
             continue
         if step is not None:
             steps.append(step)
@@ -68,11 +72,11 @@ def domain_steps(
 
 
 def _step(one: DomainBack) -> DomainStep | None:
-    """Return the step, None if the VM is as it was; raise `StepFailed`."""
+    """Return the step, None if the VM has no device of ours; raise `StepFailed`."""
     from vfio_doctor.repair.domain_step import defined, in_the_way
 
     held = defined(one.name)
-    if held.text == one.text:
+    if held.text == one.text or KVMFR.encode() not in held.text:
         return None
     if digest(held.text) != one.made:
         raise StepFailed(CHANGED)
