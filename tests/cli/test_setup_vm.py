@@ -165,16 +165,6 @@ def test_a_vm_that_was_changed_since_is_named(
     assert b"4194304" in defined(VM).text
 
 
-def test_of_a_vm_without_the_device_nothing_is_said(
-    host: played.PlayedHost, libvirt: Any, capsys: Output
-) -> None:
-    before = defined(VM).text.decode()
-    set_up(host)
-    libvirt.defineXML(before.replace("8388608", "4194304"))
-    tear_down(Wanted(passthrough=False, yes=True), Chosen(), place(host))
-    assert "still has the device" not in capsys.readouterr().err
-
-
 def test_of_a_vm_that_is_gone_nothing_is_said(
     host: played.PlayedHost, libvirt: Any, capsys: Output
 ) -> None:

@@ -84,7 +84,8 @@ def _switch(host: Reader, facts: Facts, module: str, parameter: str) -> VfioSwit
     hidden = isinstance(text, Missing) and text.why not in UNSAID
     now = text if isinstance(text, Missing) and hidden else text == "Y\n"
     booted, *later = [_source(facts, module, parameter, x) for x in _lines(facts)]
-    source = next(filter(None, later), "") if later else booted
+    said = [each for each in later or [booted] if each]
+    source = said[0] if said else ""
     return VfioSwitch(module, parameter, now, source, bool(booted and not source))
 
 

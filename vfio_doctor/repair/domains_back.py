@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.messages import say
 from vfio_doctor.model import DomainStep
 from vfio_doctor.repair.plan import digest
@@ -72,11 +71,11 @@ def domain_steps(
 
 
 def _step(one: DomainBack) -> DomainStep | None:
-    """Return the step, None if the VM has no device of ours; raise `StepFailed`."""
+    """Return the step, None if the VM is as it was; raise `StepFailed`."""
     from vfio_doctor.repair.domain_step import defined, in_the_way
 
     held = defined(one.name)
-    if held.text == one.text or KVMFR.encode() not in held.text:
+    if held.text == one.text:
         return None
     if digest(held.text) != one.made:
         raise StepFailed(CHANGED)
