@@ -69,8 +69,8 @@ RECIPES = (
 )
 PROXMOX = say(
     "kvmfr-headers-proxmox",
-    "Run `apt install dkms proxmox-headers-{release}` as root (in Proxmox VE 7:"
-    " `pve-headers-{release}`).",
+    "Run `sudo apt install dkms proxmox-headers-{release}` (in Proxmox VE 7 the package"
+    " is pve-headers-{release}).",
 )
 # 6.12.8-1-lts, 6.12.8-zen1-1-zen, 6.12.8-2-cachyos-lts; linux ends in a number.
 ARCH_FLAVOUR = re.compile(r"-\d+-([a-z][a-z0-9-]*)$")
