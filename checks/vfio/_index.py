@@ -31,7 +31,7 @@ CHECKS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ('vfio-not-bound', 'A device for a VM is not on vfio-pci', 'ERROR', ('iommu-off',)),
     ('vfio-physical-function', 'A device with virtual functions is to be given away itself', 'ERROR', ()),
     ('vfio-script-idle', "The script that binds the guest's card does not run", 'ERROR', ()),
-    ('vfio-session-vm', 'A VM with a device belongs to a libvirt without root rights', 'WARNING', ()),
+    ('vfio-session-vm', "A VM with a device belongs to libvirt's user session", 'WARNING', ()),
     ('vfio-setting-unread', 'A setting of vfio-pci is read by nothing', 'WARNING', ()),
     ('vfio-stuck-in-d3', 'A device for a VM does not wake up', 'ERROR', ()),
     ('vfio-unsafe-interrupts', 'Unsafe interrupts are allowed, and need not be', 'INFO', ('iommu-off',)),

@@ -72,8 +72,9 @@ MAY_NEED = say(
 ACS_OVERRIDE = "pcie_acs_override"
 NOT_SPLIT = say(
     "vfio-group-not-split",
-    "pcie_acs_override has not split this group: Linux itself has no such argument, and"
-    " few distributions carry the patch that reads it.",
+    "pcie_acs_override has not split this group: either this kernel does not read it"
+    " (then vfio-acs-override-idle says so), or its value does not cover the bridges"
+    " above the group.",
 )
 GIVE = say(
     "vfio-group-give-too",
@@ -252,8 +253,6 @@ TAKE_IN = say(
     " they are told: add the kernel argument `intel_iommu=on`, and reboot. If that does"
     " not help, pass another device.",
 )
-# The processor's graphics on every Intel platform.
-INTEL_GRAPHICS = "0000:00:02.0"
 OUT = ("igfx_off", "intgpu_off")
 
 
@@ -307,7 +306,7 @@ class VfioNoGroup(Check):
 
 def _with_a_group(device: PciDevice, facts: Facts) -> Message:
     """Return what gives it a group: Intel's graphics are left out by arguments."""
-    if device.bdf != INTEL_GRAPHICS or device.vendor != "8086":
+    if not device.is_intel_graphics:
         return ANOTHER
     try:
         values = facts[KernelCmdline].line.values("intel_iommu")

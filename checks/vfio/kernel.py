@@ -134,7 +134,6 @@ OR_GRAPHICS = say(
     " `intel_iommu=on,igfx_off`: no VM can get the processor's graphics then. If it"
     " works, do nothing.",
 )
-INTEL_GRAPHICS = "0000:00:02.0"
 
 
 class VfioHostDmaRefused(Check):
@@ -177,10 +176,9 @@ class VfioHostDmaRefused(Check):
             line = lines.get(device.bdf)
             if line is None or not device.driver or wanted.of(device.bdf):
                 continue
-            intel = device.bdf == INTEL_GRAPHICS and device.vendor == "8086"
             message = REFUSED.filled(bdf=device.bdf, driver=device.driver)
             rows = (Evidence(LOG, line, NO_LINE),)
-            advice = OR_GRAPHICS if intel else TRANSLATE_LESS
+            advice = OR_GRAPHICS if device.is_intel_graphics else TRANSLATE_LESS
             yield Finding(DevicePlace(device.bdf), message, rows, None, advice)
         if lines:
             wanted.all_seen()

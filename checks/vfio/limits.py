@@ -172,7 +172,7 @@ INSTALL = say(
 
 
 class VfioSessionVm(Check):
-    """A VM with a device belongs to a libvirt that has no rights for it.
+    """A VM with a device belongs to libvirt's user session, which has no root rights.
 
     What it does:
     Looks for devices in the definitions of VMs that a person's own libvirt
@@ -197,7 +197,7 @@ class VfioSessionVm(Check):
 
     id = "vfio-session-vm"
     severity = Severity.WARNING
-    title = "A VM with a device belongs to a libvirt without root rights"
+    title = "A VM with a device belongs to libvirt's user session"
 
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a VM."""

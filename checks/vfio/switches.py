@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     Iterator,
     Message,
     Missing,
+    MissingFact,
     NotApplicable,
     Severity,
     VfioSwitch,
@@ -43,6 +44,16 @@ BY_SCRIPT = say(
     "vfio-switch-by-script",
     "No kernel argument and no file in modprobe.d sets it: find the script that writes"
     " to {path}, and take that out.",
+)
+ENDS = say(
+    "vfio-switch-ends",
+    "Reboot: the kernel arguments of the next boot no longer have {word}.",
+)
+MODE_AHEAD = say(
+    "vfio-no-iommu-mode-ahead",
+    "VFIO's no-IOMMU mode will be on when the module vfio is next loaded ({word}): it"
+    " gives no VM a device, and a program that opens a device in this mode can reach"
+    " all of the host's memory.",
 )
 MODE = say(
     "vfio-no-iommu-mode",
@@ -97,7 +108,8 @@ class VfioNoIommuMode(Check):
             advice = _take_out(switch, facts)
             if not facts[Iommu].on:
                 advice = in_order(advice, NEEDS_IOMMU)
-            yield _finding(switch, MODE, severity, advice)
+            text = MODE if switch.now is True else MODE_AHEAD
+            yield _finding(switch, text, severity, advice)
             return
         _demand_seen(found, switch)
         wanted.all_seen()
@@ -112,6 +124,15 @@ REMAPPED = say(
 NEEDED = say(
     "vfio-unsafe-interrupts-needed",
     "interrupts are not remapped, so VFIO gives no device away without it",
+)
+NOT_X86 = say(
+    "vfio-unsafe-interrupts-not-x86",
+    "whether interrupts are remapped is only known of x86 processors",
+)
+UNTOLD = say(
+    "vfio-unsafe-interrupts-untold",
+    "/proc/interrupts names no controller by which to tell whether interrupts are"
+    " remapped",
 )
 
 
@@ -162,11 +183,13 @@ class VfioUnsafeInterrupts(Check):
 
 
 def _is_remapped(facts: Facts) -> bool:
+    """Tell whether interrupts are remapped; raise if that is not known here."""
     if not facts[Cpu].x86:
-        return False
+        raise NotApplicable(NOT_X86)
     remapping = facts[InterruptRemapping]
-    if remapping.on is None:
+    if remapping.on is None and not remapping.incapable:
         known(remapping.chips)
+        raise MissingFact(UNTOLD)
     return remapping.on is True
 
 
@@ -192,6 +215,8 @@ def _finding(
 
 def _take_out(switch: VfioSwitch, facts: Facts) -> Message:
     """Return how it is switched off from the next boot on."""
+    if switch.ends:
+        return ENDS.filled(word=switch.word)
     if not switch.source:
         return BY_SCRIPT.filled(path=switch.path)
     told = {"word": switch.word if switch.by_argument else switch.parameter}

@@ -375,8 +375,8 @@ class RemoveStrayKvmfrFile(Fix):
     """Removes the regular file that stands where the kvmfr device belongs.
 
     QEMU leaves it when a VM starts before the module is loaded. Nothing is done
-    while a program has it open. The module is then reloaded, which makes the
-    real device.
+    while a program has it open. If there is a module for the running kernel, it is
+    then reloaded, which makes the real device.
     """
 
     id = "remove-stray-kvmfr-file"

@@ -174,12 +174,22 @@ def test_missing(os: str, words: str) -> None:
         ("6.12.8-1-lts", "linux-lts-headers"),
         ("6.12.8-zen1-1-zen", "linux-zen-headers"),
         ("6.11.11-hardened1-1-hardened", "linux-hardened-headers"),
+        ("6.12.8-2-cachyos", "linux-cachyos-headers"),
+        ("6.12.8-2-cachyos-lts", "linux-cachyos-lts-headers"),
+        ("6.12.4-1-MANJARO", "linux612-headers"),
     ],
 )
 def test_headers_of_each_kernel_of_arch(release: str, package: str) -> None:
     running = {"/proc/sys/kernel/osrelease": release}
     advice = str(Facts(host(running, os="arch"))[KvmfrInstall].advice)
     assert f"--needed dkms {package}`" in advice
+
+
+def test_headers_of_proxmox_have_a_name_of_their_own() -> None:
+    running = {"/proc/sys/kernel/osrelease": "6.8.12-4-pve"}
+    advice = str(Facts(host(running, os="debian"))[KvmfrInstall].advice)
+    assert "dkms proxmox-headers-6.8.12-4-pve`" in advice
+    assert "linux-headers" not in advice
 
 
 def test_missing_where_the_system_is_not_known() -> None:

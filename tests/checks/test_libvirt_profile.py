@@ -55,11 +55,14 @@ def ids(found: CheckResult) -> list[str]:
         ("/dev/kvmfr1 rw\n/dev/kvmfr0 rwx,\n", [UNFINISHED, WRONG]),
         ("include <local/libvirt-alice>\n", [ABSENT]),
         ("include if exists <local/libvirt-alice>\n", []),
+        ('include "/srv/alice/there"\n', []),
+        ('include "/srv/alice/gone"\n', [ABSENT]),
     ],
 )
 def test_what_a_file_of_ones_own_says(text: str, said: list[str]) -> None:
-    local = Parts(folders=(f"{lv.APPARMOR}/local",))
-    assert ids(judged(*lv.MONOLITHIC.parts, local, file(HOOK, text))) == said
+    local = Parts(folders=(f"{lv.APPARMOR}/local", "/srv/alice"))
+    parts = (*lv.MONOLITHIC.parts, local, file("/srv/alice/there", RULE))
+    assert ids(judged(*parts, file(HOOK, text))) == said
 
 
 @for_each(

@@ -45,9 +45,20 @@ def with_argument(word: str) -> dict[str, str]:
     return {"/proc/cmdline": line.decode().replace("quiet", f"quiet {word}")}
 
 
-SCRIPT, IN_FILE, ARGUMENT = (
-    f"vfio-switch-{end}" for end in ("by-script", "take-out", "take-out-argument")
+SCRIPT, IN_FILE, ARGUMENT, ENDS = (
+    f"vfio-switch-{end}"
+    for end in ("by-script", "take-out", "take-out-argument", "ends")
 )
+NEXT = "/boot/grub/grub.cfg"
+
+
+def at_next_boot(word: str) -> dict[str, str]:
+    menu = CARD.capture.files[NEXT]
+    assert isinstance(menu, bytes)
+    return {NEXT: menu.decode().replace(" quiet", f" quiet {word}")}
+
+
+SET = "vfio.enable_unsafe_noiommu_mode=1"
 MODES = {
     "off": ({SHOWN: "N\n"}, []),
     "not built": ({}, []),
@@ -68,8 +79,13 @@ MODES = {
         [],
     ),
     "by an argument": (
-        {SHOWN: "Y\n", **with_argument("vfio.enable_unsafe_noiommu_mode=1")},
+        {SHOWN: "Y\n", **with_argument(SET), **at_next_boot(SET)},
         [("info", ARGUMENT)],
+    ),
+    "by an argument of the next boot": (at_next_boot(SET), [("info", ARGUMENT)]),
+    "by an argument that is gone at the next boot": (
+        {SHOWN: "Y\n", **with_argument(SET)},
+        [("info", ENDS)],
     ),
 }
 
@@ -78,6 +94,16 @@ MODES = {
 def test_no_iommu_mode_with_an_iommu_is_a_note(row: str) -> None:
     files, expected = MODES[row]
     assert said(result(changed(CARD, files), MODE)) == expected
+
+
+@for_each(
+    ("shown", "message"),
+    [("Y\n", MODE), ("N\n", f"{MODE}-ahead")],
+)
+def test_what_is_only_set_is_not_said_to_be_on(shown: str, message: str) -> None:
+    files = {SHOWN: shown, FILE: "options vfio enable_unsafe_noiommu_mode=1\n"}
+    (found,) = result(changed(CARD, files), MODE).diagnoses
+    assert found.finding.message.id == message
 
 
 def test_without_an_iommu_it_is_a_warning_and_the_cure_is_named() -> None:
@@ -107,7 +133,7 @@ UNNEEDED = {
         [("info", IN_FILE)],
     ),
     "by an argument": (
-        with_argument("vfio_iommu_type1.allow_unsafe_interrupts=1"),
+        at_next_boot("vfio_iommu_type1.allow_unsafe_interrupts=1"),
         [("info", ARGUMENT)],
     ),
 }
@@ -122,6 +148,27 @@ def test_unsafe_interrupts_where_they_are_remapped(row: str) -> None:
 def test_where_they_are_not_remapped_nothing_is_said() -> None:
     found = result(catalogue.host(f"{UNSAFE}-needed"), UNSAFE)
     assert found.status is Status.NOT_APPLICABLE
+
+
+ARM = "processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+
+
+@for_each(
+    ("files", "status"),
+    [
+        ({CPU: ARM}, Status.NOT_APPLICABLE),
+        ({"/proc/interrupts": "  1: 0 XIVE 1 x\n"}, Status.UNKNOWN),
+    ],
+)
+def test_where_nothing_tells_it_is_not_said_to_be_needed(
+    files: dict[str, str], status: Status
+) -> None:
+    (found,) = diagnose(
+        Facts(changed(CARD, {TYPE1: "Y\n", **files})), REGISTRY, select=[UNSAFE]
+    )
+    assert found.status is status
+    assert found.reason
+    assert found.reason.id != f"{UNSAFE}-needed"
 
 
 @for_each("path", [SHOWN, TYPE1, FILE])

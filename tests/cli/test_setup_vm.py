@@ -165,6 +165,15 @@ def test_a_vm_that_was_changed_since_is_named(
     assert b"4194304" in defined(VM).text
 
 
+def test_of_a_vm_that_is_gone_nothing_is_said(
+    host: played.PlayedHost, libvirt: Any, capsys: Output
+) -> None:
+    set_up(host)
+    libvirt.lookupByName(VM).undefine()
+    tear_down(Wanted(passthrough=False, yes=True), Chosen(), place(host))
+    assert "still has the device" not in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.runs("unshare")
 @pytest.mark.needs_root

@@ -170,9 +170,9 @@ def test_more_is_said_of_what_comes_on_top(
 @for_each(
     ("kinds", "waiting", "said"),
     [
-        ((SAFE,), Waiting(2, 0), "--fix` repairs 3 problems, 2 of which would show"),
+        ((SAFE,), Waiting(2, 0), "--fix` repairs 3 problems, 2 of which come"),
         ((SAFE, RISKY), Waiting(0, 1), "--risky` repairs 2 more problems, 1 of which"),
-        ((RISKY,), Waiting(0, 1), "--risky` repairs 2 problems, 1 of which would show"),
+        ((RISKY,), Waiting(0, 1), "--risky` repairs 2 problems, 1 of which come"),
         ((SAFE,), Waiting(0, 1), "--fix` repairs 1 problem."),
     ],
 )

@@ -9,6 +9,7 @@ from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.host.reader import UNSAID, Missing, read_text
+from vfio_doctor.parse.cmdline import CommandLine
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Told
-    from vfio_doctor.parse.cmdline import CommandLine
 
 NO_IOMMU = ("vfio", "enable_unsafe_noiommu_mode")
 # The old container and iommufd have one each.
@@ -33,13 +33,15 @@ class VfioSwitch(NamedTuple):
     """One parameter of a module.
 
     ``now``: whether it is on in the running kernel; false without the module.
-    ``source`` is where it is switched on, "" if no argument and no file does.
+    ``source`` is where it is switched on for the next boot, "" if no argument and no
+    file does; ``ends``: an argument did at this boot, and does not at the next.
     """
 
     module: str
     parameter: str
     now: bool | Missing
     source: Told
+    ends: bool = False
 
     @property
     def path(self) -> str:
@@ -81,21 +83,24 @@ def _switch(host: Reader, facts: Facts, module: str, parameter: str) -> VfioSwit
     text = read_text(host, f"/sys/module/{module}/parameters/{parameter}")
     hidden = isinstance(text, Missing) and text.why not in UNSAID
     now = text if isinstance(text, Missing) and hidden else text == "Y\n"
-    return VfioSwitch(module, parameter, now, _source(facts, module, parameter))
+    booted, *later = [_source(facts, module, parameter, x) for x in _lines(facts)]
+    said = [each for each in later or [booted] if each]
+    source = said[0] if said else ""
+    return VfioSwitch(module, parameter, now, source, bool(booted and not source))
 
 
-def _source(facts: Facts, module: str, parameter: str) -> Told:
-    for line in _lines(facts):
-        given = facts[ModuleConfig].values(module, parameter, line)
-        if given and given[-1].value in TRUE:
-            return given[-1].source
-    return ""
+def _source(facts: Facts, module: str, parameter: str, line: CommandLine) -> Told:
+    given = facts[ModuleConfig].values(module, parameter, line)
+    return given[-1].source if given and given[-1].value in TRUE else ""
 
 
 def _lines(facts: Facts) -> Iterator[CommandLine]:
     """Yield the booted line, and those of the next boot, as far as they are known."""
     try:
         yield facts[KernelCmdline].line
+    except MissingFact:
+        yield CommandLine(())
+    try:
         for line, _ in facts[BootArguments].candidates():
             yield line
     except MissingFact:

@@ -52,7 +52,10 @@ class Defined(NamedTuple):
 def defined(name: str) -> Defined:
     """Return a VM by its name; raises `StepFailed`."""
     with _connection() as (library, connection):
-        domain = connection.lookupByName(name)
+        named = [one for one in connection.listAllDomains() if one.name() == name]
+        if not named:
+            raise StepFailed(NO_VM.filled(name=name))
+        domain = named[0]
         if not domain.isPersistent():
             raise StepFailed(TRANSIENT.filled(name=name))
         text, runs = _text(library, domain), bool(domain.isActive())

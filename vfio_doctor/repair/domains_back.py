@@ -55,12 +55,15 @@ def domain_steps(
     domains: tuple[DomainBack, ...],
 ) -> tuple[tuple[DomainStep, ...], tuple[Message, ...]]:
     """Return what takes the VMs back, and which have to stay as they are."""
+    from vfio_doctor.repair.domain_step import NO_VM
+
     steps, stay = [], []
     for one in domains:
         try:
             step = _step(one)
         except StepFailed as failed:
-            stay.append(STAYS.filled(vm=one.name, why=failed.message))
+            if failed.message.id != NO_VM.id:
+                stay.append(STAYS.filled(vm=one.name, why=failed.message))
             continue
         if step is not None:
             steps.append(step)

@@ -124,20 +124,20 @@ WITH_WAITING = (
     say(
         "next-fix-waiting",
         "`vfio-doctor --fix --dry-run` shows what would be done; "
-        "`sudo vfio-doctor --fix` repairs {count} problems, {waiting} of which would "
-        "show only after the others.",
+        "`sudo vfio-doctor --fix` repairs {count} problems, {waiting} of which come to "
+        "light only once the others are repaired.",
     ),
     say(
         "next-fix-risky-waiting",
         "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
         "`sudo vfio-doctor --fix --risky` repairs {count} more problems, {waiting} of "
-        "which would show only after the others.",
+        "which come to light only once the others are repaired.",
     ),
     say(
         "next-fix-risky-alone-waiting",
         "`vfio-doctor --fix --risky --dry-run` shows what would be done; "
         "`sudo vfio-doctor --fix --risky` repairs {count} problems, {waiting} of which "
-        "would show only after the others.",
+        "come to light only once the others are repaired.",
     ),
 )
 # If nothing is repaired without --risky, there is nothing that it adds to.

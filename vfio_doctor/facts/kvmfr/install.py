@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
@@ -66,8 +67,14 @@ RECIPES = (
         FROM_SOURCE,
     ),
 )
-# 6.12.8-1-lts, 6.12.8-zen1-1-zen, 6.11.11-hardened1-1-hardened.
-ARCH_FLAVOURS = ("lts", "zen", "hardened")
+PROXMOX = say(
+    "kvmfr-headers-proxmox",
+    "Run `sudo apt install dkms proxmox-headers-{release}` (in Proxmox VE 7 the package"
+    " is pve-headers-{release}).",
+)
+# 6.12.8-1-lts, 6.12.8-zen1-1-zen, 6.12.8-2-cachyos-lts; linux ends in a number.
+ARCH_FLAVOUR = re.compile(r"-\d+-([a-z][a-z0-9-]*)$")
+MANJARO = re.compile(r"(\d+)\.(\d+)\..*-MANJARO$")
 REBUILD = say(
     "kvmfr-rebuild",
     "Then run `sudo dkms autoinstall -k {release}`; if an akmod built it, run"
@@ -134,6 +141,8 @@ def _by_hand(facts: Facts) -> Message:
 
 def _headers(recipe: Message, release: str) -> Message:
     """Return how to get what modules for that kernel are built with."""
+    if release.endswith("-pve"):
+        return PROXMOX.filled(release=release)
     if "{package}" in recipe.template:
         return recipe.filled(package=_arch_headers(release))
     return recipe.filled(release=release)
@@ -141,8 +150,11 @@ def _headers(recipe: Message, release: str) -> Message:
 
 def _arch_headers(release: str) -> str:
     """Return Arch's package: each of its kernels ends in its name, but for linux."""
-    flavour = next((f for f in ARCH_FLAVOURS if f in release.split("-")), "")
-    return f"linux-{flavour}-headers" if flavour else "linux-headers"
+    numbered = MANJARO.match(release)
+    if numbered:
+        return f"linux{numbered[1]}{numbered[2]}-headers"
+    flavour = ARCH_FLAVOUR.search(release)
+    return f"linux-{flavour[1]}-headers" if flavour else "linux-headers"
 
 
 def _for_image(facts: Facts) -> Message:

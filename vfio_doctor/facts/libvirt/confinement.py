@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from posixpath import join
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
@@ -252,8 +253,9 @@ class _Profiles:
 
     def include(self, path: str, include: Include) -> None:
         """Read what a file includes; note it if it is not there and has to be."""
-        name = f"{FOLDER}/{include.name}"
-        for each in self.files(name):
+        name = join(FOLDER, include.name)
+        # What is elsewhere is no file of a known format.
+        for each in self.files(name) if name.startswith(FOLDER) else ():
             self.read(each)
         stat = self.host.lstat(name)
         if not isinstance(stat, Missing) or include.if_exists:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 DEVICES = "/sys/bus/pci/devices"
+# Where Intel's processors have their graphics, on every platform.
+INTEL_GRAPHICS = ("0000:00:02.0", "8086")
 NO_FUNCTION = say("pci-uevent-no-function", "not a PCI function's uevent")
 NO_GROUP = say("pci-link-no-group", "does not lead to a group")
 
@@ -51,6 +53,11 @@ class PciDevice(NamedTuple):
     def is_display(self) -> bool:
         """Tell whether this is a graphics card of any kind (class 03)."""
         return self.class_.startswith(pci.DISPLAY)
+
+    @property
+    def is_intel_graphics(self) -> bool:
+        """Tell whether these are the graphics of an Intel processor."""
+        return (self.bdf, self.vendor) == INTEL_GRAPHICS
 
 
 class PciDevices(NamedTuple):

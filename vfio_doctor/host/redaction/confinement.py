@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from posixpath import join
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import paths, scrub
@@ -63,8 +64,9 @@ def _apparmor_line(line: str, names: Names) -> str:
         return "#"
     included = _INCLUDE.match(body)
     if included:
-        name = paths.path(f"{FOLDER}/{included[2]}", names).removeprefix(f"{FOLDER}/")
-        return f"{included[1]}<{name}>"
+        whole = paths.path(join(FOLDER, included[2]), names)
+        name = whole.removeprefix(f"{FOLDER}/")
+        return included[1] + (f'"{name}"' if name == whole else f"<{name}>")
     found = _WORDS.findall(body)
     perms = frozenset(word for word in found if _PERMS.fullmatch(word))
     return scrub.words(body.partition(" #")[0], names, _APPARMOR | perms)
