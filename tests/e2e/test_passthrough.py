@@ -49,7 +49,7 @@ def test_a_card_with_a_twin_is_bound_by_address(machines: list[Machine]) -> None
     )
     print(done.stdout, done.stderr)
     assert done.status in (0, 1, 3), done
-    assert "resolved: A device for a VM" in done.stdout
+    assert "resolved after reboot: A device for a VM" in done.stdout
     guest.reboot()
     assert f"vfio-doctor.bind={first},{second}" in guest.shell("cat /proc/cmdline")
     assert drivers(guest, first, second, twin) == [VFIO, VFIO, USB]

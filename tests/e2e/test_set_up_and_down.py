@@ -28,6 +28,10 @@ ls /var/lib/vfio-doctor/groups 2> /dev/null || true
 sha256sum /etc/initramfs-tools/modules
 """
 
+BOTH = pytest.mark.parametrize(
+    ("loader", "iommu"), [("grub", "amd"), ("systemd-boot", "intel")]
+)
+
 
 class Sound(NamedTuple):
     """A guest before its set-up: the card's functions, its twin, and the files."""
@@ -82,11 +86,12 @@ def cut_in_the_middle(guest: Machine, asked: str) -> None:
     assert guest.doctor("verify").status == 1
 
 
+@BOTH
 def test_a_set_up_outlives_a_power_cut(
-    machines: list[Machine], faults: Callable[[int], None]
+    machines: list[Machine], faults: Callable[[int], None], loader: str, iommu: str
 ) -> None:
     """The next run finishes what was cut, and the teardown takes all of it back."""
-    guest = started(machines, PassthroughMachine("grub", "amd"))
+    guest = started(machines, PassthroughMachine(loader, iommu))
     before = sound(guest)
     asked = ("setup", "passthrough", "--device", before.card[0])
     cut_in_the_middle(guest, " ".join(asked))
@@ -99,9 +104,7 @@ def test_a_set_up_outlives_a_power_cut(
     assert files(guest) == before.files
 
 
-@pytest.mark.parametrize(
-    ("loader", "iommu"), [("grub", "amd"), ("systemd-boot", "intel")]
-)
+@BOTH
 def test_a_set_up_outlives_an_update_and_goes(
     machines: list[Machine], loader: str, iommu: str
 ) -> None:
