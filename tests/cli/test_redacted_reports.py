@@ -159,3 +159,57 @@ def test_who_does_not_redact_does_not_pay(host: str, form: str, wanted: bool) ->
     words = [sys.executable, "-c", IMPORTED, host, form]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == f"redaction {wanted}"
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "html"])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_many_hosts_for_others(
+    host: str, capsys: pytest.CaptureFixture[str], form: str, jobs: str
+) -> None:
+    words = ("triage", "--format", form, "--jobs", jobs, host, host, f"{host}.gone")
+    kept, gone = [], {}
+    for redact in ((), ("--redact",)):
+        assert status([*words, *redact]) == 3
+        text = capsys.readouterr().out
+        kept.append([v for v in SECRETS.values() if v.lower() in text.lower()])
+        gone[redact] = HOST in text, "not hidden here" in text
+    assert kept[1] == []
+    assert gone[()] == (True, form != "jsonl")
+    assert gone["--redact",] == (False, False)
+
+
+def test_many_hosts_are_numbered_and_judged_alike(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for redact in ([], ["--redact"]):
+        status(["triage", "--format", "jsonl", "--jobs", "1", host, *redact])
+        rows.append(json.loads(capsys.readouterr().out))
+    assert [row["redacted"] for row in rows] == [False, True]
+    assert rows[1]["file"] == "capture 1"
+    assert rows[0]["root_causes"] == rows[1]["root_causes"]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_differs_says_whether_it_is_complete(
+    host: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, hidden: bool
+) -> None:
+    told = []
+    for name, more in (("old", []), ("new", ["--with", "kvmfr"])):
+        path = str(tmp_path / f"{name}.json")
+        words = ["--format", "json", *(["--redact"] if hidden else []), "-o", path]
+        status(["--capture", host, *more, *words])
+        told.append(path)
+    document = json.loads(Path(told[1]).read_text())
+    document["host"]["kernel"] = "another"
+    Path(told[1]).write_text(json.dumps(document))
+    assert status(["diff", *told]) == 1
+    assert ("nothing is hidden here" in capsys.readouterr().out) is not hidden
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_capture_says_whether_it_is_complete(
+    host: str, capsys: pytest.CaptureFixture[str], hidden: bool
+) -> None:
+    text = said(capsys, "--capture", host, *(["--redact"] if hidden else []))
+    assert ("addresses of that machine are not" in text) is not hidden

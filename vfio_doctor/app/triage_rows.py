@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vfio_doctor.app.sharing import shared, unnamed
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
@@ -37,6 +38,10 @@ ACTORS = {
 
 TOO_LONG = say("triage-too-long", "not judged within {seconds} s of computing")
 OUR_FAULT = say("triage-our-fault", "internal error: {kind}: {why}")
+HIDDEN_WHY = say(
+    "triage-hidden-why",
+    "run without --redact to see why: the reason may name something private",
+)
 
 
 class _TooLong(BaseException):
@@ -59,18 +64,31 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def row(path: str, registry: Registry, options: Options, whole: bool = False) -> Row:
+def row(
+    path: str,
+    registry: Registry,
+    options: Options,
+    whole: bool = False,
+    hide: bool = False,
+) -> Row:
     """Judge the capture at ``path``, whatever is in it.
 
-    The ``whole`` report is in the row as a part of a page, if that is asked for.
+    The ``whole`` report is in the row as a part of a page, if that is asked for;
+    ``hide`` what is private in it.
     """
+    made = _judged(path, registry, options, whole, hide)
+    return made._replace(error=str(HIDDEN_WHY)) if hide and made.error else made
+
+
+def _judged(
+    path: str, registry: Registry, options: Options, whole: bool, hide: bool
+) -> Row:
     try:
         with _limited():
             host = CapturedHost(load(path))
-            facts = Facts(host, options)
-            results = diagnose(facts, registry)
-            told = (RunInfo("", 0, path), registry.problems, registry.plugins)
-            report = assemble(host, facts, results, *told)
+            if hide:
+                host, options = shared(host, options, lambda _host, _facts: None)
+            report = _report(host, Facts(host, options), registry, hide)
             page = _page(report) if whole else ""
     except _TooLong:
         return Row(path, str(TOO_LONG.filled(seconds=f"{SECONDS:g}")))
@@ -80,6 +98,14 @@ def row(path: str, registry: Registry, options: Options, whole: bool = False) ->
         said = OUR_FAULT.filled(kind=type(error).__name__, why=str(error))
         return Row(path, str(said))
     return _row(path, report)._replace(page=page)
+
+
+def _report(host: CapturedHost, facts: Facts, registry: Registry, hide: bool) -> Report:
+    """Return the report of a capture; ``hide`` the names of plug-ins."""
+    results = diagnose(facts, registry)
+    told = unnamed(registry) if hide else (registry.problems, registry.plugins)
+    hidden = host.capture.manifest.get("redacted") is True
+    return assemble(host, facts, results, RunInfo("", 0, host.name, hidden), *told)
 
 
 def _without(path: str, text: str) -> str:
@@ -106,6 +132,7 @@ def _row(path: str, report: Report) -> Row:
         _who(report),
         counts["unknown"] + counts["error"],
         report.tool.plugins,
+        redacted=report.run.redacted,
     )
 
 

@@ -30,6 +30,11 @@ SECTIONS = {
         "diff-arguments-next", "Arguments at the next boot"
     ),
 }
+PRIVATE = say(
+    "diff-private",
+    "Note: nothing is hidden here. Compare two bug reports (`vfio-doctor bug-report`) "
+    "before you show this to others.",
+)
 REPORT_BYTES = 8 << 20
 
 
@@ -61,25 +66,33 @@ def command(chosen: Chosen, old: str, new: str, format_: str) -> None:
     from vfio_doctor.app.output import emit
     from vfio_doctor.report.compare import differences
 
-    found = list(differences(snapshot(old, chosen), snapshot(new, chosen)))
+    (before, hidden), (after, hidden_too) = snapshot(old, chosen), snapshot(new, chosen)
+    found = list(differences(before, after))
     emit(_as_json(found) if format_ == "json" else _as_text(found))
+    if found and format_ == "text" and not (hidden and hidden_too):
+        emit(f"\n{PRIVATE}\n")
     click.get_current_context().exit(1 if found else 0)
 
 
-def snapshot(path: str, chosen: Chosen) -> Snapshot:
-    """Return what is compared of a capture or a report; raises Failure."""
+def snapshot(path: str, chosen: Chosen) -> tuple[Snapshot, bool]:
+    """Return what is compared of a capture or a report, and whether it is redacted.
+
+    Raises Failure.
+    """
     from vfio_doctor.report import compare
 
     if path.endswith(".json") and not os.path.isdir(path):
         try:
-            return compare.of_document(_document(path))
+            held = _document(path)
+            return compare.of_document(held), compare.is_redacted(held)
         except (ValueError, OSError, RecursionError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise Failure(NO_REPORT.filled(path=path, why=str(said)), 2) from error
     from vfio_doctor.app.diagnosis import diagnosed
 
     done = diagnosed(chosen._replace(capture=path, select=(), skip=()))
-    return compare.of_host(done.host, done.facts, done.report)
+    shot = compare.of_host(done.host, done.facts, done.report)
+    return shot, done.report.run.redacted
 
 
 def _document(path: str) -> dict[str, object]:

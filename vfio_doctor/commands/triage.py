@@ -13,7 +13,7 @@ from vfio_doctor.app.failure import Failure
 from vfio_doctor.app.new_file import Output
 from vfio_doctor.app.options import with_examples
 from vfio_doctor.app.output import emit, look, opened
-from vfio_doctor.app.shared_options import Command, takes
+from vfio_doctor.app.shared_options import HIDE, Command, takes
 from vfio_doctor.language import speak
 from vfio_doctor.messages import say
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.diagnosis.registry import Registry
     from vfio_doctor.facts.base import Options
+    from vfio_doctor.model import Told
     from vfio_doctor.report.triage import Row
 
-    # The rules, what to ask of each host, and whether its whole report is wanted.
-    Asked = tuple[Registry, Options, bool]
+    # The rules, what to ask of each host, whether its whole report is wanted, and
+    # whether what is private is hidden.
+    Asked = tuple[Registry, Options, bool, bool]
+    # What kept rules from taking part, and which plug-ins gave some.
+    PlugIns = tuple[tuple[Told, ...], tuple[str, ...]]
 
 ARCHIVES = (".tar.gz", ".tgz", ".host")
 # Few enough that the last process does not work long while the others wait.
@@ -36,6 +40,7 @@ JOBS_AT_MOST = 64
 JUDGING = say("progress-judging", "Judging")
 JOBS_WANTED = say("usage-jobs", "a number from 1 to {most}, please")
 NO_CAPTURES = say("triage-no-captures", "{paths}: no captures there")
+NUMBERED = say("triage-numbered", "capture {number}")
 UNBROKEN = 1 << 16
 
 
@@ -66,6 +71,7 @@ def _good_number(
     help=f"Processes at once, up to {JOBS_AT_MOST}. Otherwise: one for each processor.",
 )
 @takes("output", "user", "areas", "devices", "plugins")
+@HIDE
 @click.pass_obj
 @with_examples
 def command(
@@ -78,12 +84,13 @@ def command(
     """Judge many captures: a row for each, then root causes by frequency.
 
     PATH is a capture, or a folder of captures. A capture that cannot be read gets
-    a row too, and the exit status is then 3.
+    a row too, and the exit status is then 3. With --redact captures are numbered in
+    the order of the rows without it: names of files are private too.
 
     Examples:
       vfio-doctor triage attachments/
       vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
-      vfio-doctor triage --format html -o fleet.html attachments/
+      vfio-doctor triage --redact --format html -o fleet.html attachments/
     """
     from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Options
@@ -100,10 +107,27 @@ def command(
     count = min(jobs or len(os.sched_getaffinity(0)), len(found))
     registry = load(trusted=chosen.plugins)
     with opened(output) as file:
-        judged = _rows(found, (registry, options, format_ == "html"), count)
+        whole, hide = format_ == "html", bool(chosen.redact)
+        judged = _rows(found, (registry, options, whole, hide), count)
         with shown(judged, len(found)) as rows:
-            bad = _written(rows, format_, registry, file)
+            kept = numbered(rows) if hide else rows
+            bad = _written(kept, format_, told_of(registry, hide), file)
     click.get_current_context().exit(3 if bad else 0)
+
+
+def numbered(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield the rows with a number for the file: its name may tell whose it is."""
+    for number, one in enumerate(rows, 1):
+        yield one._replace(file=str(NUMBERED.filled(number=number)))
+
+
+def told_of(registry: Registry, hide: bool) -> PlugIns:
+    """Return what is said of plug-ins, without their names if others may read it."""
+    if hide:
+        from vfio_doctor.app.sharing import unnamed
+
+        return unnamed(registry)
+    return registry.problems, registry.plugins
 
 
 def captures(path: str) -> Iterator[str]:
@@ -148,7 +172,7 @@ def _rows(found: list[str], asked: Asked, jobs: int) -> Iterator[Row]:
         yield from pool.imap(_row, found, AT_ONCE)
 
 
-def _start(registry: Registry, options: Options, whole: bool) -> None:
+def _start(registry: Registry, options: Options, whole: bool, hide: bool) -> None:
     """Keep in each process what all its captures are judged with.
 
     Ctrl-C is for the first process, which ends the others.
@@ -156,7 +180,7 @@ def _start(registry: Registry, options: Options, whole: bool) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _ROW[:] = [registry, options, whole]
+    _ROW[:] = [registry, options, whole, hide]
 
 
 _ROW: list[object] = []
@@ -165,8 +189,8 @@ _ROW: list[object] = []
 def _row(path: str) -> Row:
     from vfio_doctor.app.triage_rows import row
 
-    registry, options, whole = _ROW
-    return row(path, registry, options, whole)  # type: ignore[arg-type]
+    registry, options, whole, hide = _ROW
+    return row(path, registry, options, whole, hide)  # type: ignore[arg-type]
 
 
 def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[Row]]:
@@ -179,14 +203,14 @@ def shown(rows: Iterable[Row], length: int) -> AbstractContextManager[Iterable[R
 def _written(
     rows: Iterable[Row],
     format_: str,
-    registry: Registry,
+    told: PlugIns,
     output: str | Output | None,
 ) -> bool:
     """Write the rows; return whether one of them could not be judged."""
     if format_ == "jsonl" and not isinstance(output, Output):
         return _streamed(rows)
     held = list(rows)
-    emit(_rendered(held, format_, registry, output), output)
+    emit(_rendered(held, format_, told, output), output)
     return any(one.error for one in held)
 
 
@@ -204,7 +228,7 @@ def _streamed(rows: Iterable[Row]) -> bool:
 def _rendered(
     held: list[Row],
     format_: str,
-    registry: Registry,
+    told: PlugIns,
     output: str | Output | None,
 ) -> str:
     from vfio_doctor.report import triage
@@ -214,8 +238,8 @@ def _rendered(
     if format_ == "html":
         from vfio_doctor.report.web.fleet import render
 
-        return render(held, (*registry.plugins, *map(str, registry.problems)))
+        return render(held, (*told[1], *map(str, told[0])))
     # A row is one line, for grep, where no person sees it wrapped.
     seen = output is None and sys.stdout.isatty()
     wide = look("never", 0, None).width if seen else UNBROKEN
-    return triage.render(held, wide, registry.plugins, registry.problems)
+    return triage.render(held, wide, told[1], told[0])

@@ -108,6 +108,12 @@ def of_document(document: dict[str, Any]) -> Snapshot:
         raise ValueError("neither a capture nor a report of vfio-doctor") from error
 
 
+def is_redacted(document: dict[str, Any]) -> bool:
+    """Tell whether a report says that only what is harmless is in it."""
+    run = document.get("run")
+    return isinstance(run, dict) and run.get("redacted") is True
+
+
 def _value(part: dict[str, Any], name: str) -> Told:
     """Return a field of a report; why it is not known is not compared."""
     text = str(part[name])

@@ -112,6 +112,11 @@ UNTOLD = (
     (Status.UNKNOWN, say("heading-unknown", "Could not tell")),
     (Status.ERROR, say("heading-error", "Broken rules (please report these)")),
 )
+COMPLETE_CAPTURE = say(
+    "note-complete-capture",
+    "names and addresses of that machine are not hidden here. Before you show this to "
+    "others, add --redact.",
+)
 NOTE = say("note", "Note: {note}")
 # As wide as the mark of a note.
 NOTE_INDENT = " " * 8
@@ -230,6 +235,8 @@ def cautions(report: Report) -> Iterator[Message]:
             "note-capture",
             "this is a capture: the steps are for the host it was made on.",
         )
+        if not report.run.redacted:
+            yield COMPLETE_CAPTURE
     elif not report.run.redacted:
         yield say(
             "note-complete",

@@ -28,12 +28,19 @@ PLUGINS = say("triage-plugins", "Rules of plug-ins took part: {plugins}.")
 CAUSE_HEADS = (ROOT_CAUSE, say("triage-captures", "Captures"))
 
 
+COMPLETE = say(
+    "triage-complete",
+    "Note: names and addresses of these machines are not hidden here. Before you show "
+    "this to others, add --redact.",
+)
+
+
 class Row(NamedTuple):
     """One capture: what host, what is wrong there, what to do first.
 
     ``who`` is the next step in a word or two, ``plugins`` gave rules, ``page`` is the
-    whole report for a browser. If ``error`` says why the capture could not be judged,
-    all else is "".
+    whole report for a browser; ``redacted`` says that nothing private is in it. If
+    ``error`` says why the capture could not be judged, all else is "".
     """
 
     file: str
@@ -46,6 +53,7 @@ class Row(NamedTuple):
     undecided: int = 0
     plugins: tuple[str, ...] = ()
     page: str = ""
+    redacted: bool = False
 
 
 def line(one: Row) -> str:
@@ -94,7 +102,13 @@ def render(
     if plugins:
         lines += ["", str(PLUGINS.filled(plugins=tuple(map(clean, plugins))))]
     lines += [clean(str(problem)) for problem in problems]
+    lines += ["", str(COMPLETE)] if is_complete(rows) else []
     return "\n".join(lines) + "\n"
+
+
+def is_complete(rows: Iterable[Row]) -> bool:
+    """Tell whether something private of one of the hosts may stand in its row."""
+    return not all(one.redacted or one.error for one in rows)
 
 
 def names(paths: Iterable[str]) -> dict[str, str]:

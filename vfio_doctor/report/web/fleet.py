@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from vfio_doctor import __version__
 from vfio_doctor.messages import say, verbatim
 from vfio_doctor.report.triage import (
+    COMPLETE,
     HEADS,
     ROOT_CAUSE,
     causes,
     counted_causes,
+    is_complete,
     names,
 )
 from vfio_doctor.report.web.markup import element, fold, paragraph, table, words
@@ -45,6 +47,8 @@ def _body(rows: list[Row], title: Message, told: tuple[str, ...]) -> Iterator[st
     yield "<main>"
     yield element("h1", words(title))
     yield from (paragraph(verbatim(line)) for line in told)
+    if is_complete(rows):
+        yield paragraph(COMPLETE)
     yield element("h2", words(BY_CAUSE))
     cells = [(words(cause), str(number)) for cause, number in counted_causes(rows)]
     yield table((ROOT_CAUSE, NUMBER), cells, BY_CAUSE)
