@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 
 from support.rows import for_each
-from vfio_doctor.host.redaction import arguments, forms, scrub
+from vfio_doctor.host.captured import Capture
+from vfio_doctor.host.reader import Caller, Kind, Stat
+from vfio_doctor.host.redaction import arguments, forms, scrub, selinux
 from vfio_doctor.host.redaction.names import Names
+from vfio_doctor.host.redaction.redact import redact
 
 KEPT = (
     *("6.1.0-28-amd64", "6.14.6-300.fc42.x86_64", "5.14.0-503.14.1.el9_5.x86_64"),
@@ -44,6 +47,27 @@ def test_what_tells_of_somebody_goes(text: str) -> None:
 )
 def test_no_argument_holds_an_address(form: str, address: str) -> None:
     assert address not in arguments.word(form.format(address), Names())
+
+
+@for_each("number", ["12345.67890.12345", "9672.3367.3546"])
+def test_no_argument_of_words_holds_a_long_number(number: str) -> None:
+    assert number not in arguments.word(f"console=ttyS0,{number}", Names())
+
+
+def test_a_file_tells_neither_its_size_nor_numbers_for_owners() -> None:
+    capture = Capture.empty("x", Caller(1000))
+    own = Stat(Kind.FILE, 0o644, 1000, 1000, size=100_003, user="4711", group="0815")
+    capture.stats["/dev/shm/looking-glass"] = own
+    (found,) = redact(capture).capture.stats.values()
+    assert isinstance(found, Stat)
+    assert found.size == 1 << 17
+    assert (found.user, found.group) != ("4711", "0815")
+
+
+def test_a_label_keeps_categories_and_no_other_number() -> None:
+    label = selinux.label("system_u:object_r:4711:s0:c12,c34", Names())
+    assert "4711" not in label
+    assert label.endswith(":s0:c12,c34")
 
 
 def test_long_chains_take_linear_time() -> None:
