@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.values import Plan, PlannedFix
     from vfio_doctor.report.pasted import Called
 
-WOULD = say("web-plan", "What `vfio-doctor --fix` would do")
+WOULD = say("web-plan", "What the repair would do, step by step")
 DID = say("web-plan-done", "What the repair did, step by step")
 BACK = say("web-plan-back", "The way back")
 # What a line of a diff is, by its first sign.

@@ -39,7 +39,7 @@ code { background: var(--card); border-radius: 3px; padding: 0 0.2em; }
 table { border-collapse: collapse; width: 100%; margin: 0.5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.6rem;
   border-bottom: 1px solid var(--line); }
-th { overflow-wrap: break-word; }
+th, .wide td { overflow-wrap: break-word; }
 td:first-child, th:first-child { padding-left: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem;
   margin: 0.5rem 0; }
