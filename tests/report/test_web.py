@@ -85,7 +85,7 @@ def test_a_repair_that_waits_for_a_reboot_says_so() -> None:
 
 def test_the_plan_is_shown_as_a_diff() -> None:
     page = page_of("bluefin-dx-2121")
-    assert "<h2>What <code>vfio-doctor --fix</code> would do</h2>" in page
+    assert "<h2>What the repair would do, step by step</h2>" in page
     assert re.search(r"<ins>\+[^<]*static_size_mb|<ins>\+[^<]*OWNER", page)
     assert "before: " in page
 
