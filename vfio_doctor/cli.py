@@ -177,10 +177,12 @@ def status(arguments: list[str]) -> int:
             windows_expand_args=False,
         )
     except click.exceptions.Abort as abort:
-        if abort.__cause__ is not None and abort.__cause__.args:
+        # click 8.1.0 raises it "from None", which leaves the context.
+        stop = abort.__cause__ or abort.__context__
+        if stop is not None and stop.args:
             from vfio_doctor.app.repair_machine import to_stderr
 
-            to_stderr(str(abort.__cause__))
+            to_stderr(str(stop))
         return 130
     except Exception as error:
         return failed(error, arguments)
