@@ -381,7 +381,7 @@ def _at_screen_only(facts: Facts, node: NodeAccess) -> Iterator[Finding]:
             "If you run the client over ssh or without a seat, run"
             " `sudo vfio-doctor --fix --access {way}`, which lets you in wherever you"
             " are.",
-            way="owner" if facts[GoodKvmfrRule].keeps_people else "group",
+            way=facts[GoodKvmfrRule].way_without_seat,
         ),
         Actor.USER,
     )

@@ -10,7 +10,6 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
-    Generated,
     Iterator,
     LibvirtIntent,
     Message,
@@ -103,7 +102,7 @@ class LibvirtProfileRefused(Check):
         if not isinstance(conf.text, str) and conf.text.hidden:
             known(conf.text)
         for file, line, path in armor.absent[:1]:
-            yield _absent(facts, FilePlace(file, line), path)
+            yield _absent(FilePlace(file, line), path)
         if armor.unfinished:
             file, line, raw = armor.unfinished
             rule = raw.partition(" #")[0].strip()
@@ -119,11 +118,10 @@ class LibvirtProfileRefused(Check):
             known(missing)
 
 
-def _absent(facts: Facts, place: FilePlace, path: str) -> Finding:
+def _absent(place: FilePlace, path: str) -> Finding:
     rows = (Evidence(str(place), INCLUDES.filled(path=path), IS_THERE),)
     folder = path.rpartition("/")[0]
-    here = CREATE.filled(folder=folder, path=path)
-    advice = facts[Generated].advice(here, here)
+    advice = CREATE.filled(folder=folder, path=path)
     message = ABSENT.filled(path=path)
     return Finding(place, message, rows, None, advice, Actor.TOOL)
 

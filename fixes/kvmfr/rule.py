@@ -136,7 +136,7 @@ class GrantKvmfrAccess(Fix):
 
 
 def _at_screen(facts: Facts) -> Message:
-    way = "owner" if facts[GoodKvmfrRule].keeps_people else "group"
+    way = facts[GoodKvmfrRule].way_without_seat
     return WHILE_AT_SCREEN.filled(user=facts[HumanUser].name, way=way)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vfio_doctor.app.diagnosis import kept_promises, with_waiting
-from vfio_doctor.app.sharing import SOURCE, by_uid, unnamed, whole
+from vfio_doctor.app.sharing import SOURCE, by_uid, told_of, whole
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts, MissingFact, Options
@@ -114,9 +114,7 @@ def _whole(host: Reader, recorder: Recorder) -> Capture:
 
 def _judged(host: Reader, facts: Facts, registry: Registry, run: RunInfo) -> Report:
     results = kept_promises(host, facts, diagnose(facts, registry))
-    problems, plugins = (
-        unnamed(registry) if run.redacted else (registry.problems, registry.plugins)
-    )
+    problems, plugins = told_of(registry, run.redacted)
     report = assemble(host, facts, results, run, problems, plugins)
     report = with_waiting(host, facts, registry, report)
     with suppress(MissingFact):

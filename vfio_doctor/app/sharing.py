@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Options
     from vfio_doctor.host.captured import Capture
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import Message
+    from vfio_doctor.model import Message, Told
 
 # Neither a path of the reporter's nor of the triager's.
 SOURCE = "the captured host"
@@ -54,6 +54,11 @@ def unnamed(registry: Registry) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Return plug-ins that are broken, and that took part, without their names."""
     problems, plugins = registry.problems, registry.plugins
     return (UNNAMED,) * len(problems), (str(UNNAMED),) * len(plugins)
+
+
+def told_of(registry: Registry, hide: bool) -> tuple[tuple[Told, ...], tuple[str, ...]]:
+    """Return what kept rules from taking part, and which plug-ins gave some."""
+    return unnamed(registry) if hide else (registry.problems, registry.plugins)
 
 
 def whole(host: Reader, recorder: Recorder) -> Capture:

@@ -6,7 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.sharing import shared, unnamed
+from vfio_doctor.app.sharing import shared, told_of
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
 from vfio_doctor.facts.base import Facts
@@ -103,7 +103,7 @@ def _judged(
 def _report(host: CapturedHost, facts: Facts, registry: Registry, hide: bool) -> Report:
     """Return the report of a capture; ``hide`` the names of plug-ins."""
     results = diagnose(facts, registry)
-    told = unnamed(registry) if hide else (registry.problems, registry.plugins)
+    told = told_of(registry, hide)
     hidden = host.capture.manifest.get("redacted") is True
     return assemble(host, facts, results, RunInfo("", 0, host.name, hidden), *told)
 

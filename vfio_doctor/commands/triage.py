@@ -92,6 +92,7 @@ def command(
       vfio-doctor triage --format jsonl *.tar.gz | jq .root_causes
       vfio-doctor triage --redact --format html -o fleet.html attachments/
     """
+    from vfio_doctor.app.sharing import told_of
     from vfio_doctor.diagnosis.registry import load
     from vfio_doctor.facts.base import Options
     from vfio_doctor.host.rights import as_caller
@@ -119,15 +120,6 @@ def numbered(rows: Iterable[Row]) -> Iterator[Row]:
     """Yield the rows with a number for the file: its name may tell whose it is."""
     for number, one in enumerate(rows, 1):
         yield one._replace(file=str(NUMBERED.filled(number=number)))
-
-
-def told_of(registry: Registry, hide: bool) -> PlugIns:
-    """Return what is said of plug-ins, without their names if others may read it."""
-    if hide:
-        from vfio_doctor.app.sharing import unnamed
-
-        return unnamed(registry)
-    return registry.problems, registry.plugins
 
 
 def captures(path: str) -> Iterator[str]:

@@ -163,6 +163,12 @@ class GoodKvmfrRule(NamedTuple):
         stays = self.generated or edited or place.path == RULE_FILE
         return "" if stays else RULE_FILE
 
+    @property
+    def way_without_seat(self) -> str:
+        """Return the value of ``--access`` that lets a person in anywhere."""
+        way: str = (Way.OWNER if self.keeps_people else Way.GROUP).value
+        return way
+
     def by_hand(self, place: FilePlace | None = None) -> Message:
         """Return how to do by hand what ``--fix`` does about a line or file."""
         if self.cannot and self.cannot.id == SEVERAL_OWNERS.id:
