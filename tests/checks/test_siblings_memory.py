@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes import bluefin
 from support.fixture_hosts.recipes import libvirt as lv
 from support.machines import whole
 from support.rows import for_each
@@ -12,7 +13,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.host.redaction.redact import redact
-from vfio_doctor.model import Diagnosis, Message, WriteFile
+from vfio_doctor.model import Diagnosis, Message, Severity, WriteFile
 
 REGISTRY = load()
 COMMENTED = "".join(f"#{line}\n" for line in lv.OWN_LIST.splitlines())
@@ -103,3 +104,32 @@ def test_what_a_check_says_of_kvmfr_is_said_once() -> None:
     vm = file(lv.VM_FILE, text)
     assert not found("vm-definition-faulty", *lv.MODULAR.parts, vm)
     assert found("kvmfr-vm-mapping", *lv.MODULAR.parts, vm)
+
+
+LOOSE = file("/sys/fs/selinux/enforce", "0")
+LATER = "kvmfr-selinux-later"
+
+
+def booted(word: str) -> tuple[Parts, ...]:
+    return bluefin.bluefin(f"{bluefin.GOOD} kvmfr.static_size_mb=128 {word}".strip())
+
+
+@for_each(
+    ("type_", "config", "word", "said"),
+    [
+        ("device_t", "SELINUX=enforcing\n", "", [LATER]),
+        ("device_t", "SELINUX=permissive\n", "", []),
+        ("device_t", "#SELINUX=enforcing\nSELINUX=disabled\n", "", []),
+        ("device_t", "SELINUX=enforcing\n", "enforcing=0", []),
+        ("device_t", "SELINUX=enforcing\n", "selinux=0", []),
+        ("svirt_image_t", "SELINUX=enforcing\n", "", []),
+        ("svirt_image_t", "SELINUX=enforcing\nSELINUXTYPE=default\n", "", [LATER]),
+    ],
+)
+def test_what_setenforce_hides_until_the_next_boot(
+    type_: str, config: str, word: str, said: list[str]
+) -> None:
+    labels = (lv.selinux(type_), LOOSE, file("/etc/selinux/config", config))
+    told = found("kvmfr-selinux-label", *lv.MODULAR.parts, *booted(word), *labels)
+    assert [d.finding.message.id for d in told] == said
+    assert all(d.severity is Severity.WARNING for d in told)
