@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
     from vfio_doctor.facts.module_config import Note as Note
+    from vfio_doctor.facts.module_config import let_in as let_in
     from vfio_doctor.facts.modules import KERNEL_LOG as KERNEL_LOG
     from vfio_doctor.facts.modules import NO_KVMFR_FILE as NO_KVMFR_FILE
     from vfio_doctor.facts.modules import BuiltinModules as BuiltinModules

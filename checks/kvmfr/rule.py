@@ -86,7 +86,7 @@ def _locked_out(facts: Facts, name: str) -> Message | None:
     who: tuple[str | Message, ...] = ()
     if ruled.human is False:
         who = (facts[HumanUser].name,)
-    if ruled.qemu is False:
+    if ruled.qemu is False and not facts[KvmfrAccess].session:
         who = (*who, QEMU_ACCOUNT)
     if not who:
         return None
