@@ -143,8 +143,8 @@ class KvmfrRuleOwner(Check):
     Applies all udev rules of this host to each kvmfr device, as the installed
     version of systemd does, and checks who can open the device afterwards. It
     reports a rule that makes root or another account the owner, that names a user
-    who does not exist, that systemd drops as a whole, or that stands in a file
-    udev never reads.
+    who does not exist, that systemd drops as a whole, that undoes a good one, that
+    has no condition, or that stands in a file udev never reads.
 
     Why is this bad?
     The rules run again at every boot. Whatever is done to the device by hand is
