@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.rows import for_each
 from vfio_doctor.facts.base import MissingFact, known, missing_fact
 from vfio_doctor.host import details
@@ -15,10 +17,9 @@ READINGS = [Missing("/x", why, detail) for why in Why for detail in ("", "I/O er
 def test_a_fact_is_as_hidden_as_its_reading(missing: Missing) -> None:
     fact = missing_fact(missing)
     assert fact.hidden == missing.hidden
-    try:
+    with pytest.raises(MissingFact) as again:
         known(fact)
-    except MissingFact as again:
-        assert again.hidden == missing.hidden
+    assert again.value.hidden == missing.hidden
 
 
 @for_each("missing", SETTLED)
