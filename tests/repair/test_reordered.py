@@ -177,6 +177,23 @@ def test_one_cut_short_is_finished(tmp_path: Path, more: int) -> None:
     assert _words(tmp_path) == WORDS
 
 
+def test_an_entry_made_since_that_keeps_the_words_is_told(tmp_path: Path) -> None:
+    """A newer kernel's entry is the default, with the words of when it was made."""
+    _tree(tmp_path, " ".join(WORDS))
+    machine = _machine(tmp_path)
+    apply_plan(_plan(tmp_path, image=False), machine)
+    newer = _entry(" ".join((*WORDS, NEW))).replace("6.1", "6.2")
+    trees.put(tmp_path, ENTRY.replace("debian", "debian2"), newer)
+    undone = undo_run(machine)
+    assert [step.state for step in undone.steps] == [StepState.UNDONE, StepState.KEPT]
+    assert str(undone.steps[-1].why) == (
+        "an entry that was made since, which systemd-boot boots, still has"
+        " intel_iommu=on; take that out of it by hand"
+    )
+    trees.put(tmp_path, ENTRY.replace("debian", "debian2"), newer.replace(NEW, ""))
+    assert undo_run(machine).ending is Ending.UNDONE
+
+
 @for_each(
     ("before", "after", "data", "same"),
     [

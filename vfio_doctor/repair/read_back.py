@@ -29,6 +29,11 @@ OTHER_WORDS = say(
     "read-back-differs",
     "{tool} says it is done, but the next boot's arguments are: {arguments}",
 )
+WORDS_STAY = say(
+    "undo-words-stay",
+    "an entry that was made since, which {tool} boots, still has {words}; take that"
+    " out of it by hand",
+)
 MENU_LACKS = say(
     "menu-lacks",
     "the boot menu was regenerated, but its default entry lacks {lacks}",
@@ -70,10 +75,30 @@ def difference(machine: Machine, beginning: Beginning) -> Message | None:
     if sorted(now) != sorted(beginning.after):
         return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
     if isinstance(backend, MenuMaker):
-        edit = ArgumentEdit(beginning.before, beginning.after)
-        lacks = menu_lacks(backend.menu(machine.host), edit)
+        lacks = menu_lacks(backend.menu(machine.host), _edit(beginning))
         return menu_gone(machine, beginning) or lacks
     return None
+
+
+def words_stay(machine: Machine, beginning: Beginning) -> Message | None:
+    """Return which of a run's words the next boot gets though the run was undone.
+
+    A kernel that was installed since has an entry of its own, made from the words of
+    that time.
+    """
+    backend = machine.backend
+    if backend is None or not backend.shows_staged:
+        return None
+    now = backend.read(machine.host)
+    if isinstance(now, Missing):
+        return None
+    more = removed(ArgumentEdit(now, beginning.before))
+    words = tuple(w for w in added(_edit(beginning)) if w in more)
+    return WORDS_STAY.filled(tool=backend.name, words=words) if words else None
+
+
+def _edit(beginning: Beginning) -> ArgumentEdit:
+    return ArgumentEdit(beginning.before, beginning.after)
 
 
 def menu_gone(machine: Machine, beginning: Beginning) -> Message | None:

@@ -32,7 +32,12 @@ from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
 from vfio_doctor.repair.probe_step import driver_of
-from vfio_doctor.repair.read_back import difference, menu_gone, read_back
+from vfio_doctor.repair.read_back import (
+    difference,
+    menu_gone,
+    read_back,
+    words_stay,
+)
 from vfio_doctor.repair.reordered import as_it_is, is_as
 from vfio_doctor.repair.stops import stoppable, undisturbed
 from vfio_doctor.repair.syscalls import StepFailed, reason
@@ -233,6 +238,7 @@ class Session:
             self.journal.turn()
             failed = self._back()
             if not failed:
+                self._look_at_words()
                 self._end_undone()
         except KeyboardInterrupt:
             return self._outcome(Ending.STUCK, INTERRUPTED)
@@ -241,6 +247,14 @@ class Session:
         finally:
             self.journal.close()
         return self._outcome(Ending.STUCK if failed else Ending.UNDONE)
+
+    def _look_at_words(self) -> None:
+        """Say so if the words of a run that was taken back stay for the next boot."""
+        own = [n for n, entry in enumerate(self.entries) if entry.step.arguments]
+        is_back = all(self.entries[n].state is StepState.UNDONE for n in own)
+        why = words_stay(self.machine, self.beginning) if own and is_back else None
+        if why is not None:
+            self._ended(own[-1], StepState.KEPT, why)
 
     def _end_undone(self) -> None:
         """End the journal; a run of which something was kept can be undone again."""
