@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from vfio_doctor.api import Check
 from vfio_doctor.diagnosis.judge import judge, judge_in_order
@@ -163,7 +163,8 @@ def denying(capture: Capture, reading: Reading, why: Why = Why.DENIED) -> Captur
     """Return the host with one reading denied."""
     shown = reading.key if isinstance(reading.key, str) else " ".join(reading.key)
     table = {**getattr(capture, reading.table), reading.key: Missing(shown, why)}
-    return capture._replace(**{reading.table: table})
+    changed: dict[str, Any] = {reading.table: table}
+    return capture._replace(**changed)
 
 
 def changes(pairs: Iterable[tuple[CheckResult, CheckResult]]) -> Iterator[str]:
