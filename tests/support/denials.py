@@ -28,6 +28,7 @@ class Reading(NamedTuple):
 
 
 REGISTRY = load()
+WHOLE = slice(None)
 C = TypeVar("C", bound=Collected)
 
 
@@ -97,18 +98,18 @@ def asked(recorder: Recorder) -> Iterator[Reading]:
                 yield Reading(table, key)
 
 
-def wrong(capture: Capture, why: Why = Why.DENIED) -> list[str]:
+def wrong(capture: Capture, why: Why = Why.DENIED, part: slice = WHOLE) -> list[str]:
     """Return what becomes of verdicts when one reading after another is denied.
 
     ``why`` may be another reason why it has no value. That a device does not answer a
-    probe is an answer, unless it is denied.
+    probe is an answer, unless it is denied. ``part`` says which readings are.
 
     Only what rests on the reading is computed and judged again.
     """
     facts = Watched(capture)
     checks, before = checks_asking(facts), results(facts)
     readers, found = facts.readers(), []
-    for reading in checks:
+    for reading in list(checks)[part]:
         if reading.table == "probes" and why is not Why.DENIED:
             continue
         hidden = hides(reading, checks)
