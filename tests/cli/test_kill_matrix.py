@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -11,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from cli.test_teardown import ALL, SET_UP, bare
+from support import effort, played_images
 from support import engine_faults as faults
 from support import engine_trees as trees
 from support import kill_matrix as matrix
-from support import played_images
 from support import played_machine as played
-from support.effort import ALL as WHOLE
-from support.effort import share
 from support.played_place import place
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.journal_notes import notes
@@ -57,7 +54,7 @@ def ready(root: Path, before: tuple[matrix.Act, ...]) -> played.PlayedHost:
 
 def each(places: int) -> range:
     """One place in some, and more of them in CI; all took ten minutes and held."""
-    step = 7 if os.environ.get("CI") == "true" else 19 if share(WHOLE) == WHOLE else 37
+    step = 7 if effort.is_all() else 37
     return range(1, places + 1, step)
 
 
