@@ -97,9 +97,9 @@ class Journal:
         """Say what became of a step."""
         self._add({"is": state.value, "n": number, "why": pack_message(why)})
 
-    def turn(self) -> None:
-        """Say that from here on the run is taken back."""
-        self._add({"is": "turn"})
+    def turn(self, asked: bool = False) -> None:
+        """Say that from here on the run is taken back; ``asked``: by a person."""
+        self._add({"is": "turn", "asked": asked})
 
     def end(self, state: RunState, boot: str) -> None:
         """Say that the run is over, and in which boot."""

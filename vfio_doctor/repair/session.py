@@ -253,10 +253,10 @@ class Session:
         kept = any(entry.state is StepState.KEPT for entry in self.entries)
         return self._outcome(Ending.PARTLY_BACK if kept else Ending.ROLLED_BACK, why)
 
-    def undo(self) -> Outcome:
+    def undo(self, asked: bool = True) -> Outcome:
         """Take a run back because a person asked; what others changed stays."""
         try:
-            self.journal.turn()
+            self.journal.turn(asked)
             failed = self._back()
             if not failed:
                 self._end_undone()
