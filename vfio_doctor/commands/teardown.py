@@ -133,12 +133,15 @@ def command(
 def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
     """Look, show, ask, plan, ask again, act; return the exit status."""
     from vfio_doctor.app.diagnosis import options_of
+    from vfio_doctor.app.journal_notes import tell_begun
     from vfio_doctor.app.open_host import open_host
     from vfio_doctor.app.refused_here import refuse
     from vfio_doctor.app.repair import interrupted
     from vfio_doctor.facts.base import Facts
 
     acts = chosen.capture is None and not wanted.dry_run and place.is_root()
+    if chosen.capture is None and wanted.dry_run:
+        tell_begun(place)
     status = interrupted(chosen._replace(yes=wanted.yes), place) if acts else None
     if isinstance(status, int):
         return status

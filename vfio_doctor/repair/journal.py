@@ -185,6 +185,8 @@ def survey(files: Filesystem) -> Survey:
     Raises PermissionError where only root may look, `StepFailed` if others than
     root can change the folder.
     """
+    # One that others have made for us is as bad before the first run.
+    refuse_others(files, JOURNAL)
     try:
         folder = files.folder(JOURNAL)
     except FileNotFoundError:
@@ -193,7 +195,6 @@ def survey(files: Filesystem) -> Survey:
         names = sorted(os.listdir(folder))
     finally:
         os.close(folder)
-    refuse_others(files, JOURNAL)
     found = [_told(files, name) for name in names]
     good = [run for run in found if isinstance(run, Run)]
     good.sort(key=lambda run: (run.beginning.sequence, run.id))

@@ -15,7 +15,7 @@ from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.selection import named
 from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CommandStep,
     DomainStep,
@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Basis, Plan, PlannedStep
 
-NO_JOURNAL = say("journal-unwritable", "no journal can be written: {why}")
+NO_JOURNAL = say(
+    "journal-unwritable",
+    "no journal can be written in {folder}: {why}. Make it writable, or make room "
+    "there, and run this again",
+)
 OPEN_RUN = say(
     "run-interrupted-before",
     "the run {runs} was interrupted: finish it or undo it first",
@@ -107,7 +111,14 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
     except Busy as why:
         return Outcome(Ending.REFUSED, why=why.message)
     except (OSError, StepFailed) as error:
-        return Outcome(Ending.REFUSED, why=NO_JOURNAL.filled(why=reason(error)))
+        return Outcome(Ending.REFUSED, why=_no_journal(error))
+
+
+def _no_journal(error: OSError | StepFailed) -> Message:
+    """Say why there can be none; the kernel names a file without its folder."""
+    words = error.strerror if isinstance(error, OSError) else None
+    why = verbatim(words) if words else reason(error)
+    return NO_JOURNAL.filled(folder=journals.STATE, why=why)
 
 
 def _apply(plan: Plan, machine: Machine) -> Outcome:
