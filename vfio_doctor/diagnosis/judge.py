@@ -84,6 +84,7 @@ def judge_in_order(
     registry: Registry,
     results: dict[str, CheckResult],
 ) -> CheckResult:
+    """Judge a check behind those that it requires; ``results`` takes what is judged."""
     if check.id in results:
         return results[check.id]
     blockers: list[str] = []

@@ -348,8 +348,8 @@ class SeLinux(NamedTuple):
                 modules.extend(found)
             elif found.hidden:
                 denied = found
-        found = (enforcing, contexts, tuple(modules), denied, policy)
-        return cls(*found, later=not enforcing)
+        held = tuple(modules)
+        return cls(enforcing, contexts, held, denied, policy, later=not enforcing)
 
 
 def _at_boot(config: str | Missing, facts: Facts) -> bool:
