@@ -26,6 +26,8 @@ EFI_VARIABLES = "/sys/firmware/efi/efivars"
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 KERNELSTUB_TOOL = "/usr/bin/kernelstub"
 GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+# A name is shorter; a text ends at its first NUL, whatever stands behind it.
+EFI_TEXT = 256
 ENTRIES = "/boot/loader/entries"
 ROOTS = ("/boot", "/efi", "/boot/efi")
 LIMINE_MENUS = tuple(
@@ -123,6 +125,7 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
         return _stack(BootKind.NIXOS, "/etc/NIXOS")
     if _is_there(host, PROXMOX_ESPS):
         return _stack(BootKind.PROXMOX, PROXMOX_ESPS)
+    _refuse_to_guess(host)
     loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
     named = f"{_variable('LoaderInfo')}: {loader}"
     # Its entry tool keeps the arguments of unified kernel images too.
@@ -141,6 +144,14 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
             return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
         return _stack(BootKind.SYSTEMD_BOOT, named)
     return _by_command_line(host, facts, loader)
+
+
+def _refuse_to_guess(host: Reader) -> None:
+    """Raise `MissingFact` if a loader has said something that cannot be read."""
+    for name in ("LoaderInfo", "StubInfo", "LoaderEntrySelected"):
+        seen = host.read_bytes(_variable(name))
+        if isinstance(seen, Missing) and seen.hidden:
+            raise MissingFact(UNTOLD.filled(why=seen.message), seen.why)
 
 
 class Starter(Enum):
@@ -280,4 +291,5 @@ def efi_variable(host: Reader, name: str) -> str:
     data = host.read_bytes(_variable(name))
     if isinstance(data, Missing):
         return ""
-    return data[4:].decode("utf-16-le", "replace").rstrip("\0")
+    text = data[4 : 4 + 2 * EFI_TEXT].decode("utf-16-le", "replace")
+    return text.partition("\0")[0]
