@@ -9,7 +9,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KERNELSTUB, LIMINE_DEFAULT
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.facts.system import Container
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
@@ -123,7 +123,7 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
     """Return what the running system was started by, where it says so."""
     if _is_there(host, "/etc/NIXOS"):
         return _stack(BootKind.NIXOS, "/etc/NIXOS")
-    if _is_there(host, PROXMOX_ESPS):
+    if _keeps_esps(host):
         return _stack(BootKind.PROXMOX, PROXMOX_ESPS)
     _refuse_to_guess(host)
     loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
@@ -144,6 +144,14 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
             return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
         return _stack(BootKind.SYSTEMD_BOOT, named)
     return _by_command_line(host, facts, loader)
+
+
+def _keeps_esps(host: Reader) -> bool:
+    """Tell whether proxmox-boot-tool keeps any ESP; an empty list is a leftover."""
+    text = read_text(host, PROXMOX_ESPS, CONFIG_BYTES)
+    if isinstance(text, Missing):
+        return text.why is not Why.ABSENT and _is_there(host, PROXMOX_ESPS)
+    return bool(text.strip())
 
 
 def _refuse_to_guess(host: Reader) -> None:
