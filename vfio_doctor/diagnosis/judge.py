@@ -84,6 +84,7 @@ def judge_in_order(
     registry: Registry,
     results: dict[str, CheckResult],
 ) -> CheckResult:
+    """Judge what a check requires, then the check; a result that is there counts."""
     if check.id in results:
         return results[check.id]
     blockers: list[str] = []
