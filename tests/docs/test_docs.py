@@ -23,9 +23,10 @@ SCRIPT = str(ROOT / "scripts" / "documents")
 docs: Any = ModuleType("documents")
 docs.__file__ = SCRIPT
 SourceFileLoader("documents", SCRIPT).exec_module(docs)
+# Made once, for whoever asks.
+docs.documents = cache(docs.documents)
 
 
-@cache
 def made() -> dict[str, str]:
     return docs.documents()  # type: ignore[no-any-return]
 
