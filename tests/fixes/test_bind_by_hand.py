@@ -22,6 +22,10 @@ ARCH = {
     "/boot/initramfs-linux.img": "an image",
     f"/boot/vmlinuz-{KERNEL}": "a kernel",
 }
+OSTREE = {
+    "/run/ostree-booted": "",
+    "/usr/lib/dracut/dracut.conf.d/90-vfio.conf": 'force_drivers+=" vfio_pci "\n',
+}
 # The host's own card as another of the guest's model.
 TWIN = (("1002:67df", "10de:2482"),)
 
@@ -44,13 +48,20 @@ def plan_of(tools: dict[str, str], twin: bool = False) -> Plan:
         ({"/usr/bin/tinyramfs": ""}, False, "bind-image-by-hand", "10de:228b"),
         ({"/usr/bin/booster": ""}, True, "bind-twin-by-hand", "0000:07:00.0"),
         ({"/etc/NIXOS": ""}, True, "bind-twin-by-hand", "0000:07:00.0"),
+        (
+            *({**OSTREE, "/usr/bin/rpm-ostree": ""}, True, "bind-twin-by-overlay"),
+            "/etc/modprobe.d/vfio-doctor.conf` and `sudo rpm-ostree kargs",
+        ),
         ({"/etc/NIXOS": ""}, False, "bind-nixos", "nixos-rebuild"),
         (
             *(ARCH, False, "dracut-images-named-otherwise"),
             "`sudo dracut --force /boot/initramfs-linux.img`",
         ),
     ],
-    ids=["Booster", "tinyramfs", "a twin", "a twin on NixOS", "NixOS", "Arch"],
+    ids=[
+        *("Booster", "tinyramfs", "a twin", "a twin on NixOS"),
+        *("a twin on Kinoite", "NixOS", "Arch"),
+    ],
 )
 def test_nothing_is_planned_and_the_way_by_hand_is_said(
     tools: dict[str, str], twin: bool, reason: str, words: str
