@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
+    from vfio_doctor.facts.kvmfr.node import kvmfr_refused as kvmfr_refused
     from vfio_doctor.facts.kvmfr.own_loading import OwnLoading as OwnLoading
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
