@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE.parent), str(HERE), sys.argv[1]]
@@ -44,7 +45,7 @@ def connected() -> object:
     return library.open(domain_step.URI)
 
 
-def apart(act: Callable[[], object]) -> object:
+def apart(act: Callable[[], object]) -> Any:
     """Do it in a process of its own, which has a driver; return what it gave."""
     answer = FOLDER / "answer"
     answer.unlink(missing_ok=True)
@@ -103,7 +104,7 @@ def main() -> None:
         stopped(name, host, stop)
         return [text(), stop.names]
 
-    new, names = apart(whole)  # type: ignore[misc]
+    new, names = apart(whole)
     print(json.dumps({"old": old, "new": new, "places": len(names)}))
     for at in range(1, len(names) + 1, int(step)):
         host = fresh(before)
