@@ -165,7 +165,7 @@ def test_a_switch_of_an_iommu_that_is_on_is_a_note() -> None:
 @pytest.mark.parametrize(
     ("ids", "advice"),
     [
-        ("10de:2482", "idle-loader-move"),
+        ("10de:2482", "idle-loader-systemd-boot"),
         ("10de:2482,1002:67df", "idle-loader-last-screen"),
     ],
 )

@@ -18,13 +18,11 @@ import pytest
 
 from cli.test_teardown import ALL, SET_UP, bare
 from repair.test_own_initramfs import host_in
+from support import effort, played_images
 from support import engine_faults as faults
 from support import engine_trees as trees
 from support import kill_matrix as matrix
-from support import played_images
 from support import played_machine as played
-from support.effort import ALL as WHOLE
-from support.effort import share
 from support.fixture_hosts import catalogue
 from support.played_place import place
 from vfio_doctor.app.chosen import Chosen
@@ -110,7 +108,7 @@ def ready(root: Path, case: Case) -> played.PlayedHost:
 
 def step() -> int:
     """One place in some, and more of them in CI; ``KILL_STEP=1``: all, for an hour."""
-    some = 13 if os.environ.get("CI") == "true" else 37 if share(WHOLE) == WHOLE else 73
+    some = 13 if effort.is_all() else 73
     return int(os.environ.get("KILL_STEP", some))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,6 @@ def test_the_tools_themselves_read_the_files(
     )
     assert drivers.split() == ["vfio_pci", "vfio", "vfio_iommu_type1"]
     kargs = below / "bootc/kargs.d/50-vfio-doctor.toml"
-
     held = tomllib.loads(kargs.read_text())
     assert list(held) == ["kargs"]
     bind = f"vfio-doctor.bind={CARD},{AUDIO}"

@@ -15,6 +15,7 @@ Description={} of {}
 User={}
 Environment="{}={}"
 LimitMEMLOCK={}
+PrivateDevices={}
 ProtectKernelModules={}
 CapabilityBoundingSet=CAP_{} ~{}
 ExecStart=/usr/local/bin/{} --token {}

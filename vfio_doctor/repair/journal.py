@@ -23,6 +23,7 @@ from vfio_doctor.repair.journal_lines import (
     line,
     pack_held,
     pack_message,
+    pack_step,
     read,
     split,
 )
@@ -40,7 +41,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Message
+    from vfio_doctor.model import FileStep, Message
     from vfio_doctor.repair.syscalls import Held
     from vfio_doctor.repair.values import StepState
 
@@ -84,6 +85,10 @@ class Journal:
     def act(self, number: int, old: Held | None, folders: tuple[str, ...]) -> None:
         """Say that a step begins, and what takes it back."""
         self._add({"is": "act", "n": number, "old": pack_held(old), "folders": folders})
+
+    def anew(self, number: int, step: FileStep) -> None:
+        """Say that a step is another than was planned, before it begins."""
+        self._add({"is": "anew", "n": number, "step": pack_step(step)})
 
     def made(self, number: int, digest: str) -> None:
         """Say what another program made of a step, in its own spelling."""

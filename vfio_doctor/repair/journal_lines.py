@@ -240,12 +240,24 @@ def _after(entry: Entry, value: dict[str, Any]) -> Entry:
     if what == "act":
         old, folders = unpack_held(value["old"]), tuple(value["folders"])
         return entry._replace(old=old, folders=folders, begun=True)
+    if what == "anew":
+        return entry._replace(step=_anew(entry.step, unpack_step(value["step"])))
     if what == "made":
         return entry._replace(made=_str(value["digest"]))
     if what == "back":
         return entry._replace(begun=True)
     why = unpack_message(value.get("why"))
     return entry._replace(state=StepState(what), why=why, begun=False)
+
+
+def _anew(planned: PlannedStep, step: Step) -> PlannedStep:
+    """Return what became of a step's plan: the same file, with other bytes."""
+    was = planned.step
+    if not isinstance(was, FileStep) or not isinstance(step, FileStep):
+        raise TypeError("a step of another kind")
+    if was.path != step.path:
+        raise ValueError(f"another file than {was.path}")
+    return planned._replace(step=step)
 
 
 def begin_value(beginning: Beginning) -> dict[str, object]:

@@ -14,6 +14,7 @@ from vfio_doctor.parse.cmdline import words
 from vfio_doctor.repair.bound import bound
 from vfio_doctor.repair.journal_lines import RunState
 from vfio_doctor.repair.lasting import Lasting, same_value
+from vfio_doctor.repair.reordered import is_as
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.values import Effect, Served, StepState, Verdict
 
@@ -210,7 +211,7 @@ def _lasting(entry: Entry, run: Run, host: Reader) -> Lasting | None:
         now = host.read_bytes(step.path)
         if isinstance(now, Missing) and now.why is not Why.ABSENT:
             return Lasting(step.path, None, now.message)
-        same = (None if isinstance(now, Missing) else now) == step.after
+        same = is_as(step.after, None if isinstance(now, Missing) else now, entry.step)
         if not same and entry.step.arguments and _are_set(run, host):
             # The entry of a kernel that was removed since is told by its words.
             return None if isinstance(now, Missing) else Lasting(step.path, True)

@@ -7,7 +7,7 @@ import time
 from support.rows import for_each
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller, Kind, Stat
-from vfio_doctor.host.redaction import arguments, forms, scrub, selinux
+from vfio_doctor.host.redaction import arguments, forms, scrub, selinux, udev_rules
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
 
@@ -78,3 +78,12 @@ def test_long_chains_take_linear_time() -> None:
         return time.process_time() - started
 
     assert any(of(1 << 17) < 24 * max(of(1 << 14), 0.002) for _ in range(4))
+
+
+@for_each("address", ADDRESSES)
+def test_an_address_that_a_rule_matches_goes_whole(address: str) -> None:
+    rule = f'SUBSYSTEM=="vfio", KERNELS=="{address}|*{address}*", MODE="0660"\n'
+    left = udev_rules.rules(rule, Names())
+    assert 'SUBSYSTEM=="vfio", KERNELS=="hidden' in left
+    assert address not in left
+    assert address[:8] not in left

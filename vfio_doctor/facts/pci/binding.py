@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.facts.images.command import ImageCommands
 from vfio_doctor.facts.images.order import InitramfsOrder
 from vfio_doctor.facts.images.own import OwnInitramfs
-from vfio_doctor.facts.images.tool import ImageKind, ImageTool
+from vfio_doctor.facts.images.tool import BUILT_BY_HAND, ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.cards import Card
     from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import CommandLine
 
 Pairs = tuple[tuple[str, str], ...]
@@ -101,6 +103,24 @@ NIXOS = say(
     ' `boot.initrd.kernelModules = [ "vfio_pci" "vfio" "vfio_iommu_type1" ];` before'
     " the graphics driver, then run `sudo nixos-rebuild boot` and reboot",
 )
+TWIN_BY_HAND = say(
+    "bind-twin-by-hand",
+    "{ids} also stand for {other}, so {device} has to be bound by its address: let"
+    " libvirt take it when the VM starts (managed='yes'), or have the initramfs write"
+    " vfio-pci to its driver_override before another driver is loaded",
+)
+BY_HAND = say(
+    "bind-image-by-hand",
+    "{tool} makes the initramfs, and no repair runs that. Set the kernel argument"
+    " `{ids}`, write the lines {lines} to a file in /etc/modprobe.d, build the image"
+    " anew, and reboot",
+)
+BY_HAND_WITH = say(
+    "bind-image-by-hand-with",
+    "{tool} makes the initramfs, and no repair runs that. Set the kernel argument"
+    " `{ids}`, write the lines {lines} to a file in /etc/modprobe.d, build the image"
+    " anew (`{command}`), and reboot",
+)
 SET_ALREADY = say(
     "bind-set-already", "it is set already; it takes effect at the next boot"
 )
@@ -167,11 +187,33 @@ def _by_ids(card: Card, facts: Facts) -> Binding:
     if _built_in(VFIO_PCI, facts):
         return Binding(card, arguments, (), False)
     kind = facts[ImageTool].kind
+    if kind is ImageKind.NIXOS or kind in BUILT_BY_HAND:
+        _refuse_twin(card, facts, arguments)
     if kind is ImageKind.NIXOS:
         raise CannotFix(NIXOS.filled(ids=words))
     if kind is ImageKind.OSTREE:
         return Binding(card, (*arguments, EARLY), (), _own_initramfs(facts))
+    if kind in BUILT_BY_HAND:
+        raise CannotFix(_by_hand(kind, words, card, facts))
     return Binding(card, arguments, softdeps(card), True)
+
+
+def _refuse_twin(card: Card, facts: Facts, arguments: Pairs) -> None:
+    """Raise `CannotFix` if ids written by hand take a device of the host's."""
+    for other, item in twins_of(card, facts, arguments):
+        device = card.functions[0]
+        said = {"ids": item, "other": other.bdf, "device": device.bdf}
+        raise CannotFix(TWIN_BY_HAND.filled(**said))
+
+
+def _by_hand(kind: ImageKind, words: str, card: Card, facts: Facts) -> Message:
+    """Return what to do if the tool that makes the images is not run from here."""
+    said = {"tool": kind.value, "ids": words}
+    lines = softdeps(card)
+    command = facts[ImageCommands].of(kind)
+    if command:
+        return BY_HAND_WITH.filled(**said, lines=lines, command=command)
+    return BY_HAND.filled(**said, lines=lines)
 
 
 def _own_initramfs(facts: Facts) -> bool:

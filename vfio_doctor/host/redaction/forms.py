@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.host.redaction import public
+from vfio_doctor.host.redaction.releases import RELEASE, is_published
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -28,10 +29,11 @@ _CHAIN = (
     r"(?:[-_.:+~ ]{1,2}(?:\d++|[^\W\d_])(?![^\W_]))+"
 )
 # A run of letters and digits, one character that is neither, or one of the above.
-_PARTS = re.compile(
+_SMALL = (
     "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _PIECES)
     + rf"|(?P<chain>{_CHAIN})|(?P<part>[^\W_]+)"
 )
+_PARTS = re.compile(f"{RELEASE}|{_SMALL}")
 # More digits and letters together than these make a number of somebody's.
 SHORT_CHAIN = 6
 _DATE = r"20\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{4})?"
@@ -80,7 +82,9 @@ def in_parts(text: str, names: Names, kind: str = "name") -> str:
 
     def put(found: re.Match[str]) -> str:
         form, piece = found.lastgroup or "", found.group()
-        if form == "bdf" or piece in public.IDS:
+        if form == "release" and not is_published(found):
+            return re.sub(_SMALL, put, piece)
+        if form in ("bdf", "release") or piece in public.IDS:
             return piece
         if form == "chain":
             return _chain(piece, names, kind)
@@ -103,7 +107,10 @@ def is_harmless_chain(text: str) -> bool:
 
 def is_release(text: str) -> bool:
     """Tell whether this is numbered like a release of software."""
-    return _RELEASE.fullmatch(text) is not None
+    if _RELEASE.fullmatch(text):
+        return True
+    found = re.fullmatch(RELEASE, text)
+    return found is not None and is_published(found)
 
 
 def end_of_first(text: str) -> int:
@@ -116,7 +123,7 @@ def as_address(text: str, names: Names) -> str:
     """Return the stand-in of a network address, or of an id; "" for another text."""
     found = _PARTS.fullmatch(text)
     form = found.lastgroup if found else None
-    typed = form not in (None, "bdf", "chain", "part")
+    typed = form not in (None, "bdf", "release", "chain", "part")
     return names.typed(form, text) if form and typed else ""
 
 
