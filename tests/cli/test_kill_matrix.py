@@ -106,10 +106,14 @@ def ready(root: Path, case: Case) -> played.PlayedHost:
     return host
 
 
+def step() -> int:
+    """One place in some, and more of them in CI; ``KILL_STEP=1``: all, for an hour."""
+    some = 13 if effort.is_all() else 73
+    return int(os.environ.get("KILL_STEP", some))
+
+
 def each(places: int) -> range:
-    """One place in some, and more of them in CI; all took half an hour and held."""
-    step = 7 if effort.is_all() else 37
-    return range(1, places + 1, int(os.environ.get("KILL_STEP", step)))
+    return range(1, places + 1, step())
 
 
 @pytest.mark.parametrize("way", ["undo", "again"])

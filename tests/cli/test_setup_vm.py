@@ -53,8 +53,9 @@ def set_up(
     return looking_glass(chosen, (), False, where or place(host), VM)
 
 
-def down(host: played.PlayedHost) -> int:
-    return tear_down(Wanted(passthrough=False, yes=True), Chosen(), place(host))
+def down(host: played.PlayedHost, where: Place | None = None) -> int:
+    wanted = Wanted(passthrough=False, yes=True)
+    return tear_down(wanted, Chosen(), where or place(host))
 
 
 def journal(host: played.PlayedHost) -> list[Path]:

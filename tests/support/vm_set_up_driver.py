@@ -29,6 +29,7 @@ from vfio_doctor.repair import domain_step  # noqa: E402
 Story = Callable[[PlayedHost, Any], dict[str, object]]
 DOMAIN = f"""<domain type='qemu'>
   <name>{VM}</name>
+  <uuid>7fbcb254-ef59-49e1-b71b-4af69ead6e3d</uuid>
   <memory unit='MiB'>64</memory>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices>
