@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line; answer ``--version`` alone without importing click."""
+    forget_python_path()
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):
             from vfio_doctor.app.streams import stand_in
@@ -137,6 +138,23 @@ def forget_current_folder() -> None:
     first = sys.path[0] if sys.path and not sys.flags.safe_path else ""
     if first == os.getcwd() and first != here:
         del sys.path[0]
+
+
+def forget_python_path() -> None:
+    """Import nothing as root from where PYTHONPATH points: anybody may write there.
+
+    The interpreter's own folders stay, and the one that the program comes from.
+    """
+    said = os.environ.get("PYTHONPATH")
+    if not said or os.geteuid() != 0:
+        return
+    roots = (sys.prefix, sys.base_prefix, f"{sys.base_prefix}/local")
+    own = tuple(f"{root}/lib" for root in roots)
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for each in said.split(os.pathsep):
+        folder = os.path.abspath(each)
+        if folder != here and not folder.startswith(own):
+            sys.path[:] = [one for one in sys.path if one not in (each, folder)]
 
 
 if __name__ == "__main__":

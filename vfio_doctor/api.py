@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.images.command import ImageCommands as ImageCommands
     from vfio_doctor.facts.images.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.images.late import LateImage as LateImage
     from vfio_doctor.facts.images.options import OldOption as OldOption
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import KvmfrNodes as KvmfrNodes
     from vfio_doctor.facts.kvmfr.node import KvmfrSizes as KvmfrSizes
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
+    from vfio_doctor.facts.kvmfr.node import kvmfr_refused as kvmfr_refused
     from vfio_doctor.facts.kvmfr.own_loading import OwnLoading as OwnLoading
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
@@ -166,6 +168,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import Script as Script
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
     from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
+    from vfio_doctor.facts.pci.consoles import ServedByWeb as ServedByWeb
     from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
     from vfio_doctor.facts.pci.container import ContainerMode as ContainerMode
     from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
@@ -182,6 +185,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import same_card as same_card
     from vfio_doctor.facts.pci.isolation import Isolation as Isolation
     from vfio_doctor.facts.pci.isolation import Joint as Joint
+    from vfio_doctor.facts.pci.isolation import acs_overrides as acs_overrides
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
@@ -195,6 +199,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
     from vfio_doctor.facts.pci.quicker import NAME_IDS as NAME_IDS
+    from vfio_doctor.facts.pci.quicker import by_script as by_script
     from vfio_doctor.facts.pci.quicker import freed as freed
     from vfio_doctor.facts.pci.quicker import late_image as late_image
     from vfio_doctor.facts.pci.quicker import not_written as not_written
@@ -206,6 +211,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import Connectors as Connectors
+    from vfio_doctor.facts.pci.scripts import idle_script as idle_script
+    from vfio_doctor.facts.pci.scripts import is_late as is_late
+    from vfio_doctor.facts.pci.scripts import kms_drivers as kms_drivers
+    from vfio_doctor.facts.pci.scripts import lacks_line as lacks_line
+    from vfio_doctor.facts.pci.scripts import never_loads as never_loads
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted

@@ -18,7 +18,7 @@ from vfio_doctor.api import (
 )
 
 NO_GRUB = say("grub-file-of-no-grub", "GRUB's own files do not decide here")
-BROKEN = say("grub-file-broken", "GRUB's configuration is broken: {why}.")
+BROKEN = say("grub-file-broken", "GRUB's configuration is broken in {place}: {why}.")
 CORRECT = say(
     "grub-file-correct",
     "Correct the line by hand: one variable a line, no blanks around the =, its whole"
@@ -68,4 +68,6 @@ class GrubFileBroken(Check):
             raise NotApplicable(NO_GRUB)
         for place, why, line in facts[GrubFile].faults:
             row = Evidence(str(place), line)
-            yield Finding(place, BROKEN.filled(why=why), (row,), None, CORRECT)
+            yield Finding(
+                place, BROKEN.filled(place=str(place), why=why), (row,), None, CORRECT
+            )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    KERNEL_LOG,
     AcpiTables,
     Actor,
     Board,
     Check,
+    Conclusion,
     Cpu,
     Evidence,
     Facts,
@@ -18,6 +20,7 @@ from vfio_doctor.api import (
     IommuMaker,
     Iterator,
     KernelCmdline,
+    KernelMessages,
     LookingGlassGuest,
     Message,
     Missing,
@@ -154,6 +157,12 @@ ADD_ARGUMENT = say(
     " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
     " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",
 )
+UPDATE_FIRMWARE = say(
+    "iommu-update-firmware",
+    "The table by which the firmware describes the IOMMU is broken, as the kernel's log"
+    " says ({line}). Look for a firmware update of the board; no kernel argument mends"
+    " it.",
+)
 READ_AMD_LOG = say(
     "iommu-read-amd-log",
     "No kernel argument turns AMD-Vi on: it is used whenever it works. Read why it does"
@@ -228,8 +237,25 @@ class IommuOff(Check):
         actor = Actor.TOOL if advice is ADD_ARGUMENT else Actor.USER
         advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
         unit = Evidence(UNITS, ", ".join(iommu.units) or NO_UNIT, UNIT)
-        rows = (_no_group(iommu), unit)
+        broken = tuple(_broken_tables(facts))
+        if broken:
+            advice = UPDATE_FIRMWARE.filled(line=broken[0].observed)
+        rows = (_no_group(iommu), unit, *broken)
         yield Finding(HostPlace(), NOT_USED, rows, None, advice, actor)
+
+
+def _broken_tables(facts: Facts) -> Iterator[Evidence]:
+    """Yield the lines in which the kernel says that the firmware's table is at fault.
+
+    Without a log, or with an old one, nothing is lost but the reason.
+    """
+    try:
+        log = facts[KernelMessages].log
+    except MissingFact:
+        return
+    found = log.of(Conclusion.DMAR_BROKEN, Conclusion.IVRS_BROKEN)
+    for line in dict.fromkeys(match.line for match in found):
+        yield Evidence(KERNEL_LOG, line)
 
 
 def _how_to_use(facts: Facts) -> Message:

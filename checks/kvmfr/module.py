@@ -162,9 +162,18 @@ class KvmfrModuleRejected(Check):
         if _is_foreign(info, file.release):
             yield _foreign(facts, path, info)
             return
-        demand = facts[ModuleSigning].demanded_by()
+        named = _log(facts, Conclusion.MODULE_REFUSED, named=True)
+        try:
+            demand = facts[ModuleSigning].demanded_by()
+        except MissingFact:
+            if not named:
+                raise
+            demand = None
         if demand:
             yield from _untrusted(facts, path, info, demand)
+        elif named:
+            advice = _how_to_enroll(facts, info, "")
+            yield Finding(FilePlace(path), KEY_REJECTED, named, None, advice)
 
 
 def _is_foreign(info: ModuleInfo, release: str) -> bool:
@@ -172,15 +181,20 @@ def _is_foreign(info: ModuleInfo, release: str) -> bool:
     return bool(info.release) and info.release != release and not borrowed
 
 
-def _log(facts: Facts, conclusion: Conclusion) -> tuple[Evidence, ...]:
-    """Return what the kernel log has on this, () if it cannot be read."""
+def _log(
+    facts: Facts, conclusion: Conclusion, named: bool = False
+) -> tuple[Evidence, ...]:
+    """Return what the kernel log has on this, () if it cannot be read.
+
+    With ``named``, only what names this very module.
+    """
     try:
         log = facts[KernelMessages].log
     except MissingFact:
         return ()
-    named = log.of(conclusion, module="kvmfr")
-    unnamed = [match for match in log.of(conclusion) if not match.module]
-    found = dict.fromkeys(match.line for match in (*named, *unnamed))
+    ours = log.of(conclusion, module="kvmfr")
+    unnamed = [m for m in log.of(conclusion) if not (m.module or named)]
+    found = dict.fromkeys(match.line for match in (*ours, *unnamed))
     return tuple(Evidence(KERNEL_LOG, line) for line in found)
 
 
@@ -256,6 +270,10 @@ def _untrusted(
     yield Finding(FilePlace(path), message, rows, advice=advice)
 
 
+KEY_REJECTED = say(
+    "kvmfr-module-key-rejected",
+    "The kernel has refused kvmfr in this boot: it does not take its signature.",
+)
 NOT_ENROLLED = say(
     "kvmfr-module-not-enrolled",
     "The kernel takes only trusted modules, and kvmfr is signed by {signer}, whose key"

@@ -39,6 +39,7 @@ from vfio_doctor.api import (
     Why,
     in_order,
     known,
+    kvmfr_refused,
     say,
     size_by_hand,
     wanted_by_vm,
@@ -129,14 +130,14 @@ class KvmfrNoDevice(Check):
             return
         answers = _answers(facts)
         for path, answer in answers:
-            if answer == 0 or _refused(answer):
+            if answer == 0 or kvmfr_refused(answer):
                 yield _useless(path, answer)
         if guest := facts[LookingGlassGuest].address:
             yield from _in_a_guest(facts, guest)
         else:
             yield from _as_set(facts, answers)
         for _, answer in answers:
-            if not _refused(answer):
+            if not kvmfr_refused(answer):
                 known(answer)
 
 
@@ -210,11 +211,6 @@ def _may_be_device(stat: Stat | Missing) -> bool:
     if isinstance(stat, Missing):
         return stat.why is not Why.ABSENT
     return stat.kind is Kind.CHAR
-
-
-def _refused(answer: Answer) -> bool:
-    """Tell whether the driver itself answered with an error."""
-    return isinstance(answer, Missing) and answer.why is Why.FAILED
 
 
 def _useless(path: str, answer: Answer) -> Finding:

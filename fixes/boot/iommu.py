@@ -9,6 +9,7 @@ from vfio_doctor.api import (
     CannotFix,
     Change,
     CommandLine,
+    Conclusion,
     Facts,
     Finding,
     Fix,
@@ -16,6 +17,7 @@ from vfio_doctor.api import (
     Iterator,
     KernelArguments,
     KernelCmdline,
+    KernelMessages,
     Missing,
     MissingFact,
     Why,
@@ -26,6 +28,10 @@ from vfio_doctor.api import (
 ON = ("intel_iommu", "on")
 PASSTHROUGH = ("iommu", "pt")
 TRANSLATED = ("iommu", "nopt")
+TABLE_BROKEN = say(
+    "iommu-table-broken",
+    "the kernel says that the firmware's table of the IOMMU is broken",
+)
 KEYS = ("iommu", "intel_iommu", "amd_iommu")
 
 Items = tuple[tuple[str, str], ...]
@@ -100,6 +106,8 @@ def _must_help(facts: Facts) -> None:
         raise CannotFix(
             say("iommu-acpi-off", "acpi=off hides the firmware's IOMMU from the kernel")
         )
+    if _is_broken(facts):
+        raise CannotFix(TABLE_BROKEN)
     if _offered(facts) is False:
         raise CannotFix(
             say("iommu-no-dmar", "the firmware offers no IOMMU (no DMAR table)")
@@ -119,6 +127,14 @@ def _must_help(facts: Facts) -> None:
                 "intel_iommu=on is set and takes effect at the next boot",
             )
         )
+
+
+def _is_broken(facts: Facts) -> bool:
+    """Tell whether the kernel says that it cannot use the firmware's table."""
+    try:
+        return bool(facts[KernelMessages].log.of(Conclusion.DMAR_BROKEN))
+    except MissingFact:
+        return False
 
 
 def _is_on(line: CommandLine) -> bool:

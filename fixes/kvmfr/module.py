@@ -40,6 +40,7 @@ from vfio_doctor.api import (
     Why,
     is_good_size,
     known,
+    kvmfr_refused,
     option_line,
     say,
     wanted_by_vm,
@@ -214,7 +215,7 @@ def _are_all_good(facts: Facts) -> str:
     """
     found = []
     for _, answer in facts[KvmfrSizes].sizes:
-        if isinstance(answer, Missing) and answer.why is Why.FAILED:
+        if kvmfr_refused(answer):
             return ""
         mib, rest = divmod(known(answer), MIB)
         if rest or not is_good_size(mib):

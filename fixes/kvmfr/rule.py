@@ -77,6 +77,15 @@ RULE_IS_RIGHT = say(
     "{places}: user, group and mode are right there already; what else decides who may"
     " open the device cannot be edited",
 )
+OF_PACKAGE = say(
+    "grant-kvmfr-rule-of-package",
+    "{place} belongs to a package; copy the file to {folder} without that line",
+)
+WOULD_HIDE = say(
+    "grant-kvmfr-would-hide",
+    "{rule} would hide {path}, which holds other rules, too; copy it there and correct"
+    " the copy",
+)
 NEVER_READ = say(
     "delete-unread-rule", "udev never reads it: its name does not end in .rules"
 )
@@ -132,8 +141,8 @@ class GrantKvmfrAccess(Fix):
                 facts[Generated].refuse()
             case NodePlace(path) if _has_no_rule(facts, path):
                 yield EditLine(RULE_FILE, "", _good_line(facts))
-            case place:
-                if any(place == old.place for old in facts[GoodKvmfrRule].leftover):
+            case _:
+                if facts[GoodKvmfrRule].leftover:
                     yield Terms(ONLY_LEFTOVER)
                 elif facts[GoodKvmfrRule].away:
                     yield Terms(_at_screen(facts))
@@ -249,14 +258,16 @@ def _write_new(lines: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Ch
     """Put the rule into its file; take what contradicts it away."""
     obsolete = [line for line in lines if line.gives_access]
     here = [line for line in obsolete if line.file.path == RULE_FILE]
-    if not any(line.rule.raw == text for line in here):
+    stands = any(line.rule.raw == text for line in here)
+    if not stands:
+        _refuse_to_hide(lines)
         yield from _put(here, text, shared)
     for line in obsolete:
         if line.file.path == RULE_FILE:
-            if line.rule.raw != text and line not in here[:1]:
+            if line.rule.raw != text and (stands or line not in here[:1]):
                 yield from _commented(line, shared)
         elif is_recipe(line.file) or _hides_whole(line.file):
-            if _name(line.file.path) != _name(RULE_FILE):
+            if not _is_namesake(line.file):
                 yield _out_of_the_way(line.file.path)
         else:
             yield from _commented(line, shared)
@@ -273,6 +284,19 @@ def _put(here: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Change]:
     for line in dict.fromkeys(rest):
         if not line.lstrip().startswith("#"):
             yield EditLine(RULE_FILE, line, None)
+
+
+def _is_namesake(file: UdevFile) -> bool:
+    """Tell whether udev reads `RULE_FILE` in place of a file of the system."""
+    name = RULE_FILE.removeprefix(ETC)
+    return file.path != RULE_FILE and file.path.rpartition("/")[2] == name
+
+
+def _refuse_to_hide(lines: list[KvmfrLine]) -> None:
+    """Refuse to write `RULE_FILE` if it would hide rules about something else."""
+    for line in lines:
+        if _is_namesake(line.file) and not _hides_whole(line.file):
+            raise CannotFix(WOULD_HIDE.filled(path=line.file.path, rule=RULE_FILE))
 
 
 def _hides_whole(file: UdevFile) -> bool:
@@ -323,15 +347,7 @@ def _commented(line: KvmfrLine, shared: Shared) -> Iterator[Change]:
     """Make a rule a comment, each of its lines; refuse if it does more."""
     _only_access(line)
     if not line.file.path.startswith(ETC):
-        raise CannotFix(
-            say(
-                "grant-kvmfr-rule-of-package",
-                "{place} belongs to a package; copy the file to {folder} without"
-                " that line",
-                place=str(line.place),
-                folder=ETC,
-            )
-        )
+        raise CannotFix(OF_PACKAGE.filled(place=str(line.place), folder=ETC))
     for each in dict.fromkeys(_physical(line, shared)):
         if not each.lstrip().startswith("#"):
             yield EditLine(line.file.path, each, f"# {each}")

@@ -8,13 +8,17 @@ from support import hosts
 from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
 from support.machines import result, whole
+from support.rows import for_each
 from vfio_doctor.checks.kvmfr.devices import KvmfrNotInDeviceList
 from vfio_doctor.checks.libvirt.account import LibvirtAccountMissing
 from vfio_doctor.checks.libvirt.conf import LibvirtConfRefused, LibvirtListWithoutKvm
 from vfio_doctor.checks.libvirt.daemon import LibvirtDaemonOff, LibvirtDaemonsDoubled
+from vfio_doctor.checks.libvirt.devices import LibvirtDevicesHidden
 from vfio_doctor.checks.libvirt.memory import LibvirtSharedMemoryClosed
 from vfio_doctor.checks.vfio.node import VfioNodeClosed
+from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import AclEntry, Kind, Missing, Stat, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import CheckResult, Severity, Status
 
 MODULAR, MONOLITHIC, MEMORY = lv.MODULAR, lv.MONOLITHIC, lv.OWN_MEMORY
@@ -209,6 +213,53 @@ def test_daemons(parts: tuple[Parts, ...], severity: Severity | None) -> None:
     found = judged(LibvirtDaemonOff, MODULAR.parts, *parts)
     assert [d.severity for d in found.diagnoses] == [severity] * bool(severity)
     assert found.status is (Status.FAIL if severity else Status.PASS)
+
+
+HARD = f"{lv.OWN_UNITS}/virtqemud.service.d/hard.conf"
+OTHER = f"{lv.OWN_UNITS}/libvirtd.service.d/hard.conf"
+
+
+@for_each(
+    ("parts", "status"),
+    [
+        ((file(HARD, "[Service]\nPrivateDevices=yes\n"),), Status.FAIL),
+        ((file(HARD, "[Service]\nPrivateDevices=1\n"), OFF), Status.FAIL),
+        ((file(HARD, "[Service]\nPrivateDevices=no\n"),), Status.PASS),
+        (
+            (file(HARD, "[Service]\nPrivateDevices=on\nPrivateDevices=off\n"),),
+            Status.PASS,
+        ),
+        ((file(HARD, "[Unit]\nPrivateDevices=yes\n"),), Status.PASS),
+        ((file(HARD, "[Service]\n#PrivateDevices=yes\n"),), Status.PASS),
+        # Another daemon's unit, which nothing starts; then only that one is started.
+        (
+            (lv.programs("libvirtd"), file(OTHER, "[Service]\nPrivateDevices=yes\n")),
+            Status.PASS,
+        ),
+        (
+            (
+                OFF,
+                lv.programs("libvirtd"),
+                lv.enabled("libvirtd.service"),
+                file(OTHER, "[Service]\nPrivateDevices=yes\n"),
+            ),
+            Status.FAIL,
+        ),
+        (
+            (Parts({HARD: Missing(HARD, Why.DENIED)}),),
+            Status.UNKNOWN,
+        ),
+        (
+            (gone(lv.VM_FILE), file(HARD, "[Service]\nPrivateDevices=yes\n")),
+            Status.NOT_APPLICABLE,
+        ),
+    ],
+)
+def test_a_daemon_sees_the_devices(parts: tuple[Parts, ...], status: Status) -> None:
+    host = whole(*MODULAR.parts, *parts)
+    assert result(host, LibvirtDevicesHidden).status is status
+    redacted = CapturedHost(redact(host.capture).capture)
+    assert result(redacted, LibvirtDevicesHidden).status is status
 
 
 def test_what_the_distribution_enables_counts() -> None:

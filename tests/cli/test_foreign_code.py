@@ -201,6 +201,31 @@ def test_no_module_takes_a_plug_ins_place(site: Path, tmp_path: Path) -> None:
     assert run(site, PYTHONPATH=str(tmp_path))["plugins"] == ["sample 1"]
 
 
+HOSTILE = "import os\nopen(os.path.join(os.path.dirname(__file__), 'ran'), 'w')\n"
+
+
+@only_root
+@pytest.mark.parametrize("name", ["click", "pyudev", "tabulate", "json", "colorama"])
+@pytest.mark.parametrize("words", [("--capture", HOST), ("--help",), ("devices",)])
+def test_root_imports_nothing_that_pythonpath_names(
+    site: Path, tmp_path: Path, name: str, words: tuple[str, ...]
+) -> None:
+    (tmp_path / f"{name}.py").write_text(HOSTILE)
+    # As pip writes it; what the interpreter itself imports first is not ours.
+    console = "import sys; from vfio_doctor.__main__ import main; sys.exit(main())"
+    python = str(site.parents[2] / "bin" / "python")
+    paths = f"{tmp_path}{os.pathsep}{sysconfig.get_path('stdlib')}"
+    done = subprocess.run(
+        [python, "-c", console, *words],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 @only_root
 @pytest.mark.parametrize("given", ["folder", "file"])
 def test_root_imports_nothing_that_others_can_write(site: Path, given: str) -> None:

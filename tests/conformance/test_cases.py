@@ -29,7 +29,9 @@ KVMFR_RULES = (
     "client-elsewhere",
     *("not-in-device-list", "selinux-label", "vm-mapping", "vm-virtiofs"),
 )
-LIBVIRT_RULES = ("daemon-off", "daemons-doubled", "shared-memory-closed")
+LIBVIRT_RULES = (
+    *("daemon-off", "daemons-doubled", "devices-hidden", "shared-memory-closed"),
+)
 LIST = "list-libvirt-devices-no-unit"
 MEMORY = "/dev/shm/looking-glass: make-shared-memory.summary"
 # There is no qemu.conf, or not a whole one.

@@ -172,12 +172,12 @@ def test_a_size_that_will_not_do_is_edited_where_it_stands(value: str) -> None:
     assert asked(SizeKvmfrAtBoot, sick, "kvmfr") == ()
 
 
-def with_device(answer: int | Missing, text: str = "") -> CapturedHost:
+def with_device(answer: int | Missing | ProbeResult, text: str = "") -> CapturedHost:
     """A host whose kvmfr device answers this size in bytes."""
     sick = host(
         files={"/sys/class/kvmfr/kvmfr0/dev": "242:0\n", OPTIONS: text or "# mine\n"}
     )
-    probe = answer if isinstance(answer, Missing) else size_answer(answer)
+    probe = size_answer(answer) if isinstance(answer, int) else answer
     sick.capture.probes["kvmfr-size", "/dev/kvmfr0"] = probe
     return sick
 
@@ -199,19 +199,20 @@ def test_a_device_that_works_keeps_its_size_and_is_not_reloaded() -> None:
 
 @for_each(
     "answer",
-    [0, 16 << 20, 100 << 20, Missing("/dev/kvmfr0", Why.FAILED, "ENOTTY")],
+    [0, 16 << 20, 100 << 20, ProbeResult("kvmfr-size", (), (), "ENOTTY")],
     ids=["none", "too small", "no power of two", "no answer"],
 )
 def test_a_device_that_does_not_work_gets_a_size_and_is_reloaded(
-    answer: int | Missing,
+    answer: int | ProbeResult,
 ) -> None:
     edit = EditLine(OPTIONS, "", "options kvmfr static_size_mb=128")
     wishes = (edit, LoadModule("kvmfr", reload=True))
     assert asked(SizeKvmfr, with_device(answer), "kvmfr") == wishes
 
 
-def test_a_size_that_may_not_be_asked_for_is_not_guessed() -> None:
-    sick = with_device(Missing("/dev/kvmfr0", Why.DENIED))
+@for_each("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
+def test_a_size_that_could_not_be_asked_for_is_not_guessed(why: Why) -> None:
+    sick = with_device(Missing("/dev/kvmfr0", why))
     with pytest.raises(MissingFact):
         asked(SizeKvmfr, sick, "kvmfr")
 

@@ -14,7 +14,8 @@ from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.limine import Limine
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.host.reader import Missing, Reader, Why
-from vfio_doctor.repair.session import apply_plan, menu_lacks
+from vfio_doctor.repair.read_back import menu_lacks
+from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.values import Ending
 
 EDIT = ArgumentEdit(("quiet", "iommu=off", "a=1", "a=1"), ("quiet", "a=1", "new=1"))

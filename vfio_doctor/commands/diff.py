@@ -35,6 +35,11 @@ PRIVATE = say(
     "Note: nothing is hidden here. Compare two bug reports (`vfio-doctor bug-report`) "
     "before you show this to others.",
 )
+BY_PLACE = say(
+    "diff-by-place",
+    "Note: hidden values are compared by their place and kind. One that changed into"
+    " another of its kind does not show; compare the captures themselves for that.",
+)
 REPORT_BYTES = 8 << 20
 
 
@@ -65,11 +70,21 @@ def command(chosen: Chosen, old: str, new: str, format_: str) -> None:
     """
     from vfio_doctor.app.output import emit
     from vfio_doctor.report.compare import differences
+    from vfio_doctor.report.stand_ins import has_stand_ins, renamed
 
     (before, hidden), (after, hidden_too) = snapshot(old, chosen), snapshot(new, chosen)
+    if hidden and not hidden_too:
+        after, hidden_too = snapshot(new, chosen._replace(redact=True))
+    elif hidden_too and not hidden:
+        before, hidden = snapshot(old, chosen._replace(redact=True))
+    both = hidden and hidden_too
+    if both:
+        after = renamed(before, after)
     found = list(differences(before, after))
     emit(_as_json(found) if format_ == "json" else _as_text(found))
-    if found and format_ == "text" and not (hidden and hidden_too):
+    if format_ == "text" and both and has_stand_ins(after):
+        emit(f"\n{BY_PLACE}\n")
+    if found and format_ == "text" and not both:
         emit(f"\n{PRIVATE}\n")
     click.get_current_context().exit(1 if found else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import MAY_HIDE, Missing, Why
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple, Protocol
 
@@ -27,11 +27,18 @@ class Said(Exception):
     on none.
     """
 
-    def __init__(self, message: Message, why: Why | None = None) -> None:
-        """Take the message; its English is the exception's text."""
+    def __init__(
+        self, message: Message, why: Why | None = None, hidden: bool | None = None
+    ) -> None:
+        """Take the message; its English is the exception's text.
+
+        ``hidden`` tells whether there may be something that could not be seen, as
+        the reading itself says it (`Missing.hidden`); without it, ``why`` decides.
+        """
         super().__init__(message)
         self.message = message
         self.why = why
+        self.hidden = why in MAY_HIDE if hidden is None else hidden
 
     def __str__(self) -> str:
         """Return the message in English."""
@@ -41,11 +48,6 @@ class Said(Exception):
     def denied(self) -> bool:
         """Tell whether root would see more."""
         return self.why is Why.DENIED
-
-    @property
-    def hidden(self) -> bool:
-        """Tell whether there may be something that could not be seen."""
-        return self.why in (Why.DENIED, Why.TIMED_OUT, Why.FAILED)
 
 
 class MissingFact(Said):
@@ -111,7 +113,7 @@ class Facts:
                 self._known[kind] = missing
         value = self._known[kind]
         if isinstance(value, MissingFact):
-            raise MissingFact(value.message, value.why)
+            raise MissingFact(value.message, value.why, value.hidden)
         assert isinstance(value, kind)
         return value
 
@@ -121,12 +123,12 @@ def known(value: T | Missing | MissingFact) -> T:
     if isinstance(value, Missing):
         raise missing_fact(value)
     if isinstance(value, MissingFact):
-        raise MissingFact(value.message, value.why)
+        raise MissingFact(value.message, value.why, value.hidden)
     return value
 
 
 def missing_fact(missing: Missing) -> MissingFact:
     """Return the exception for a reading without a value, to be raised."""
     if missing.why is not Why.DENIED:
-        return MissingFact(missing.message, missing.why)
+        return MissingFact(missing.message, missing.why, missing.hidden)
     return MissingFact(ROOT_SEES_IT.filled(why=missing.message), missing.why)

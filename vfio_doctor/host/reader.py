@@ -30,6 +30,10 @@ class Why(Enum):
     FAILED = "failed"
 
 
+# With these there may be a value that could not be seen.
+MAY_HIDE = (Why.DENIED, Why.TIMED_OUT, Why.FAILED)
+
+
 _PLAIN = {
     Why.ABSENT: say("absent", "{source}: absent"),
     Why.DENIED: say("denied", "{source}: denied"),
@@ -63,9 +67,7 @@ class Missing(NamedTuple):
     @property
     def hidden(self) -> bool:
         """Tell whether there may be a value that could not be seen."""
-        if self.why is Why.FAILED:
-            return self.detail not in details.SETTLED
-        return self.why in (Why.DENIED, Why.TIMED_OUT)
+        return self.why in MAY_HIDE and self.detail not in details.SETTLED
 
     @property
     def message(self) -> Message:

@@ -14,6 +14,8 @@ NEAR = 512
 NEXT = r"(?m)^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*\+?="
 ASSIGNED = r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)(\+?)="
 
+# Variables that hold kernel arguments; those of a shell are in capitals.
+ARGUMENTS = "GRUB_CMDLINE_"
 SPACED = r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]+\+?="
 
 
@@ -22,6 +24,7 @@ class ShellFaultKind(Enum):
 
     OPEN_QUOTE = "open-quote"
     COMMAND = "command"
+    ARGUMENT = "argument"
     PLUS = "plus"
     BLANK = "blank"
     LINE_END = "line-end"
@@ -54,7 +57,10 @@ def shell_faults(text: str, knows_plus: bool) -> tuple[ShellFault, ...]:
             if not closed:
                 return (*found, ShellFault(number, ShellFaultKind.OPEN_QUOTE, match[1]))
             end = _line_end(text, stop)
-            found += _on_line(text[stop:end], number, match, knows_plus)
+            if match[2] and not knows_plus:
+                found.append(ShellFault(number, ShellFaultKind.PLUS, match[1]))
+            else:
+                found += _behind(text[stop:end], number, match[1])
         elif spaced := re.compile(SPACED).match(text, at, line_end):
             found.append(ShellFault(number, ShellFaultKind.BLANK, spaced[1]))
         if unix and _ends_as_in_windows(text[at:end]):
@@ -70,17 +76,25 @@ def _ends_as_in_windows(line: str) -> bool:
     return line.endswith("\r") and not line.lstrip().startswith("#")
 
 
-def _on_line(
-    rest: str, number: int, match: re.Match[str], knows_plus: bool
-) -> list[ShellFault]:
-    word = rest.split(None, 1)[0] if rest.split() else ""
-    if match[2] and not knows_plus:
-        return [ShellFault(number, ShellFaultKind.PLUS, match[1])]
-    if rest[:1] not in (" ", "\t") or word[:1] in ("#", ";", "&", "|", "\\", ""):
-        return []
-    if re.compile(ASSIGNED).match(word):
-        return []
-    return [ShellFault(number, ShellFaultKind.COMMAND, match[1], word)]
+def _behind(rest: str, number: int, key: str) -> list[ShellFault]:
+    """Return what is wrong behind a value: a command, or an argument without quotes.
+
+    An argument with a value is an assignment of its own, which nobody reads.
+    """
+    stray = ""
+    while rest[:1] in (" ", "\t"):
+        rest = rest.lstrip(" \t")
+        word = rest.split(None, 1)[0] if rest.split() else ""
+        if word[:1] in ("#", ";", "&", "|", "\\", ""):
+            break
+        match = re.compile(ASSIGNED).match(rest)
+        if not match:
+            return [ShellFault(number, ShellFaultKind.COMMAND, key, word)]
+        if key.startswith(ARGUMENTS) and not match[1].isupper():
+            stray = stray or word
+        stop, closed = _value_end(rest, match.end())
+        rest = rest[stop:] if closed else ""
+    return [ShellFault(number, ShellFaultKind.ARGUMENT, key, stray)] if stray else []
 
 
 def _value_end(text: str, at: int) -> tuple[int, bool]:

@@ -23,6 +23,7 @@ from vfio_doctor.repair.journal_lines import (
     line,
     pack_held,
     pack_message,
+    pack_step,
     read,
     split,
 )
@@ -40,7 +41,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vfio_doctor.model import Message
+    from vfio_doctor.model import FileStep, Message
     from vfio_doctor.repair.syscalls import Held
     from vfio_doctor.repair.values import StepState
 
@@ -85,6 +86,10 @@ class Journal:
         """Say that a step begins, and what takes it back."""
         self._add({"is": "act", "n": number, "old": pack_held(old), "folders": folders})
 
+    def anew(self, number: int, step: FileStep) -> None:
+        """Say that a step is another than was planned, before it begins."""
+        self._add({"is": "anew", "n": number, "step": pack_step(step)})
+
     def made(self, number: int, digest: str) -> None:
         """Say what another program made of a step, in its own spelling."""
         self._add({"is": "made", "n": number, "digest": digest})
@@ -97,9 +102,9 @@ class Journal:
         """Say what became of a step."""
         self._add({"is": state.value, "n": number, "why": pack_message(why)})
 
-    def turn(self) -> None:
-        """Say that from here on the run is taken back."""
-        self._add({"is": "turn"})
+    def turn(self, asked: bool = False) -> None:
+        """Say that from here on the run is taken back; ``asked``: by a person."""
+        self._add({"is": "turn", "asked": asked})
 
     def end(self, state: RunState, boot: str) -> None:
         """Say that the run is over, and in which boot."""
@@ -185,6 +190,8 @@ def survey(files: Filesystem) -> Survey:
     Raises PermissionError where only root may look, `StepFailed` if others than
     root can change the folder.
     """
+    # One that others have made for us is as bad before the first run.
+    refuse_others(files, JOURNAL)
     try:
         folder = files.folder(JOURNAL)
     except FileNotFoundError:
@@ -193,7 +200,6 @@ def survey(files: Filesystem) -> Survey:
         names = sorted(os.listdir(folder))
     finally:
         os.close(folder)
-    refuse_others(files, JOURNAL)
     found = [_told(files, name) for name in names]
     good = [run for run in found if isinstance(run, Run)]
     good.sort(key=lambda run: (run.beginning.sequence, run.id))

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.selection import named
-from vfio_doctor.boot.words import added, removed
 from vfio_doctor.host.reader import Missing, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CommandStep,
     DomainStep,
@@ -33,6 +32,13 @@ from vfio_doctor.repair.journal import Busy, Journal
 from vfio_doctor.repair.journal_lines import Beginning, Entry, RunFix, RunState
 from vfio_doctor.repair.plan import digest, words_digest
 from vfio_doctor.repair.probe_step import driver_of
+from vfio_doctor.repair.read_back import (
+    difference,
+    menu_gone,
+    read_back,
+    words_stay,
+)
+from vfio_doctor.repair.reordered import as_it_is, is_as
 from vfio_doctor.repair.stops import stoppable, undisturbed
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
@@ -49,7 +55,11 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Basis, Plan, PlannedStep
 
-NO_JOURNAL = say("journal-unwritable", "no journal can be written: {why}")
+NO_JOURNAL = say(
+    "journal-unwritable",
+    "no journal can be written in {folder}: {why}. Make it writable, or make room "
+    "there, and run this again",
+)
 OPEN_RUN = say(
     "run-interrupted-before",
     "the run {runs} was interrupted: finish it or undo it first",
@@ -58,35 +68,8 @@ UNREAD = say("basis-unread", "{name} cannot be read again: {why}")
 MOVED = say("basis-moved", "{name} has changed since the plan was made; plan again")
 INTERRUPTED = say("run-interrupted-now", "interrupted")
 BROKEN = say("run-broken-inside", "this program failed itself: {kind}: {error}")
-MENU_GONE = say(
-    "menu-gone",
-    "the boot menu could be read before it was regenerated, and cannot be now: {why}",
-)
 LEFT_OPEN = say(
     "journal-left-open", "all is done, but the journal could not be closed: {why}"
-)
-NO_TOOL = say(
-    "read-back-no-tool", "there is no boot tool to read the kernel arguments back"
-)
-WORDS_UNREAD = say(
-    "read-back-failed", "the kernel arguments cannot be read back: {why}"
-)
-OTHER_WORDS = say(
-    "read-back-differs",
-    "{tool} says it is done, but the next boot's arguments are: {arguments}",
-)
-MENU_LACKS = say(
-    "menu-lacks",
-    "the boot menu was regenerated, but its default entry lacks {lacks}",
-)
-MENU_KEEPS = say(
-    "menu-keeps",
-    "the boot menu was regenerated, but its default entry still has {keeps}",
-)
-MENU_BOTH = say(
-    "menu-lacks-and-keeps",
-    "the boot menu was regenerated, but its default entry lacks {lacks} "
-    "and still has {keeps}",
 )
 
 
@@ -107,7 +90,14 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
     except Busy as why:
         return Outcome(Ending.REFUSED, why=why.message)
     except (OSError, StepFailed) as error:
-        return Outcome(Ending.REFUSED, why=NO_JOURNAL.filled(why=reason(error)))
+        return Outcome(Ending.REFUSED, why=_no_journal(error))
+
+
+def _no_journal(error: OSError | StepFailed) -> Message:
+    """Say why there can be none; the kernel names a file without its folder."""
+    words = error.strerror if isinstance(error, OSError) else None
+    why = verbatim(words) if words else reason(error)
+    return NO_JOURNAL.filled(folder=journals.STATE, why=why)
 
 
 def _apply(plan: Plan, machine: Machine) -> Outcome:
@@ -220,7 +210,7 @@ class Session:
                 if entry.state is StepState.WAITING:
                     self._step(number)
                 if self._last_of_arguments(number):
-                    self._read_back()
+                    read_back(self.machine, self.beginning)
             return self._outcome(Ending.DONE, self._close())
         except (OSError, StepFailed) as error:
             return self.roll_back(reason(error))
@@ -253,12 +243,13 @@ class Session:
         kept = any(entry.state is StepState.KEPT for entry in self.entries)
         return self._outcome(Ending.PARTLY_BACK if kept else Ending.ROLLED_BACK, why)
 
-    def undo(self) -> Outcome:
+    def undo(self, asked: bool = True) -> Outcome:
         """Take a run back because a person asked; what others changed stays."""
         try:
-            self.journal.turn()
+            self.journal.turn(asked)
             failed = self._back()
             if not failed:
+                self._look_at_words()
                 self._end_undone()
         except KeyboardInterrupt:
             return self._outcome(Ending.STUCK, INTERRUPTED)
@@ -267,6 +258,14 @@ class Session:
         finally:
             self.journal.close()
         return self._outcome(Ending.STUCK if failed else Ending.UNDONE)
+
+    def _look_at_words(self) -> None:
+        """Say so if the words of a run that was taken back stay for the next boot."""
+        own = [n for n, entry in enumerate(self.entries) if entry.step.arguments]
+        is_back = all(self.entries[n].state is StepState.UNDONE for n in own)
+        why = words_stay(self.machine, self.beginning) if own and is_back else None
+        if why is not None:
+            self._ended(own[-1], StepState.KEPT, why)
 
     def _end_undone(self) -> None:
         """End the journal; a run of which something was kept can be undone again."""
@@ -294,7 +293,8 @@ class Session:
             if isinstance(step, DomainStep):
                 self._define(number, step)
             else:
-                make(step, self.machine, self.beginning.run, self.entries[number].old)
+                made = self.entries[number]
+                make(made.step.step, self.machine, self.beginning.run, made.old)
         except (OSError, StepFailed) as error:
             if not brings_forward(step):
                 never = isinstance(error, NotStarted)
@@ -312,13 +312,29 @@ class Session:
         step = entry.step.step
         if isinstance(step, FileStep):
             old = whole.held(files, step.path)
-            if (None if old is None else old.data) != step.before:
-                raise StepFailed(whole.MEDDLED.filled(path=step.path))
+            data = None if old is None else old.data
+            if data != step.before:
+                step = self._anew(number, step, data)
+                entry = self.entries[number]
             made = () if step.after is None else whole.missing_folders(files, step.path)
             folders = (*entry.folders, *(f for f in made if f not in entry.folders))
             entry = entry._replace(old=old, folders=folders)
         self.journal.act(number, entry.old, entry.folders)
         self.entries[number] = entry._replace(begun=True)
+
+    def _anew(self, number: int, step: FileStep, data: bytes | None) -> FileStep:
+        """Plan the edit of a loader's file anew if it only has other bytes."""
+        entry, begun = self.entries[number], self.beginning
+        edit = ArgumentEdit(begun.before, begun.after)
+        anew = None
+        if is_as(step.before, data, entry.step):
+            anew = as_it_is(step, data, self.machine, edit)
+        if anew is None:
+            raise StepFailed(whole.MEDDLED.filled(path=step.path))
+        self.journal.anew(number, anew)
+        planned = entry.step._replace(step=anew)
+        self.entries[number] = entry._replace(step=planned)
+        return anew
 
     def _define(self, number: int, step: DomainStep) -> None:
         """Define a VM anew, and write down what libvirt made of it."""
@@ -333,7 +349,8 @@ class Session:
         step, machine = self.entries[number].step.step, self.machine
         if isinstance(step, FileStep):
             held = whole.held(machine.files, step.path)
-            return (None if held is None else held.data) == step.after
+            data = None if held is None else held.data
+            return is_as(step.after, data, self.entries[number].step)
         if isinstance(step, NodeStep):
             return isinstance(machine.host.lstat(step.path), Missing)
         if isinstance(step, ProbeStep):
@@ -344,45 +361,15 @@ class Session:
             text = read_text(machine.host, step.path)
             return isinstance(text, str) and text.strip() == step.after
         if self.entries[number].step.arguments and step.argv and step.inverse:
-            return words_can_be_read(machine) and not self._difference()
+            return words_can_be_read(machine) and not difference(
+                machine, self.beginning
+            )
         return bool(named(step.waits_for).holds(machine.host, step.argv))
 
     def _last_of_arguments(self, number: int) -> bool:
         rest = self.entries[number + 1 :]
         here = self.entries[number].step.arguments
         return here and not any(entry.step.arguments for entry in rest)
-
-    def _read_back(self) -> None:
-        """Ask the boot tool what it has now; its exit status alone proves nothing."""
-        why = self._difference()
-        if why is not None:
-            backend = self.machine.backend
-            if backend is None or not backend.is_pending(self.machine.host):
-                raise StepFailed(why)
-
-    def _difference(self) -> Message | None:
-        backend = self.machine.backend
-        if backend is None:
-            return NO_TOOL
-        now = backend.read(self.machine.host)
-        if isinstance(now, Missing):
-            return WORDS_UNREAD.filled(why=now.message)
-        if sorted(now) != sorted(self.beginning.after):
-            return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
-        if isinstance(backend, MenuMaker):
-            edit = ArgumentEdit(self.beginning.before, self.beginning.after)
-            return self._menu_gone() or menu_lacks(
-                backend.menu(self.machine.host), edit
-            )
-        return None
-
-    def _menu_gone(self) -> Message | None:
-        """Return why the menu that could be read before cannot be read now."""
-        tool = self.machine.backend
-        if not self.beginning.menu or not isinstance(tool, MenuMaker):
-            return None
-        made = tool.menu(self.machine.host)
-        return MENU_GONE.filled(why=made.message) if isinstance(made, Missing) else None
 
     def _taken(self, entry: Entry) -> Taken:
         """Take one step back; a menu made from the old files is read like the new."""
@@ -392,7 +379,7 @@ class Session:
                 entry.step.step.argv
             )
             if makes_menu and entry.step.arguments and not taken.failed:
-                gone = self._menu_gone()
+                gone = menu_gone(self.machine, self.beginning)
                 return Taken(StepState.KEPT, gone, failed=True) if gone else taken
         except Exception as error:
             return Taken(StepState.KEPT, _broken(error), failed=True)
@@ -460,25 +447,6 @@ class Session:
             for number, entry in enumerate(self.entries)
         )
         return Outcome(ending, self.beginning.run, steps, why)
-
-
-def menu_lacks(made: tuple[str, ...] | Missing, edit: ArgumentEdit) -> Message | None:
-    """Return what the menu that was made lacks of an edit, None if nothing.
-
-    A menu that cannot be read, as one with conditions of its own, tells nothing.
-    """
-    if isinstance(made, Missing):
-        return None
-    # Words behind -- are for init.
-    end = made.index("--") if "--" in made else len(made)
-    kernel = made[:end]
-    lacks = " ".join(word for word in added(edit) if word not in kernel)
-    keeps = " ".join(w for w in removed(edit) if w in kernel and w not in edit.after)
-    if lacks and keeps:
-        return MENU_BOTH.filled(lacks=lacks, keeps=keeps)
-    if lacks:
-        return MENU_LACKS.filled(lacks=lacks)
-    return MENU_KEEPS.filled(keeps=keeps) if keeps else None
 
 
 def _broken(error: Exception) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
@@ -21,6 +22,7 @@ from vfio_doctor.repair.guards import broken
 from vfio_doctor.repair.image_digests import changed, digests, not_back, remade
 from vfio_doctor.repair.lasting import same_value
 from vfio_doctor.repair.probe_step import driver_of, let_go
+from vfio_doctor.repair.reordered import as_it_is, is_as
 from vfio_doctor.repair.syscalls import StepFailed, reason
 from vfio_doctor.repair.target import boot_id
 from vfio_doctor.repair.values import StepState
@@ -64,7 +66,7 @@ def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
     step = entry.step.step
     try:
         if isinstance(step, FileStep):
-            return _file(step, entry, machine, beginning.run)
+            return _file(step, entry, machine, beginning)
         if isinstance(step, ParameterStep):
             return _parameter(step, machine, beginning)
         if isinstance(step, ProbeStep):
@@ -80,21 +82,44 @@ def take_back(entry: Entry, machine: Machine, beginning: Beginning) -> Taken:
         return Taken(StepState.KEPT, reason(error), failed=True)
 
 
-def _file(step: FileStep, entry: Entry, machine: Machine, run: str) -> Taken:
-    files = machine.files
+def _file(
+    step: FileStep, entry: Entry, machine: Machine, beginning: Beginning
+) -> Taken:
+    files, run = machine.files, beginning.run
     now = whole.held(files, step.path)
     data = now.data if now is not None else None
-    if data != step.before:
-        if data != step.after:
-            why = CHANGED.filled(path=step.path)
-            return Taken(StepState.KEPT, why, (_text(step.after), _text(data)))
+    is_before = is_as(step.before, data, entry.step)
+    if not is_before:
+        if not is_as(step.after, data, entry.step):
+            return _changed(step, data)
         if now is not None and entry.old is not None and _redressed(now, entry.old):
             both = (_dress(entry.old), _dress(now))
             return Taken(StepState.KEPT, REDRESSED.filled(path=step.path), both)
-        whole.put_back(files, step.path, entry.old, step.after, run)
+        if data == step.after:
+            whole.put_back(files, step.path, entry.old, step.after, run)
+        elif now is None or not _reordered_back(step, now, machine, beginning):
+            return _changed(step, data)
     whole.tidy(files, step.path, run)
     whole.remove_folders(files, entry.folders)
-    return _never_made(entry) if data == step.before else Taken(StepState.UNDONE)
+    return _never_made(entry) if is_before else Taken(StepState.UNDONE)
+
+
+def _changed(step: FileStep, data: bytes | None) -> Taken:
+    both = (_text(step.after), _text(data))
+    return Taken(StepState.KEPT, CHANGED.filled(path=step.path), both)
+
+
+def _reordered_back(
+    step: FileStep, now: Held, machine: Machine, beginning: Beginning
+) -> bool:
+    """Take the words out of a file that a program of the loader's wrote anew."""
+    edit = ArgumentEdit(beginning.after, beginning.before)
+    back = as_it_is(step, now.data, machine, edit)
+    if back is None or back.after is None:
+        return False
+    new = now._replace(data=back.after)
+    whole.put(machine.files, step.path, new, now.data, beginning.run)
+    return True
 
 
 def _redressed(now: Held, old: Held) -> bool:

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
         Verdict,
     )
 
+NOT_SEEN = say(
+    "plan-nothing-seen",
+    "Nothing can be planned from what could be read here; root sees more.",
+)
 NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
@@ -124,7 +128,7 @@ def plan_lines(
         _repairs(plan, page, dry)
         _steps(plan, page)
     else:
-        _nothing(report, page)
+        _nothing(plan, report, page)
     if plan.arguments is not None:
         _arguments(plan.arguments, page)
     _left(plan, page)
@@ -142,14 +146,15 @@ def titles_of(report: Report | None) -> dict[str, str]:
     return {r.id: r.heading for r in report.checks} if report is not None else {}
 
 
-def _nothing(report: Report | None, page: Page) -> None:
+def _nothing(plan: Plan, report: Report | None, page: Page) -> None:
     """Say that nothing is wrong, or what is to be done by hand."""
+    nothing = NOT_SEEN if any(one.unseen for one in plan.refused) else NOTHING
     if report is None:
-        page.say(NOTHING)
+        page.say(nothing)
         return
     found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
-    page.say(HEALTHY if fine else NOTHING)
+    page.say(HEALTHY if fine else nothing)
     said = [
         SAID_OF.filled(what=title, said=d.finding.advice)
         for title, d in found
@@ -273,13 +278,13 @@ def detail(step: Step) -> Iterator[str]:
         if step.before is None:
             yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
     elif isinstance(step, DomainStep):
-        before, after = _public(step.before), _public(step.after)
+        before, after = without_passwords(step.before), without_passwords(step.after)
         yield from difference(before, after, step.path)
     elif isinstance(step, CommandStep) and step.why:
         yield clean(_purpose(step.brings_forward, step.why))
 
 
-def _public(definition: bytes) -> str:
+def without_passwords(definition: bytes) -> str:
     """Return a VM's definition without its passwords."""
     import re
 

@@ -7,7 +7,7 @@ import time
 from support.rows import for_each
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller, Kind, Stat
-from vfio_doctor.host.redaction import arguments, forms, scrub, selinux
+from vfio_doctor.host.redaction import arguments, forms, scrub, selinux, udev_rules
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
 
@@ -78,3 +78,25 @@ def test_long_chains_take_linear_time() -> None:
         return time.process_time() - started
 
     assert any(of(1 << 17) < 24 * max(of(1 << 14), 0.002) for _ in range(4))
+
+
+@for_each("address", ADDRESSES)
+def test_an_address_that_a_rule_matches_goes_whole(address: str) -> None:
+    rule = f'SUBSYSTEM=="vfio", KERNELS=="{address}|*{address}*", MODE="0660"\n'
+    left = udev_rules.rules(rule, Names())
+    assert 'SUBSYSTEM=="vfio", KERNELS=="hidden' in left
+    assert address not in left
+    assert address[:8] not in left
+
+
+@for_each(
+    "text",
+    ["h a n n e", "h.a.n.n.e", "+49 (89) 1234 567", "(89) 123-4567", "1 2 3 (4567)"],
+)
+def test_what_is_spelt_or_bracketed_hangs_together(text: str) -> None:
+    assert forms.in_parts(text, Names()) in ("name1", "+name1", "(name1", "name1)")
+
+
+@for_each("text", ["a b c", "1-1.2:1.0", "8086 (11)", "x.y", "252 (252.39-1)"])
+def test_few_letters_and_numbers_stay(text: str) -> None:
+    assert forms.in_parts(text, Names()) == text

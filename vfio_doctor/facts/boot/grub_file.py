@@ -30,6 +30,10 @@ SAID = {
         "the value of {key} has blanks and no quotes, so the shell takes {word} for a"
         " command and sets nothing",
     ),
+    ShellFaultKind.ARGUMENT: say(
+        "grub-file-argument",
+        "the value of {key} has blanks and no quotes, so it ends before {word}",
+    ),
     ShellFaultKind.PLUS: say(
         "grub-file-plus", "dash, which reads this file, does not know += after {key}"
     ),
@@ -92,7 +96,7 @@ def _said(fault: ShellFault) -> Message:
     said = SAID[fault.kind]
     if fault.kind is ShellFaultKind.LINE_END:
         return said
-    if fault.kind is ShellFaultKind.COMMAND:
+    if fault.kind in (ShellFaultKind.COMMAND, ShellFaultKind.ARGUMENT):
         return said.filled(key=fault.key, word=fault.word)
     return said.filled(key=fault.key)
 

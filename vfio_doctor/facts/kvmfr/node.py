@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.kvmfr.names import CLASS_FOLDER, KVMFR
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import Message, say
 from vfio_doctor.parse.whole_number import whole
 from vfio_doctor.value import NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROBE = "kvmfr-size"
 NO_NUMBER = say("kvmfr-no-device-number", "not MAJOR:MINOR")
+DRIVER_SAYS = say("kvmfr-driver-says", "{error}")
 
 
 class KvmfrNode(NamedTuple):
@@ -103,7 +104,18 @@ def _size(host: Reader, path: str) -> int | Missing:
     if isinstance(answer, Missing):
         return answer
     size = answer.value("size")
-    return Missing(path, Why.FAILED, answer.error) if size is None else size
+    if size is None:
+        return Missing(path, Why.FAILED, DRIVER_SAYS.filled(error=answer.error))
+    return size
+
+
+def kvmfr_refused(answer: int | Missing) -> bool:
+    """Tell whether the driver itself answered with an error.
+
+    That nobody could ask it, or that the asking failed, is no answer.
+    """
+    detail = answer.detail if isinstance(answer, Missing) else ""
+    return isinstance(detail, Message) and detail.id == DRIVER_SAYS.id
 
 
 def kvmfr_node(facts: Facts, path: str) -> Stat | None:

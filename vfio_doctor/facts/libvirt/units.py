@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
 
 DAEMONS = (MONOLITHIC, MODULAR)
-HIDES = "ProtectKernelModules"
+HIDES_MODULES, HIDES_DEVICES = "ProtectKernelModules", "PrivateDevices"
 BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
 RESOURCE = "CAP_SYS_RESOURCE"
 
@@ -49,7 +49,15 @@ class DaemonUnit(NamedTuple):
 
         The last word counts, and one that is no boolean is passed over.
         """
-        said = tuple(one for one in self.of(HIDES) if boolean(one[1].value) is not None)
+        return self._switched_on(HIDES_MODULES)
+
+    @property
+    def hides_devices(self) -> tuple[tuple[str, Setting], ...]:
+        """Return what hides the nodes in /dev from the daemon, in the same way."""
+        return self._switched_on(HIDES_DEVICES)
+
+    def _switched_on(self, key: str) -> tuple[tuple[str, Setting], ...]:
+        said = tuple(one for one in self.of(key) if boolean(one[1].value) is not None)
         return said[-1:] if said and boolean(said[-1][1].value) else ()
 
     @property

@@ -153,5 +153,11 @@ class Names:
         return self.redacted_before and STAND_IN.fullmatch(text) is not None
 
 
+def forms_of_stand_ins() -> str:
+    """Return the pattern of any stand-in inside of a longer text, without groups."""
+    typed = "|".join(form.pattern for form in _TYPED_STAND_IN.values())
+    return rf"(?<![0-9A-Za-z])(?:{typed}|{STAND_IN.pattern})(?![0-9A-Za-z])"
+
+
 def _is_plain(text: str) -> bool:
     return _PLAIN.fullmatch(text) is not None

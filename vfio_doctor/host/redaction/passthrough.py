@@ -74,7 +74,7 @@ def _unit_line(line: str) -> str:
         return "ExecStart=modprobe kvmfr"
     if equals and key == "LimitMEMLOCK":
         return f"{key}={_limit(value)}"
-    if equals and key == "ProtectKernelModules":
+    if equals and key in ("PrivateDevices", "ProtectKernelModules"):
         said = boolean(value)
         return f"{key}=hidden" if said is None else f"{key}={'yes' if said else 'no'}"
     if equals and key == "CapabilityBoundingSet":

@@ -65,7 +65,12 @@ videobuf2_v4l2 videobuf2_vmalloc videodev virtio virtio_balloon virtio_blk
 virtio_console virtio_dma_buf virtio_fs virtio_gpu virtio_input virtio_net virtio_pci
 virtio_pci_legacy_dev virtio_pci_modern_dev virtio_ring virtio_rng virtio_scsi
 virtio_iommu vivaldi_fmap vmd vmw_balloon vmwgfx vsock watchdog wireguard wmi wmi_bmof
-x_tables xe xen_blkfront xen_netfront xfrm_algo xfs xhci_hcd xhci_pci xhci_pci_renesas
+x_tables xe aacraid ast be2net bnx2x bnxt_en ehci_pci hpilo hpsa hpwdt i40e i40evf
+i801_smbus iavf idxd ie31200_edac igbvf igen6_edac intel_ipu6 intel_ish_ipc ioatdma
+iosm ixgbevf lpfc megaraid_sas mgag200 nvidia_gpu pch_thermal pcieport piix4_smbus
+proc_thermal proc_thermal_pci qla2xxx rtsx_pci sdhci_pci shpchp skl_uncore
+sof_audio_pci_intel_cnl sof_audio_pci_intel_mtl sof_audio_pci_intel_tgl tg3
+xen_blkfront xen_netfront xfrm_algo xfs xhci_hcd xhci_pci xhci_pci_renesas
 xor xpad xpadneo xt_comment xt_conntrack xt_mark xt_MASQUERADE xt_nat xt_tcpudp z3fold
 zenpower zfs zfs_common zram zsmalloc zstd_compress zunicode zavl zcommon znvpair icp
 """

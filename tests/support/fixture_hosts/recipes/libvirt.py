@@ -285,6 +285,20 @@ HOSTS = (
         Parts(stats={f"{OWN_UNITS}/virtqemud.service": hosts.link("/dev/null")}),
     ),
     MODULAR.but(
+        "bluefin-vm-private-devices",
+        "N4: a hardened unit has a /dev of its own, without /dev/kvm",
+        passthrough.drop_in("PrivateDevices=yes"),
+    ),
+    MODULAR.but(
+        "healthy-bluefin-vm-idle-private-devices",
+        "the same in the unit of the daemon that nothing starts",
+        programs("libvirtd"),
+        file(
+            f"{OWN_UNITS}/libvirtd.service.d/hardening.conf",
+            "[Service]\nPrivateDevices=yes\n",
+        ),
+    ),
+    MODULAR.but(
         "bluefin-vm-two-daemons",
         "L4: libvirtd and virtqemud are both enabled",
         programs("libvirtd"),
