@@ -107,7 +107,6 @@ extra_files: /etc/{}/{}
     'modules_6_1="{}"\n{}="{}"\n',
     "/etc/selinux/config": "# {}\nSELINUX={}\nSELINUXTYPE={}\n{}={}\n",
     "/etc/initramfs-tools/modules": "# {}\nvfio_pci {}={}\n{}\noptions {} {}\n",
-    "/etc/booster.yaml": "# {}\nmodules_force_load: vfio_pci,{}\nextra_files: /{}/{}\n{}: {}\n",
     "/etc/modules": "# {}\n{}\nkvmfr {}={}\n",
     "/etc/initramfs-tools/hooks/{}": _HOOK,
     "/etc/initcpio/install/{}": _HOOK,
