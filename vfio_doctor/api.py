@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
     from vfio_doctor.facts.huge_pages import HugePages as HugePages
     from vfio_doctor.facts.huge_pages import Pool as Pool
+    from vfio_doctor.facts.images.command import ImageCommands as ImageCommands
     from vfio_doctor.facts.images.initramfs import InitramfsModules as InitramfsModules
     from vfio_doctor.facts.images.late import LateImage as LateImage
     from vfio_doctor.facts.images.options import OldOption as OldOption
@@ -70,11 +71,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
     from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
     from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
-    from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
+    from vfio_doctor.facts.kvmfr.names import FIRST_NODE as FIRST_NODE
     from vfio_doctor.facts.kvmfr.names import LIST_FILE as LIST_FILE
     from vfio_doctor.facts.kvmfr.names import MODPROBE_FILE as MODPROBE_FILE
     from vfio_doctor.facts.kvmfr.names import PARAMETER as PARAMETER
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
     from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
+    from vfio_doctor.facts.kvmfr.rule_by_hand import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
     from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
     from vfio_doctor.facts.kvmfr.size import size_by_hand as size_by_hand
+    from vfio_doctor.facts.kvmfr.size import wanted_by_vm as wanted_by_vm
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
@@ -131,6 +134,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
     from vfio_doctor.facts.module_config import Note as Note
+    from vfio_doctor.facts.module_config import let_in as let_in
     from vfio_doctor.facts.modules import KERNEL_LOG as KERNEL_LOG
     from vfio_doctor.facts.modules import NO_KVMFR_FILE as NO_KVMFR_FILE
     from vfio_doctor.facts.modules import BuiltinModules as BuiltinModules
@@ -163,6 +167,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.claims import Script as Script
     from vfio_doctor.facts.pci.claims import VfioIds as VfioIds
     from vfio_doctor.facts.pci.claims import VfioSettings as VfioSettings
+    from vfio_doctor.facts.pci.consoles import ServedByWeb as ServedByWeb
     from vfio_doctor.facts.pci.container import CONTAINER as CONTAINER
     from vfio_doctor.facts.pci.container import ContainerMode as ContainerMode
     from vfio_doctor.facts.pci.container import VfioContainer as VfioContainer
@@ -179,6 +184,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.groups import same_card as same_card
     from vfio_doctor.facts.pci.isolation import Isolation as Isolation
     from vfio_doctor.facts.pci.isolation import Joint as Joint
+    from vfio_doctor.facts.pci.isolation import acs_overrides as acs_overrides
     from vfio_doctor.facts.pci.needs import HostNeeds as HostNeeds
     from vfio_doctor.facts.pci.needs import Need as Need
     from vfio_doctor.facts.pci.overrides import MISSPELT as MISSPELT
@@ -192,6 +198,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.power import VfioPciParameters as VfioPciParameters
     from vfio_doctor.facts.pci.power import WantedStates as WantedStates
     from vfio_doctor.facts.pci.quicker import NAME_IDS as NAME_IDS
+    from vfio_doctor.facts.pci.quicker import by_script as by_script
     from vfio_doctor.facts.pci.quicker import freed as freed
     from vfio_doctor.facts.pci.quicker import late_image as late_image
     from vfio_doctor.facts.pci.quicker import not_written as not_written
@@ -203,6 +210,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.pci.regions import DIRECT as DIRECT
     from vfio_doctor.facts.pci.regions import DirectRegions as DirectRegions
     from vfio_doctor.facts.pci.screens import Connectors as Connectors
+    from vfio_doctor.facts.pci.scripts import idle_script as idle_script
+    from vfio_doctor.facts.pci.scripts import is_late as is_late
+    from vfio_doctor.facts.pci.scripts import kms_drivers as kms_drivers
+    from vfio_doctor.facts.pci.scripts import lacks_line as lacks_line
+    from vfio_doctor.facts.pci.scripts import never_loads as never_loads
     from vfio_doctor.facts.pci.table import DeviceRow as DeviceRow
     from vfio_doctor.facts.pci.table import DeviceTable as DeviceTable
     from vfio_doctor.facts.pci.wanted import Wanted as Wanted

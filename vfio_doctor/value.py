@@ -51,25 +51,25 @@ else:
 
     def _new(cls, *given, **named):
         missing = cls._size - len(given)
-        if named or missing > len(cls._tail):
+        if not named:
+            if not missing:
+                return _tuple(cls, given)
+            if 0 < missing <= len(cls._tail):
+                return _tuple(cls, given + cls._tail[-missing:])
+        if named or missing > 0:
             given = (*given, *_rest(cls, cls._fields[len(given) :], named))
-            missing = cls._size - len(given)
-        elif missing > 0:
-            return _tuple(cls, given + cls._tail[-missing:])
-        if named or missing:
+        if named or len(given) != cls._size:
             wrong = f"unexpected {', '.join(named)}" if named else "too many values"
             raise TypeError(f"{cls.__name__}: {wrong}")
         return _tuple(cls, given)
 
     def _rest(cls, fields, named):
         """Take named values and defaults; what is taken leaves ``named``."""
-        known = {**cls._field_defaults, **named}
-        missing = [field for field in fields if field not in known]
+        defaults = cls._field_defaults
+        missing = [f for f in fields if f not in named and f not in defaults]
         if missing:
             raise TypeError(f"{cls.__name__}: no value for {', '.join(missing)}")
-        for field in fields:
-            named.pop(field, None)
-        return [known[field] for field in fields]
+        return [named.pop(f) if f in named else defaults[f] for f in fields]
 
     def _asdict(self):
         """Return the fields and their values, in order."""
@@ -77,7 +77,11 @@ else:
 
     def _replace(self, /, **named):
         """Return the same value with some fields replaced."""
-        return type(self)(**{**self._asdict(), **named})
+        cls = type(self)
+        values = [named.pop(f, v) for f, v in zip(cls._fields, self, strict=True)]
+        if named:
+            raise TypeError(f"{cls.__name__}: unexpected {', '.join(named)}")
+        return _tuple(cls, values)
 
     def _repr(self):
         inside = ", ".join(f"{name}={value!r}" for name, value in _asdict(self).items())

@@ -103,6 +103,11 @@ UNTOLD = say(
     "No file tells whether the next boot gets it: run the boot tool if you have not run"
     " it since the change, then reboot the computer.",
 )
+UNTOLD_PROXMOX = say(
+    "pending-untold-proxmox",
+    "No file tells whether the next boot gets it: run `sudo proxmox-boot-tool refresh`"
+    " if you have not run it since the change, then reboot the computer.",
+)
 RUN = say("pending-menu-command", "`sudo {tool}`")
 RUN_FOR = say("pending-menu-command-output", "`sudo {tool} {option} {path}`")
 REGENERATE_BY = say(
@@ -171,7 +176,7 @@ class RebootPending(Check):
             # What such a file sets is not what the next boot gets.
             known(boot.next)
         if changed and isinstance(boot.next, Missing):
-            yield _configured(now, then, source, boot.next)
+            yield _configured(now, then, source, boot.next, facts)
         elif changed:
             staged = "" if boot.unseen else boot.staged
             yield _difference(now, then, source, staged)
@@ -243,12 +248,18 @@ def _difference(
 
 
 def _configured(
-    now: tuple[Word, ...], then: tuple[Word, ...], source: str, why: Missing
+    now: tuple[Word, ...],
+    then: tuple[Word, ...],
+    source: str,
+    why: Missing,
+    facts: Facts,
 ) -> Finding:
     """Return the finding if only the configuration could be read."""
     rows = (_row(BOOTED, now), _row(source, then), Evidence(UNREAD, why.message))
     message = CONFIGURED.filled(change=_change(now, then))
-    advice = RUN_AS_ROOT if why.why is Why.DENIED else UNTOLD
+    by_tool = facts[BootStack].kind is BootKind.PROXMOX
+    untold = UNTOLD_PROXMOX if by_tool else UNTOLD
+    advice = RUN_AS_ROOT if why.why is Why.DENIED else untold
     return Finding(HostPlace(), message, rows, None, advice)
 
 

@@ -77,6 +77,11 @@ LABEL = say(
     "SELinux is enforced and {path} has the type {type}, which a VM may not open: the"
     " VM does not start.",
 )
+LATER = say(
+    "kvmfr-selinux-later",
+    "SELinux is permissive now, and enforced from the next boot on: {path} has the"
+    " label {label}, and by it the VM does not start then.",
+)
 A_TYPE = say("kvmfr-selinux-type", "svirt_image_t, or a type of your own policy")
 DENIED_TYPE = say(
     "kvmfr-selinux-denied",
@@ -245,9 +250,10 @@ class KvmfrSelinuxLabel(Check):
     """The kvmfr device has a type that SELinux closes to virtual machines.
 
     What it does:
-    Asks whether SELinux is enforced, and reads the label of each /dev/kvmfrN that a
-    VM of the system instance maps: its type, and its categories. Records of this boot's
-    kernel log are shown as evidence.
+    Asks whether SELinux is enforced, now or by /etc/selinux/config from the next boot
+    on, and reads the label of each /dev/kvmfrN that a VM of the system instance maps:
+    its type, and its categories. Records of this boot's kernel log are shown as
+    evidence.
 
     Why is this bad?
     No policy knows kvmfr, so its device gets the type device_t, which no VM may open:
@@ -283,7 +289,7 @@ class KvmfrSelinuxLabel(Check):
     def judge(self, facts: Facts) -> Iterator[Finding]:
         """Yield one finding a device whose type VMs may not open."""
         nodes, selinux = _maps(facts, "selinux"), facts[SeLinux]
-        if not selinux.enforcing:
+        if not selinux.enforcing and not selinux.later:
             raise NotApplicable(NO_SELINUX)
         unsure: MissingFact | None = None
         for path in nodes:
@@ -300,16 +306,26 @@ class KvmfrSelinuxLabel(Check):
                 doubt = None if records else _doubt(selinux)
                 unsure = unsure or doubt
                 if not doubt:
-                    yield _closed(facts, path, stat, records)
+                    found = _closed(facts, path, stat, records)
+                    yield _when(selinux, path, stat, found)
             elif categories and type_ == VM_TYPE:
                 doubt = _own_categories(facts, path) or _doubt(selinux)
                 unsure = unsure or doubt
-                if not doubt:
+                # At the next boot the device is made without them.
+                if not doubt and selinux.enforcing:
                     yield _for_others(path, stat, categories)
             else:
                 unsure = unsure or _untold(path, type_, selinux)
         if unsure:
             raise unsure
+
+
+def _when(selinux: SeLinux, path: str, stat: Stat, found: Finding) -> Finding:
+    """Return the finding, as a warning if it is true from the next boot on only."""
+    if selinux.enforcing:
+        return found
+    message = LATER.filled(path=path, label=stat.label)
+    return found._replace(message=message, severity=Severity.WARNING)
 
 
 def _untold(path: str, type_: str, selinux: SeLinux) -> MissingFact | None:

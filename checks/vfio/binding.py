@@ -24,6 +24,7 @@ from vfio_doctor.api import (
     Wanted,
     WantedDevices,
     blocks,
+    by_script,
     freed,
     given_elsewhere,
     in_order,
@@ -281,9 +282,13 @@ def _unbound(one: Wanted, facts: Facts) -> Finding:
         text, cure = pair if overridden else (NO_DRIVER, LOAD)
         said = {"bdf": device.bdf} | ({} if overridden else {"source": claim.source})
         advice = not_written(one, facts) or cure.filled(bdf=device.bdf)
+        if idle := by_script(claim, facts):
+            advice, severity = idle, Severity.WARNING
         rows = (*rows, *_empty_row(one, facts))
-        return Finding(place, text.filled(**said), rows, None, advice)
-    if ClaimKind.VM in one.kinds and not device.is_display:
+        return Finding(place, text.filled(**said), rows, severity, advice)
+    other_vm = ClaimKind.VM in one.kinds and not device.is_display
+    # The script is what is wrong: one cause, told there.
+    if other_vm or by_script(claim, facts):
         severity = Severity.WARNING
     message = OTHER.filled(bdf=device.bdf, source=claim.source, driver=device.driver)
     rows = (*rows, *_late_row(one, claim, facts), *_empty_row(one, facts))

@@ -16,6 +16,7 @@ from vfio_doctor.api import (
     Iterator,
     PciDevice,
     PciDevices,
+    ServedByWeb,
     Severity,
     StartedVms,
     Wanted,
@@ -225,6 +226,8 @@ def _lost(cards: tuple[Wanted, ...], facts: Facts) -> Finding:
         message = TWINS.filled(ids=ids, cards=named)
         return Finding(place, message, rows, severity, BY_ADDRESS)
     message = (ONLY if len(cards) == 1 else ALL).filled(cards=named)
+    if all(one.held for one in cards) and facts[ServedByWeb].found:
+        severity = Severity.INFO
     return Finding(place, message, rows, severity, OTHER_WAY)
 
 

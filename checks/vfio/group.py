@@ -21,6 +21,7 @@ from vfio_doctor.api import (
     PciDevices,
     Severity,
     WantedDevices,
+    acs_overrides,
     blocks,
     in_order,
     is_bridge,
@@ -69,7 +70,6 @@ MAY_NEED = say(
     "vfio-group-host-may-need",
     "The host may need {needed}: look before you bind any of it to vfio-pci.",
 )
-ACS_OVERRIDE = "pcie_acs_override"
 NOT_SPLIT = say(
     "vfio-group-not-split",
     "pcie_acs_override has not split this group: either this kernel does not read it"
@@ -167,10 +167,9 @@ def _shared(
 
 def _is_overridden(facts: Facts) -> bool:
     try:
-        words = facts[KernelCmdline].line.words
+        return bool(acs_overrides(facts[KernelCmdline].line))
     except MissingFact:
         return False
-    return any(word.partition("=")[0] == ACS_OVERRIDE for word in words)
 
 
 def _joint(

@@ -7,12 +7,15 @@ from vfio_doctor.api import (
     Check,
     Claim,
     ClaimKind,
+    DevicePlace,
     Evidence,
     Facts,
     FilePlace,
     Finding,
+    HostNeeds,
     HostPlace,
     IdlePhysicals,
+    IdPattern,
     Iterator,
     Message,
     NotApplicable,
@@ -54,6 +57,18 @@ CORRECT = say(
     "Compare it with the ids that `vfio-doctor devices` shows, and correct it or take"
     " it out.",
 )
+
+SWAPPED = say(
+    "vfio-ids-swapped",
+    "The vendor comes first: {right} stands for {devices}. Write that, if the host can"
+    " do without.",
+)
+SWAPPED_NEEDED = say(
+    "vfio-ids-swapped-needed",
+    "The vendor comes first, but {right} stands for {device}, and the host keeps that:"
+    " {why}. Take {item} out.",
+)
+LAST_SCREEN = say("vfio-ids-last-screen", "there is no other graphics card")
 
 
 class VfioIdsMatchNothing(Check):
@@ -107,9 +122,33 @@ class VfioIdsMatchNothing(Check):
             ):
                 for unread in facts[PciDevices].unread:
                     known(unread)
-                yield _wrong(entry.source, entry.text, NOT_HERE, PRESENT, CORRECT)
+                advice = _swapped(entry.text, entry.pattern, facts) or CORRECT
+                yield _wrong(entry.source, entry.text, NOT_HERE, PRESENT, advice)
         if found.unread:
             known(found.unread)
+
+
+def _swapped(item: str, pattern: IdPattern, facts: Facts) -> Message | None:
+    """Return what the ids stand for the other way round, if that is a device here."""
+    turned = pattern._replace(vendor=pattern.device, device=pattern.vendor)
+    every = facts[PciDevices]
+    found = [
+        d
+        for d in every.devices
+        if turned.matches(d.vendor, d.device, d.subsystem, d.class_)
+    ]
+    if not found:
+        return None
+    screens = [d for d in found if d.is_display]
+    needs = (need for d in found for need in facts[HostNeeds].of(d.bdf))
+    kept = {need.bdf: need.why for need in needs if need.sure}
+    if screens and len(screens) == len(every.displays):
+        kept.setdefault(screens[0].bdf, LAST_SCREEN)
+    for device, why in kept.items():
+        said = {"right": found[0].ids, "device": device, "item": item}
+        return SWAPPED_NEEDED.filled(why=why, **said)
+    named = tuple(d.bdf for d in found)
+    return SWAPPED.filled(right=found[0].ids, devices=named)
 
 
 def _wrong(
@@ -170,11 +209,22 @@ NO_ADDRESS = say("vfio-device-no-address", "no VM is given a device by its addre
 NOT_HERE_ASKED = say(
     "vfio-device-gone-asked", "{option} stands for no device of this host."
 )
+AT_BOOT = say(
+    "vfio-device-gone-at-boot",
+    "{path} gives {address} to vfio-pci, but there is no device at that address.",
+)
+MOVED = say(
+    "vfio-device-gone-moved",
+    "Look where the device is now with `vfio-doctor devices`, and write that address."
+    " Addresses change if a card is added, moved or switched off in the firmware setup."
+    " What is at an address later is bound, whatever it is.",
+)
 LOOK = say(
     "vfio-device-gone-look",
     "Look which devices there are: `vfio-doctor devices`.",
 )
 VM_KINDS = (ClaimKind.VM, ClaimKind.UNMANAGED)
+BINDING = (ClaimKind.BOOT, ClaimKind.NEXT)
 ASKED = (ClaimKind.ASKED, ClaimKind.SETUP)
 
 
@@ -183,7 +233,8 @@ class VfioDeviceGone(Check):
 
     What it does:
     Looks up every PCI address in the definitions of VMs (libvirt's <hostdev>,
-    Proxmox's hostpci), and reports those without a device. It says so if a network
+    Proxmox's hostpci), and in what binds devices by address at boot (driverctl,
+    scripts, Unraid's list), and reports those without a device. It says so if a network
     card could make the virtual function that the VM may mean, and makes none. What you
     name with --device is looked up as well.
 
@@ -213,17 +264,31 @@ class VfioDeviceGone(Check):
         wanted = facts[WantedDevices]
         wanted.demand()
         every = (*wanted.lost, *(c for one in wanted.devices for c in one.claims))
-        judged = (*VM_KINDS, *ASKED)
-        if not any(claim.kind in judged for claim in every) and not wanted.unread:
+        if not any(map(_is_judged, every)) and not wanted.unread:
             raise NotApplicable(NO_ADDRESS)
         for claim in wanted.lost:
             if claim.kind in VM_KINDS:
                 yield _gone(claim, facts)
+            elif claim.kind in BINDING and claim.address:
+                yield _moved(claim)
             elif claim.kind in ASKED:
                 message = NOT_HERE_ASKED.filled(option=claim.source)
                 rows = (Evidence(claim.source, claim.word, A_DEVICE),)
                 yield Finding(HostPlace(), message, rows, None, LOOK)
         wanted.all_seen()
+
+
+def _is_judged(claim: Claim) -> bool:
+    by_address = claim.kind in BINDING and bool(claim.address)
+    return by_address or claim.kind in (*VM_KINDS, *ASKED)
+
+
+def _moved(claim: Claim) -> Finding:
+    """Return that what binds a device by its address binds none."""
+    rows = (Evidence(claim.source, claim.word, A_DEVICE),)
+    message = AT_BOOT.filled(path=claim.source, address=claim.address)
+    place = DevicePlace(claim.address)
+    return Finding(place, message, rows, None, MOVED)
 
 
 def _gone(claim: Claim, facts: Facts) -> Finding:

@@ -19,6 +19,7 @@ from vfio_doctor.api import (
     PciDevices,
     Severity,
     WantedDevices,
+    acs_overrides,
     captured_log,
     say,
 )
@@ -184,7 +185,6 @@ class VfioHostDmaRefused(Check):
             wanted.all_seen()
 
 
-OVERRIDE = "pcie_acs_override"
 NOT_GIVEN = say("vfio-acs-override-not-given", "pcie_acs_override is not given")
 UNPATCHED = say(
     "vfio-acs-override-unknown",
@@ -230,7 +230,7 @@ class VfioAcsOverrideIdle(Check):
         """Yield one finding if the kernel says that it does not know the word."""
         facts[WantedDevices].demand()
         booted = facts[KernelCmdline]
-        words = [w for w in booted.line.words if w.partition("=")[0] == OVERRIDE]
+        words = acs_overrides(booted.line)
         if not words:
             raise NotApplicable(NOT_GIVEN)
         for match in captured_log(facts).of(Conclusion.ACS_OVERRIDE_UNKNOWN)[:1]:

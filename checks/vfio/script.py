@@ -8,28 +8,27 @@ from vfio_doctor.api import (
     Facts,
     FilePlace,
     Finding,
+    ImageCommands,
     ImageKind,
     InitramfsOrder,
     InstallScripts,
     Iterator,
     Message,
-    Missing,
-    ModuleConfig,
     NotApplicable,
-    PciDevices,
     Place,
     Script,
     Severity,
     WantedDevices,
     Why,
     in_order,
+    is_late,
+    kms_drivers,
     known,
-    loads_itself,
+    lacks_line,
+    never_loads,
     say,
 )
 
-# What such a script is for; of another one nothing is known.
-PURPOSE = "driver_override"
 NO_SCRIPT = say("vfio-script-none", "no `install vfio-pci` line stands in modprobe.d")
 GONE = say(
     "vfio-script-gone",
@@ -125,8 +124,6 @@ MODULE_LISTS = {
 }
 FILE_LISTS = {ImageKind.MKINITCPIO: "FILES", ImageKind.DRACUT: "install_items"}
 HOOKS_FOLDER = "/etc/initramfs-tools/hooks"
-# What mkinitcpio's kms hook loads: the kernel's own drivers, not NVIDIA's.
-KMS_DRIVERS = ("amdgpu", "i915", "nouveau", "radeon", "xe")
 
 
 class VfioScriptIdle(Check):
@@ -195,22 +192,16 @@ def _run_at_all(script: Script) -> Iterator[Finding]:
 
 
 def _in_time(script: Script, order: InitramfsOrder, facts: Facts) -> Iterator[Finding]:
-    if PURPOSE in _run(script) and not loads_itself(_run(script)):
+    if never_loads(script):
         message = NEVER_LOADS.filled(path=script.path)
         rows = (Evidence(script.source, script.command, LOADS),)
         yield Finding(_place(script), message, rows, None, LOAD_IT)
-    elif order.loads and order.lacks_modprobe_d:
-        yield from _no_modconf(script, order)
-    elif order.loads:
-        yield from _idle(script, order)
-    elif "kms" in order.hooks:
+    elif lacks_line(script, order):
+        yield _no_modconf(script, order, facts)
+    elif is_late(script, order):
+        yield _idle(script, order, facts)
+    else:
         yield from _too_late(script, order, facts)
-
-
-def _run(script: Script) -> str:
-    """Return all that runs: the line of modprobe.d and the script."""
-    text = "" if isinstance(script.text, Missing) else script.text
-    return f"{script.command}\n{text}"
 
 
 def _may_run(finding: Finding, script: Script) -> Finding:
@@ -232,44 +223,36 @@ def _not_executable(script: Script) -> Finding:
     return Finding(_place(script), message, (row,), None, advice)
 
 
-def _no_modconf(script: Script, order: InitramfsOrder) -> Iterator[Finding]:
-    """Yield that the image has no modprobe.d, unless FILES names the line's file."""
-    if order.holds(script.source.rpartition(":")[0]):
-        return
+def _no_modconf(script: Script, order: InitramfsOrder, facts: Facts) -> Finding:
+    """Return that the image has no modprobe.d, and no line that runs the script."""
     row = Evidence(order.config, _shown("HOOKS", order.hooks), MODCONF)
     message = NO_MODCONF.filled(tool=order.tool.value, path=script.path)
-    add, build = ADD_HOOK.filled(config=order.config), _build(order)
+    add, build = ADD_HOOK.filled(config=order.config), _build(order, facts)
     advice = in_order(add, _include(script, order), _put_first(order), build)
-    yield Finding(_place(script), message, (row,), None, advice)
+    return Finding(_place(script), message, (row,), None, advice)
 
 
 def _too_late(script: Script, order: InitramfsOrder, facts: Facts) -> Iterator[Finding]:
     """Yield that the kms hook loads the driver of both twins before the script runs."""
-    pulling = [name for name, _ in facts[ModuleConfig].pulled_in_by("vfio-pci")]
-    drivers = [one.driver for one in facts[PciDevices].displays]
-    for driver in KMS_DRIVERS:
-        if drivers.count(driver) < 2 or driver in pulling:
-            continue
+    for driver in kms_drivers(order, facts):
         row = Evidence(order.config, _shown("HOOKS", order.hooks), LOADED)
         message = KMS.filled(tool=order.tool.value, driver=driver, path=script.path)
         put = _put_first(order, late=True)
-        advice = in_order(_include(script, order), put, _build(order))
+        advice = in_order(_include(script, order), put, _build(order, facts))
         yield Finding(_place(script), message, (row,), None, advice)
 
 
-def _idle(script: Script, order: InitramfsOrder) -> Iterator[Finding]:
+def _idle(script: Script, order: InitramfsOrder, facts: Facts) -> Finding:
     path, tool = script.path, order.tool.value
     missing = not order.holds(path)
     driver = order.earlier
-    if not missing and not driver:
-        return
     said = {"tool": tool, "path": path} | ({"driver": driver} if driver else {})
     text = (
         NOT_IN_IMAGE if not driver else NOT_IN_IMAGE_LATE if missing else DRIVER_FIRST
     )
     rows = tuple(_rows(script, order, missing))
-    advice = in_order(_include(script, order), _put_first(order), _build(order))
-    yield Finding(_place(script), text.filled(**said), rows, None, advice)
+    advice = in_order(_include(script, order), _put_first(order), _build(order, facts))
+    return Finding(_place(script), text.filled(**said), rows, None, advice)
 
 
 def _include(script: Script, order: InitramfsOrder) -> Message | None:
@@ -290,8 +273,8 @@ def _put_first(order: InitramfsOrder, late: bool = False) -> Message | None:
     return PUT_FIRST.filled(variable=before, config=order.config)
 
 
-def _build(order: InitramfsOrder) -> Message:
-    return BUILD.filled(command=order.command)
+def _build(order: InitramfsOrder, facts: Facts) -> Message:
+    return BUILD.filled(command=facts[ImageCommands].of(order.tool))
 
 
 def _rows(script: Script, order: InitramfsOrder, missing: bool) -> Iterator[Evidence]:

@@ -62,7 +62,7 @@ def test_limits_that_hold_at_last_hold(bench: ModuleType) -> None:
         return len(tried) == 3
 
     assert bench.status(hold, 5) == 0
-    assert tried == [5, 10, 20]
+    assert tried == [5, 15, 45]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from support import hosts
 from support.fixture_hosts.hardware import CORE_CPU, cpu
 from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes.passthrough import executable
 from support.machines import PCI, SYSFS, function, result, whole
 from vfio_doctor.checks.vfio.binding import VfioNotBound
 
@@ -106,7 +107,7 @@ def test_what_was_never_written_is_told(name: str, driver: str | None) -> None:
 
 
 def test_what_modprobe_runs_waits_for_the_module() -> None:
-    script = file("/sbin/v.sh", f"{WRITE}modprobe -i vfio-pci\n")
+    script = executable("/sbin/v.sh", f"{WRITE}modprobe -i vfio-pci\n")
     line = file("/etc/modprobe.d/v.conf", "install vfio-pci /sbin/v.sh\n")
     told = advice(disk(FIRST), script, line, override("(null)"))[FIRST]
     assert "softdep nvme pre: vfio-pci" in told

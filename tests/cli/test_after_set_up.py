@@ -17,6 +17,9 @@ from vfio_doctor.app.journal_notes import notes
 from vfio_doctor.app.setup_passthrough import passthrough
 from vfio_doctor.commands.verify import look as verify
 from vfio_doctor.facts.pci.recorded_groups import RECORD
+from vfio_doctor.model import FileStep
+from vfio_doctor.repair.journal import runs
+from vfio_doctor.repair.verify import after_reboot
 
 pytestmark = pytest.mark.runs("sh")
 Output = pytest.CaptureFixture[str]
@@ -102,3 +105,38 @@ def test_a_kernel_that_moves_the_group_is_seen(
     host.moved()
     assert verify(place(host), quiet=True) == 1
     assert "at set-up its group held" in told(host)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_file_of_arguments_is_judged_by_its_words(
+    host: played.PlayedHost, kept: bool
+) -> None:
+    rebooted(host)
+    path = host.root / "etc/default/grub"
+    text = path.read_text()
+    # As a tool does that writes it anew, or a person who takes them out.
+    path.write_text(f"# mine\n{text}" if kept else text.replace("vfio-pci.ids", "x"))
+    host.moved()
+    said = told(host)
+    assert ("/etc/default/grub: it was changed since" not in said) == kept
+    assert ("All 11 changes" in said) == kept
+
+
+def test_the_entry_of_a_kernel_that_is_gone_is_not_told_as_lost(
+    host: played.PlayedHost,
+) -> None:
+    rebooted(host)
+    machine = place(host).machine(host, None)
+    [run] = runs(machine.files)
+    gone = "/boot/loader/entries/old.conf"
+    entries = tuple(
+        entry._replace(
+            step=entry.step._replace(step=entry.step.step._replace(path=gone))
+        )
+        if entry.step.arguments and isinstance(entry.step.step, FileStep)
+        else entry
+        for entry in run.entries
+    )
+    lasting = after_reboot(host, (run._replace(entries=entries),))
+    assert all(one.in_effect for one in lasting)
+    assert gone not in [one.what for one in lasting]

@@ -19,6 +19,7 @@ from support.unbound_card import CARD, HOSTS_CARD
 pytestmark = pytest.mark.runs("python", "sh")
 IS_IT = "(amdgpu). Is that so? [y/N]: "
 DO_IT, OTHERS = "Do this? [y/N]: ", "guides left, too? [y/N]: "
+CTRL_D = b"\x04"
 Keys = tuple[tuple[str, bytes], ...]
 Things = dict[str, trees.Thing]
 
@@ -62,12 +63,15 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
         in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_C)), 130),
         in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, ENTER)), None),
         in_a_whole_run(SETUP, ((WHICH, b"2\n"), (IS_IT, CTRL_C)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"2\n"), (IS_IT, CTRL_D)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_D)), 130),
+        in_a_whole_run(TEARDOWN, ((OTHERS, CTRL_D),), 130),
         (SETUP, ((WHICH, b"2\n"), (IS_IT, ENTER)), 1),
-        (SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
         # No number is taken for one.
         (
             SETUP,
-            ((WHICH, ENTER), (WHICH, b"99\n"), (WHICH, b"y\n"), (WHICH, CTRL_C)),
+            ((WHICH, ENTER), (WHICH, b"99\n"), (WHICH, b"y\n"), (WHICH, CTRL_D)),
             130,
         ),
         in_a_whole_run(TEARDOWN, ((OTHERS, CTRL_C),), 130),
@@ -106,6 +110,18 @@ def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
     assert "vfio-pci.ids=10de:2482,10de:228b" in grub
 
 
+def test_what_is_not_in_the_list_is_asked_for_again(tmp_path: Path) -> None:
+    """A card may be named by its address; who has the other screen is told the way."""
+    keys = ((WHICH, b"0\n"), (WHICH, b"0000:07:00.0\n"), (WHICH, f"{CARD}\n".encode()))
+    ended, shown, wide = typed(SETUP, tmp_path, (*keys, (IS_IT, b"n\n")))
+    assert ended == 1
+    assert "0 is not in the list: a number from 1 to 3, please." in shown
+    assert "0000:07:00.0 is not in the list" in shown
+    assert "graphics card (VGA) (no: the firmware and the" in shown
+    assert "Plug the screen into the card that is to stay with the host" in shown
+    assert wide == []
+
+
 def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
     words = [sys.executable, "-m", "support.hurried_ctrl_c"]
     env = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
@@ -114,7 +130,9 @@ def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
     assert subprocess.run(words, cwd=TESTS, env=env, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])
+@pytest.mark.parametrize(
+    ("answer", "theirs"), [in_a_whole_run(b"n\n", True), (b"y\n", False)]
+)
 def test_what_others_left_is_asked_for_apart(
     tmp_path: Path, answer: bytes, theirs: bool
 ) -> None:

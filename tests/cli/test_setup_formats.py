@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,12 @@ from vfio_doctor.parse import modprobe
 from vfio_doctor.report.set_up_files import nixos_module
 
 Output = pytest.CaptureFixture[str]
+LG, PATH = "looking-glass", "/usr/sbin:/usr/bin:/sbin:/bin"
 TWIN = (("07:00.0 1002:67df", "07:00.0 10de:2482"),)
 
 
 def printed(tmp_path: Path, host: Capture, form: str, *words: str) -> int:
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "host.host"
     save(host, path)
     return status(["setup", *words, "--capture", str(path), "--format", form])
@@ -117,6 +121,52 @@ def test_a_module_of_nixos_for_looking_glass(tmp_path: Path, capsys: Output) -> 
     assert 'boot.kernelModules = [ "kvmfr" ];' in said
     assert '"/dev/userfaultfd", "/dev/kvmfr0"\n' in said
     closed(said)
+
+
+def test_selinux_lets_vms_open_the_device(tmp_path: Path, capsys: Output) -> None:
+    host = catalogue.capture("healthy-bluefin-vm")
+    assert printed(tmp_path, host, "bootc", "looking-glass") == 0
+    rule = files_of(capsys.readouterr().out)["/usr/lib/udev/rules.d/70-kvmfr.rules"]
+    assert rule.endswith(', SECLABEL{selinux}="system_u:object_r:svirt_image_t:s0"\n')
+
+
+def parsed(*argv: str | Path) -> str:
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=True, env={"PATH": PATH}
+    ).stdout
+
+
+@pytest.mark.runs("modprobe", "bash")
+@pytest.mark.needs_tool("modprobe")
+@pytest.mark.parametrize("changes", [(), TWIN], ids=["by ids", "by address"])
+def test_the_tools_themselves_read_the_files(
+    tmp_path: Path, capsys: Output, changes: tuple[tuple[str, str], ...]
+) -> None:
+    """modprobe, the shell that dracut is, and a reader of TOML take them as meant."""
+    host = unbound(ids="", changes=changes)
+    printed(tmp_path, host, "bootc", "passthrough", "--device", CARD)
+    files = files_of(capsys.readouterr().out)
+    printed(tmp_path / "lg", catalogue.capture("healthy-bluefin-vm"), "bootc", LG)
+    files |= files_of(capsys.readouterr().out)
+    for path, text in files.items():
+        where = tmp_path / path.lstrip("/")
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text)
+    below = tmp_path / "usr/lib"
+    words = parsed("modprobe", "-C", below / "modprobe.d", "--showconfig").splitlines()
+    assert "options kvmfr static_size_mb=128" in words
+    assert "softdep nouveau pre: vfio-pci" in words
+    assert any(line.startswith("install vfio_pci ") for line in words) == bool(changes)
+    conf = below / "dracut/dracut.conf.d/50-vfio-doctor.conf"
+    drivers = parsed(
+        "bash", "-euc", 'force_drivers=; . "$1"; echo $force_drivers', "", conf
+    )
+    assert drivers.split() == ["vfio_pci", "vfio", "vfio_iommu_type1"]
+    kargs = below / "bootc/kargs.d/50-vfio-doctor.toml"
+    held = tomllib.loads(kargs.read_text())
+    assert list(held) == ["kargs"]
+    bind = f"vfio-doctor.bind={CARD},{AUDIO}"
+    assert held["kargs"][0] == (bind if changes else "vfio-pci.ids=10de:2482,10de:228b")
 
 
 def closed(text: str) -> None:

@@ -99,7 +99,7 @@ def at_a_terminal(host: str) -> tuple[Chosen, Place]:
 def test_a_card_is_chosen_by_its_number(
     host: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("click.prompt", lambda *_, **__: 1)
+    monkeypatch.setattr("click.prompt", lambda *_, type, **__: type("1"))
     chosen, place = at_a_terminal(host)
     passthrough(chosen, place)
     said = capsys.readouterr()
@@ -107,7 +107,7 @@ def test_a_card_is_chosen_by_its_number(
     assert len(rows) == 1
     first = rows[0].split()[1].rstrip(":")
     assert first in said.out
-    assert f"{HOSTS_CARD} + 0000:07:00.1: no:" in said.err
+    assert f"{HOSTS_CARD} + 0000:07:00.1: graphics card (VGA) (no:" in said.err
 
 
 def test_ctrl_c_at_the_choice_changes_nothing(

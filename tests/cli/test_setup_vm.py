@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ def set_up(
     host: played.PlayedHost, chosen: Chosen = YES, where: Place | None = None
 ) -> int:
     return looking_glass(chosen, (), False, where or place(host), VM)
+
+
+def down(host: played.PlayedHost, where: Place | None = None) -> int:
+    wanted = Wanted(passthrough=False, yes=True)
+    return tear_down(wanted, Chosen(), where or place(host))
 
 
 def journal(host: played.PlayedHost) -> list[Path]:
@@ -139,32 +145,6 @@ def test_an_ordinary_user_is_told_the_command(
     assert f"'mem-path':'{DEVICE}'" in said.out
 
 
-def test_a_tear_down_takes_the_device_out_of_the_vm(
-    host: played.PlayedHost, libvirt: Any, capsys: Output
-) -> None:
-    before = defined(VM).text
-    set_up(host)
-    ours = defined(VM).text
-    tear_down(Wanted(passthrough=False, yes=True), Chosen(), place(host))
-    assert "have the VM test as it was" in capsys.readouterr().out
-    assert defined(VM).text == before
-    assert take_back("", True, place(host)) == 0
-    assert defined(VM).text == ours
-
-
-def test_a_vm_that_was_changed_since_is_named(
-    host: played.PlayedHost, libvirt: Any, capsys: Output
-) -> None:
-    set_up(host)
-    text = defined(VM).text.decode().replace("8388608", "4194304")
-    libvirt.defineXML(text)
-    tear_down(Wanted(passthrough=False, yes=True), Chosen(), place(host))
-    told = " ".join(capsys.readouterr().err.split())
-    assert f"The VM {VM} still has the device of Looking Glass" in told
-    assert "its definition was changed since" in told
-    assert b"4194304" in defined(VM).text
-
-
 def test_of_a_vm_that_is_gone_nothing_is_said(
     host: played.PlayedHost, libvirt: Any, capsys: Output
 ) -> None:
@@ -174,23 +154,68 @@ def test_of_a_vm_that_is_gone_nothing_is_said(
     assert "still has the device" not in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.runs("unshare")
-@pytest.mark.needs_root
-@pytest.mark.needs_tool("libvirt_driver_qemu.so", "qemu-system-x86_64")
-def test_the_driver_of_qemu_takes_it_and_takes_it_back(tmp_path: Path) -> None:
+def told_by_qemu(tmp_path: Path, story: str) -> dict[str, Any]:
+    """Return what a story with the real driver came to; see its script."""
     # Short: libvirt's sockets are below it, and a socket's path has 107 letters.
     with tempfile.TemporaryDirectory(prefix="lv-") as below:
         python = (sys.executable, str(DRIVER), str(alone(tmp_path)), below)
+        words = (*python, str(tmp_path / "root"), story)
         done = subprocess.run(
-            ("unshare", "--mount", "sh", "-c", ALONE, "sh", *python, tmp_path / "root"),
+            ("unshare", "--mount", "sh", "-c", ALONE, "sh", *words),
             capture_output=True,
             text=True,
             check=True,
         )
-    told = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def with_qemu(test: Callable[[Path], None]) -> Callable[[Path], None]:
+    for mark in (
+        pytest.mark.slow,
+        pytest.mark.runs("unshare"),
+        pytest.mark.needs_root,
+        pytest.mark.needs_tool("libvirt_driver_qemu.so", "qemu-system-x86_64"),
+    ):
+        test = mark(test)
+    return test
+
+
+@with_qemu
+def test_the_driver_of_qemu_takes_it_and_takes_it_back(tmp_path: Path) -> None:
+    told = told_by_qemu(tmp_path, "there_and_back")
     assert DEVICE in told["set up"]
     assert "qemu:commandline" in told["set up"]
-    assert told["undone"] == told["before"]
-    assert told["torn down"] == told["before"]
     assert DEVICE not in told["before"]
+    assert told["undone"] == told["before"]
+    assert told["torn down"]["text"] == told["before"]
+    assert (
+        f"have the VM {VM} as it was, without the device" in told["torn down"]["said"]
+    )
+
+
+@with_qemu
+def test_a_vm_that_could_not_be_put_back_is_not_forgotten(tmp_path: Path) -> None:
+    told = told_by_qemu(tmp_path, "changed_since")
+    changed = told["changed"]
+    assert changed["status"] == 4
+    assert f"The VM {VM} still has the device of Looking Glass" in changed["said"]
+    assert "its definition was changed since" in changed["said"]
+    assert "Nothing of it is set for the next boot any more." not in changed["said"]
+    assert "131072" in changed["text"]
+    assert told["unheard"]["status"] == 4
+    assert f"The VM {VM} may still have the device" in told["unheard"]["said"]
+    assert f"virsh dumpxml --inactive {VM}" in told["unheard"]["said"]
+    later = told["later"]
+    assert later["status"] == 0
+    assert f"have the VM {VM} as it was, without the device" in later["said"]
+    assert DEVICE not in later["text"]
+    assert "as it was" not in told["over"]["said"]
+
+
+@with_qemu
+def test_what_was_taken_out_by_hand_is_not_said_to_be_there(tmp_path: Path) -> None:
+    told = told_by_qemu(tmp_path, "by_hand")
+    assert told["status"] == 0
+    assert "still have" not in told["said"]
+    assert "<title>Mine</title>" in told["text"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support import denials
+from support import denials, effort
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.host.reader import Why
@@ -12,7 +12,13 @@ from vfio_doctor.host.reader import Why
 
 @pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
 def test_a_denied_reading_decides_nothing(name: str) -> None:
-    wrong = denials.wrong(catalogue.capture(name))
+    """Try all of a host; outside of CI, of one that is like another a third.
+
+    Another third of the next one, so that the whole family has each reading denied.
+    """
+    like = catalogue.like(name) and not effort.is_all()
+    part = slice(catalogue.names().index(name) % 3, None, 3) if like else denials.WHOLE
+    wrong = denials.wrong(catalogue.capture(name), part=part)
     assert not wrong, "\n".join(wrong)
 
 

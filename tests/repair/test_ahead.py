@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.fixture_hosts import catalogue
 from support.fixture_hosts.parts import Parts, gone
 from support.fixture_hosts.recipes import libvirt as lv
 from support.machines import whole
+from vfio_doctor.app.chosen import Chosen
+from vfio_doctor.app.diagnosis import diagnosed
+from vfio_doctor.app.printed import rendered
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
@@ -82,3 +87,12 @@ def test_the_report_counts_what_the_plan_mends() -> None:
     assert counted(whole(*labelled)) == (Waiting(0, 1), [1, 2])
     hidden = gone("/etc/libvirt")
     assert counted(whole(*lv.MONOLITHIC.parts, hidden)) == (Waiting(), [0, 0])
+
+
+@pytest.mark.parametrize(("form", "counts"), [("text", True), ("json", False)])
+def test_it_is_counted_where_it_is_printed(form: str, counts: bool) -> None:
+    path = catalogue.path("case-kvmfr-01a-debian-untriggered")
+    done = diagnosed(Chosen(format=form, capture=str(path), fail_on="error"))
+    assert done.report.waiting == Waiting()
+    said = rendered(done, Chosen(format=form))
+    assert ("repairs 2 problems, 1 of which come" in " ".join(said.split())) is counts

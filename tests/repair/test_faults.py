@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +13,7 @@ import pytest
 
 from support import engine_faults as faults
 from support import engine_trees as trees
-from support.effort import ALL, share
+from support.effort import is_all, is_quick
 from vfio_doctor.repair.resume import finish_run, undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.syscalls import Filesystem
@@ -29,7 +28,7 @@ def memory_folder() -> Iterator[Path]:
 
 def each(calls: int) -> range:
     """Every call in CI; otherwise every fifth, or few of them in a quick run."""
-    step = 1 if os.environ.get("CI") == "true" else 5 if share(ALL) == ALL else 13
+    step = 1 if is_all() else 13 if is_quick() else 5
     return range(1, calls + 1, step)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
-from vfio_doctor.diagnosis.judge import diagnose, judge
+from vfio_doctor.api import Check
+from vfio_doctor.diagnosis.judge import judge, judge_in_order
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Collected, Facts
 from vfio_doctor.host.captured import Capture, CapturedHost
@@ -15,6 +17,7 @@ from vfio_doctor.model import CheckResult, Status
 
 TABLES = ("files", "stats", "lists", "commands", "udev", "probes")
 Key = str | tuple[str, ...]
+Results = dict[str, CheckResult]
 
 
 class Reading(NamedTuple):
@@ -25,6 +28,7 @@ class Reading(NamedTuple):
 
 
 REGISTRY = load()
+WHOLE = slice(None)
 C = TypeVar("C", bound=Collected)
 
 
@@ -60,12 +64,24 @@ class Watched(Facts):
             for above in self._open:
                 self._rests[above] |= {kind, *self._rests[kind]}
 
+    def judged(self, check: type[Check]) -> set[type]:
+        """Judge, and return the facts that it and its repairs rest on."""
+        self._rests[check] = set()
+        self._open.append(check)
+        judge(check, self, REGISTRY)
+        self._open.pop()
+        return self._rests[check]
+
+    def readings(self, kind: type) -> list[Reading]:
+        """Return what a fact asks of the host by itself."""
+        return list(asked(self._asked[kind]))
+
     def readers(self) -> dict[Reading, set[type]]:
         """Return the facts that rest on each reading, other facts between or not."""
         found: dict[Reading, set[type]] = {}
-        for kind, recorder in self._asked.items():
+        for kind in self._asked:
             above = {kind, *(k for k, rests in self._rests.items() if kind in rests)}
-            for reading in asked(recorder):
+            for reading in self.readings(kind):
                 found.setdefault(reading, set()).update(above)
         return found
 
@@ -82,38 +98,45 @@ def asked(recorder: Recorder) -> Iterator[Reading]:
                 yield Reading(table, key)
 
 
-def wrong(capture: Capture, why: Why = Why.DENIED) -> list[str]:
+def wrong(capture: Capture, why: Why = Why.DENIED, part: slice = WHOLE) -> list[str]:
     """Return what becomes of verdicts when one reading after another is denied.
 
     ``why`` may be another reason why it has no value. That a device does not answer a
-    probe is an answer, unless it is denied.
+    probe is an answer, unless it is denied. ``part`` says which readings are.
 
     Only what rests on the reading is computed and judged again.
     """
     facts = Watched(capture)
-    before = diagnose(facts, REGISTRY)
-    checks, readers = checks_asking(capture), facts.readers()
-    found = []
-    for reading in checks:
+    checks, before = checks_asking(facts), results(facts)
+    readers, found = facts.readers(), []
+    for reading in list(checks)[part]:
         if reading.table == "probes" and why is not Why.DENIED:
             continue
         hidden = hides(reading, checks)
         ids = waiting(id_ for each in hidden for id_ in checks[each])
         kinds = set().union(*(readers.get(each, ()) for each in hidden))
         host = Seeded(denying(capture, reading, why), facts.but(kinds))
-        after = diagnose(host, REGISTRY, ids)
-        found += [f"{reading.key} {why.value}: {say}" for say in changes(before, after)]
+        after = results(host, {i: r for i, r in before.items() if i not in ids})
+        news = [(before[id_], after[id_]) for id_ in sorted(ids)]
+        found += [f"{reading.key} {why.value}: {say}" for say in changes(news)]
     return found
 
 
-def checks_asking(capture: Capture) -> dict[Reading, set[str]]:
+def checks_asking(facts: Watched) -> dict[Reading, set[str]]:
     """Return what a diagnosis and its repairs ask of a host, and for which checks."""
     found: dict[Reading, set[str]] = {}
     for check in REGISTRY.checks:
-        recorder = Recorder(CapturedHost(capture))
-        judge(check, Facts(recorder), REGISTRY)
-        for reading in asked(recorder):
-            found.setdefault(reading, set()).add(check.id)
+        for kind in facts.judged(check):
+            for reading in facts.readings(kind):
+                found.setdefault(reading, set()).add(check.id)
+    return found
+
+
+def results(facts: Facts, known: Results | None = None) -> Results:
+    """Return how every check ends; what is known of them is not judged again."""
+    found = dict(known or {})
+    for check in REGISTRY.checks:
+        judge_in_order(check, facts, REGISTRY, found)
     return found
 
 
@@ -127,30 +150,27 @@ def hides(reading: Reading, known: Iterable[Reading]) -> list[Reading]:
 
 def waiting(ids: Iterable[str]) -> frozenset[str]:
     """Return the checks, and all that are judged after one of them."""
-    found = set(ids)
-    for _ in REGISTRY.checks:
-        more = {c.id for c in REGISTRY.checks if found.intersection(c.requires)}
-        if more <= found:
-            break
-        found |= more
-    return frozenset(found)
+    return frozenset().union(*(behind(id_) for id_ in ids))
+
+
+@cache
+def behind(check_id: str) -> frozenset[str]:
+    """Return a check, and all that are judged after it."""
+    after = (c.id for c in REGISTRY.checks if check_id in c.requires)
+    return frozenset({check_id}).union(*map(behind, after))
 
 
 def denying(capture: Capture, reading: Reading, why: Why = Why.DENIED) -> Capture:
     """Return the host with one reading denied."""
     shown = reading.key if isinstance(reading.key, str) else " ".join(reading.key)
-    tables = {name: dict(getattr(capture, name)) for name in TABLES}
-    tables[reading.table][reading.key] = Missing(shown, why)
-    return Capture(capture.name, capture.caller, manifest=capture.manifest, **tables)
+    table = {**getattr(capture, reading.table), reading.key: Missing(shown, why)}
+    changed: dict[str, Any] = {reading.table: table}
+    return capture._replace(**changed)
 
 
-def changes(
-    before: tuple[CheckResult, ...], after: tuple[CheckResult, ...]
-) -> Iterator[str]:
+def changes(pairs: Iterable[tuple[CheckResult, CheckResult]]) -> Iterator[str]:
     """Yield what became of verdicts, other than unknown."""
-    news = {result.id: result for result in after}
-    for old in before:
-        new = news.get(old.id, old)
+    for old, new in pairs:
         # What was blocked is judged by itself once its blocker is not known.
         if old.status is Status.BLOCKED:
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from support.vm_hosts import CPU_FOLDER as CPU
 from support.vm_hosts import FUNCTIONS, Function, facts, host, rom
 from vfio_doctor.host.captured import CapturedHost
+from vfio_doctor.host.reader import Kind, Stat
 from vfio_doctor.lints import every
 from vfio_doctor.lints.example import EXAMPLE, with_fault
 from vfio_doctor.lints.judge import judge
@@ -69,6 +70,13 @@ HOSTS: dict[str, Callable[[], CapturedHost]] = {
         files={"/sys/bus/pci/devices/0000:01:00.0/boot_vga": "1\n"}
     ),
     "vm-shm-too-small": lambda: host(kvmfr={"/dev/kvmfr0": 16 << 20}),
+    "vm-shm-file-smaller": lambda: host(
+        stats={
+            "/dev/shm/looking-glass": Stat(
+                Kind.FILE, 0o660, 1000, 36, "alice", "kvm", size=32 << 20
+            )
+        }
+    ),
     "vm-kvmfr-two-autostart": lambda: host(
         files={
             "/etc/libvirt/qemu/debian.xml": EXAMPLE.replace("win11", "debian")

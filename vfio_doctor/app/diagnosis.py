@@ -55,10 +55,15 @@ def diagnosed(chosen: Chosen) -> Diagnosed:
         if redacts(chosen):
             from vfio_doctor.app.sharing import shared
 
-            host, options = shared(host, options, lambda h, f: _look(h, f, chosen, 0))
+            host, options = shared(host, options, lambda h, f: _all(h, f, chosen))
         facts = Facts(host, options)
         registry, report = _look(host, facts, chosen, started)
     return Diagnosed(host, facts, registry, report)
+
+
+def _all(host: Reader, facts: Facts, chosen: Chosen) -> None:
+    """Read all that any report of the host may ask for."""
+    with_waiting(host, facts, *_look(host, facts, chosen, 0))
 
 
 def _look(
@@ -73,13 +78,16 @@ def _look(
 
         problems, plugins = unnamed(registry)
     report = assemble(host, facts, results, info, problems, plugins)
-    return registry, with_waiting(host, facts, registry, report)
+    return registry, report
 
 
 def with_waiting(
     host: Reader, facts: Facts, registry: Registry, report: Report
 ) -> Report:
-    """Return the report, with how much a repair mends besides what was found."""
+    """Return the report, with how much a repair mends besides what was found.
+
+    That costs two plans: only what names the next steps asks for it.
+    """
     if not any(d.fix for result in report.checks for d in result.diagnoses):
         return report
     from vfio_doctor.repair.ahead import waiting

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from vfio_doctor.messages import say, verbatim
 
 if TYPE_CHECKING:
+    from vfio_doctor.app.place import Place
     from vfio_doctor.model import Message
+    from vfio_doctor.repair.journal_lines import Run
     from vfio_doctor.repair.target import Machine
 
 JOURNAL = "/var/lib/vfio-doctor/journal"
@@ -52,20 +54,44 @@ def tell() -> None:
         to_stderr(line)
 
 
+def begun(machine: Machine, runs: tuple[Run, ...]) -> list[Message]:
+    """Return a line for each run that is at work now, or was interrupted."""
+    from vfio_doctor.repair.journal import holder
+
+    open_now = [run for run in runs if run.state.value == "open"]
+    by = holder(machine.files) if open_now else None
+    return [
+        RUNNING.filled(run=run.id, by=by) if by else INTERRUPTED.filled(run=run.id)
+        for run in open_now
+    ]
+
+
+def tell_begun(place: Place) -> None:
+    """Say on stderr that the host is in the middle of a repair; root alone knows."""
+    from vfio_doctor.app.repair_machine import to_stderr
+    from vfio_doctor.repair.journal import runs
+    from vfio_doctor.repair.syscalls import StepFailed
+
+    if not place.is_root():
+        return
+    machine = place.machine(place.host(), None)
+    try:
+        lines = begun(machine, runs(machine.files))
+    except (OSError, StepFailed):
+        return
+    for line in lines:
+        to_stderr(line)
+
+
 def notes(machine: Machine) -> list[Message]:
     """Return lines about an interrupted repair, and about the last one's effect."""
-    from vfio_doctor.repair.journal import holder, survey, unusable
+    from vfio_doctor.repair.journal import survey, unusable
     from vfio_doctor.repair.verify import after_reboot, after_undo
 
     held = survey(machine.files)
     runs = held.runs
     lines = [unusable(bad) for bad in held.unreadable]
-    begun = [run for run in runs if run.state.value == "open"]
-    by = holder(machine.files) if begun else None
-    lines += [
-        RUNNING.filled(run=run.id, by=by) if by else INTERRUPTED.filled(run=run.id)
-        for run in begun
-    ]
+    lines += begun(machine, runs)
     lines += [
         NOT_UNDONE.filled(run=runs[-1].id, what=one.what, why=one.why or verbatim(""))
         for one in after_undo(machine.host, runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.app.diagnosis import diagnosed
+from vfio_doctor.app.diagnosis import diagnosed, with_waiting
 from vfio_doctor.app.journal_notes import tell
 from vfio_doctor.app.output import emit, opened
 from vfio_doctor.diagnosis.report import exit_status
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from vfio_doctor.app.diagnosis import Diagnosed
     from vfio_doctor.app.web_page import Repair
     from vfio_doctor.model import CheckResult, Report
+
+# The formats that tell the person what to do next, and how much a repair mends.
+WITH_STEPS = ("text", "markdown", "html")
 
 
 def run(chosen: Chosen) -> int:
@@ -41,6 +44,8 @@ def status_of(report: Report, chosen: Chosen) -> int:
 
 def rendered(done: Diagnosed, chosen: Chosen, repair: Repair | None = None) -> str:
     """Return the report in the chosen format, with the repair if there was one."""
+    if chosen.format in WITH_STEPS:
+        done = done._replace(report=with_waiting(*done))
     report = done.report
     if chosen.format == "html":
         from vfio_doctor.app.web_page import web_page

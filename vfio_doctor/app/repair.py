@@ -9,6 +9,7 @@ import click
 
 from vfio_doctor.app.diagnosis import Diagnosed
 from vfio_doctor.app.failure import Failure
+from vfio_doctor.app.journal_notes import tell_begun
 from vfio_doctor.app.output import emit, look, opened
 from vfio_doctor.app.place import Place
 from vfio_doctor.app.planning import planned
@@ -48,6 +49,7 @@ ACCESS_UNUSED = say(
     "--access {way} changes nothing: no repair writes a udev rule here.",
 )
 INTERRUPTED = say("repair-was-interrupted", "The repair {run} was interrupted.")
+UNCHANGED = say("repair-unchanged-since", "Nothing was changed: {why}.")
 FAILED = 4
 UNTOLD = say("repair-untold", "What was repaired stands here, since: {why}.")
 USAGE = 2
@@ -158,6 +160,8 @@ def _before(done: Diagnosed, results: tuple[object, ...] | None) -> Diagnosed:
 
 def unfinished(chosen: Chosen, place: Place) -> int | Outcome | None:
     """Bring an interrupted run to an end first, if anything is to be changed."""
+    if chosen.capture is None and chosen.dry_run:
+        tell_begun(place)
     acts = chosen.capture is None and not chosen.dry_run and place.is_root()
     return interrupted(chosen, place) if acts else None
 
@@ -176,7 +180,7 @@ def interrupted(chosen: Chosen, place: Place) -> int | Outcome | None:
     try:
         held = survey(machine.files)
     except (OSError, StepFailed) as error:
-        to_stderr(UNUSABLE.filled(why=reason(error)))
+        to_stderr(UNCHANGED.filled(why=UNUSABLE.filled(why=reason(error))))
         return FAILED
     for bad in held.unreadable:
         to_stderr(unusable(bad))

@@ -12,7 +12,6 @@ from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import Message, Status
 from vfio_doctor.places import DevicePlace
-from vfio_doctor.report.untrusted import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from vfio_doctor.app.place import Place
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
-    from vfio_doctor.facts.pci.table import DeviceRow
     from vfio_doctor.facts.set_up_files import SetUpFiles
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import CheckResult, Diagnosis
@@ -38,25 +36,6 @@ CONCERNED = (
     "iommu-off",
     "kvm-reports-ignored-msrs",
     NOT_BOUND,
-)
-CHOICE = say("setup-choice", "{devices}: {what} ({verdict})")
-CHOICES = say("setup-choices", "What may be given to a VM, a number each:")
-WHICH = say(
-    "setup-which", "Which one (a number; Ctrl-C leaves, and nothing is changed yet)"
-)
-KEPT = say("setup-kept", "What has to stay with the host:")
-KEPT_ONE = say("setup-kept-one", "{devices}: {verdict}")
-NONE_FREE = say("setup-none-free", "no device here can be given to a VM, see above")
-NAME_ONE = say(
-    "setup-name-one",
-    "Name the device: --device 0000:01:00.0, or its ids. `vfio-doctor devices` lists "
-    "what may be given away.",
-)
-NO_GROUPS = say(
-    "setup-no-groups",
-    "The IOMMU is off, so nothing can be given away yet. `vfio-doctor` says why, and "
-    "what to do; or name the device (--device), which is bound along with it if that "
-    "is safe.",
 )
 STAYS = say(
     "setup-stays", "{device} stays with the host, and nothing was changed: {why}"
@@ -127,6 +106,7 @@ BOUND_SHARED = say(
 def passthrough(chosen: Chosen, place: Place) -> int:
     """Let a device be chosen, plan, ask, bind; return the exit status."""
     from vfio_doctor.app import repair
+    from vfio_doctor.app.card_choice import chosen_of
     from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.repair_machine import NOTHING_CHANGED, to_stderr
     from vfio_doctor.app.siblings import with_siblings
@@ -139,7 +119,7 @@ def passthrough(chosen: Chosen, place: Place) -> int:
         status = repair.unfinished(chosen, place)
         if isinstance(status, int):
             return status
-        devices = chosen.devices or _chosen_of(chosen, place)
+        devices = chosen.devices or chosen_of(chosen, place)
         chosen = chosen._replace(
             devices=devices, bind=True, risky=True, select=_concerned(chosen)
         )
@@ -208,6 +188,7 @@ def _concerned(chosen: Chosen) -> tuple[str, ...]:
 
 def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
     """Return the set-up as files of an image; raise Failure if a card stays."""
+    from vfio_doctor.app.card_choice import chosen_of
     from vfio_doctor.app.refused_here import refuse_here
     from vfio_doctor.app.siblings import with_siblings
     from vfio_doctor.facts.base import CannotFix, MissingFact
@@ -217,7 +198,7 @@ def as_files(chosen: Chosen, place: Place) -> SetUpFiles:
 
     try:
         refuse_here(chosen, place)
-        devices = chosen.devices or _chosen_of(chosen, place)
+        devices = chosen.devices or chosen_of(chosen, place)
         chosen = chosen._replace(devices=devices, bind=True, ahead=True)
         chosen = chosen._replace(select=(NOT_BOUND,))
         if chosen.accept_siblings:
@@ -374,70 +355,6 @@ def _waits_with_iommu(chosen: Chosen, place: Place, done: Diagnosed) -> bool:
         return False
     ahead = place.look(chosen._replace(ahead=True))
     return _waits(ahead, _of(ahead, NOT_BOUND))
-
-
-def _chosen_of(chosen: Chosen, place: Place) -> tuple[str, ...]:
-    """Show what may be given away and what not, and ask. Raises UsageError."""
-    from vfio_doctor.app.place import answered
-    from vfio_doctor.app.program import called
-
-    if not place.is_terminal():
-        raise click.UsageError(called(chosen).pasted(str(NAME_ONE)))
-    cards = _cards(place.look(chosen).facts)
-    if all(row.device.group is None for rows in cards for row in rows):
-        raise Failure(str(NO_GROUPS), 1)
-    free = [rows for rows in cards if all(r.verdict.free is not False for r in rows)]
-    click.echo(str(CHOICES), err=True)
-    for number, rows in enumerate(free, 1):
-        what = rows[0].name or rows[0].kind
-        line = CHOICE.filled(devices=_named(rows), what=what, verdict=_free(rows))
-        _tell(clean(line), f"{number:>3}. ")
-    click.echo(str(KEPT), err=True)
-    for rows in cards:
-        if rows not in free:
-            held = next(r for r in rows if r.verdict.free is False)
-            line = KEPT_ONE.filled(devices=_named(rows), verdict=held.verdict.words)
-            _tell(clean(line), " " * 5)
-    if not free:
-        raise Failure(str(NONE_FREE), 1)
-    with answered():
-        number = click.prompt(str(WHICH), type=click.IntRange(1, len(free)), err=True)
-    return tuple(row.device.bdf for row in free[number - 1])
-
-
-def _free(rows: list[DeviceRow]) -> Message:
-    """Return why a card is free; its own functions go with it anyway."""
-    from vfio_doctor.facts.pci.verdict import FREE, TOGETHER
-
-    words, own = rows[0].verdict.words, {row.device.bdf for row in rows}
-    others = dict(words.params).get("others", ())
-    alone = isinstance(others, tuple) and own.issuperset(map(str, others))
-    return FREE if words.id == TOGETHER.id and alone else words
-
-
-def _tell(line: str, first: str) -> None:
-    """Show one of the cards; what does not fit is indented below it."""
-    from vfio_doctor.app.repair_machine import on_stderr
-
-    for each in on_stderr(line, first, " " * 7):
-        click.echo(each, err=True)
-
-
-def _cards(facts: Facts) -> list[list[DeviceRow]]:
-    """Return the functions that a person would give away, a list for each card."""
-    from vfio_doctor.facts.pci.chipset import is_bridge, is_infrastructure
-    from vfio_doctor.facts.pci.table import DeviceTable
-    from vfio_doctor.parse.pci import slot
-
-    cards: dict[str, list[DeviceRow]] = {}
-    for row in facts[DeviceTable].rows:
-        if not (is_bridge(row.device) or is_infrastructure(row.device)):
-            cards.setdefault(slot(row.device.bdf), []).append(row)
-    return list(cards.values())
-
-
-def _named(rows: list[DeviceRow]) -> str:
-    return " + ".join(row.device.bdf for row in rows)
 
 
 def _tell_if_bound(facts: Facts) -> None:

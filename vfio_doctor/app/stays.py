@@ -27,16 +27,27 @@ NO_SCREEN = say(
     "{device} ({driver}) stays, with no screen that is seen. Is that so?",
 )
 
+OTHER_SCREEN = say(
+    "setup-other-screen",
+    "Plug the screen into the card that is to stay with the host, and run this again. "
+    "`vfio-doctor devices` shows what has to stay, and why.",
+)
+
 
 def screen_is_right(chosen: Chosen, place: Place, facts: Facts) -> bool:
     """Ask whether that is the screen which the host keeps; true if nobody is asked."""
+    from vfio_doctor.app.repair_machine import to_stderr
+
     asks = not (chosen.yes or chosen.headless or chosen.dry_run) and place.is_root()
     if not asks or not place.is_terminal() or not _gives_display(facts):
         return True
     kept = tuple(_kept(facts))
     if not kept:
         return True
-    return place.consents(_question(kept, facts))
+    if place.consents(_question(kept, facts)):
+        return True
+    to_stderr(OTHER_SCREEN)
+    return False
 
 
 def _question(kept: tuple[PciDevice, ...], facts: Facts) -> Message:

@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vfio_doctor.app.diagnosis import kept_promises, with_waiting
 from vfio_doctor.app.sharing import shared, told_of
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.report import assemble
@@ -102,10 +103,11 @@ def _judged(
 
 def _report(host: CapturedHost, facts: Facts, registry: Registry, hide: bool) -> Report:
     """Return the report of a capture; ``hide`` the names of plug-ins."""
-    results = diagnose(facts, registry)
+    results = kept_promises(host, facts, diagnose(facts, registry))
     told = told_of(registry, hide)
     hidden = host.capture.manifest.get("redacted") is True
-    return assemble(host, facts, results, RunInfo("", 0, host.name, hidden), *told)
+    made = assemble(host, facts, results, RunInfo("", 0, host.name, hidden), *told)
+    return with_waiting(host, facts, registry, made)
 
 
 def _without(path: str, text: str) -> str:

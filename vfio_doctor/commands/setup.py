@@ -225,7 +225,7 @@ def _looking_glass_files(
     try:
         needed = _needed(modes, hdr)
         size = max(_set_already(facts), needed) or facts[KvmfrSize].mib
-        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm")
+        return of_looking_glass(size, facts[KvmfrAccess].group or "kvm", facts)
     except MissingFact as missing:
         raise Failure(str(UNKNOWN.filled(why=missing.message)), 3) from missing
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOOKING_GLASS, PASSTHROUGH = "looking-glass", "passthrough"
 FAILED, USAGE, UNTOLD = 4, 2, 3
 OTHERS_FIX = "teardown-others"
+# Notes of VMs that are not as they were.
+STAYING = ("teardown-vm-stays", "teardown-vm-may-stay")
 NOTHING = say("teardown-nothing", "Nothing of such a set-up was found here.")
 NOTHING_SEEN = say(
     "teardown-nothing-seen",
@@ -131,12 +133,15 @@ def command(
 def tear_down(wanted: Wanted, chosen: Chosen, place: Place) -> int:
     """Look, show, ask, plan, ask again, act; return the exit status."""
     from vfio_doctor.app.diagnosis import options_of
+    from vfio_doctor.app.journal_notes import tell_begun
     from vfio_doctor.app.open_host import open_host
     from vfio_doctor.app.refused_here import refuse
     from vfio_doctor.app.repair import interrupted
     from vfio_doctor.facts.base import Facts
 
     acts = chosen.capture is None and not wanted.dry_run and place.is_root()
+    if chosen.capture is None and wanted.dry_run:
+        tell_begun(place)
     status = interrupted(chosen._replace(yes=wanted.yes), place) if acts else None
     if isinstance(status, int):
         return status
@@ -207,10 +212,15 @@ def _torn_down(
     others = bool(theirs) and _takes_others(wanted, place)
     made, notes = plan(host, facts, found, others)
     _show(made, notes, bool(theirs) and not others, wanted, chosen)
+    stays = any(note.id in STAYING for note in notes)
     if not made.steps or wanted.dry_run:
-        return USAGE if made.refused else 0
+        if made.refused:
+            return USAGE
+        return FAILED if stays and not wanted.dry_run else 0
     status = _may_act(wanted, place, facts)
-    return _act(made, found, wanted, place, host) if status is None else status
+    if status is not None:
+        return status
+    return _act(made, found, wanted, place, host, stays)
 
 
 def _takes_others(wanted: Wanted, place: Place) -> bool:
@@ -261,8 +271,15 @@ def _may_act(wanted: Wanted, place: Place, facts: Facts) -> int | None:
     return None
 
 
-def _act(made: Plan, found: Remains, wanted: Wanted, place: Place, host: Reader) -> int:
-    """Carry the plan out, and look again."""
+def _act(
+    made: Plan,
+    found: Remains,
+    wanted: Wanted,
+    place: Place,
+    host: Reader,
+    stays: bool,
+) -> int:
+    """Carry the plan out, and look again; ``stays``: a VM is left as it is."""
     from vfio_doctor.app.output import emit
     from vfio_doctor.app.repair_machine import lines_of
     from vfio_doctor.boot.backend import BootBackend
@@ -277,10 +294,10 @@ def _act(made: Plan, found: Remains, wanted: Wanted, place: Place, host: Reader)
         return FAILED
     others = any(fix.id == OTHERS_FIX for fix in made.fixes)
     left = _left(wanted, others, place)
-    over = GONE_BUT if _leaves_some(found, others) else GONE
+    over = GONE_BUT if stays or _leaves_some(found, others) else GONE
     lines += [str(STILL.filled(what=what)) for what in left] or [str(over)]
     emit("\n".join([*lines, str(REBOOT)]) + "\n")
-    return FAILED if left else 0
+    return FAILED if left or stays else 0
 
 
 def _leaves_some(found: Remains, others: bool) -> bool:

@@ -86,6 +86,10 @@ def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]
     from vfio_doctor.repair.verify import still_so
 
     left = standing(runs)
+    by = _at_work(place, left)
+    if by is not None:
+        yield 3, by
+        return
     for run in left:
         if run.state is RunState.OPEN:
             yield 1, INTERRUPTED.filled(run=run.id)
@@ -106,6 +110,17 @@ def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]
             yield 3, UNTOLD.filled(check=check, subject=subject, why=verdict.why or "?")
     yield from _cards(host, left)
     yield from _sum(verdicts)
+
+
+def _at_work(place: Place, left: tuple[Run, ...]) -> Message | None:
+    """Return that a repair is at work: until its end nothing can be told of it."""
+    from vfio_doctor.app.journal_notes import RUNNING
+    from vfio_doctor.repair.journal import holder
+    from vfio_doctor.repair.journal_lines import RunState
+
+    begun = [run for run in left if run.state is RunState.OPEN]
+    by = holder(place.machine(place.host(), None).files) if begun else None
+    return RUNNING.filled(run=begun[-1].id, by=by) if by else None
 
 
 def _cards(host: Reader, left: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:

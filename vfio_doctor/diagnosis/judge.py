@@ -51,7 +51,7 @@ def diagnose(
     results: dict[str, CheckResult] = {}
     for check in registry.checks:
         if check.id in wanted:
-            _judge_in_order(check, facts, registry, results)
+            judge_in_order(check, facts, registry, results)
     return tuple(
         results[check_id] for check_id in sorted(results) if check_id in wanted
     )
@@ -78,12 +78,13 @@ def _matches(word: str, ids: list[str]) -> list[str]:
     return found
 
 
-def _judge_in_order(
+def judge_in_order(
     check: type[Check],
     facts: Facts,
     registry: Registry,
     results: dict[str, CheckResult],
 ) -> CheckResult:
+    """Judge a check behind those that it requires; ``results`` takes what is judged."""
     if check.id in results:
         return results[check.id]
     blockers: list[str] = []
@@ -91,7 +92,7 @@ def _judge_in_order(
         required = registry.check(required_id)
         if required is None:
             continue
-        result = _judge_in_order(required, facts, registry, results)
+        result = judge_in_order(required, facts, registry, results)
         if _is_wrong(result):
             blockers.append(required_id)
         elif result.status is Status.BLOCKED:

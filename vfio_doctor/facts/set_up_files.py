@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.iommu import IommuMaker
 from vfio_doctor.facts.kvmfr.names import KVMFR, option_line
+from vfio_doctor.facts.libvirt.confinement import VM_TYPE, SeLinux
 from vfio_doctor.facts.pci.binding import (
     EARLY_MODULES,
     IDS,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # What opens the node to who sits at the screen, and to QEMU; before 73-seat-late.rules.
 RULE = 'SUBSYSTEM=="kvmfr", GROUP="{group}", MODE="0660", TAG+="uaccess"'
+LABEL = f', SECLABEL{{selinux}}="system_u:object_r:{VM_TYPE}:s0"'
 MSRS = "kvm.report_ignored_msrs=0"
 INTEL = "intel_iommu=on"
 
@@ -77,11 +79,15 @@ def _iommu(facts: Facts) -> tuple[str, ...]:
         return ()
 
 
-def of_looking_glass(mib: int, group: str) -> SetUpFiles:
-    """Return what gives kvmfr its size, has it loaded, and lets people and QEMU in."""
+def of_looking_glass(mib: int, group: str, facts: Facts) -> SetUpFiles:
+    """Return what gives kvmfr its size, has it loaded, and lets people and QEMU in.
+
+    If SELinux is enforced here, udev gives the device the type that VMs may open.
+    """
+    label = LABEL if facts[SeLinux].enforcing else ""
     return SetUpFiles(
         options=(option_line(str(mib)),),
         modules=(KVMFR,),
-        rules=(RULE.format(group=group),),
+        rules=(RULE.format(group=group) + label,),
         devices=("/dev/kvmfr0",),
     )

@@ -41,6 +41,7 @@ FILES = (
     "/etc/looking-glass-client.ini",
     "/etc/mkinitcpio.conf",
     "/etc/initramfs-tools/modules",
+    "/etc/booster.yaml",
     "/etc/modules",
     "/var/lib/vfio-doctor/groups",
 )
@@ -90,6 +91,12 @@ BOOT_TOOLS = (
     "/usr/sbin/update-initramfs",
     "/usr/bin/dracut",
     "/usr/bin/mkinitcpio",
+    "/usr/bin/booster",
+    "/usr/bin/tinyramfs",
+    "/sbin/mkinitfs",
+    "/usr/bin/dracut-rebuild",
+    "/usr/bin/reinstall-kernels",
+    "/usr/bin/xbps-reconfigure",
 )
 PCI = "/sys/bus/pci/devices"
 PCI_FILES = (

@@ -13,6 +13,7 @@ MODULES = (
     "shared_memory",
     "shared_values",
     "shared_size",
+    "shared_file",
     "picture",
     "hostdev",
     "whole_cards",

@@ -50,17 +50,27 @@ class DomainFaults(NamedTuple):
 
 
 def _judged(own: tuple[Vm, ...], host: Reader, facts: Facts) -> Iterator[FaultyDomain]:
-    lints = [lint for lint in every() if not (lint.rule or lint.vm_only)] if own else []
+    lints = [lint for lint in every() if _is_for_host(lint)] if own else []
     for vm in own:
         judged = _one(vm, lints, host, facts)
         if judged is None:
             continue
         yield FaultyDomain(
             vm,
-            tuple(f for f in judged.faults if f.severity is Severity.ERROR),
+            tuple(f for f in judged.faults if _counts(f)),
             # What a capture was not asked for is not to be had.
             tuple(u.why for u in judged.untold if u.why.why is Why.DENIED),
         )
+
+
+def _is_for_host(lint: type[Lint]) -> bool:
+    return not lint.vm_only and (not lint.rule or lint.rule_of_some)
+
+
+def _counts(fault: Fault) -> bool:
+    """Tell whether it is an error that no other check says."""
+    said = bool(fault.lint.rule) and fault.by_rule
+    return fault.severity is Severity.ERROR and not said
 
 
 def _one(vm: Vm, lints: list[type[Lint]], host: Reader, facts: Facts) -> Judged | None:

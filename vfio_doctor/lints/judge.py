@@ -51,6 +51,7 @@ class Fault(NamedTuple):
     message: Message
     advice: Message
     cure: tuple[Edit, ...] = ()
+    by_rule: bool = True
 
 
 class Untold(NamedTuple):
@@ -213,6 +214,7 @@ def _fault(lint: type[Lint], found: Found, vm: Definition) -> Fault:
         found.message,
         found.advice,
         found.cure if vm.is_xml else (),
+        found.by_rule,
     )
 
 

@@ -29,7 +29,8 @@ class Found(NamedTuple):
     """One fault: the element, what is wrong with it, and what to write instead.
 
     ``attribute`` is the one that is meant, "" for the element. ``cure`` is the change
-    of the text that puts it right, () where there is more than one way.
+    of the text that puts it right, () where there is more than one way. ``by_rule`` is
+    false if the lint's ``rule`` does not speak of this element.
     """
 
     element: Element
@@ -38,6 +39,7 @@ class Found(NamedTuple):
     attribute: str = ""
     severity: Severity | None = None
     cure: tuple[Edit, ...] = ()
+    by_rule: bool = True
 
 
 class Lint:
@@ -46,7 +48,9 @@ class Lint:
     ``wrong`` put in place of ``right`` in the example (`vfio_doctor.lints.example`)
     makes the fault, and nothing else; both are "" where the host is at fault.
     ``context`` are pairs that change the example before that. ``rule`` is the check
-    that says the same of the host, so that the host's report says it once.
+    that says the same of the host, so that the host's report says it once; if that
+    check looks at some of the elements only, ``rule_of_some`` is true, and each `Found`
+    tells which.
     ``vm_only`` is true for what is left to ``vfio-doctor vm``: it starts programs,
     reads large files, is refused by libvirt itself, or is other checks' matter.
     ``forms`` are the forms of a VM that it makes sense on.
@@ -60,6 +64,7 @@ class Lint:
     right: ClassVar[str]
     context: ClassVar[tuple[tuple[str, str], ...]] = ()
     rule: ClassVar[str] = ""
+    rule_of_some: ClassVar[bool] = False
     reads_host: ClassVar[bool] = False
     forms: ClassVar[tuple[Form, ...]] = XML
     vm_only: ClassVar[bool] = False

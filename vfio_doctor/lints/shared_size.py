@@ -107,6 +107,7 @@ class PowerOfTwo(Lint):
     forms = EVERY
     title = "The size of the shared memory is not a power of two"
     rule = "kvmfr-vm-mapping"
+    rule_of_some = True
     right = RIGHT
     wrong = "'size':50331648"
 
@@ -130,6 +131,7 @@ class PowerOfTwo(Lint):
                 self.ODD.filled(size=size),
                 self.NEXT.filled(mib=mib, bytes=mib * MIB),
                 "value" if one.argument else "",
+                by_rule=one.is_kvmfr,
             )
 
 

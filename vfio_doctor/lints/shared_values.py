@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.lints.arguments import Argument
     from vfio_doctor.lints.definition import Definition, Shared
+    from vfio_doctor.model import Message
 
 # Of what cannot be read so many characters are shown.
 _SHOWN = 20
@@ -136,6 +137,7 @@ class NotShared(Lint):
     forms = EVERY
     title = "The Looking Glass memory is not shared, or its values are no JSON values"
     rule = "kvmfr-vm-mapping"
+    rule_of_some = True
     right = "'share':true"
     wrong = "'share':false"
 
@@ -168,16 +170,19 @@ class NotShared(Lint):
                 yield from self._types(one)
             if not argument.is_on("share") and not _is_quoted(argument):
                 advice = self.SHARE if argument.json else self.SHARE_PLAIN
-                yield Found(one.element, self.PRIVATE, advice, "value")
+                yield self._found(one, self.PRIVATE, advice)
 
     def _types(self, one: Shared) -> Iterator[Found]:
         values = one.argument.values if one.argument else {}
         if isinstance(values.get("share"), str):
-            yield Found(one.element, self.NO_BOOLEAN, self.SHARE, "value")
+            yield self._found(one, self.NO_BOOLEAN, self.SHARE)
         if isinstance(values.get("size"), str):
             told = one.size is not None
             advice = self.BYTES.filled(size=one.size or 0) if told else self.ANY_BYTES
-            yield Found(one.element, self.NO_NUMBER, advice, "value")
+            yield self._found(one, self.NO_NUMBER, advice)
+
+    def _found(self, one: Shared, message: Message, advice: Message) -> Found:
+        return Found(one.element, message, advice, "value", by_rule=one.is_kvmfr)
 
 
 def _is_quoted(argument: Argument) -> bool:
@@ -205,6 +210,7 @@ class Unseen(Lint):
     forms = EVERY
     title = "No device shows the shared memory to the guest"
     rule = "kvmfr-vm-mapping"
+    rule_of_some = True
     right = f"""    <qemu:arg value='-device'/>
     <qemu:arg value="{DEVICE}"/>
 """
@@ -230,7 +236,7 @@ class Unseen(Lint):
         """Leave a device that names other memory to another lint."""
         old = [a for a in vm.arguments if (a.option, a.kind) == ("device", "ivshmem")]
         for one in old:
-            yield Found(one.element, self.OLD, self.NEW)
+            yield Found(one.element, self.OLD, self.NEW, by_rule=bool(vm.kvmfr))
         if old:
             return
         if vm.kvmfr and not vm.ivshmem and not vm.has_broken("device"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from vfio_doctor.parse.near import distance
+from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
 
 # Up to this length a name one slip away is another word more often than not.
 SHORT, LONG = 4, 9
@@ -104,6 +105,7 @@ MISSPELT = {
         "vfio_iommu_type1.allow_unsafe_interrupts"
     ),
 }
+IDS = "vfio_pci.ids"
 # Parameters of this field, as they are spelt, with _ for -.
 REAL = frozenset(
     (
@@ -163,3 +165,41 @@ def nearest(key: str) -> str:
     near = sorted((distance(key, name, most), name) for name in REAL)
     slips, name = near[0]
     return name.replace("vfio_pci.", "vfio-pci.") if slips <= most else ""
+
+
+def right_name(key: str, value: str) -> str:
+    """Return the parameter that a name was probably meant for, "" if it is one.
+
+    ``key`` is as it stands, with _ for -.
+    """
+    name = key.lower()
+    if name in REAL:
+        # Names of parameters are compared letter by letter; - and _ are one.
+        right = "" if key == name else name
+    elif name.startswith("vfio.pci"):
+        right = f"vfio_pci.{name.removeprefix('vfio.pci').lstrip('._')}"
+    elif is_ids_elsewhere(name, value):
+        right = IDS
+    else:
+        right = MISSPELT.get(name) or nearest(name)
+    return right.replace("vfio_pci.", "vfio-pci.")
+
+
+def is_ids_elsewhere(name: str, value: str) -> bool:
+    """Tell whether a list of ids stands where no parameter takes it."""
+    if name == "ids":
+        return is_list(value)
+    if name == "vfio_pci":
+        return value == "ids" or (value[:4] == "ids=" and is_list(value[4:]))
+    # What follows the name is no value without a =.
+    return name.startswith(f"{IDS}:") and is_list(name.removeprefix(f"{IDS}:"))
+
+
+def is_list(text: str) -> bool:
+    """Tell whether a text is ids as vfio-pci takes them, and nothing else."""
+    return all(map(_is_pair, text.split(",")))
+
+
+def _is_pair(item: str) -> bool:
+    whole = parse_id(item) is not None and not unread_part(item)
+    return whole and not is_bus_address(item)

@@ -13,6 +13,7 @@ from vfio_doctor.value import NamedTuple
 
 ANY = 0xFFFFFFFF
 _FIELD = re.compile(r"\s*(?:0[xX])?([0-9a-fA-F]{1,8})")
+_LATER = re.compile(f":{_FIELD.pattern}")
 _DEFAULTS = (0, 0, ANY, ANY, 0, 0)
 
 
@@ -58,20 +59,25 @@ def parse_id(item: str) -> IdPattern | None:
     What follows the numbers is ignored, as sscanf ignores it: the bus address
     ``01:00.0`` is taken as vendor 0001, device 0000.
     """
-    numbers: list[int] = []
-    rest = item
-    while len(numbers) < len(_DEFAULTS):
-        found = _FIELD.match(rest)
-        if found is None:
-            break
-        numbers.append(int(found.group(1), 16))
-        rest = rest[found.end() :]
-        if not rest.startswith(":"):
-            break
-        rest = rest[1:]
+    numbers, _ = _read(item)
     if len(numbers) < 2:
         return None
     return IdPattern(item, *numbers, *_DEFAULTS[len(numbers) :])
+
+
+def unread_part(item: str) -> str:
+    """Return what follows the numbers of an entry, which the kernel ignores."""
+    return _read(item)[1].strip()
+
+
+def _read(item: str) -> tuple[list[int], str]:
+    """Return the numbers of an entry, and the rest of it."""
+    numbers: list[int] = []
+    rest, form = item, _FIELD
+    while len(numbers) < len(_DEFAULTS) and (found := form.match(rest)):
+        numbers.append(int(found.group(1), 16))
+        rest, form = rest[found.end() :], _LATER
+    return numbers, rest
 
 
 def is_bus_address(item: str) -> bool:

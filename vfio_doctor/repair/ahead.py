@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.selection import chosen
 from vfio_doctor.diagnosis.judge import judge
-from vfio_doctor.model import Severity, Status, Waiting
+from vfio_doctor.model import Applicability, Severity, Status, Waiting
 from vfio_doctor.repair.plan import make_plan
 
 if TYPE_CHECKING:
@@ -51,16 +51,17 @@ def waiting(
     ids = {r.id for r in results if r.status is Status.BLOCKED}
     if not any(check.id in ids for check in registry.checks if check.stands_alone):
         return Waiting()
-    backend = chosen(host, facts)
-    safe, all_ = (
-        sum(
-            found.check in ids
-            for fix in plan_ahead(host, facts, registry, results, backend, risky).fixes
-            for found in fix.findings
-        )
-        for risky in (False, True)
-    )
-    return Waiting(safe, all_ - safe)
+    seen = (host, facts, registry, results, chosen(host, facts))
+    plan = plan_ahead(*seen)
+    safe = _of_waiting(plan, ids)
+    if not any(fix.applicability is Applicability.RISKY for fix in plan.left):
+        # Then the other plan is the same.
+        return Waiting(safe)
+    return Waiting(safe, _of_waiting(plan_ahead(*seen, risky=True), ids) - safe)
+
+
+def _of_waiting(plan: Plan, ids: set[str]) -> int:
+    return sum(f.check in ids for fix in plan.fixes for f in fix.findings)
 
 
 def _with_waiting(

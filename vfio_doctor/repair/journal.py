@@ -102,9 +102,9 @@ class Journal:
         """Say what became of a step."""
         self._add({"is": state.value, "n": number, "why": pack_message(why)})
 
-    def turn(self) -> None:
-        """Say that from here on the run is taken back."""
-        self._add({"is": "turn"})
+    def turn(self, asked: bool = False) -> None:
+        """Say that from here on the run is taken back; ``asked``: by a person."""
+        self._add({"is": "turn", "asked": asked})
 
     def end(self, state: RunState, boot: str) -> None:
         """Say that the run is over, and in which boot."""
@@ -190,6 +190,8 @@ def survey(files: Filesystem) -> Survey:
     Raises PermissionError where only root may look, `StepFailed` if others than
     root can change the folder.
     """
+    # One that others have made for us is as bad before the first run.
+    refuse_others(files, JOURNAL)
     try:
         folder = files.folder(JOURNAL)
     except FileNotFoundError:
@@ -198,7 +200,6 @@ def survey(files: Filesystem) -> Survey:
         names = sorted(os.listdir(folder))
     finally:
         os.close(folder)
-    refuse_others(files, JOURNAL)
     found = [_told(files, name) for name in names]
     good = [run for run in found if isinstance(run, Run)]
     good.sort(key=lambda run: (run.beginning.sequence, run.id))

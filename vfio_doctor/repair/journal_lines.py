@@ -115,6 +115,8 @@ class Unreadable(NamedTuple):
 class Run(NamedTuple):
     """One run as its journal tells it; ``undoing`` once it turned back.
 
+    ``asked``: because a person wanted it, and not since it failed or was stopped.
+
     ``damaged`` counts lines that cannot be read and are not a torn end. ``ended`` is
     the boot id of when it was over, "" in journals of before.
     """
@@ -125,6 +127,7 @@ class Run(NamedTuple):
     undoing: bool = False
     damaged: int = 0
     ended: str = ""
+    asked: bool = False
 
     @property
     def id(self) -> str:
@@ -217,7 +220,7 @@ def story(data: bytes) -> Run | None:
         raise NotForUs(NEWER)
     beginning = _beginning(values[0])
     entries = [Entry(step) for step in beginning.steps]
-    state, undoing, ended = RunState.OPEN, False, ""
+    state, undoing, ended, asked = RunState.OPEN, False, "", False
     for value in values[1:]:
         what = value["is"]
         if what == "end":
@@ -225,10 +228,11 @@ def story(data: bytes) -> Run | None:
             ended = str(value.get("boot", ""))
         elif what == "turn":
             state, undoing = RunState.OPEN, True
+            asked = value.get("asked") is True
         else:
             number = range(len(entries))[value["n"]]
             entries[number] = _after(entries[number], value)
-    return Run(beginning, tuple(entries), state, undoing, damaged, ended)
+    return Run(beginning, tuple(entries), state, undoing, damaged, ended, asked)
 
 
 def _after(entry: Entry, value: dict[str, Any]) -> Entry:

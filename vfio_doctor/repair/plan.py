@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -446,6 +447,7 @@ def digest(data: bytes | None) -> str:
     return str(_sha256()(data).hexdigest())
 
 
+@cache
 def _sha256() -> Callable[[bytes], Any]:
     """Return Python's own: hashlib loads OpenSSL, a fifth of a start of Python."""
     for module in ("_sha2", "_sha256"):

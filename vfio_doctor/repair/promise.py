@@ -29,12 +29,16 @@ def kept(
         return results
     backend = chosen(host, facts)
     broken = _broken(make_plan(host, facts, results, backend, risky=True))
-    return tuple(
-        result._replace(
-            diagnoses=tuple(_told(result.id, d, broken) for d in result.diagnoses)
-        )
-        for result in results
-    )
+    if not broken:
+        return results
+    return tuple(_with_told(result, broken) for result in results)
+
+
+def _with_told(result: CheckResult, broken: dict[Wish, Message]) -> CheckResult:
+    if not result.diagnoses:
+        return result
+    told = tuple(_told(result.id, each, broken) for each in result.diagnoses)
+    return result._replace(diagnoses=told)
 
 
 def _promises(diagnosis: Diagnosis) -> bool:

@@ -62,6 +62,20 @@ def run_to_undo(machine: Machine, wanted: str = "") -> Run | None:
     return None if refused else run
 
 
+def failed_since(machine: Machine, run: Run) -> Run | None:
+    """Return the last run, if it came behind this one and has taken itself back.
+
+    As one that failed, or was stopped; None if there is none.
+    """
+    try:
+        held = journals.survey(machine.files).runs
+    except (OSError, StepFailed):
+        return None
+    last = held[-1] if held else run
+    by_itself = last.state is RunState.UNDONE and not last.asked
+    return last if by_itself and last.id != run.id else None
+
+
 def finish_run(machine: Machine, run: str) -> Outcome:
     """Make the steps that an interrupted run did not get to.
 
@@ -94,7 +108,7 @@ def _on_run(machine: Machine, wanted: str, finish: bool) -> Outcome:
             )
             if finish and not run.undoing:
                 return session.go_on()
-            return session.undo()
+            return session.undo(asked=not finish)
     except KeyboardInterrupt:
         return Outcome(Ending.REFUSED, wanted, why=INTERRUPTED)
     except Busy as busy:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import say, verbatim
 from vfio_doctor.model import (
     CommandStep,
     DomainStep,
@@ -55,7 +55,11 @@ if TYPE_CHECKING:
     from vfio_doctor.repair.target import Machine
     from vfio_doctor.repair.values import Basis, Plan, PlannedStep
 
-NO_JOURNAL = say("journal-unwritable", "no journal can be written: {why}")
+NO_JOURNAL = say(
+    "journal-unwritable",
+    "no journal can be written in {folder}: {why}. Make it writable, or make room "
+    "there, and run this again",
+)
 OPEN_RUN = say(
     "run-interrupted-before",
     "the run {runs} was interrupted: finish it or undo it first",
@@ -86,7 +90,14 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
     except Busy as why:
         return Outcome(Ending.REFUSED, why=why.message)
     except (OSError, StepFailed) as error:
-        return Outcome(Ending.REFUSED, why=NO_JOURNAL.filled(why=reason(error)))
+        return Outcome(Ending.REFUSED, why=_no_journal(error))
+
+
+def _no_journal(error: OSError | StepFailed) -> Message:
+    """Say why there can be none; the kernel names a file without its folder."""
+    words = error.strerror if isinstance(error, OSError) else None
+    why = verbatim(words) if words else reason(error)
+    return NO_JOURNAL.filled(folder=journals.STATE, why=why)
 
 
 def _apply(plan: Plan, machine: Machine) -> Outcome:
@@ -232,10 +243,10 @@ class Session:
         kept = any(entry.state is StepState.KEPT for entry in self.entries)
         return self._outcome(Ending.PARTLY_BACK if kept else Ending.ROLLED_BACK, why)
 
-    def undo(self) -> Outcome:
+    def undo(self, asked: bool = True) -> Outcome:
         """Take a run back because a person asked; what others changed stays."""
         try:
-            self.journal.turn()
+            self.journal.turn(asked)
             failed = self._back()
             if not failed:
                 self._look_at_words()

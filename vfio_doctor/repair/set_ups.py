@@ -28,7 +28,7 @@ from vfio_doctor.model import (
 )
 from vfio_doctor.parse.cmdline import ACCUMULATING, argument, plain
 from vfio_doctor.repair.domains_back import DomainBack, domains_of
-from vfio_doctor.repair.journal_lines import standing
+from vfio_doctor.repair.journal_lines import RunState, standing
 from vfio_doctor.repair.translate import translate
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.value import NamedTuple
@@ -134,7 +134,9 @@ def known(
         changes.append(_edit(words, left))
     exact = tuple(edits) if is_exact else ()
     ids = tuple(run.id for run in ours)
-    domains = domains_of(ours)
+    # What a tear-down could not put back is there, though its run is taken back.
+    left_behind = tuple(run for run in runs if run.state is not RunState.UNDONE)
+    domains = domains_of(left_behind, VM) if VM in kind.core else ()
     return Known(ids, tuple(changes), frozenset(files), left, exact, domains)
 
 

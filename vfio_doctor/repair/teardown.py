@@ -24,7 +24,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.repair.as_before import as_before
-from vfio_doctor.repair.domains_back import domain_steps
+from vfio_doctor.repair.domains_back import domain_steps, not_back
 from vfio_doctor.repair.journal import STATE
 from vfio_doctor.repair.plan import plan_of
 from vfio_doctor.repair.replaceable import why_not
@@ -97,6 +97,7 @@ def remains(
     user = seek.iommu_user(facts)
     kind = PASSTHROUGH if passthrough else LOOKING_GLASS
     told = known(runs, kind, host, words, iommu, user)
+    told = told._replace(domains=not_back(told.domains))
     if passthrough:
         found = seek.of_passthrough(host, facts, told.words, iommu)
     else:

@@ -72,7 +72,14 @@ ELSEWHERE = say(
 BAD_FILE = say("journal-bad-file", "it holds an impossible record of {path}")
 OTHERS = say(
     "journal-others-write",
-    "{path} can be changed by others than root, so nothing in it is believed",
+    "{path} can be changed by others than root, so nothing in it is believed "
+    "(`ls -ld {path}` shows by whom)",
+)
+OWN = ("/var/lib/vfio-doctor", "/var/lib/vfio-doctor/journal")
+OURS = say(
+    "journal-others-own",
+    "{path} can be changed by others than root, so nothing in it is believed (`ls -ld "
+    "{path}` shows by whom; to begin anew, move it away: `sudo mv {path} {path}.away`)",
 )
 
 
@@ -140,16 +147,20 @@ def _possible(held: Held) -> bool:
 def refuse_others(files: Filesystem, path: str) -> None:
     """Raise `StepFailed` if others can change a folder, or one on the way to it.
 
-    Links on the way are refused by `Filesystem.folder` itself.
+    What is not there yet is nobody's. Links on the way are refused by
+    `Filesystem.folder` itself.
     """
     for here in _on_the_way(path):
-        folder = files.folder(here)
+        try:
+            folder = files.folder(here)
+        except FileNotFoundError:
+            return
         try:
             found = os.fstat(folder)
         finally:
             os.close(folder)
         if not roots_own(found):
-            raise StepFailed(OTHERS.filled(path=here))
+            raise StepFailed((OURS if here in OWN else OTHERS).filled(path=here))
 
 
 def _on_the_way(path: str) -> Iterator[str]:

@@ -182,7 +182,7 @@ def after_reboot(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
         told
         for entry in run.entries
         if entry.state in (StepState.DONE, StepState.LATE)
-        and (told := _lasting(entry, host)) is not None
+        and (told := _lasting(entry, run, host)) is not None
     ]
     cards = bound(host) if run.binds else ()
     return (*_words(run, host), *lasting, *cards)
@@ -205,14 +205,16 @@ def after_undo(host: Reader, runs: tuple[Run, ...]) -> tuple[Lasting, ...]:
     return tuple(one for one in found if one.in_effect is False)
 
 
-def _lasting(entry: Entry, host: Reader) -> Lasting | None:
+def _lasting(entry: Entry, run: Run, host: Reader) -> Lasting | None:
     step = entry.step.step
     if isinstance(step, FileStep):
         now = host.read_bytes(step.path)
         if isinstance(now, Missing) and now.why is not Why.ABSENT:
             return Lasting(step.path, None, now.message)
-        data = None if isinstance(now, Missing) else now
-        same = is_as(step.after, data, entry.step)
+        same = is_as(step.after, None if isinstance(now, Missing) else now, entry.step)
+        if not same and entry.step.arguments and _are_set(run, host):
+            # The entry of a kernel that was removed since is told by its words.
+            return None if isinstance(now, Missing) else Lasting(step.path, True)
         return Lasting(step.path, same, None if same else FILE_CHANGED)
     if isinstance(step, ParameterStep):
         text = read_text(host, step.path)
@@ -222,6 +224,24 @@ def _lasting(entry: Entry, host: Reader) -> Lasting | None:
         reads = READS.filled(value=text.strip())
         return Lasting(step.path, same, None if same else reads)
     return None
+
+
+def _are_set(run: Run, host: Reader) -> bool:
+    """Tell whether a run's arguments are set for the next boot, whoever wrote that.
+
+    An update of the kernel writes the loader's entries anew.
+    """
+    from vfio_doctor.boot.backend import BootBackend
+    from vfio_doctor.boot.selection import chosen
+    from vfio_doctor.facts.base import Facts
+
+    tool = chosen(host, Facts(host))
+    now = tool.read(host) if isinstance(tool, BootBackend) else None
+    if now is None or isinstance(now, Missing):
+        return False
+    before, after = Counter(run.beginning.before), Counter(run.beginning.after)
+    there = Counter(now)
+    return not (after - before) - there and not (before - after) & there
 
 
 def _words(run: Run, host: Reader) -> list[Lasting]:

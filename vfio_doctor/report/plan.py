@@ -278,13 +278,13 @@ def detail(step: Step) -> Iterator[str]:
         if step.before is None:
             yield str(say("step-mode", "mode {mode}", mode=f"{step.mode:04o}"))
     elif isinstance(step, DomainStep):
-        before, after = _public(step.before), _public(step.after)
+        before, after = without_passwords(step.before), without_passwords(step.after)
         yield from difference(before, after, step.path)
     elif isinstance(step, CommandStep) and step.why:
         yield clean(_purpose(step.brings_forward, step.why))
 
 
-def _public(definition: bytes) -> str:
+def without_passwords(definition: bytes) -> str:
     """Return a VM's definition without its passwords."""
     import re
 

@@ -31,9 +31,11 @@ def remains_lines(found: Remains, look: Look) -> list[str]:
     """Return all that was found, under a heading each."""
     page = Page(look)
     if found.has_ours:
-        page.heading(OURS if found.journal.runs else LIKE_OURS)
+        told = found.journal.runs
+        told += tuple(x for one in found.journal.domains for x in one.runs)
+        page.heading(OURS if told else LIKE_OURS)
         if found.journal.changes or found.journal.domains:
-            page.say(RUNS.filled(runs=found.journal.runs), "  ", "  ")
+            page.say(RUNS.filled(runs=tuple(dict.fromkeys(told))), "  ", "  ")
         for change in found.journal.changes:
             page.say(wish(change), "  - ", "    ")
         for domain in found.journal.domains:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
-from vfio_doctor.model import CommandStep, FileStep, ParameterStep
+from vfio_doctor.model import CommandStep, DomainStep, FileStep, ParameterStep
 from vfio_doctor.repair.values import StepState
 from vfio_doctor.report.page import Page
-from vfio_doctor.report.plan import command, difference, text_of
+from vfio_doctor.report.plan import command, difference, text_of, without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +20,28 @@ if TYPE_CHECKING:
 MADE = (StepState.DONE, StepState.LATE, StepState.KEPT)
 
 
-def undo_lines(run: Run, look: Look) -> list[str]:
-    """Return what a run did and how each step is taken back, newest first."""
+def began_lines(run: Run, look: Look) -> list[str]:
+    """Return what a run did, in a line for each of its repairs."""
     page = Page(look)
+    _began(run, page)
+    return page.text().splitlines()
+
+
+def _began(run: Run, page: Page) -> None:
     began = say("undo-began", "The repair of {time} did this:")
     page.say(began.filled(time=run.beginning.started))
     for fix in run.beginning.fixes:
         page.say(fix.summary, "  - ")
+
+
+def undo_lines(run: Run, look: Look) -> list[str]:
+    """Return what a run did and how each step is taken back, newest first."""
+    page = Page(look)
+    _began(run, page)
     page.heading(say("undo-would", "To take it back, in this order:"))
     entries = [e for e in run.entries if e.begun or e.state in MADE]
-    shown = [step for e in reversed(entries) for step in _undone(e.step.step)]
-    for number, (said, lines) in enumerate(shown, 1):
+    steps = [step for e in reversed(entries) for step in _undone(e.step.step)]
+    for number, (said, lines) in enumerate(steps, 1):
         page.whole(f"{number}. {said}")
         for line in lines:
             page.diff(line, "   ")
@@ -51,6 +62,10 @@ def _undone(step: Step) -> Iterator[tuple[Message, list[str]]]:
     elif isinstance(step, ParameterStep):
         said = say("undo-set", "Set {path} from {after} to {before}, now")
         yield said.filled(**step._asdict()), []
+    elif isinstance(step, DomainStep):
+        said = say("undo-domain", "Define the VM {vm} as it was, through libvirt")
+        after, before = without_passwords(step.after), without_passwords(step.before)
+        yield said.filled(vm=step.name), [*difference(after, before, step.path)]
     elif isinstance(step, CommandStep) and step.inverse:
         yield say("undo-run", "Run {command}", command=command(step.inverse)), []
 

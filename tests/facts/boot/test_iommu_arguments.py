@@ -66,9 +66,32 @@ IDLE = [
     ("vfio-pci-ids=10de:1", False, "called", "can do without"),
     ("Intel_IOMU=on", False, "called", "intel_iommu=on"),
     ("kvm_ignore_msrs", False, "called", "kvm.ignore_msrs"),
+    ("vfio_pci=ids=10de:1", False, "called vfio_pci", "can do without"),
+    ("vfio_pci=ids", False, "called vfio_pci", "can do without"),
+    ("vfio-pci.ids:10de:1,10de:2", False, "called", "can do without"),
+    ("VFIO-PCI.ids=10de:1", False, "called VFIO-PCI.ids", "can do without"),
+    ("ids=10de:1,10de:2", False, "called ids", "can do without"),
+    ("KVM.ignore_msrs=1", False, "called", "kvm.ignore_msrs=1"),
+    ("vfio-pci.ids=10de:1;10de:2", False, "parts entries at commas", "can do without"),
     ("vfio-pci.ids=01:00.0", False, "a bus address", "lspci"),
     ("vfio_pci.ids=10de1b80", False, "no vendor:device pair", "lspci"),
 ]
+
+
+WORK = ("vfio_pci.ids=0x10de:0x1", "vfio-pci=x", "ids=alice", "vfio-pci.ids:alice")
+
+
+@for_each("word", WORK)
+def test_words_of_which_nothing_is_said(word: str) -> None:
+    assert without_effect(cmdline.parse(f"quiet {word}"), True) == ()
+
+
+@for_each(
+    "list_", ("vfio-pci.ids 10de:1", "vfio-pci.ids= 10de:1", "a.ids=10de:2, 10de:1")
+)
+def test_ids_that_a_blank_cuts_off(list_: str) -> None:
+    found = without_effect(cmdline.parse(list_), True)
+    assert [(one.word, one.serious) for one in found] == [("10de:1", True)]
 
 
 @for_each(("word", "amd", "why", "meant"), IDLE)

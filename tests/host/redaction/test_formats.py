@@ -39,6 +39,10 @@ def file(path: str, text: str) -> str:
         ("kvm.report_ignored_msrs=Nope", "kvm.report_ignored_msrs=Nhidden1-s"),
         ("kvmfr.static_size_mb=64,128", "kvmfr.static_size_mb=64,128"),
         ("vfio-pci.ids=10de:2204,10de:1aef", "vfio-pci.ids=10de:2204,10de:1aef"),
+        ("vfio_pci=ids=10de:2204", "vfio_pci=ids=10de:2204"),
+        ("vfio-pci.ids:10de:2204", "vfio-pci.ids:10de:2204"),
+        ("VFIO-PCI.ids=10de:2204;10de:1", "VFIO-PCI.ids=10de:2204;10de:1"),
+        ("ids=0x10de:0x2204", "ids=0x10de:0x2204"),
         ("vfio_pci_ids=10de:2204", "vfio_pci_ids=10de:2204"),
         (
             "ip=10.1.2.3::x a=b,c,b",

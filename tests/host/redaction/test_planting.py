@@ -45,7 +45,7 @@ def escaped(word: str) -> str:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_byte_of_an_archive_tells(name: str, seed: int) -> None:
     words = Words(seed)
     host = CapturedHost(planted(name, words))

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.images.initramfs_tools import BUILD as WRAPPED
 from vfio_doctor.boot.images.maker import IMAGE, ImageMaker, globbed, with_lines
+from vfio_doctor.facts.base import CannotFix, Facts
+from vfio_doctor.facts.images.command import DRACUT, package_image
 from vfio_doctor.host.reader import Missing, read_text
+from vfio_doctor.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +25,13 @@ DROP_INS = ("/usr/lib/dracut/dracut.conf.d/*.conf", "/etc/dracut.conf.d/*.conf")
 HOST_ONLY = re.compile(r"(?m)^[ \t]*hostonly=[\"']?(\w*)")
 # Debian's package brings a command of that name, which knows where images belong.
 WRAPPER = "/usr/sbin/update-initramfs"
+# Distributions that name images by the kernel's package have one of these.
+CALLERS = ("/usr/bin/dracut-rebuild", "/usr/bin/reinstall-kernels")
+NAMED_OTHERWISE = say(
+    "dracut-images-named-otherwise",
+    "the images here are named by the kernel's package, and dracut alone makes others"
+    " beside them. By hand, for each kernel: `{command}` and its release",
+)
 
 
 class Dracut(ImageMaker):
@@ -33,11 +43,23 @@ class Dracut(ImageMaker):
 
     name = "dracut"
     lister = "lsinitrd"
-    commands = (BUILD, WRAPPED, ("lsinitrd", IMAGE))
+    commands = (
+        *(BUILD, WRAPPED),
+        *((caller.rpartition("/")[2],) for caller in CALLERS),
+        ("lsinitrd", IMAGE),
+    )
 
     def build(self, host: Reader) -> tuple[str, ...]:
-        """Return the command for all kernels."""
-        return BUILD if isinstance(host.lstat(WRAPPER), Missing) else WRAPPED
+        """Return the command for all kernels; `CannotFix` if there is none."""
+        if not isinstance(host.lstat(WRAPPER), Missing):
+            return WRAPPED
+        for caller in CALLERS:
+            if not isinstance(host.lstat(caller), Missing):
+                return (caller.rpartition("/")[2],)
+        image = package_image(host, Facts(host))
+        if image and not isinstance(host.lstat(image), Missing):
+            raise CannotFix(NAMED_OTHERWISE.filled(command=f"{DRACUT} {image}"))
+        return BUILD
 
     def images(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the images, wherever kernel-install has put them."""

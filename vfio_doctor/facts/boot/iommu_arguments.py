@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
-from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, nearest
+from vfio_doctor.parse.known_arguments import IDS as VFIO_IDS
+from vfio_doctor.parse.known_arguments import KNOWN, is_list, right_name
+from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -51,6 +53,13 @@ NO_PAIR = say(
     "{item} is no vendor:device pair; vfio-pci compares vendor:device ids",
 )
 PAIR = say("argument-pair-meant", "the pair that `lspci -nn` shows in brackets")
+UNREAD = say(
+    "argument-id-unread", "the kernel ends an entry there, and parts entries at commas"
+)
+COMMAS = say(
+    "argument-ids-commas",
+    "one list with commas, of devices that the host can do without",
+)
 BLANK = say(
     "argument-ids-blank",
     "a blank ends an argument, so vfio-pci does not get these ids",
@@ -68,10 +77,6 @@ TOLD = {
     ("intel_iommu", "1"): (UNKNOWN_VALUE, "intel_iommu=on"),
     ("intel_iommu", "yes"): (UNKNOWN_VALUE, "intel_iommu=on"),
 }
-# vendor:device, then optional subsystem, class and mask (vfio_pci_core).
-_ID = r"(?i)[0-9a-f]{1,8}:[0-9a-f]{1,8}(:[0-9a-f]{1,8}){0,4}"
-
-
 # No more fit on a line that a kernel takes (COMMAND_LINE_SIZE is 4096 at most).
 WORDS_AT_MOST = 2048
 
@@ -114,7 +119,8 @@ def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
     found: dict[str, Idle] = {}
     before = ""
     for argument in line.arguments[:WORDS_AT_MOST]:
-        torn = before.endswith(",") and "ids=" in before
+        torn = before.endswith((",", "=")) and "ids=" in before
+        torn = torn or plain(before) == VFIO_IDS
         cut = _cut_off(argument.raw) if torn else ()
         before = argument.raw
         for idle in (*cut, *_idle(argument, amd)):
@@ -124,17 +130,14 @@ def without_effect(line: CommandLine, amd: bool) -> tuple[Idle, ...]:
 
 def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
     key, word = plain(argument.key).lower(), argument.raw
-    right = MISSPELT.get(key)
-    if key.startswith("vfio.pci"):
-        right = f"vfio-pci.{key.removeprefix('vfio.pci').lstrip('._')}"
-    right = right or nearest(key)
+    right = right_name(plain(argument.key), argument.value or "")
     if right:
         value = f"={argument.value}" if argument.value is not None else ""
         why = NO_PARAMETER.filled(name=argument.key)
         ids = plain(right).endswith(".ids")
         # Written out, it could take the host's only screen with it.
         yield Idle(word, why, IDS if ids else f"{right}{value}", ids)
-    elif key == "vfio_pci.ids":
+    elif key == VFIO_IDS:
         yield from _bad_ids(argument)
     elif key == ("intel_iommu" if amd else "amd_iommu"):
         yield from _foreign(argument, amd)
@@ -144,9 +147,7 @@ def _idle(argument: Argument, amd: bool) -> Iterator[Idle]:
 
 def _cut_off(word: str) -> tuple[Idle, ...]:
     """Return ids that a blank has cut off the list before them."""
-    import re
-
-    whole = all(re.fullmatch(_ID, item) for item in word.split(",") if item)
+    whole = is_list(word.strip(","))
     return (Idle(word, BLANK, NO_BLANK, True),) if whole else ()
 
 
@@ -172,9 +173,10 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:
-    import re
-
-    for item in argument.items:
-        if item and re.fullmatch(_ID, item) is None:
-            why = BUS_ADDRESS if "." in item else NO_PAIR
-            yield Idle(argument.raw, why.filled(item=item), PAIR)
+    for item in filter(None, argument.items):
+        if is_bus_address(item):
+            yield Idle(argument.raw, BUS_ADDRESS.filled(item=item), PAIR)
+        elif parse_id(item) is None:
+            yield Idle(argument.raw, NO_PAIR.filled(item=item), PAIR)
+        elif rest := unread_part(item):
+            yield Idle(argument.raw, UNREAD, COMMAS, True, rest)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.images.command import package_image
 from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelRelease
-from vfio_doctor.host.reader import UNSAID, Missing, read_text
+from vfio_doctor.host.reader import UNSAID, Missing
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.value import NamedTuple
 
@@ -22,9 +23,6 @@ IMAGES = (
     "/boot/initramfs-{release}.img",
     "/boot/initrd-{release}",
 )
-# Arch names the image by the kernel's package.
-PACKAGE = "/lib/modules/{release}/pkgbase"
-OF_PACKAGE = "/boot/initramfs-{package}.img"
 # Each comes with the tool that makes images, and unpacks nothing to disk.
 LISTERS = {
     ImageKind.INITRAMFS_TOOLS: "lsinitramfs",
@@ -73,9 +71,8 @@ def images(host: Reader, facts: Facts) -> Iterator[str]:
     release = facts[KernelRelease].release
     for form in IMAGES:
         yield form.format(release=release)
-    package = read_text(host, PACKAGE.format(release=release))
-    if isinstance(package, str):
-        yield OF_PACKAGE.format(package=package.strip())
+    if named := package_image(host, facts):
+        yield named
 
 
 def _is_there(host: Reader, path: str) -> bool:

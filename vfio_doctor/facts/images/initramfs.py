@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
+from vfio_doctor.facts.images.command import PLAIN, ImageCommands
+from vfio_doctor.facts.images.tool import ImageKind
 from vfio_doctor.host.reader import Missing, Why, text_or_noted
 from vfio_doctor.parse.modprobe import module_name
 from vfio_doctor.parse.modules_load import parse_initramfs_tools, parse_shell_list
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
 
+# Whose configuration lists modules, with the tool's name in its path.
+LISTED = (ImageKind.INITRAMFS_TOOLS, ImageKind.MKINITCPIO, ImageKind.DRACUT)
 TOOLS_LIST = "/etc/initramfs-tools/modules"
 # Configuration in shell syntax, and the list that has modules loaded.
 SHELL_LISTS = (
@@ -29,14 +33,6 @@ KMS = "kms"
 GRAPHICS = ("amdgpu", "i915", "nouveau", "radeon", "xe")
 
 
-# How each builder is asked to make the images anew, by its name in paths.
-COMMANDS = {
-    "initramfs-tools": "sudo update-initramfs -u",
-    "mkinitcpio": "sudo mkinitcpio -P",
-    "dracut": "sudo dracut --force",
-}
-
-
 class InitramfsModules(NamedTuple):
     """(module, path) of each module that an initramfs of this host loads.
 
@@ -46,6 +42,7 @@ class InitramfsModules(NamedTuple):
 
     modules: tuple[tuple[str, str], ...]
     unread: tuple[Missing, ...] = ()
+    commands: ImageCommands = ImageCommands(PLAIN)
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> InitramfsModules:
@@ -54,7 +51,7 @@ class InitramfsModules(NamedTuple):
             return cls(())
         unread: list[Missing] = []
         found = (*_from_tools(host, unread), *_from_shell(host, unread))
-        return cls(found, tuple(unread))
+        return cls(found, tuple(unread), facts[ImageCommands])
 
     def source(self, module: str) -> str | None:
         """Return the file that names a module, or None.
@@ -77,7 +74,8 @@ class InitramfsModules(NamedTuple):
         path = next((path for held, path in self.modules if held in names), None)
         if path is None:
             return None
-        return path, next(call for name, call in COMMANDS.items() if name in path)
+        kind = next(kind for kind in LISTED if kind.value in path)
+        return path, self.commands.of(kind)
 
 
 def _from_tools(host: Reader, unread: list[Missing]) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.images.command import ImageCommands
 from vfio_doctor.facts.images.content import ImageContent, images
+from vfio_doctor.facts.images.initramfs import GRAPHICS as BY_KMS
 from vfio_doctor.facts.images.initramfs import (
-    COMMANDS,
+    KMS,
     SHELL_LISTS,
     TOOLS_LIST,
 )
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message
 
+BOOSTER_YAML = "/etc/booster.yaml"
+_BOOSTER = re.compile(r"(?m)^modules_force_load:[ \t]*(\S.*)$")
 OSTREE = "/run/ostree-booted"
 DRACUT, DRACUT_FOLDER, FORCE = SHELL_LISTS[1]
 ADD = "add_drivers"
@@ -44,8 +49,7 @@ FORCE_IT = say(
     "late-image-force",
     "{path} puts vfio_pci into the image (add_drivers), but does not have it loaded"
     " there. Write force_drivers in its place, or add the kernel argument"
-    " `rd.driver.pre=vfio-pci`; then build the image anew (`sudo dracut --force`), and"
-    " reboot.",
+    " `rd.driver.pre=vfio-pci`; then build the image anew (`{command}`), and reboot.",
 )
 NO_ARGUMENT = say("late-image-no-argument", "no rd.driver.pre=vfio-pci")
 ARGUMENT = say("late-image-argument", "rd.driver.pre=vfio-pci")
@@ -68,6 +72,13 @@ ADD_MODCONF = say(
     "{path} has no modconf among its HOOKS, so the image holds nothing of modprobe.d,"
     " and vfio-pci is loaded there without its ids. Add modconf, build the image anew"
     " (`sudo mkinitcpio -P`), and reboot.",
+)
+LOADED = say("late-image-loaded", "vfio_pci among MODULES")
+LOAD_FIRST = say(
+    "late-image-load-first",
+    "mkinitcpio's kms hook puts the graphics driver into the image, which does not load"
+    " vfio-pci. Write `MODULES=(vfio_pci vfio vfio_iommu_type1)` to {path}, with what"
+    " is there behind these, build the image anew (`sudo mkinitcpio -P`), and reboot.",
 )
 NO_MODULE = say("late-image-no-module", "holds a graphics driver, and no vfio-pci")
 THE_MODULE = say("late-image-the-module", "vfio-pci, and its ids")
@@ -104,7 +115,7 @@ ADD_WITH_IDS = say(
 class LateReason(NamedTuple):
     """What is wrong: where it stands, what is there and should be, and the cure.
 
-    ``any_driver``: not only a graphics driver comes first.
+    ``any_driver``: not only one of ``drivers`` comes first.
     """
 
     source: str
@@ -112,6 +123,7 @@ class LateReason(NamedTuple):
     expected: Message
     cure: Message
     any_driver: bool = False
+    drivers: tuple[str, ...] = GRAPHICS
 
 
 class LateImage(NamedTuple):
@@ -156,9 +168,10 @@ def _times(host: Reader, facts: Facts, path: str) -> tuple[str, int, int] | None
 
 def command_for(facts: Facts, image: str) -> str:
     """Return what makes the image anew: by the tool, else by the image's name."""
-    kinds = [kind.value for kind in facts[ImageTool].kinds if kind.value in COMMANDS]
-    by_name = "initramfs-tools" if "initrd.img" in image else "dracut"
-    return COMMANDS[kinds[0] if len(kinds) == 1 else by_name]
+    commands = facts[ImageCommands]
+    kinds = [kind for kind in facts[ImageTool].kinds if commands.of(kind)]
+    by_name = ImageKind.INITRAMFS_TOOLS if "initrd.img" in image else ImageKind.DRACUT
+    return commands.of(kinds[0] if len(kinds) == 1 else by_name)
 
 
 class StaleImage(NamedTuple):
@@ -233,9 +246,10 @@ def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
             yield LateReason(cmdline, NO_ARGUMENT, ARGUMENT, cure, any_driver=True)
         return
     yield from _mkinitcpio(facts)
-    yield from _tools(host)
+    yield from _tools(host, facts)
+    yield from _booster(host, facts)
     if not (forced or facts[ModuleConfig].pulled_in_by(VFIO_PCI)):
-        yield from _dracut(host)
+        yield from _dracut(host, facts)
     stale = facts[StaleImage].reason
     if stale is not None:
         yield stale
@@ -243,14 +257,14 @@ def _reasons(host: Reader, facts: Facts) -> Iterator[LateReason]:
 
 
 def _ordered(
-    path: str, variable: str, modules: tuple[str, ...], tool: str
+    path: str, variable: str, modules: tuple[str, ...], command: str
 ) -> Iterator[LateReason]:
     """Yield that a graphics driver stands before vfio-pci in a list."""
     if VFIO_PCI not in modules:
         return
     early = [m for m in modules[: modules.index(VFIO_PCI)] if m in GRAPHICS]
     for driver in early[:1]:
-        cure = PUT_FIRST.filled(path=path, driver=driver, command=COMMANDS[tool])
+        cure = PUT_FIRST.filled(path=path, driver=driver, command=command)
         shown = f"{variable}{' '.join(modules)}"
         yield LateReason(path, shown, BEFORE.filled(driver=driver), cure)
 
@@ -261,11 +275,16 @@ def _mkinitcpio(facts: Facts) -> Iterator[LateReason]:
     except MissingFact:
         return
     if order.tool is ImageKind.MKINITCPIO:
-        yield from _ordered(order.config, "MODULES: ", order.modules, "mkinitcpio")
+        command = facts[ImageCommands].of(order.tool)
+        yield from _ordered(order.config, "MODULES: ", order.modules, command)
         if order.loads and order.lacks_modprobe_d and _is_in_file(facts):
             shown = f"HOOKS: {' '.join(order.hooks)}"
             cure = ADD_MODCONF.filled(path=order.config)
             yield LateReason(order.config, shown, MODCONF, cure, any_driver=True)
+        elif not order.loads and KMS in order.hooks:
+            shown = f"HOOKS: {' '.join(order.hooks)}"
+            cure = LOAD_FIRST.filled(path=order.config)
+            yield LateReason(order.config, shown, LOADED, cure, drivers=BY_KMS)
 
 
 def _is_in_file(facts: Facts) -> bool:
@@ -273,14 +292,26 @@ def _is_in_file(facts: Facts) -> bool:
     return any("modprobe.d" in entry.source for entry in facts[VfioIds].entries)
 
 
-def _tools(host: Reader) -> Iterator[LateReason]:
+def _booster(host: Reader, facts: Facts) -> Iterator[LateReason]:
+    text = read_text(host, BOOSTER_YAML)
+    found = None if isinstance(text, Missing) else _BOOSTER.search(text)
+    if found:
+        names = found[1].strip().strip("\"'").split(",")
+        modules = tuple(module_name(name.strip()) for name in names)
+        command = facts[ImageCommands].of(ImageKind.BOOSTER)
+        yield from _ordered(BOOSTER_YAML, "modules_force_load: ", modules, command)
+
+
+def _tools(host: Reader, facts: Facts) -> Iterator[LateReason]:
     text = read_text(host, TOOLS_LIST)
     if not isinstance(text, Missing):
         modules = tuple(map(module_name, parse_initramfs_tools(text).modules))
-        yield from _ordered(TOOLS_LIST, "", modules, "initramfs-tools")
+        command = facts[ImageCommands].of(ImageKind.INITRAMFS_TOOLS)
+        yield from _ordered(TOOLS_LIST, "", modules, command)
 
 
-def _dracut(host: Reader) -> Iterator[LateReason]:
+def _dracut(host: Reader, facts: Facts) -> Iterator[LateReason]:
+    command = facts[ImageCommands].of(ImageKind.DRACUT)
     names = host.list(DRACUT_FOLDER)
     more = () if isinstance(names, Missing) else names
     paths = (DRACUT, *(f"{DRACUT_FOLDER}/{n}" for n in more if n.endswith(".conf")))
@@ -289,11 +320,13 @@ def _dracut(host: Reader) -> Iterator[LateReason]:
     forced = parse_shell_list("\n".join(text for _, text in read), FORCE)
     if VFIO_PCI in forced:
         home = [p for p, text in read if VFIO_PCI in parse_shell_list(text, FORCE)]
-        yield from _ordered(home[0], f"{FORCE}: ", forced, "dracut")
+        yield from _ordered(home[0], f"{FORCE}: ", forced, command)
         return
     for path, text in read:
         added = parse_shell_list(text, ADD)
         if VFIO_PCI in added:
             shown = f"{ADD}: {' '.join(added)}"
-            yield LateReason(path, shown, FORCED, FORCE_IT.filled(path=path))
+            yield LateReason(
+                path, shown, FORCED, FORCE_IT.filled(path=path, command=command)
+            )
             return

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import missing_fact
 from vfio_doctor.facts.images.initramfs import (
-    COMMANDS,
     SHELL_LISTS,
     TOOLS_LIST,
 )
@@ -74,11 +73,6 @@ class InitramfsOrder(NamedTuple):
     def lacks_modprobe_d(self) -> bool:
         """Tell whether mkinitcpio leaves modprobe.d out of the image."""
         return bool(self.hooks) and "modconf" not in self.hooks
-
-    @property
-    def command(self) -> str:
-        """Return what makes the image anew."""
-        return COMMANDS[self.tool.value]
 
     @property
     def earlier(self) -> str:

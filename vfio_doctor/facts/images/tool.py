@@ -26,6 +26,9 @@ class ImageKind(Enum):
     INITRAMFS_TOOLS = "initramfs-tools"
     DRACUT = "dracut"
     MKINITCPIO = "mkinitcpio"
+    BOOSTER = "Booster"
+    MKINITFS = "mkinitfs"
+    TINYRAMFS = "tinyramfs"
     OSTREE = "the system's image"
     NIXOS = "NixOS"
 
@@ -35,11 +38,17 @@ PROGRAMS = (
     (ImageKind.INITRAMFS_TOOLS, "/usr/sbin/mkinitramfs"),
     (ImageKind.DRACUT, "/usr/bin/dracut"),
     (ImageKind.MKINITCPIO, "/usr/bin/mkinitcpio"),
+    (ImageKind.BOOSTER, "/usr/bin/booster"),
+    (ImageKind.TINYRAMFS, "/usr/bin/tinyramfs"),
+    (ImageKind.MKINITFS, "/sbin/mkinitfs"),
 )
 MARKS = (
     (ImageKind.INITRAMFS_TOOLS, "/etc/initramfs-tools/modules"),
     (ImageKind.MKINITCPIO, "/etc/mkinitcpio.conf"),
+    (ImageKind.BOOSTER, "/etc/booster.yaml"),
 )
+# Whose images are made here, or whose images come with the system.
+BUILT_BY_HAND = (ImageKind.BOOSTER, ImageKind.MKINITFS, ImageKind.TINYRAMFS)
 UNKNOWN = say("image-tool-unknown", "which tool makes the initramfs is not known")
 SEVERAL = say(
     "image-tool-several",

@@ -25,6 +25,12 @@ BUILT_IN = (
     *("/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom"),
     *("/dev/ptmx", KVM, "/dev/userfaultfd"),
 )
+# What other releases have had in it: anything else is somebody's own.
+EVER_BUILT_IN = (
+    *BUILT_IN,
+    *("/dev/kqemu", "/dev/rtc", "/dev/hpet", "/dev/sev"),
+    *("/dev/net/tun", "/dev/vfio/vfio"),
+)
 NO_FILE = say("libvirt-conf-absent", "there is no {path}")
 REFUSED = say(
     "libvirt-conf-not-readable-by-libvirt",
@@ -99,6 +105,16 @@ class QemuConf(NamedTuple):
         return self.conf.values.get("security_default_confined") not in (0, "0")
 
 
+def _sample(conf: LibvirtConf) -> tuple[str, ...]:
+    """Return libvirt's own list as its file shows it, () if it shows none.
+
+    A commented-out list with other nodes is one that somebody took out of force.
+    """
+    lists = (s.value for s in conf.defaults if s.key == DEVICE_LIST)
+    own = [v for v in lists if isinstance(v, tuple) and set(v) <= {*EVER_BUILT_IN}]
+    return max(own, key=len, default=())
+
+
 class DeviceList(NamedTuple):
     """The device nodes that a VM of the system instance may have.
 
@@ -121,8 +137,7 @@ class DeviceList(NamedTuple):
         file = facts[QemuConf]
         conf = file.in_force()
         held = conf.setting(DEVICE_LIST)
-        sample = conf.default_setting(DEVICE_LIST)
-        shown = sample.value if sample and isinstance(sample.value, tuple) else ()
+        shown = _sample(conf)
         defaults = shown or BUILT_IN
         items = held.value if held and isinstance(held.value, tuple) else defaults
         line = held.line if held else 0

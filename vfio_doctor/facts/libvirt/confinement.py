@@ -7,6 +7,7 @@ from posixpath import join
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact, known
+from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.kvmfr.names import KVMFR
 from vfio_doctor.facts.libvirt.daemons import DAEMONS
 from vfio_doctor.facts.modules import KernelMessages
@@ -57,6 +58,9 @@ DEBIAN_POLICY = "default"
 VM_TYPE = "svirt_image_t"
 MAP_MODULE = "vfio-doctor-kvmfr"
 MAP_RULE = f"(allow svirt_t {VM_TYPE} (chr_file (map)))"
+MODE = re.compile(
+    r"^[ \t]{0,8}SELINUX=(enforcing|permissive|disabled)[ \t]{0,64}$", re.M
+)
 POLICY = re.compile(r"^[ \t]{0,8}SELINUXTYPE=([A-Za-z0-9_.-]{1,64})[ \t]{0,64}$", re.M)
 
 
@@ -297,7 +301,8 @@ class SeLinux(NamedTuple):
 
     ``contexts`` are lines of local file contexts that name kvmfr, ``modules`` local
     policy modules of that name, or that make VMs' own type permissive. ``policy`` is
-    the name of the policy that is loaded.
+    the name of the policy that is loaded. ``later`` tells that it is permissive until
+    the next boot only, as `setenforce 0` makes it.
     """
 
     enforcing: bool
@@ -305,6 +310,7 @@ class SeLinux(NamedTuple):
     modules: tuple[str, ...]
     unread: Missing | None
     policy: str = ""
+    later: bool = False
 
     @property
     def maps(self) -> bool:
@@ -324,11 +330,12 @@ class SeLinux(NamedTuple):
             if mode.why not in (Why.ABSENT, Why.NOT_CAPTURED):
                 known(mode)
             return cls(False, (), (), None)
-        if mode.strip() != "1":
-            return cls(False, (), (), None)
+        enforcing = mode.strip() == "1"
         config = read_text(host, CONFIG, 1 << 16)
         if isinstance(config, Missing) and config.hidden:
             known(config)
+        if not enforcing and not _at_boot(config, facts):
+            return cls(False, (), (), None)
         policy = policy_of(host)
         local = read_text(host, CONTEXTS.format(policy))
         lines = "" if isinstance(local, Missing) else local
@@ -341,7 +348,18 @@ class SeLinux(NamedTuple):
                 modules.extend(found)
             elif found.hidden:
                 denied = found
-        return cls(True, contexts, tuple(modules), denied, policy)
+        later = not enforcing
+        return cls(enforcing, contexts, tuple(modules), denied, policy, later)
+
+
+def _at_boot(config: str | Missing, facts: Facts) -> bool:
+    """Tell whether the next boot has it enforced: the arguments win over the file."""
+    said = MODE.search(config) if isinstance(config, str) else None
+    if said is None or said[1] != "enforcing":
+        return False
+    boot = facts[BootArguments]
+    line = boot.now if isinstance(boot.next, Missing) else boot.next
+    return "0" not in (line.last("enforcing"), line.last("selinux"))
 
 
 def policy_of(host: Reader) -> str:

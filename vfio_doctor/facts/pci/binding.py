@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
 from vfio_doctor.facts.boot.stack import BootKind, BootStack
+from vfio_doctor.facts.images.command import ImageCommands
 from vfio_doctor.facts.images.order import InitramfsOrder
 from vfio_doctor.facts.images.own import OwnInitramfs
-from vfio_doctor.facts.images.tool import ImageKind, ImageTool
+from vfio_doctor.facts.images.tool import BUILT_BY_HAND, ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ON_COMMAND_LINE, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.cards import Card
     from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import CommandLine
 
 Pairs = tuple[tuple[str, str], ...]
@@ -71,6 +73,22 @@ TWIN_IN_IMAGE = say(
     "{ids} also stand for {other}, so {device} has to be bound by its address; but the"
     " initramfs comes with the system's image: add to the image what binds it",
 )
+TWIN_BY_OVERLAY = say(
+    "bind-twin-by-overlay",
+    "{ids} also stand for {other}, so {device} has to be bound by its address, before"
+    " the driver of both is loaded: in the initramfs. That comes with the system's"
+    " image and does not see /etc/modprobe.d, and no repair changes that. By hand:"
+    " write the line `{line}` to {path}, run `sudo rpm-ostree initramfs-etc"
+    " --track={path}` and `sudo rpm-ostree kargs"
+    " --append-if-missing=rd.driver.pre=vfio-pci`, and reboot; `sudo rpm-ostree"
+    " rollback` brings back what was",
+)
+# In an image, modprobe has a shell run such a line.
+BY_ADDRESS_LINE = (
+    "install vfio-pci for d in {}; do"
+    " echo vfio-pci > /sys/bus/pci/devices/$d/driver_override; done;"
+    " modprobe -i vfio-pci"
+)
 TWIN_SCRIPT = say(
     "bind-twin-script",
     "{source} runs a command of its own in place of loading vfio-pci: have that bind"
@@ -100,6 +118,24 @@ NIXOS = say(
     'in configuration.nix, set `boot.kernelParams = [ "{ids}" ];` and'
     ' `boot.initrd.kernelModules = [ "vfio_pci" "vfio" "vfio_iommu_type1" ];` before'
     " the graphics driver, then run `sudo nixos-rebuild boot` and reboot",
+)
+TWIN_BY_HAND = say(
+    "bind-twin-by-hand",
+    "{ids} also stand for {other}, so {device} has to be bound by its address: let"
+    " libvirt take it when the VM starts (managed='yes'), or have the initramfs write"
+    " vfio-pci to its driver_override before another driver is loaded",
+)
+BY_HAND = say(
+    "bind-image-by-hand",
+    "{tool} makes the initramfs, and no repair runs that. Set the kernel argument"
+    " `{ids}`, write the lines {lines} to a file in /etc/modprobe.d, build the image"
+    " anew, and reboot",
+)
+BY_HAND_WITH = say(
+    "bind-image-by-hand-with",
+    "{tool} makes the initramfs, and no repair runs that. Set the kernel argument"
+    " `{ids}`, write the lines {lines} to a file in /etc/modprobe.d, build the image"
+    " anew (`{command}`), and reboot",
 )
 SET_ALREADY = say(
     "bind-set-already", "it is set already; it takes effect at the next boot"
@@ -167,11 +203,33 @@ def _by_ids(card: Card, facts: Facts) -> Binding:
     if _built_in(VFIO_PCI, facts):
         return Binding(card, arguments, (), False)
     kind = facts[ImageTool].kind
+    if kind is ImageKind.NIXOS or kind in BUILT_BY_HAND:
+        _refuse_twin(card, facts, arguments)
     if kind is ImageKind.NIXOS:
         raise CannotFix(NIXOS.filled(ids=words))
     if kind is ImageKind.OSTREE:
         return Binding(card, (*arguments, EARLY), (), _own_initramfs(facts))
+    if kind in BUILT_BY_HAND:
+        raise CannotFix(_by_hand(kind, words, card, facts))
     return Binding(card, arguments, softdeps(card), True)
+
+
+def _refuse_twin(card: Card, facts: Facts, arguments: Pairs) -> None:
+    """Raise `CannotFix` if ids written by hand take a device of the host's."""
+    for other, item in twins_of(card, facts, arguments):
+        device = card.functions[0]
+        said = {"ids": item, "other": other.bdf, "device": device.bdf}
+        raise CannotFix(TWIN_BY_HAND.filled(**said))
+
+
+def _by_hand(kind: ImageKind, words: str, card: Card, facts: Facts) -> Message:
+    """Return what to do if the tool that makes the images is not run from here."""
+    said = {"tool": kind.value, "ids": words}
+    lines = softdeps(card)
+    command = facts[ImageCommands].of(kind)
+    if command:
+        return BY_HAND_WITH.filled(**said, lines=lines, command=command)
+    return BY_HAND.filled(**said, lines=lines)
 
 
 def _own_initramfs(facts: Facts) -> bool:
@@ -271,7 +329,13 @@ def _by_address(
         raise CannotFix(TWIN_BUILT_IN.filled(ids=ids, other=other))
     kind = facts[ImageTool].kind
     if kind is ImageKind.OSTREE:
-        raise CannotFix(TWIN_IN_IMAGE.filled(ids=ids, other=other, device=first))
+        if facts[BootStack].kind is not BootKind.RPM_OSTREE:
+            raise CannotFix(TWIN_IN_IMAGE.filled(ids=ids, other=other, device=first))
+        line = BY_ADDRESS_LINE.format(" ".join(card.addresses))
+        by_hand = TWIN_BY_OVERLAY.filled(
+            line=line, path=BINDING_FILE, ids=ids, other=other, device=first
+        )
+        raise CannotFix(by_hand)
     for script in facts[InstallScripts].scripts:
         if script.command != INSTALL.removeprefix("install vfio-pci "):
             raise CannotFix(TWIN_SCRIPT.filled(source=script.source, device=first))

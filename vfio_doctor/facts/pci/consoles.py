@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.host.reader import Missing
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
+    from vfio_doctor.host.reader import Reader, Stat
+
+# Proxmox's configuration, and Unraid's.
+WEB = ("/etc/pve/qemu-server", "/boot/config/vfio-pci.cfg")
 
 
 class Maker(NamedTuple):
@@ -35,3 +41,18 @@ def of_bmc(device: PciDevice) -> str:
     if maker is None or not device.is_display:
         return ""
     return maker.name if device.device in maker.devices or not maker.devices else ""
+
+
+class ServedByWeb(NamedTuple):
+    """Whether the host is of a system that people use in a browser, not at a screen."""
+
+    found: bool
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> ServedByWeb:
+        """Look for what Proxmox and Unraid keep; /etc/pve may be closed to people."""
+        return cls(any(_is_there(host.lstat(path)) for path in WEB))
+
+
+def _is_there(found: Stat | Missing) -> bool:
+    return not isinstance(found, Missing) or found.hidden

@@ -8,6 +8,7 @@ from vfio_doctor.facts.pci.devices import DEVICES
 from vfio_doctor.facts.pci.tree import way_to
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.host.reader import read_text
+from vfio_doctor.parse.cmdline import plain
 from vfio_doctor.parse.pci import BRIDGE
 from vfio_doctor.parse.pci_config import Acs, parse_config
 from vfio_doctor.value import NamedTuple
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.pci.devices import PciDevice
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.parse.cmdline import CommandLine
 
 # The space of a PCI Express function; only root gets all of it.
 SPACE = 4096
 AWAKE = "D0"
+# Read by a patch that few kernels carry.
+OVERRIDE = "pcie_acs_override"
 
 
 class Joint(NamedTuple):
@@ -75,3 +79,8 @@ def _state(host: Reader, bdf: str) -> Acs | None:
     data = host.read_bytes(f"{DEVICES}/{bdf}/config", SPACE)
     found = parse_config(data) if isinstance(data, bytes) else None
     return found.state if found else None
+
+
+def acs_overrides(line: CommandLine) -> tuple[str, ...]:
+    """Return the words that ask a patched kernel to split groups without ACS."""
+    return tuple(a.raw for a in line.arguments if plain(a.key) == OVERRIDE)

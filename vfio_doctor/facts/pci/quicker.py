@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
+from vfio_doctor.facts.images.command import image_command
 from vfio_doctor.facts.images.initramfs import InitramfsModules
 from vfio_doctor.facts.images.late import LateImage, StaleImage
-from vfio_doctor.facts.images.order import GRAPHICS
+from vfio_doctor.facts.images.tool import ImageKind, ImageTool
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ETC_MODULES, ModuleConfig
 from vfio_doctor.facts.modules import BuiltinModules
@@ -17,6 +18,7 @@ from vfio_doctor.facts.pci.devices import PciDevices
 from vfio_doctor.facts.pci.groups import same_card
 from vfio_doctor.facts.pci.needs import HostNeeds, Need
 from vfio_doctor.facts.pci.overrides import WRITERS, EmptyOverrides, have_effect
+from vfio_doctor.facts.pci.scripts import idle_script
 from vfio_doctor.facts.pci.wanted import WantedDevices
 from vfio_doctor.messages import in_order, say
 from vfio_doctor.parse.pci import module_of
@@ -79,6 +81,31 @@ MANAGE = say(
     " (`virsh edit`). Or have vfio-pci take it at boot, with its ids in"
     " `vfio-pci.ids=`.",
 )
+BY_SCRIPT = say(
+    "vfio-not-bound-by-script",
+    "{path}, which is to bind it by its address, does not run in time: do what"
+    " vfio-script-idle advises.",
+)
+WITH_CARD = say(
+    "vfio-not-bound-with-card",
+    "It is of one card with {main}: the change to the image that is advised there gets"
+    " both.",
+)
+SOFTDEP_THERE = say(
+    "vfio-not-bound-softdep-there",
+    "{driver} came first, though {source} has vfio-pci loaded before it: the initramfs"
+    " does not hold that line. Build it anew, and reboot.",
+)
+SOFTDEP_THERE_BY = say(
+    "vfio-not-bound-softdep-there-by",
+    "{driver} came first, though {source} has vfio-pci loaded before it: the initramfs"
+    " does not hold that line. Build it anew (`{command}`), and reboot.",
+)
+SOFTDEP_BY = say(
+    "vfio-not-bound-softdep-by",
+    "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
+    " /etc/modprobe.d, build the initramfs anew (`{command}`), and reboot.",
+)
 SOFTDEP = say(
     "vfio-not-bound-softdep",
     "{driver} came first. Write `softdep {module} pre: vfio-pci` to a file in"
@@ -123,17 +150,23 @@ IDLE_ARGUMENT = say(
 def freed(one: Wanted, claim: Claim, facts: Facts) -> Message:
     """Return how vfio-pci gets it, or why the host keeps it."""
     return (
-        _by_address(one, claim, facts)
+        by_script(claim, facts)
+        or _by_address(one, claim, facts)
         or _overriding(one, facts)
         or _cure(one, claim, facts)
     )
 
 
+def by_script(claim: Claim, facts: Facts) -> Message | None:
+    """Return that a script is to bind it, and that another finding tells why not."""
+    path = idle_script(claim.source, facts)
+    return BY_SCRIPT.filled(path=path) if path else None
+
+
 def late_image(one: Wanted, claim: Claim, facts: Facts) -> LateReason | None:
     """Return what in the initramfs lets a graphics driver come first, if it tells."""
-    if one.device.driver not in GRAPHICS or claim.pattern is None:
-        return None
-    return facts[LateImage].reason
+    late = facts[LateImage].reason if claim.pattern is not None else None
+    return late if late and one.device.driver in late.drivers else None
 
 
 def _overriding(one: Wanted, facts: Facts) -> Message | None:
@@ -244,15 +277,39 @@ def _earlier(device: PciDevice, claim: Claim, facts: Facts) -> Message:
         return written
     if "modprobe.d" in claim.source and _is_built_in(VFIO_PCI, facts):
         return VFIO_BUILT_IN.filled(ids=_whole_list(device, claim, facts))
+    return _by_image(device, claim, facts) or _by_order(device, claim, facts)
+
+
+def _by_image(device: PciDevice, claim: Claim, facts: Facts) -> Message | None:
+    """Return the change to the image that lets vfio-pci come first, if it tells."""
     late = facts[LateImage].reason if claim.pattern is not None else None
-    if late is not None and (late.any_driver or device.driver in GRAPHICS):
+    if late is None:
+        return None
+    if late.any_driver or device.driver in late.drivers:
         return late.cure
-    module = module_of(device.driver)
+    main = (d for d in facts[PciDevices].displays if same_card(d, device))
+    card = next((d for d in main if d.driver in late.drivers), None)
+    claimed = facts[WantedDevices].of(card.bdf) if card else None
+    if claimed is None or all(c.pattern is None for c in claimed.claims):
+        return None
+    return WITH_CARD.filled(main=claimed.device.bdf)
+
+
+def _by_order(device: PciDevice, claim: Claim, facts: Facts) -> Message:
+    """Return the line that has vfio-pci loaded first, or why it had no effect."""
+    driver, module = device.driver, module_of(device.driver)
     if _is_built_in(module, facts):
-        return BUILT_IN.filled(driver=device.driver, bdf=device.bdf)
-    unseen = facts[StaleImage].unseen
+        return BUILT_IN.filled(driver=driver, bdf=device.bdf)
+    command, unseen = image_command(facts), facts[StaleImage].unseen
+    pulling = dict(facts[ModuleConfig].pulled_in_by(VFIO_PCI))
+    by = {"command": command} if command else {}
+    nixos = ImageKind.NIXOS in facts[ImageTool].kinds
+    if module in pulling and not nixos:
+        text = SOFTDEP_THERE_BY if command else SOFTDEP_THERE
+        return text.filled(driver=driver, source=pulling[module], **by)
+    text = SOFTDEP_BY if command else SOFTDEP
     return in_order(
-        SOFTDEP.filled(driver=device.driver, module=module),
+        text.filled(driver=driver, module=module, **by),
         UNSEEN.filled(path=unseen) if claim.source.startswith(unseen or "-") else None,
     )
 

@@ -10,7 +10,7 @@ from vfio_doctor.host.redaction.listed import listed
 from vfio_doctor.host.redaction.public import WORDS, is_module
 from vfio_doctor.host.redaction.public_modules import FIELD, PARAMETERS
 from vfio_doctor.parse import cmdline
-from vfio_doctor.parse.known_arguments import KNOWN, MISSPELT, nearest
+from vfio_doctor.parse.known_arguments import KNOWN, is_ids_elsewhere, right_name
 
 if TYPE_CHECKING:
     from vfio_doctor.host.redaction.names import Names
@@ -95,12 +95,15 @@ _ITEM_WORDS = listed(
     tmpfs overlay erofs nofail ssd subvol subvolid current vendor native lockdown
     yama integrity apparmor selinux bpf landlock tomoyo capability deep s2idle
     shallow kernel graphical.target multi-user.target disable enable disabled
-    enabled igfx panic warn fatal ratelimit verbose debug info managed_irq domain
+    enabled ids igfx panic warn fatal ratelimit verbose debug info managed_irq domain
     Windows Linux hpet tsc acpi_pm kvm-clock rw ro reserve 2M 1G 1GB 2MB gvt reset
     sha1 confidentiality dbgp keep earlyshell
     """
 )
 _SEPARATED = re.compile(r"[^,:;=@/+.()|]+|[,:;=@/+.()|]")
+# What parts the items of a module's parameter, and what is written in place of it.
+_PARTS = re.compile(r"([,;/])")
+_HEX = re.compile(r"(?i)\b0x")
 _ITEMS = re.compile(r"([,;|()]+)")
 # A card's modes and memory's bounds have letters between, and are longer.
 _DIGITS = re.compile(r"[\d.:/+@-]+")
@@ -136,6 +139,8 @@ def word(text: str, names: Names) -> str:
     if found.value is None:
         return _quoted(text, found.key, bare(found.key, names))
     shown = key(found.key, names)
+    if is_ids_elsewhere(cmdline.plain(found.key).lower(), found.value):
+        shown = found.key
     if '"' in found.value:
         # Its quotes keep blanks inside; a stand-in has none.
         return f"{shown}={names.hidden(found.value)}"
@@ -170,6 +175,9 @@ def bare(text: str, names: Names) -> str:
     # The rest of a list of ids that a blank has cut off.
     if all(_IDS.fullmatch(item) for item in text.split(",") if item):
         return text
+    head, colon, rest = text.partition(":")
+    if is_ids_elsewhere(plain.lower(), "") and is_parameter(head):
+        return f"{head}{colon}{parameter_value(rest, names)}"
     return names.hidden(text)
 
 
@@ -194,7 +202,7 @@ def is_parameter(text: str) -> bool:
 
 def _is_slip(plain: str) -> bool:
     """Tell whether a name is a real one but for a slip, which is judged, too."""
-    return plain.lower() in MISSPELT or bool(nearest(plain.lower()))
+    return bool(right_name(plain, "")) and not is_ids_elsewhere(plain.lower(), "")
 
 
 _ACCUMULATING = cmdline.ACCUMULATING | {cmdline.plain(k) for k in cmdline.ACCUMULATING}
@@ -220,6 +228,9 @@ def value(name: str, text: str, names: Names) -> str:
         )
     if of_module(name) or _is_slip(plain):
         return parameter_value(text, names)
+    if is_ids_elsewhere(plain.lower(), text):
+        head, equals, rest = text.rpartition("=")
+        return f"{head}{equals}{parameter_value(rest, names)}"
     if name in PATHS:
         return path_value(text, names)
     if name in DISKS:
@@ -240,12 +251,18 @@ def _item(item: str, known: tuple[str, ...], names: Names) -> str:
 
 def parameter_value(text: str, names: Names) -> str:
     """Return a module parameter's value: numbers, booleans, PCI ids, addresses."""
-    return ",".join(_parameter_item(item, names) for item in text.split(","))
+    parts = _PARTS.split(text)
+    return "".join(
+        part if _PARTS.fullmatch(part) else _parameter_item(part, names)
+        for part in parts
+    )
 
 
 def _parameter_item(item: str, names: Names) -> str:
     known = (
-        item in _ITEM_WORDS or forms.is_number(item) or forms.PCI_IDS.fullmatch(item)
+        item in _ITEM_WORDS
+        or forms.is_number(item)
+        or forms.PCI_IDS.fullmatch(_HEX.sub("", item))
     )
     if known or re.fullmatch(forms.BDF, item) or not item:
         return item

@@ -247,6 +247,7 @@ ROWS = (
         ),
         shell_files.shell_file,
     ),
+    Row(("/etc/booster.yaml",), module_files.booster),
     Row(("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"), boot_entries.grub_menu),
     Row(("/boot/grub/grubenv", "/boot/grub2/grubenv"), boot_entries.grub_environment),
     Row(

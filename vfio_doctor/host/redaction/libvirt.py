@@ -159,10 +159,10 @@ _XML_WORDS = listed(
     floppy raw qcow2 vmdk unsafe writeback writethrough directsync threads io_uring
     unmap ignore qemu-xhci nec-xhci ich9 piix3-uhci subsystem capabilities mdev vfio
     vfio-pci user bridge direct ethernet hostdev spice vnc dbus sdl egl-headless
-    address socket ivshmem-plain ivshmem-doorbell virtio-serial isa-serial isa-fdc
-    pty unix tcp spicevmc qemu-vdagent ps2 tablet mouse keyboard evdev passthrough
-    ich6 ich7 ac97 hda-duplex hda-micro pulseaudio jack pipewire qxl vga cirrus
-    bochs ramfb emulator tpm-tis tpm-crb 1.2 2.0 virtio-transitional
+    address socket ivshmem ivshmem-plain ivshmem-doorbell virtio-serial isa-serial
+    isa-fdc pty unix tcp spicevmc qemu-vdagent ps2 tablet mouse keyboard evdev
+    passthrough ich6 ich7 ac97 hda-duplex hda-micro pulseaudio jack pipewire qxl vga
+    cirrus bochs ramfb emulator tpm-tis tpm-crb 1.2 2.0 virtio-transitional
     virtio-non-transitional intel smmuv3 amd host shared private memfd anonymous
     hugepages immediate ondemand x86_64 aarch64 q35 pc pflash rom efi bios uefi
     destroy restart preserve hd fd random inject-nmi poweroff reset pause dump

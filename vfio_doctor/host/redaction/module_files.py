@@ -34,6 +34,26 @@ def modprobe(text: str, names: Names) -> str:
     return "\n".join(_line(line, names) for line in text.split("\n"))
 
 
+_FORCED = re.compile(r"(modules_force_load:[ \t]*)(.*)")
+
+
+def booster(text: str, names: Names) -> str:
+    """Return Booster's settings: of all of them the modules that it loads."""
+    return "\n".join(_booster_line(line, names) for line in text.split("\n"))
+
+
+def _booster_line(line: str, names: Names) -> str:
+    found = _FORCED.fullmatch(line)
+    if not found:
+        return f"# {names.hidden(line)}" if line.strip() else line
+    items = re.split(r"([, \t\"']+)", found[2])
+    shown = (
+        each if at % 2 or is_module(each) or not each else names.hidden(each)
+        for at, each in enumerate(items)
+    )
+    return found[1] + "".join(shown)
+
+
 def _line(line: str, names: Names) -> str:
     if line.startswith("#"):
         body = line.lstrip("#").strip()

@@ -43,6 +43,7 @@ ACCOUNTS = listed(
 )
 # Below /, what a system has, and what this program reads or writes.
 _PATHS = """
+booster kernels mkinitfs rebuild reconfigure reinstall tinyramfs xbps yaml
 acpi add adm aliases alternatives amd64 apparmor apparmor.d apic abstractions apt arch
 args at audio bdf bin block boot bootc bootctl boot0 booted bootx64 bus bzimage bzroot
 by cache card cfg cgroup char class client cmdline conf config configuration containers
