@@ -76,8 +76,8 @@ ROWS = {
     "a bad rule behind the good one": Row(
         debian.HEALTHY,
         (CLOSED, file("/etc/udev/rules.d/98-x.rules", 'KERNEL=="kvmfr0", MODE="0600"')),
-        "kvmfr-device-owner",
-        "kvmfr-node-closed",
+        "kvmfr-rule-owner",
+        "in-order",
         LEFTOVER,
         files=("/etc/udev/rules.d/98-x.rules",),
     ),
