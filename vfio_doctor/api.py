@@ -71,11 +71,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
     from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
     from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
-    from vfio_doctor.facts.kvmfr.good_rule import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
     from vfio_doctor.facts.kvmfr.install import KvmfrInstall as KvmfrInstall
     from vfio_doctor.facts.kvmfr.intent import KvmfrIntent as KvmfrIntent
     from vfio_doctor.facts.kvmfr.limits import is_good_size as is_good_size
+    from vfio_doctor.facts.kvmfr.names import FIRST_NODE as FIRST_NODE
     from vfio_doctor.facts.kvmfr.names import LIST_FILE as LIST_FILE
     from vfio_doctor.facts.kvmfr.names import MODPROBE_FILE as MODPROBE_FILE
     from vfio_doctor.facts.kvmfr.names import PARAMETER as PARAMETER
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
     from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does
+    from vfio_doctor.facts.kvmfr.rule_by_hand import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
     from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.size import KvmfrSize as KvmfrSize
     from vfio_doctor.facts.kvmfr.size import SizeSetting as SizeSetting
     from vfio_doctor.facts.kvmfr.size import size_by_hand as size_by_hand
+    from vfio_doctor.facts.kvmfr.size import wanted_by_vm as wanted_by_vm
     from vfio_doctor.facts.libvirt.account import QemuAccount as QemuAccount
     from vfio_doctor.facts.libvirt.conf import KVM as KVM
     from vfio_doctor.facts.libvirt.conf import DeviceList as DeviceList
@@ -132,6 +134,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig
     from vfio_doctor.facts.module_config import ModuleOption as ModuleOption
     from vfio_doctor.facts.module_config import Note as Note
+    from vfio_doctor.facts.module_config import let_in as let_in
     from vfio_doctor.facts.modules import KERNEL_LOG as KERNEL_LOG
     from vfio_doctor.facts.modules import NO_KVMFR_FILE as NO_KVMFR_FILE
     from vfio_doctor.facts.modules import BuiltinModules as BuiltinModules

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
-
 from vfio_doctor.api import (
     BootArguments,
     BootKind,
@@ -60,11 +58,12 @@ MOVE = say(
 WAYS = {
     BootKind.KERNELSTUB: say(
         "idle-loader-kernelstub",
-        "Run `sudo kernelstub -a {quoted}`, and reboot.",
+        "Run `sudo kernelstub -a {words}`, and reboot.",
     ),
     BootKind.RPM_OSTREE: say(
         "idle-loader-rpm-ostree",
-        "Run `sudo rpm-ostree kargs {options}`, and reboot.",
+        "Add {words} with `sudo rpm-ostree kargs`, one --append-if-missing= for each in"
+        " one call, and reboot.",
     ),
     BootKind.GRUB: say(
         "idle-loader-grub",
@@ -164,7 +163,7 @@ def _idle(one: IdleWords, words: tuple[str, ...], tool: str, facts: Facts) -> Fi
     move = _move(words, tool, facts)
     if tool == BootKind.GRUBBY.value and one.path.startswith(GRUB_FILES):
         message = NOT_IN_ENTRIES.filled(path=one.path, words=words)
-        move = GRUBBY.filled(words=quote(" ".join(words)))
+        move = GRUBBY.filled(words=" ".join(words))
     severity = Severity.INFO if _is_idle_anyway(one, facts) else None
     advice = _kept(one, facts) or move
     return Finding(FilePlace(one.path), message, rows, severity, advice)
@@ -179,12 +178,7 @@ def _move(words: tuple[str, ...], tool: str, facts: Facts) -> Message:
     way = next((way for kind, way in WAYS.items() if kind.value == tool), None)
     if way is None:
         return MOVE.filled(tool=tool)
-    if way is WAYS[BootKind.RPM_OSTREE]:
-        options = (f"--append-if-missing={quote(word)}" for word in words)
-        return way.filled(options=" ".join(options))
-    if way is WAYS[BootKind.KERNELSTUB]:
-        return way.filled(quoted=quote(line))
-    return way.filled(words=line)
+    return way.filled(words=words if tool == BootKind.RPM_OSTREE.value else line)
 
 
 def _is_idle_anyway(one: IdleWords, facts: Facts) -> bool:

@@ -35,6 +35,7 @@ from vfio_doctor.api import (
     Why,
     in_order,
     known,
+    let_in,
     say,
     size_by_hand,
 )
@@ -388,12 +389,7 @@ def _causes(facts: Facts) -> Iterator[tuple[Evidence, Message]]:
     if settings and isinstance(settings.kept_out_by, str | Message):
         keeper = settings.kept_out_by
         seen = say("kvmfr-module-kept-out", "keeps the module from loading at boot")
-        cure = say(
-            "kvmfr-module-let-in",
-            "Remove what {keeper} says about kvmfr.",
-            keeper=keeper,
-        )
-        yield Evidence(keeper, seen), cure
+        yield Evidence(keeper, seen), let_in("kvmfr", keeper)
     try:
         indexed = facts[KvmfrIndexed].indexed
     except MissingFact:

@@ -222,9 +222,10 @@ class KvmfrDeviceOwner(Check):
     ssh or without a seat, `--fix --access owner` or `--fix --access group` lets you
     in everywhere. Groups count as the account files say; a group that you joined
     just now counts for your session only after the next login. Virtual machines of
-    the user session (qemu:///session) run as yourself: then QEMU's account does not
-    matter. SELinux and AppArmor are not looked at here, nor what a service of your
-    own, or a program that a udev rule starts, does to the device at boot.
+    the user session (qemu:///session) run as yourself: if no other VM maps a device,
+    QEMU's own account is left out. SELinux and AppArmor are not looked at here, nor
+    what a service of your own, or a program that a udev rule starts, does to the device
+    at boot.
     """
 
     id = "kvmfr-device-owner"
@@ -279,7 +280,7 @@ class _LockedOut:
         if node.human is False:
             self.who = (facts[HumanUser].name,)
             self.rows = (facts[HumanUser].row,)
-        if node.qemu is False:
+        if node.qemu is False and not facts[KvmfrAccess].session:
             self._add_qemu(facts[QemuUser])
             self.guessed = facts[QemuUser].assumed and node.human is not False
 

@@ -35,6 +35,10 @@ from vfio_doctor.api import (
 
 TAKE_OUT = say("kvmfr-rule-remove-line", "Take the line out of {place}.")
 NO_SUCH_LINE = say("kvmfr-rule-no-such-line", "no such line")
+UNDOES = say(
+    "kvmfr-rule-undoes",
+    "This rule is applied after that of {file} and makes /dev/{node} {looks}.",
+)
 # How the kernel makes the node.
 UNRULED = "root:root 0600"
 STANDS_AS_DROPPED = say(
@@ -82,7 +86,7 @@ def _locked_out(facts: Facts, name: str) -> Message | None:
     who: tuple[str | Message, ...] = ()
     if ruled.human is False:
         who = (facts[HumanUser].name,)
-    if ruled.qemu is False:
+    if ruled.qemu is False and not facts[KvmfrAccess].session:
         who = (*who, QEMU_ACCOUNT)
     if not who:
         return None
@@ -169,7 +173,7 @@ class KvmfrRuleOwner(Check):
                     yield finding
             undecided = undecided or _undecided(facts, name, effects)
         if not told:
-            yield from _leftover(facts)
+            yield from _leftover(facts, rules)
             yield from _unread(facts, rules)
         if undecided:
             raise MissingFact(undecided)
@@ -261,10 +265,15 @@ def _as_it_stands(facts: Facts, name: str) -> Iterator[Evidence]:
             yield Evidence(f"lstat /dev/{name}", node.looks, ruled)
 
 
-def _leftover(facts: Facts) -> Iterator[Finding]:
-    """Yield the lines beside a good rule that nothing needs."""
-    facts[KvmfrRules].all_read()
+def _leftover(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:
+    """Yield the lines beside a good rule that nothing needs, or that undo it."""
+    rules.all_read()
     for line in facts[GoodKvmfrRule].leftover:
+        undone = _undone(facts, rules, line.place)
+        if undone:
+            yield _undoes(facts, undone, line.place, line.rule.raw.strip())
+        if undone or not line.is_ours:
+            continue
         yield Finding(
             line.place,
             say(
@@ -277,6 +286,25 @@ def _leftover(facts: Facts) -> Iterator[Finding]:
             TAKE_OUT.filled(place=str(line.place)),
             Actor.TOOL,
         )
+
+
+def _undone(facts: Facts, rules: KvmfrRules, place: FilePlace) -> str:
+    """Return a device that a line decides about and closes, "" if there is none."""
+    for name, effects in rules.devices:
+        deciding = (effects.owner, effects.group, effects.mode)
+        decides = any(p and FilePlace(p.path, p.line) == place for p in deciding)
+        if decides and not facts[KvmfrAccess].rule(name).nobody_locked_out:
+            return name
+    return ""
+
+
+def _undoes(facts: Facts, name: str, place: FilePlace, raw: str) -> Finding:
+    looks = facts[KvmfrAccess].rule(name).looks
+    said = UNDOES.filled(file=RULE_FILE, node=name, looks=looks)
+    rows = (Evidence(str(place), raw, NO_SUCH_LINE),)
+    message, advice = in_order(said, _locked_out(facts, name)), facts[GoodKvmfrRule]
+    severity = _severity(facts, name)
+    return Finding(place, message, rows, severity, advice.by_hand(), Actor.TOOL)
 
 
 def _unread(facts: Facts, rules: KvmfrRules) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    FIRST_NODE,
     KERNEL_LOG,
     MIB,
     MODPROBE_FILE,
@@ -41,6 +42,7 @@ from vfio_doctor.api import (
     kvmfr_refused,
     say,
     size_by_hand,
+    wanted_by_vm,
 )
 
 MODULE = ModulePlace("kvmfr")
@@ -69,6 +71,13 @@ TAKE_SIZE_OUT = say(
     "kvmfr-size-take-out",
     "Take static_size_mb out of {source}, and reboot.",
 )
+VM_WAITS = say(
+    "kvmfr-size-vm-waits", "{vm} maps {then}, and does not start before that."
+)
+VM_CANNOT = say("kvmfr-size-vm-cannot", "{vm} maps {then}, and does not start.")
+VM_STOPS = say("kvmfr-size-vm-stops", "{vm} maps {now}, and does not start then.")
+VM_MAPS = say("kvmfr-size-vm-maps", "{vm} maps {mib} MiB.")
+REBOOT = say("kvmfr-size-reboot", "Reboot the computer.")
 # What a size answer is: bytes, or why there is none.
 Answer = int | Missing
 Answers = tuple[tuple[str, Answer], ...]
@@ -239,7 +248,8 @@ def _other_sizes(
             mib = _set_for(path, settings.following)
             if answer != mib * MIB:
                 found = _other_size(path, answer, mib, settings)
-                yield _by_image(facts[InitramfsModules], found)
+                found = _by_image(facts[InitramfsModules], found)
+                yield _by_vm(facts, found, answer, mib)
 
 
 def _by_image(images: InitramfsModules, found: Finding) -> Finding:
@@ -251,6 +261,31 @@ def _by_image(images: InitramfsModules, found: Finding) -> Finding:
     row = Evidence(source, "kvmfr", OLD_OPTIONS)
     advice = REBUILD.filled(source=source, command=command)
     return found._replace(evidence=(*found.evidence, row), advice=advice)
+
+
+def _by_vm(facts: Facts, found: Finding, held: int, mib: int) -> Finding:
+    """Return the finding with what the VM needs, if it is one of the two sizes."""
+    wanted, vm = wanted_by_vm(facts)
+    first = found.place == NodePlace(FIRST_NODE)
+    if not first or not wanted:
+        return found
+    severity, said = found.severity, VM_MAPS.filled(vm=vm, mib=wanted)
+    if held < wanted * MIB:
+        severity = Severity.ERROR
+        said = VM_WAITS if mib >= wanted else VM_CANNOT
+        said = said.filled(vm=vm, then=IN_MIB.filled(mib=wanted))
+    elif mib < wanted:
+        said = VM_STOPS.filled(vm=vm, now=IN_MIB.filled(mib=wanted))
+    advice = found.advice
+    if held == wanted * MIB:
+        advice = size_by_hand(facts)
+    elif mib != wanted:
+        advice = in_order(size_by_hand(facts), RELOAD)
+    elif facts[InitramfsModules].rebuild("kvmfr") is None:
+        reloads = facts[KvmfrSettings].now.sizes.mib[:1] == (wanted,)
+        advice = RELOAD if reloads else REBOOT
+    message = in_order(found.message, said)
+    return found._replace(message=message, severity=severity, advice=advice)
 
 
 def _set_for(path: str, setting: SizeSetting) -> int:

@@ -27,10 +27,13 @@ from vfio_doctor.api import (
     OwnLoading,
     Severity,
     Why,
+    in_order,
     known,
+    let_in,
     say,
 )
 
+THEN_LOAD = say("kvmfr-start-then-load", "Then run `sudo modprobe kvmfr`.")
 ONE_NAME = say(
     "kvmfr-start-one-name",
     "{place} says `{line}`: systemd takes the whole line for the name of a module,"
@@ -193,9 +196,5 @@ def _kept_out(keeper: str | Message) -> Finding:
             keeper=keeper,
         ),
         (Evidence(keeper, seen, wanted),),
-        advice=say(
-            "kvmfr-start-let-in",
-            "Remove what {keeper} says about kvmfr, then run `sudo modprobe kvmfr`.",
-            keeper=keeper,
-        ),
+        advice=in_order(let_in("kvmfr", keeper), THEN_LOAD),
     )

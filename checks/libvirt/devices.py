@@ -17,16 +17,12 @@ from vfio_doctor.api import (
     NotApplicable,
     Severity,
     Vms,
-    Why,
     known,
     say,
 )
 
 NO_SYSTEM_VM = say(
     "libvirt-devices-no-vm", "the system instance has no VM that needs devices"
-)
-NOT_HELD = say(
-    "libvirt-devices-not-held", "this capture does not hold the daemons' drop-ins"
 )
 HIDDEN = say(
     "libvirt-devices-hidden-now",
@@ -76,12 +72,13 @@ class LibvirtDevicesHidden(Check):
             for missing in vms.unread:
                 known(missing)
             raise NotApplicable(NO_SYSTEM_VM)
-        for unit in facts[LibvirtUnits].units:
-            if unit.hides_devices and _starts(unit.name, facts[LibvirtDaemons].daemons):
-                yield _hidden(unit)
-        for unread in facts[LibvirtUnits].unread:
-            if unread.why is Why.NOT_CAPTURED:
-                raise NotApplicable(NOT_HELD)
+        held = facts[LibvirtUnits]
+        hiding = [unit for unit in held.units if unit.hides_devices]
+        if not hiding and not held.unread:
+            return
+        daemons = facts[LibvirtDaemons].daemons
+        yield from (_hidden(unit) for unit in hiding if _starts(unit.name, daemons))
+        for unread in held.unread if daemons else ():
             known(unread)
 
 

@@ -47,6 +47,15 @@ SCREEN = say(
     "{bdf} is to be given to a VM ({source}), but {driver} has it and {why}: taking it"
     " away while the host runs hangs, or ends the desktop.",
 )
+MAY_HOLD = say(
+    "vfio-busy-may-hold",
+    "{bdf} is to be given to a VM ({source}), {driver} has it, and {why}.",
+)
+LOOK_FIRST = say(
+    "vfio-busy-look-at-disks",
+    "Make sure that none of its disks is part of a file system or pool of the host's:"
+    " `lsblk`, and `zpool status -P` for ZFS, show what is in use.",
+)
 ALL_NVIDIA = say(
     "vfio-busy-nvidia",
     "{bdf} is to be given to a VM ({source}), but the driver nvidia has it, and"
@@ -174,7 +183,10 @@ def _driver_row(device: PciDevice) -> Evidence:
 def _other(one: Wanted, facts: Facts) -> Iterator[Finding]:
     device, source = one.device, _source(one)
     need = _need(device, facts)
-    if need is None or not device.driver:
+    if not device.driver:
+        return
+    if need is None:
+        yield from _unsure(one, facts)
         return
     lasting = one.kinds - {ClaimKind.ASKED}
     starting = facts[StartedVms].having(device.bdf)
@@ -187,6 +199,19 @@ def _other(one: Wanted, facts: Facts) -> Iterator[Finding]:
     rows = (_driver_row(device),)
     message = in_order(message, _at_each_boot(starting))
     yield Finding(DevicePlace(device.bdf), message, rows, severity, advice)
+
+
+def _unsure(one: Wanted, facts: Facts) -> Iterator[Finding]:
+    """Yield that a disk may be the host's: of a pool of ZFS nobody can tell."""
+    device = one.device
+    needs = facts[HostNeeds].of(device.bdf) if device.class_.startswith(DISK) else ()
+    if ClaimKind.VM not in one.kinds:
+        return
+    for need in needs[:1]:
+        said = {"bdf": device.bdf, "source": _source(one), "driver": device.driver}
+        message = MAY_HOLD.filled(why=need.why, **said)
+        rows = (_driver_row(device),)
+        yield Finding(DevicePlace(device.bdf), message, rows, Severity.INFO, LOOK_FIRST)
 
 
 def _at_each_boot(vms: tuple[str, ...]) -> Message | None:

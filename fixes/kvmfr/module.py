@@ -43,6 +43,7 @@ from vfio_doctor.api import (
     kvmfr_refused,
     option_line,
     say,
+    wanted_by_vm,
 )
 
 MODULE = "kvmfr"
@@ -53,6 +54,11 @@ WORKS = say(
     "size-kvmfr-works",
     "the device works with {mib} MiB, and what is set is another good size: only you "
     "know which one the VM needs. Set it with --size, or reload the module yourself",
+)
+THIRD = say(
+    "size-kvmfr-third",
+    "the device works with {mib} MiB, and {vm} maps {wanted}, which is not what is set"
+    " either: --size says which one you want",
 )
 IN_IMAGE = say(
     "size-kvmfr-in-image",
@@ -97,7 +103,7 @@ def _size(facts: Facts) -> Iterator[Change]:
     if facts[LookingGlassGuest].address:
         return
     setting = facts[KvmfrSettings].following
-    if not setting.problems and not facts.options.size_mib:
+    if not setting.problems and not facts.options.size_mib and not _vm_has(facts):
         return
     facts[Generated].refuse()
     changes = tuple(_sized(facts, setting.given))
@@ -105,6 +111,21 @@ def _size(facts: Facts) -> Iterator[Change]:
     paths = tuple(c.path for c in changes if isinstance(c, EditLine))
     if paths and facts[InitramfsModules].rebuild(MODULE):
         yield RebuildImages((), paths)
+
+
+def _vm_has(facts: Facts) -> bool:
+    """Tell whether a VM maps what the only device has, and another size is set."""
+    wanted, _ = wanted_by_vm(facts)
+    held = [size for _, size in facts[KvmfrSizes].sizes]
+    given = facts[KvmfrSettings].following.sizes.mib
+    return held == [wanted * MIB] and len(given) == 1 and given != (wanted,)
+
+
+def _vm_waits(facts: Facts) -> bool:
+    """Tell whether a VM maps what is set, which the only device does not have yet."""
+    wanted, _ = wanted_by_vm(facts)
+    alone = len(facts[KvmfrSizes].sizes) == 1
+    return alone and facts[KvmfrSettings].now.sizes.mib == (wanted,)
 
 
 def _sized(facts: Facts, given: tuple[ModuleOption, ...]) -> Iterator[Change]:
@@ -324,6 +345,15 @@ class SizeKvmfr(Fix):
         rebuild = facts[InitramfsModules].rebuild(MODULE)
         if works and not changes and rebuild:
             raise CannotFix(IN_IMAGE.filled(source=rebuild[0], command=rebuild[1]))
+        reload = LoadModule(MODULE, reload=True)
+        if works and not changes and _vm_waits(facts):
+            yield from _near_the_limit(facts, (reload,))
+            yield Terms(ONLY_RELOAD)
+            yield reload
+            return
+        wanted, vm = wanted_by_vm(facts)
+        if works and not changes and wanted:
+            raise CannotFix(THIRD.filled(mib=works, vm=vm, wanted=wanted))
         if works and not changes:
             raise CannotFix(WORKS.filled(mib=works))
         yield from _near_the_limit(facts, changes)
@@ -333,7 +363,7 @@ class SizeKvmfr(Fix):
         if works and not asked:
             yield Terms(ONLY_SIZE)
             return
-        yield LoadModule(MODULE, reload=True)
+        yield reload
         if not changes:
             yield Terms(ONLY_RELOAD)
 

@@ -307,8 +307,13 @@ def _out_of_the_way(path: str) -> Change:
     """Remove a recipe's file; hide one of the system by one of the same name."""
     if path.startswith(ETC):
         return DeleteFile(path, REPLACED)
-    name = path.rpartition("/")[2]
-    return WriteFile(f"{ETC}{name}", f"# Hides {path}: {RULE_FILE} takes its place.\n")
+    text = f"# Hides {path}: {RULE_FILE} takes its place.\n"
+    return WriteFile(f"{ETC}{_name(path)}", text)
+
+
+def _name(path: str) -> str:
+    """Return a file's name: that of the administrator hides a package's."""
+    return path.rpartition("/")[2]
 
 
 def _only_access(line: KvmfrLine) -> None:

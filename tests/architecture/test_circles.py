@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from architecture.test_layers import modules, name_of, nodes
+from architecture.test_layers import modules, name_of
+from support.syntax import nodes
 
 
 def dotted(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.rows import for_each
+from support.syntax import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "vfio_doctor"
@@ -61,11 +62,6 @@ def name_of(path: Path) -> str:
 
 def layer(name: str) -> str:
     return name.partition("/")[0].removesuffix(".py")
-
-
-@cache
-def nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from support.syntax import nodes
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("vfio_doctor", "checks", "fixes", "tests")
 LONGEST_FILE = 500
@@ -43,7 +45,9 @@ def functions(path: Path) -> tuple[Function, ...]:
 
 
 def functions_in(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    # What tests are made of is asked for here alone: not kept.
+    parts = nodes.__wrapped__(path) if shown(path).startswith("tests/") else nodes(path)
+    for node in parts:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             place = f"{shown(path)}:{node.lineno} {node.name}"

@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import shutil
@@ -140,52 +141,77 @@ NAMES = ("arch", "arch-lts", "Arch-zen", "m-6.9.0", "m-6.10.0", "m-6.10.0.1", "a
 PATTERNS = ("", "arch*", "arch.conf", "m-*", "gone.conf", "*lts*", "m-6.1?.0.conf")
 
 
+# What the loader itself takes otherwise is left out: quotes around the whole value.
+OPTIONS = (
+    *("options a b", "options\ta\tb", "options  a  ", "  options a"),
+    *("options a -- c", "#options x", "OPTIONS y", "options=z", "options a # c"),
+    *("optionsx y", "options \u00e4", 'options a="b c" d'),
+)
+
+
 @pytest.mark.runs("bootctl")
-@pytest.mark.skipif(shutil.which("bootctl") is None, reason="no bootctl")
-def test_the_default_is_that_of_bootctl(tmp_path: Path) -> None:
+@pytest.mark.needs_tool("bootctl")
+def test_the_default_and_its_options_are_those_of_bootctl(tmp_path: Path) -> None:
     chance = random.Random(2)
-    for n in range(25):
+    for n in range(share(25)):
         root = tmp_path / str(n)
         files = _menu(root, chance)
-        told = _bootctl(root)
-        if told is None:
-            pytest.skip("this bootctl does not read a folder")
+        default, options = _bootctl(root)
         found = default_entry(hosts.build(files))
         assert isinstance(found, str)
-        assert found.rpartition("/")[2] == told, files
+        assert found.rpartition("/")[2] == default, files
+        ours = {
+            path.rpartition("/")[2]: bls.options(str(text))
+            for path, text in files.items()
+            if path.startswith(ENTRIES)
+        }
+        assert ours == options, files
 
 
 def _menu(root: Path, chance: random.Random) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {}
     for name in chance.sample(NAMES, chance.randint(2, 6)):
-        keys = "".join(
-            f"{key} {chance.choice(values)}\n"
+        end = chance.choice(("\n", "\r\n"))
+        lines = [f"title {name}", "linux /k"]
+        lines += [
+            f"{key} {chance.choice(values)}"
             for key, values in (
                 ("sort-key", ("arch", "zen")),
                 ("version", ("6.9", "6.10", "6.10~rc1")),
                 ("machine-id", ("a" * 32, "b" * 32)),
             )
             if chance.random() < 0.5
-        )
-        files[f"{ENTRIES}/{name}.conf"] = f"title {name}\r\nlinux /k\r\n{keys}"
+        ]
+        lines += chance.choices(OPTIONS, k=chance.randint(0, 3))
+        files[f"{ENTRIES}/{name}.conf"] = end.join(lines) + chance.choice((end, ""))
     files["/boot/loader/loader.conf"] = f"default {chance.choice(PATTERNS)}\n"
     for path, text in files.items():
         target = root / path.removeprefix("/boot/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(str(text), newline="")
+        target.write_text(str(text), encoding="utf-8", newline="")
     (root / "k").write_text("")
     return files
 
 
-def _bootctl(root: Path) -> str | None:
-    answer = subprocess.run(
-        ["bootctl", "list"],
+def _bootctl(root: Path) -> tuple[str, dict[str, str]]:
+    """Return the name of the entry that boots, and the options of each."""
+    shown = _list(root)
+    default = shown[shown.index("(default)") :].split("id:")[1].split()[0]
+    text = _list(root, "--json=short")
+    rows = json.loads(text if text.startswith("[") else _as_array(text))
+    return default, {row["id"]: row.get("options", "") for row in rows}
+
+
+def _as_array(text: str) -> str:
+    """Return what older versions print, an object a line, as one list."""
+    return f"[{','.join(line for line in text.splitlines() if line)}]"
+
+
+def _list(root: Path, *more: str) -> str:
+    return subprocess.run(
+        ["bootctl", "list", *more],
         capture_output=True,
         text=True,
-        check=False,
-        env={**os.environ, "SYSTEMD_ESP_PATH": str(root)},
-    )
-    if answer.returncode or "title:" not in answer.stdout:
-        return None
-    default = answer.stdout[answer.stdout.index("(default)") :]
-    return default.split("id:")[1].split()[0]
+        check=True,
+        env={**os.environ, "SYSTEMD_ESP_PATH": str(root), "LC_ALL": "C.UTF-8"},
+    ).stdout

@@ -181,3 +181,35 @@ def test_moving_them_is_not_advised_if_the_screen_would_go(
 def test_what_cannot_be_read_is_not_empty() -> None:
     closed = Parts(files={GRUB: hosts.denied(GRUB)})
     assert judged(*systemd_boot("quiet"), closed).status is Status.UNKNOWN
+
+
+STUB = file("/etc/kernelstub/configuration", '{"user": {"kernel_options": ["quiet"]}}')
+KEPT = (STUB, file("/usr/bin/kernelstub", ""))
+UUIDS = file("/etc/kernel/proxmox-boot-uuids", "A\n")
+CMDLINE = {"/etc/kernel/cmdline": f"quiet {IDS} iommu=pt\n"}
+WORDS = f"{IDS} iommu=pt"
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((*systemd_boot("quiet"), *KEPT), f"kernelstub -a '{WORDS}'`"),
+        ((*systemd_boot("quiet"), UUIDS), "`sudo proxmox-boot-tool refresh`"),
+        ((*systemd_boot("quiet"),), f"Add `{WORDS}` to the options line"),
+    ],
+    ids=["Pop!_OS", "Proxmox", "systemd-boot"],
+)
+def test_where_these_belong(parts: tuple[Parts, ...], words: str) -> None:
+    (found,) = judged(*parts, default_grub(WORDS)).diagnoses
+    assert words in str(found.finding.advice)
+
+
+def test_what_stands_in_kernel_cmdline_belongs_to_grub() -> None:
+    host = hosts.changed(catalogue.host("healthy-debian12-amd"), CMDLINE)
+    (found,) = result(host, ArgumentsForAnotherLoader).diagnoses
+    assert f"Add `{WORDS}` to GRUB_CMDLINE_LINUX_DEFAULT" in str(found.finding.advice)
+
+
+def test_several_words_for_grubby_are_one() -> None:
+    (found,) = fedora(WORDS).diagnoses
+    assert f"--args='{WORDS}'`" in str(found.finding.advice)

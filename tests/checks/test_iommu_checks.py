@@ -80,7 +80,11 @@ def test_every_recorded_machine() -> None:
 
 def test_every_recorded_list_of_acpi_tables() -> None:
     bases = {True: amd(iommu=False), False: intel(iommu=False)}
-    for record in corpus.records("acpi/tables.jsonl"):
+    # Many machines have the same tables: each list once.
+    lists = {
+        (r["cpu_vendor"], *r["tables"]): r for r in corpus.records("acpi/tables.jsonl")
+    }
+    for record in lists.values():
         names = record["tables"]
         offered = {"DMAR", "IVRS"} & set(names)
         vendor, _, model = record["model"].partition("/")

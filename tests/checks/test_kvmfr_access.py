@@ -266,7 +266,6 @@ def test_a_faulty_rule_beside_a_node_that_is_open_now(systemd: int, rule: str) -
 
 
 LATER = {
-    "second rule": ("99-z", 'KERNEL=="kvmfr0", GROUP="root", MODE="0600"\n', "99-z"),
     "mode": ("70-kvmfr", UACCESS.replace("0660", "0600"), "70-kvmfr"),
     "final": ("70-kvmfr", UACCESS.replace('GROUP="qemu"', 'GROUP:="root"'), "70-"),
     "tag gone": ("71-x", 'SUBSYSTEM=="kvmfr", TAG-="uaccess"\n', "71-x"),

@@ -11,8 +11,8 @@ import pytest
 from support import hosts
 from support.fixture_hosts import looking_glass as lg
 from support.fixture_hosts.hardware import amd_desktop, instead, intel_desktop, kvm
-from support.fixture_hosts.parts import Parts, Recipe, capture, file
-from support.fixture_hosts.recipes import debian
+from support.fixture_hosts.parts import Parts, Recipe, capture, file, gone
+from support.fixture_hosts.recipes import arch, debian
 from vfio_doctor.cli import status
 from vfio_doctor.host.capture_io import save_text
 from vfio_doctor.host.redaction.redact import redact
@@ -22,6 +22,9 @@ VENDOR = "/usr/lib/udev/rules.d/70-kvmfr.rules"
 GOOD = 'SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", TAG+="uaccess"'
 BAD = 'SUBSYSTEM=="kvmfr", GROUP="qemu", MODE="0660"'
 GRUB = "/etc/default/grub"
+LOADER_INFO = (
+    "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+)
 CLOSED = lg.loaded(lg.node("root", 0, "root", 0, 0o600), 64)
 
 
@@ -122,6 +125,18 @@ ROWS = {
         "kvmfr-module-not-loaded",
         "kvmfr-module-not-loaded",
         "Load the kvmfr module",
+    ),
+    "limine without any file of its own": Row(
+        arch.HEALTHY,
+        (
+            kvm("Y", "Y"),
+            file("/proc/cmdline", "root=PARTUUID=0f1e2d3c-01 rw kvm.ignore_msrs=1\n"),
+            gone("/boot/loader", "/boot/EFI", "/sys/firmware/efi", "/usr/bin/bootctl"),
+            file(LOADER_INFO, b"\7\0\0\0" + "Limine 9.2.0\0".encode("utf-16-le")),
+        ),
+        "kvm-reports-ignored-msrs",
+        "msrs-reported-now",
+        refused="limine-kept-by-hand",
     ),
     "a broken table of AMD's": Row(
         debian.AMD,

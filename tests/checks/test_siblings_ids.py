@@ -60,3 +60,40 @@ def test_ids_the_other_way_round(item: str) -> None:
     host = changed(AMD, {LINE: f"quiet vfio-pci.ids={item}\n"})
     ((finding, _),) = told(host, "vfio-ids-match-nothing")
     assert TURNED[item] in str(finding.advice)
+
+
+GONE = "0000:09:00.0"
+BINDING = {
+    f"/etc/driverctl.d/pci-{GONE}": "vfio-pci\n",
+    "/boot/config/vfio-pci.cfg": f"BIND={GONE}|10de:2482\n",
+    "/etc/initramfs-tools/scripts/init-top/vfio": (
+        f"echo vfio-pci > /sys/bus/pci/devices/{GONE}/driver_override\n"
+    ),
+}
+
+
+@for_each("path", BINDING)
+def test_what_binds_an_address_without_a_device(path: str) -> None:
+    host = changed(AMD, {path: BINDING[path]})
+    ((finding, severity),) = told(host, "vfio-device-gone")
+    assert finding.message.id == "vfio-device-gone-at-boot"
+    assert (finding.subject, severity) == (GONE, Severity.WARNING)
+
+
+def test_a_disk_of_a_pool_may_be_the_hosts() -> None:
+    """Nothing in sysfs tells which drives a pool of ZFS is on."""
+    vm = {"/etc/pve/qemu-server/100.conf": "memory: 512\nhostpci0: 0000:01:00.0\n"}
+    pool = {**vm, "/proc/mounts": "rpool/ROOT/pve-1 / zfs rw 0 0\n"}
+    ((finding, severity),) = told(changed(AMD, pool), "vfio-device-busy")
+    assert (finding.message.id, severity) == ("vfio-busy-may-hold", Severity.INFO)
+    assert "`zpool status -P`" in str(finding.advice)
+
+
+def test_a_server_that_is_used_in_a_browser_needs_no_screen() -> None:
+    own = "/sys/bus/pci/devices/0000:07:00.0/uevent"
+    one_card = changed(AMD, {own: "DRIVER=ahci\nPCI_CLASS=10601\nPCI_ID=1022:7901\n"})
+    pve = changed(one_card, {"/etc/pve/qemu-server/100.conf": "memory: 512\n"})
+    for host, severity in ((one_card, Severity.WARNING), (pve, Severity.INFO)):
+        ((finding, said),) = told(host, "vfio-display-lost")
+        assert finding.message.id == "vfio-only-card"
+        assert said is severity

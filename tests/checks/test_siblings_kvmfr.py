@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from support.fixture_hosts import catalogue
+from support.fixture_hosts import looking_glass as lg
 from support.fixture_hosts.parts import Parts, file
+from support.fixture_hosts.recipes import bluefin
 from support.fixture_hosts.recipes import libvirt as lv
 from support.hosts import changed, denied
 from support.machines import whole
+from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
@@ -33,6 +36,10 @@ def found(check: str, *parts: Parts) -> tuple[Diagnosis, ...]:
     ids = [d.finding.message.id for d in one.diagnoses]
     assert ids == [d.finding.message.id for d in two.diagnoses]
     return one.diagnoses
+
+
+def booted(word: str) -> tuple[Parts, ...]:
+    return bluefin.bluefin(f"{bluefin.GOOD} kvmfr.static_size_mb=128 {word}")
 
 
 @pytest.mark.parametrize(
@@ -207,3 +214,61 @@ def test_anothers_device_has_to_be_open_to_qemu_if_a_vm_maps_it(
             assert said.fix
             assert said.fix.cannot
             assert said.fix.cannot.id == "grant-kvmfr-anothers"
+
+
+KEPT_OUT = "kernel argument {}= with your system's boot tool, and reboot"
+
+
+@for_each(
+    ("parts", "advice"),
+    [
+        ((file("/etc/modprobe.d/x.conf", "blacklist kvmfr\n"),), "Remove what /etc/"),
+        ((file("/etc/modprobe.d/x.conf", "install kvmfr true\n"),), "Remove what /etc"),
+        (booted("module_blacklist=kvmfr"), KEPT_OUT.format("module_blacklist")),
+        (booted("modprobe.blacklist=a,kvmfr"), KEPT_OUT.format("modprobe.blacklist")),
+    ],
+    ids=["blacklist", "install", "module_blacklist", "modprobe.blacklist"],
+)
+def test_what_keeps_the_module_out_is_taken_out_where_it_stands(
+    parts: tuple[Parts, ...], advice: str
+) -> None:
+    (later,) = found("kvmfr-not-loaded-at-boot", *parts)
+    assert advice in str(later.finding.advice)
+    (now,) = found("kvmfr-module-not-loaded", *parts, lg.not_loaded())
+    assert advice in str(now.finding.advice)
+
+
+def test_a_mistyped_device_is_not_what_the_client_is_to_open() -> None:
+    assert not found("kvmfr-client-elsewhere", lv.vm(128, "/dev/kvmfr"))
+    assert found("kvmfr-client-elsewhere", lv.vm(128, "/dev/shm/looking-glass"))
+
+
+SESSION = (
+    Parts(gone=(lv.VM_FILE,)),
+    file(
+        "/home/alice/.config/libvirt/qemu/win11.xml",
+        str(lv.vm(128).files[lv.VM_FILE]),
+    ),
+)
+OWNED = lg.loaded(lg.node("alice", 1000, "alice", 1000, 0o600))
+OWN_RULE = 'SUBSYSTEM=="kvmfr", OWNER="alice", GROUP="alice", MODE="0600"\n'
+
+
+@for_each(
+    ("parts", "who"),
+    [
+        ((*SESSION, OWNED), ""),
+        ((OWNED,), "QEMU's account qemu cannot open it"),
+        ((*SESSION, OWNED, lv.vm(128)), "QEMU's account qemu cannot open it"),
+        (
+            (*SESSION, lg.loaded(lg.node("root", 0, "root", 0, 0o600))),
+            "0600: alice cannot open it",
+        ),
+    ],
+    ids=["session", "system", "both", "closed"],
+)
+def test_in_a_session_of_ones_own_qemu_is_the_person(
+    parts: tuple[Parts, ...], who: str
+) -> None:
+    told = found("kvmfr-device-owner", lg.rules("70-kvmfr.rules", OWN_RULE), *parts)
+    assert [who in str(d.finding.message) for d in told] == [True] * bool(who)

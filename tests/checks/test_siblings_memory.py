@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from support.fixture_hosts import looking_glass as lg
 from support.fixture_hosts.parts import Parts, file
 from support.fixture_hosts.recipes import bluefin
 from support.fixture_hosts.recipes import libvirt as lv
+from support.hosts import link
 from support.machines import whole
 from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
@@ -133,3 +135,21 @@ def test_what_setenforce_hides_until_the_next_boot(
     told = found("kvmfr-selinux-label", *lv.MODULAR.parts, *booted(word), *labels)
     assert [d.finding.message.id for d in told] == said
     assert all(d.severity is Severity.WARNING for d in told)
+
+
+@for_each(
+    ("target", "node", "said"),
+    [
+        ("/dev/kvmfr0", lg.node("alice", 1000, "kvm", 104), []),
+        ("/dev/kvmfr0", lg.node("root", 0, "root", 0, 0o600), ["closed"]),
+        ("../kvmfr0", lg.node("alice", 1000, "kvm", 104), []),
+        ("/dev/gone", lg.node("alice", 1000, "kvm", 104), []),
+    ],
+)
+def test_a_link_to_a_device_is_judged_by_the_device(
+    target: str, node: Stat, said: list[str]
+) -> None:
+    link_ = Parts(stats={"/dev/shm/looking-glass": link(target), "/dev/kvmfr0": node})
+    told = found("libvirt-shared-memory-closed", *lv.OWN_MEMORY.parts, link_)
+    ids = [d.finding.message.id.removeprefix("libvirt-shared-memory-") for d in told]
+    assert ids == said

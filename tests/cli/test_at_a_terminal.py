@@ -67,7 +67,7 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Things]:
         in_a_whole_run(SETUP, ((WHICH, b"1\n"), (DO_IT, CTRL_D)), 130),
         in_a_whole_run(TEARDOWN, ((OTHERS, CTRL_D),), 130),
         (SETUP, ((WHICH, b"2\n"), (IS_IT, ENTER)), 1),
-        (SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
+        in_a_whole_run(SETUP, ((WHICH, b"2\n"), (IS_IT, b"y\n"), (DO_IT, CTRL_C)), 130),
         # No number is taken for one.
         (
             SETUP,
@@ -130,7 +130,9 @@ def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
     assert subprocess.run(words, cwd=TESTS, env=env, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("answer", "theirs"), [(b"n\n", True), (b"y\n", False)])
+@pytest.mark.parametrize(
+    ("answer", "theirs"), [in_a_whole_run(b"n\n", True), (b"y\n", False)]
+)
 def test_what_others_left_is_asked_for_apart(
     tmp_path: Path, answer: bytes, theirs: bool
 ) -> None:

@@ -147,7 +147,7 @@ def test_triage_has_a_row_for_each(
 
 @pytest.mark.parametrize(
     ("jobs", "one_in"),
-    [("1", 8), ("2", 8), pytest.param("2", 1, marks=pytest.mark.slow)],
+    [("1", 8), *(pytest.param("2", n, marks=pytest.mark.slow) for n in (8, 1))],
 )
 def test_triage_as_json_lines(
     capsys: pytest.CaptureFixture[str], jobs: str, one_in: int, tmp_path: Path

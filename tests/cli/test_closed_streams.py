@@ -67,7 +67,7 @@ def test_nothing_is_a_success_that_nobody_can_read(words: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[-20:])
-@pytest.mark.parametrize("closed", [0, 2])
+@pytest.mark.parametrize("closed", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_the_others_may_be_closed(closed: int, words: tuple[str, ...]) -> None:
     status, out, err = run(closed, *words)
     assert status in (0, 1, 2, 3)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.effort import is_all
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("checks", "docs", "fixes", "scripts", "tests", "vfio_doctor")
 FILES = ("CONTRIBUTING.md", "README.md", "pyproject.toml", "setup.cfg")
@@ -81,9 +83,7 @@ def run(tree: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "area", [pytest.param("boot", marks=pytest.mark.slow), "kvmfr"]
-)
+@pytest.mark.parametrize("area", ["kvmfr", "boot"] if is_all() else ["kvmfr"])
 def test_a_new_rule_touches_few_files(tmp_path: Path, area: str) -> None:
     tree = tmp_path / "clone"
     copy_of_the_checkout(tree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from support import hosts, templates
+from support.effort import some
 from support.fixture_hosts import catalogue
 from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
@@ -24,7 +25,7 @@ NOT_ON_NIXOS = ("module-options-not-in-image", "arguments-for-another-loader")
 RULES = load()
 
 
-@for_each("name", catalogue.names())
+@for_each("name", some(catalogue.names()))
 def test_no_advice_edits_files(name: str) -> None:
     host = hosts.changed(
         catalogue.host(name), files={"/etc/os-release": "ID=nixos\n", "/etc/NIXOS": ""}

@@ -51,7 +51,13 @@ def test_the_report_shown_is_a_real_one() -> None:
 
 
 @pytest.mark.runs("python", "sh")
-@pytest.mark.parametrize("name", SESSIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if "zh_CN" in name else [])
+        for name in SESSIONS
+    ],
+)
 def test_the_session_shown_is_a_real_one(
     name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -195,6 +195,10 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(CaptureError):
         save_text(capture, tmp_path / "a.host")
     assert not (tmp_path / "a.host").exists()
+
+
+@pytest.mark.slow
+def test_all_that_can_be_read_is_written_and_no_more() -> None:
     lines = {f"{n}": b"\\\0" * (4 << 20) for n in range(ALL_BYTES // (8 << 20) - 1)}
     assert read(spelt("x", lines)) == lines
     with pytest.raises(CaptureError, match="larger"):

@@ -146,7 +146,10 @@ cp -a it.tar.gz "$1/"
 
 
 @pytest.mark.runs("unshare")
-@pytest.mark.parametrize("way", ["files", "folder", "own"])
+@pytest.mark.parametrize(
+    "way",
+    ["own", *(pytest.param(w, marks=pytest.mark.slow) for w in ("files", "folder"))],
+)
 def test_a_real_run_under_sudo(tree: Path, way: str) -> None:
     """Alice has planted what she can; the whole program runs as root."""
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:

@@ -112,8 +112,13 @@ def test_another_vm_takes_the_card_at_start(
 ) -> None:
     same = EXAMPLE.replace("win11", "debian").replace("/dev/kvmfr0", "/dev/kvmfr1")
     files = {f"{QEMU}/autostart/{name}.xml": "" for name in started}
-    found = judged(files={f"{QEMU}/debian.xml": same, **files})
+    files |= {f"{QEMU}/debian.xml": same, f"{QEMU}/win11.xml": EXAMPLE}
+    found = judged(files=files)
     assert ids(found) == ["vm-hostdev-taken-at-start"] * said
+    both = len(started) == 2
+    assert [one.severity for one in found.faults] == (
+        [Severity.ERROR if both else Severity.WARNING] * said
+    )
 
 
 def test_whether_another_vm_takes_the_card_may_be_hidden() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import udev_made, udev_newest
+from support.effort import share
 from support.udev_made import Told
 from vfio_doctor.parse.systemd_versions import read_version
 from vfio_doctor.parse.udev_effects import Assigned, Device, Effects, Names, effects
@@ -93,7 +94,9 @@ def _sure(parts: tuple[Assigned, ...]) -> bool:
     "seeds",
     [
         pytest.param(range(40), id="a few"),
-        pytest.param(range(40, 4000), marks=pytest.mark.slow, id="thousands"),
+        pytest.param(
+            range(40, 40 + share(4000)), marks=pytest.mark.slow, id="thousands"
+        ),
     ],
 )
 def test_made_rules_do_what_we_say(seeds: range, tmp_path: Path) -> None:
@@ -116,7 +119,9 @@ def test_made_rules_do_what_we_say(seeds: range, tmp_path: Path) -> None:
     "seeds",
     [
         pytest.param(range(20), id="a few"),
-        pytest.param(range(20, 2000), marks=pytest.mark.slow, id="thousands"),
+        pytest.param(
+            range(20, 20 + share(2000)), marks=pytest.mark.slow, id="thousands"
+        ),
     ],
 )
 def test_the_newest_udev_does_what_we_say(seeds: range, tmp_path: Path) -> None:

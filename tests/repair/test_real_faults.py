@@ -127,7 +127,7 @@ diff -r --exclude=var --exclude=filler {before} {root} && echo SAME
         ),
         pytest.param(
             "mkdir -p {root}/var/lib/vfio-doctor/journal; "
-            "mount -t tmpfs -o mode=700 tmpfs {root}/var/lib/vfio-doctor; "
+            "mount -t tmpfs -o mode=0755 tmpfs {root}/var/lib/vfio-doctor; "
             "cat /dev/zero > {root}/etc/filler 2>/dev/null || true",
             "ROLLED_BACK",
             id="disk full, journal elsewhere",

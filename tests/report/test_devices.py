@@ -10,7 +10,7 @@ import pytest
 
 from support import hosts
 from support.fixture_hosts.parts import Parts
-from support.machines import PCI, UNITS, function, whole
+from support.machines import PCI, UNITS, amd, function, whole
 from support.rows import for_each
 from support.unbound_card import unbound
 from vfio_doctor.facts.base import Facts
@@ -237,3 +237,11 @@ def test_the_command_that_binds_one_can_be_pasted() -> None:
     free = function("0000:07:00.0", "10de:2504", "030000", "", 12)
     look = Look(width=300, called=Called("/opt/doctor", "sudo /opt/doctor"))
     assert "`sudo /opt/doctor setup passthrough`" in as_text(held(free), look)
+
+
+def test_a_host_without_groups_is_told_where_to_look() -> None:
+    look = Look(width=300, called=Called("/opt/doctor", "sudo /opt/doctor"))
+    told = "`/opt/doctor` says why."
+    for iommu, said in ((False, True), (True, False)):
+        table = Facts(amd(iommu))[DeviceTable]
+        assert (told in as_text(table, look)) is said

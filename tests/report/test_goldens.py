@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import mostly_slow, some
 from support.golden_rules import RULES, golden_registry
 from support.reports import NAMES, of_fixture
 from support.rows import for_each
@@ -63,7 +63,7 @@ def test_no_golden_is_left_over(request: pytest.FixtureRequest) -> None:
     assert {path.name for path in GOLDENS.iterdir()} == wanted
 
 
-@for_each("name", NAMES)
+@for_each("name", some(NAMES))
 def test_lines_fit_unless_they_hold_a_command(name: str) -> None:
     report = of_fixture(name)
     shown = [text.render(report, Look(verbosity=verbosity)) for verbosity in (0, 1)]

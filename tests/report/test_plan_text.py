@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from support.rows import for_each
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.messages import verbatim
@@ -30,6 +32,7 @@ from vfio_doctor.repair.values import (
 )
 from vfio_doctor.report.json import text
 from vfio_doctor.report.plan import (
+    NOT_SEEN,
     NOTHING,
     command,
     outcome_lines,
@@ -143,6 +146,13 @@ def test_the_way_back(tool: str, said: str) -> None:
 
 def test_an_empty_plan_says_so() -> None:
     assert plan_lines(Plan(())) == [str(NOTHING)]
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_a_plan_that_only_root_can_make_says_so(unseen: bool) -> None:
+    refused = Refused(("fix-b",), FOUND, verbatim("/etc/default/grub: denied"), unseen)
+    first = plan_lines(Plan((), refused=(refused,)))[0]
+    assert first == str(NOT_SEEN if unseen else NOTHING)
     assert plan_document(Plan(()))["way_back"] == []
 
 

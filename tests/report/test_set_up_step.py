@@ -38,3 +38,14 @@ def test_a_fault_comes_before_it() -> None:
     assert "next-set-up" not in steps
     assert command is not None
     assert "setup passthrough" not in str(command)
+
+
+def test_what_mends_the_worst_mends_the_rest_in_one_run() -> None:
+    steps, command = told(
+        catalogue.host("case-vfio-02-manjaro-nvme-not-taken"), "this host"
+    )
+    assert [one for one in steps if one.startswith("next-fix")] == [
+        "next-fix-risky-alone"
+    ]
+    assert command is not None
+    assert "--fix --risky" in str(command)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 ALL, MANY, FEW = 100, 40, 10
 ONE_IN = 16
+T = TypeVar("T")
 
 
 def register() -> None:
@@ -42,6 +44,11 @@ def examples(number: int) -> settings:
 def share(number: int) -> int:
     """Return how many of these a test tries: all in CI."""
     return max(1, number * settings().max_examples // ALL)
+
+
+def some(names: Sequence[T]) -> Sequence[T]:
+    """Return them all, in a quick run one in four."""
+    return names[::4] if is_quick() else names
 
 
 def mostly_slow(names: Sequence[object]) -> list[ParameterSet]:

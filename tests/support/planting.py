@@ -33,6 +33,7 @@ NUMBERED = (
     *("9999-9999-9999-9999", "999-999-9999", "999-99-9999", "99999.99999.99999"),
     *("999_999_99_99", "ffff:ffff:ffff::ffff"),
 )
+SIGNS = "\U0001f98a\U0001f984\U0001f419\U0001f335\u2603\u2708\u0416\u4e2d\u05d0"
 PLACE = re.compile(r"[^\s\"'<>=,;:/(){}\[\]|]+")
 
 
@@ -53,7 +54,7 @@ class Words:
                 self._of(string.ascii_letters, 10).encode()
             ).decode(),
         )
-        word = self.random.choice((*kinds, self.numbered))()
+        word = self.random.choice((*kinds, self.numbered, self.signs))()
         self.given.append(word)
         return word
 
@@ -65,6 +66,12 @@ class Words:
             else mark
             for mark in self.random.choice(NUMBERED)
         )
+
+    def signs(self) -> str:
+        """Return what spells without a plain letter: signs, accents, invisibles."""
+        between = self.random.choice(("", "\u0308", "\u200b"))
+        letters = string.ascii_lowercase if between else SIGNS
+        return between.join(self._of(letters, 6)) + between
 
     def number(self) -> str:
         """Return digits that are too many for a count and look like a serial."""

@@ -95,6 +95,14 @@ MORE_FILES: dict[str, str] = {
     "/etc/mkinitcpio.conf.d/{}.conf": _SHELL,
     "/usr/lib/dracut/dracut.conf.d/{}-vfio.conf": _SHELL,
     "/etc/dracut.conf": _SHELL,
+    "/etc/booster.yaml": """\
+# {} of {}
+network:
+  dhcp: {}
+modules: {},nvme
+modules_force_load: vfio_pci, {} # {}
+extra_files: /etc/{}/{}
+""",
     "/etc/conf.d/modules": '# {}\nmodules="vfio {}"\nmodule_kvmfr_args="{}={}"\n'
     'modules_6_1="{}"\n{}="{}"\n',
     "/etc/selinux/config": "# {}\nSELINUX={}\nSELINUXTYPE={}\n{}={}\n",

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from support.syntax import nodes
 from vfio_doctor.app.docstring import dedented
 from vfio_doctor.diagnosis.registry import Registry
 
@@ -63,7 +64,7 @@ def all_said() -> list[Said]:
 def said_in(path: Path) -> Iterator[Said]:
     text = path.read_text(encoding="utf-8")
     any_said = "say(" in text or "spoken(" in text
-    for node in ast.walk(ast.parse(text)) if any_said else ():
+    for node in nodes(path) if any_said else ():
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
         spoken = node.func.id == "spoken" and all(map(_literal, node.args))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 PACKAGES = {
     "apparmor_parser": "apparmor",
+    "bootctl": "systemd-boot",
     "chromium": "chromium",
     "dash": "dash",
     "dot": "graphviz",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import BootBackend, MenuMaker
 from vfio_doctor.boot.kernel_cmdline import content
+from vfio_doctor.boot.sealed import running_words
 from vfio_doctor.boot.words import added, refuse_init_part, removed, take
 from vfio_doctor.facts.base import CannotFix
 from vfio_doctor.facts.boot.config import (
@@ -57,8 +58,13 @@ class Limine(BootBackend, MenuMaker):
         Where the menu is kept by hand they are those of its default entry.
         """
         found = limine_configured(host)[0]
-        by_hand = isinstance(found, Missing) and found.why is Why.ABSENT
-        return self.menu(host) if by_hand else found
+        if not isinstance(found, Missing) or found.why is not Why.ABSENT:
+            return found
+        menu = self.menu(host)
+        if isinstance(menu, Missing) and menu.why is Why.ABSENT:
+            # Kept somewhere else: the line that is told then is the running one.
+            return running_words(host)
+        return menu
 
     def menu(self, host: Reader) -> tuple[str, ...] | Missing:
         """Return the words of limine.conf's default entry."""

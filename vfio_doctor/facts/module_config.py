@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vfio_doctor.facts.base import known
 from vfio_doctor.facts.system import OsRelease
 from vfio_doctor.host.reader import Kind, Missing, Why, read_text
-from vfio_doctor.messages import say
+from vfio_doctor.messages import Message, say
 from vfio_doctor.parse import cmdline, modprobe, modules_load, openrc
 from vfio_doctor.parse.modprobe import ModprobeFile, dependency, module_name
 from vfio_doctor.parse.modules_load import ModuleList
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
-    from vfio_doctor.model import Message
     from vfio_doctor.parse.cmdline import CommandLine
     from vfio_doctor.parse.modprobe import Directive
 
 ON_COMMAND_LINE = say("kernel-command-line", "kernel command line")
 BY_ARGUMENT = say("kernel-command-line-argument", "kernel command line ({key}=)")
+LET_IN = say("module-let-in", "Remove what {keeper} says about {module}.")
+OUT_OF_ARGUMENT = say(
+    "module-out-of-argument",
+    "Take {module} out of the kernel argument {key}= with your system's boot tool, and"
+    " reboot the computer.",
+)
 WHY_NOT_READ = {
     "wrong-directory": say(
         "module-config-wrong-directory", "nothing reads files in this folder"
@@ -91,6 +96,14 @@ SYSTEMD = "/run/systemd/system"
 # if a link in modules-load.d names it. Upstream's OpenRC does not.
 ETC_MODULES = "/etc/modules"
 ITS_READERS = ("debian", "devuan", "alpine")
+
+
+def let_in(module: str, keeper: str | Message) -> Message:
+    """Return how a module is let in again that an argument or a file keeps out."""
+    if isinstance(keeper, Message) and keeper.id == BY_ARGUMENT.id:
+        key = str(dict(keeper.params)["key"])
+        return OUT_OF_ARGUMENT.filled(module=module, key=key)
+    return LET_IN.filled(module=module, keeper=keeper)
 
 
 class ModuleOption(NamedTuple):

@@ -55,19 +55,22 @@ class UdevRules(NamedTuple):
     ``hidden`` are files that a file of the same name in a higher folder hides.
     ``unread`` are (path, text) of files in the administrator's folder that udev
     never reads, since their names do not end in ``.rules``. ``unreadable`` says
-    what could not be looked at.
+    what could not be looked at. ``masked`` are links to nothing, which switch files of
+    their name in lower folders off.
     """
 
     files: tuple[UdevFile, ...]
     hidden: tuple[str, ...]
     unread: tuple[tuple[str, str], ...]
     unreadable: tuple[Missing, ...]
+    masked: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> UdevRules:
         """Read every rule file that udev reads; parse those that matter here."""
         chosen, others, unreadable = _names(host)
         files: list[UdevFile] = []
+        masked: list[str] = []
         hidden = [path for paths in chosen.values() for path in paths[1:]]
         for name in sorted(chosen):
             path = chosen[name][0]
@@ -75,10 +78,13 @@ class UdevRules(NamedTuple):
             if isinstance(text, str):
                 rules = parse_udev_rules(text) if touches_kvmfr(text) else RuleFile(())
                 files.append(UdevFile(path, text, rules))
-            elif not _is_masked(host, path, text):
+            elif _is_masked(host, path, text):
+                masked.append(path)
+            else:
                 unreadable.append(text)
         unread = tuple(_texts(host, others, unreadable))
-        return cls(tuple(files), tuple(hidden), unread, tuple(unreadable))
+        seen = (tuple(files), tuple(hidden), unread, tuple(unreadable))
+        return cls(*seen, tuple(masked))
 
 
 def touches_kvmfr(text: str) -> bool:

@@ -212,7 +212,8 @@ class TakenAtStart(Lint):
     """Another VM, which starts with the host, gets the same device.
 
     A function is in one VM at a time. libvirt says "is in use by driver QEMU, domain
-    ..." and does not start the second; Proxmox says "already in use by VMID".
+    ..." and does not start the second; Proxmox says "already in use by VMID". If the
+    host starts both, that is an error: one of them never comes up by itself.
 
     How to put it right:
     Switch the other VM's autostart off (`virsh autostart --disable NAME`, or
@@ -236,6 +237,11 @@ class TakenAtStart(Lint):
         "{address} ({kind}) is in {other} too, which starts with the host: this VM"
         " cannot start while that runs.",
     )
+    BOTH = say(
+        "vm-hostdev-taken-both",
+        "{address} ({kind}) is in {other} too, and the host starts both: only one of"
+        " them gets it, the other does not start.",
+    )
     ONE = say(
         "vm-hostdev-taken-one",
         "Do not have {other} start with the host, or take the device out of one of the"
@@ -246,13 +252,16 @@ class TakenAtStart(Lint):
         """Name the first function that another VM takes; one cure is for all."""
         for hostdev, device in present(vm, facts):
             started = facts[StartedVms]
-            others = [n for n in started.having(device.bdf) if n != vm.name]
+            having = started.having(device.bdf)
+            others = [name for name in having if name != vm.name]
             if others:
-                message = self.TAKEN.filled(
+                both = vm.name in having
+                message = (self.BOTH if both else self.TAKEN).filled(
                     address=device.bdf, kind=device_kind(device.class_), other=others[0]
                 )
                 advice = self.ONE.filled(other=others[0])
-                yield Found(hostdev.source, message, advice)
+                severity = Severity.ERROR if both else None
+                yield Found(hostdev.source, message, advice, severity=severity)
                 return
             if started.unseen and len(facts[Vms].having(device.bdf)) > 1:
                 raise missing_fact(started.unseen)

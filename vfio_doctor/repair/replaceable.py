@@ -17,6 +17,11 @@ A_LINK = say(
     "{path} is a symbolic link to {target}, and only regular files are changed: make "
     "the change by hand in what it points to",
 )
+SWITCHED_OFF = say(
+    "path-is-link-to-nothing",
+    "{path} is a symbolic link to /dev/null, by which somebody has switched that file"
+    " off: if it is to count, run `sudo rm {path}`, then --fix again",
+)
 FOLDER_IS_LINK = say(
     "path-behind-link",
     "{path} lies behind {folder}, a symbolic link to {target}, and no link is "
@@ -69,6 +74,8 @@ def _of_file(host: Reader, path: str) -> Message | None:
     found = host.lstat(path)
     if isinstance(found, Missing):
         return None
+    if found.kind is Kind.LINK and found.target == "/dev/null":
+        return SWITCHED_OFF.filled(path=path)
     if found.kind is Kind.LINK:
         return A_LINK.filled(path=path, target=found.target)
     if found.kind is not Kind.FILE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.pci.verdict import NO_GROUP
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.language import in_english
 from vfio_doctor.messages import say
@@ -55,6 +56,11 @@ GIVE = say(
     "To have one bound at boot: `sudo vfio-doctor setup passthrough` asks which "
     "one, and shows a plan first.",
 )
+NO_GROUPS = say(
+    "devices-no-groups",
+    "No device is in an IOMMU group: the kernel does not use the IOMMU."
+    " `vfio-doctor` says why.",
+)
 FOR_A_VM = say("devices-for-a-vm", "For a VM:")
 VERDICT = say("devices-verdict", "{devices}: {verdict}")
 EMPTY = say("devices-none", "This host has no PCI devices.")
@@ -95,7 +101,13 @@ def _verdicts(held: DeviceTable, look: Look) -> list[str]:
         lines += wrap(clean(text), look.width, "  ", "    ")
     if any(row.verdict.free for row in held.rows):
         lines += ["", *wrap(look.called.pasted(str(GIVE)), look.width, "", "  ")]
+    if any(w.id == NO_GROUP.id for w in said) and not _grouped(held):
+        lines += ["", *wrap(look.called.pasted(str(NO_GROUPS)), look.width, "", "  ")]
     return lines
+
+
+def _grouped(held: DeviceTable) -> bool:
+    return any(row.device.group is not None for row in held.rows)
 
 
 @in_english

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
         Verdict,
     )
 
+NOT_SEEN = say(
+    "plan-nothing-seen",
+    "Nothing can be planned from what could be read here; root sees more.",
+)
 NOTHING = say("plan-nothing", "There is nothing here that this program can repair.")
 HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
@@ -124,7 +128,7 @@ def plan_lines(
         _repairs(plan, page, dry)
         _steps(plan, page)
     else:
-        _nothing(report, page)
+        _nothing(plan, report, page)
     if plan.arguments is not None:
         _arguments(plan.arguments, page)
     _left(plan, page)
@@ -142,14 +146,15 @@ def titles_of(report: Report | None) -> dict[str, str]:
     return {r.id: r.heading for r in report.checks} if report is not None else {}
 
 
-def _nothing(report: Report | None, page: Page) -> None:
+def _nothing(plan: Plan, report: Report | None, page: Page) -> None:
     """Say that nothing is wrong, or what is to be done by hand."""
+    nothing = NOT_SEEN if any(one.unseen for one in plan.refused) else NOTHING
     if report is None:
-        page.say(NOTHING)
+        page.say(nothing)
         return
     found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
-    page.say(HEALTHY if fine else NOTHING)
+    page.say(HEALTHY if fine else nothing)
     said = [
         SAID_OF.filled(what=title, said=d.finding.advice)
         for title, d in found

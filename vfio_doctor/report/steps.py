@@ -169,11 +169,11 @@ def next_command(report: Report) -> Message | None:
     """Return the one thing to do now; None if there is nothing to do."""
     found = _to_do(report)
     there = report.run.source != THIS_HOST
+    worst = max((d.severity for d in found), default=Severity.INFO)
+    kind = _of_worst(found)
     steps = [s for s in next_steps(report) if s.id not in (EXPLAIN.id, AGAIN.id)]
     # What the firmware withholds comes first.
     firmware = bool(steps) and steps[0].id == FIRMWARE.id
-    worst = max((d.severity for d in found), default=Severity.INFO)
-    kind = _first_repair([d for d in found if d.severity is worst])
     # Repairs are said before what is by hand, which may be all that matters.
     others = [s for s in steps if not s.id.startswith("next-fix")]
     if kind is None and not (others and worst > Severity.INFO):
@@ -183,6 +183,12 @@ def next_command(report: Report) -> Message | None:
     if kind is not None and not firmware:
         return (NEXT_THERE if there else NEXT_FIX)[kind]
     return LAST.filled(step=others[0]) if others else None
+
+
+def _of_worst(found: list[Diagnosis]) -> Applicability | None:
+    """Return which repair there is for the worst of these."""
+    worst = max((d.severity for d in found), default=Severity.INFO)
+    return _first_repair([d for d in found if d.severity is worst])
 
 
 def _first_repair(found: list[Diagnosis]) -> Applicability | None:
@@ -243,9 +249,15 @@ def _made(diagnosis: Diagnosis, applicability: Applicability) -> bool:
 
 
 def _repairs(found: list[Diagnosis], waiting: Waiting) -> Iterator[Message]:
+    counts = tuple(sum(_made(d, kind) for d in found) for kind, *_ in REPAIRS)
+    more_of = tuple(waiting)
+    if _of_worst(found) is Applicability.RISKY:
+        # What mends the worst mends the rest with it: one command, said once.
+        counts, more_of = (0, sum(counts)), (0, sum(waiting))
     before = 0
-    for more, (applicability, *said) in zip(waiting, REPAIRS, strict=True):
-        count = sum(_made(d, applicability) for d in found)
+    for more, count, (applicability, *said) in zip(
+        more_of, counts, REPAIRS, strict=True
+    ):
         risky = applicability is Applicability.RISKY
         alone = risky and not before
         one, several = RISKY_ALONE if alone else said

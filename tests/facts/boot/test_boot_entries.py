@@ -1,10 +1,15 @@
 from collections.abc import Mapping
 
+import pytest
+
 from support import hosts
+from support.fixture_hosts.hardware import cpu
 from support.rows import for_each
+from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot import entries as boot_entries
 from vfio_doctor.facts.boot import systemd_menu
 from vfio_doctor.facts.boot.entries import Entry
+from vfio_doctor.facts.boot.stack import BootKind, BootStack
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.model import Message
@@ -93,6 +98,79 @@ def test_entries_without_sort_key_are_newest_first_by_name() -> None:
     names = ("debian-6.1.0-9", "debian-6.1.0-10", "debian-6.1.0-10~rc1")
     files = {f"/efi/loader/entries/{name}.conf": "title x\n" for name in names}
     assert chosen(files) == "debian-6.1.0-10.conf"
+
+
+CPU = cpu("GenuineIntel", "", "vmx", 39).files
+TWO = {f"{FOLDER}/a.conf": "linux /a\n", f"{FOLDER}/b.conf": "linux /b\n"}
+
+
+@for_each(
+    ("files", "name"),
+    [
+        (TWO, "b.conf"),
+        # The menu has nothing that cannot be started.
+        ({**TWO, "/boot/a": ""}, "a.conf"),
+        ({**TWO, "/boot/a": "", LOADER: "default b*\n"}, "a.conf"),
+        ({**TWO, "/boot/a": "", "/boot/b": hosts.denied("/boot/b")}, "b.conf"),
+        ({**TWO, f"{FOLDER}/c.conf": "title c\n", "/boot/b": ""}, "b.conf"),
+        ({**TWO, f"{FOLDER}/c.conf": "efi \\c.efi\n", "/boot/c.efi": ""}, "c.conf"),
+        ({**TWO, f"{FOLDER}/c.conf": "linux c\narchitecture aa64\n"}, "b.conf"),
+        ({**TWO, f"{FOLDER}/c.conf": "linux c\narchitecture x64\n"}, "c.conf"),
+    ],
+)
+def test_an_entry_that_starts_nothing_here_is_not_in_the_menu(
+    files: Files, name: str
+) -> None:
+    assert chosen({**CPU, **files}) == name
+
+
+@for_each(
+    ("data", "kind"),
+    [
+        ("systemd-boot 257".encode("utf-16-le"), BootKind.SYSTEMD_BOOT),
+        ("systemd-boot 257\0".encode("utf-16-le") + b"\xff" * 9, BootKind.SYSTEMD_BOOT),
+        ("systemd-boot 257\0refind\0".encode("utf-16-le"), BootKind.SYSTEMD_BOOT),
+        ("systemd-boot 257 ".encode("utf-16-le") + b"\0\xd8", BootKind.SYSTEMD_BOOT),
+        (b"\xff" * 4097, BootKind.UNKNOWN),
+        (b"\0\xd8" * (1 << 12), BootKind.UNKNOWN),
+        ("x".encode("utf-16-le") * (1 << 12), BootKind.UNKNOWN),
+        (b"", BootKind.SYSTEMD_BOOT),
+        (b"\0", BootKind.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("name", ["LoaderInfo", "LoaderEntrySelected", "StubInfo"])
+def test_a_variable_of_any_bytes(data: bytes, kind: BootKind, name: str) -> None:
+    path = f"/sys/firmware/efi/efivars/{name}-{GUID}"
+    others = variable("LoaderInfo", "systemd-boot 257") if name != "LoaderInfo" else {}
+    host = hosts.build(
+        {**ENTRIES, LOADER: "", "/proc/cmdline": "quiet\n", **others}
+        | {path: b"\x06\0\0\0"[: 4 if data else 2] + data}
+    )
+    stack = Facts(host)[BootStack]
+    assert name != "LoaderInfo" or stack.kind is kind
+    assert len(str(stack.tool)) < 300
+    assert isinstance(systemd_menu.default_entry(host), str | Missing)
+
+
+@pytest.mark.parametrize("name", ["LoaderInfo", "LoaderEntrySelected", "StubInfo"])
+def test_a_variable_larger_than_any_is_named(name: str) -> None:
+    path = f"/sys/firmware/efi/efivars/{name}-{GUID}"
+    host = hosts.build({path: b"\6\0\0\0" + b"\0\xd8" * (1 << 19)}, folders=("/run",))
+    with pytest.raises(MissingFact, match=rf"{name}.* bytes"):
+        _ = Facts(host)[BootStack]
+
+
+@pytest.mark.parametrize("why", [Why.DENIED, Why.FAILED, Why.TIMED_OUT])
+@pytest.mark.parametrize("name", ["LoaderInfo", "LoaderEntrySelected", "StubInfo"])
+def test_a_loader_that_cannot_be_asked_is_not_guessed(name: str, why: Why) -> None:
+    path = f"/sys/firmware/efi/efivars/{name}-{GUID}"
+    grub = {"/etc/default/grub": "", "/boot/grub/grub.cfg": ""}
+    host = hosts.build(
+        {**grub, "/proc/cmdline": "quiet\n", path: Missing(path, why, "I/O error")},
+        folders=("/run",),
+    )
+    with pytest.raises(MissingFact, match=name):
+        _ = Facts(host)[BootStack]
 
 
 @for_each(

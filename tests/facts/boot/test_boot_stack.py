@@ -109,6 +109,12 @@ LEFTOVERS: list[tuple[str, Files, str, BootKind]] = [
         BootKind.SYSTEMD_BOOT,
     ),
     ("Proxmox", {**ESPS, **GRUB}, BY_GRUB, BootKind.PROXMOX),
+    (
+        "Proxmox with no ESP",
+        {**{p: "\n" for p in ESPS}, **GRUB},
+        BY_GRUB,
+        BootKind.GRUB,
+    ),
     ("Proxmox and systemd-boot", {**ESPS, **LOADER}, "quiet", BootKind.PROXMOX),
     ("hand-kept Limine", LIMINE, "quiet", BootKind.LIMINE),
     ("hand-kept Limine beside GRUB", {**LIMINE, **GRUB}, "a", BootKind.LIMINE),

@@ -87,3 +87,16 @@ def test_an_address_that_a_rule_matches_goes_whole(address: str) -> None:
     assert 'SUBSYSTEM=="vfio", KERNELS=="hidden' in left
     assert address not in left
     assert address[:8] not in left
+
+
+@for_each(
+    "text",
+    ["h a n n e", "h.a.n.n.e", "+49 (89) 1234 567", "(89) 123-4567", "1 2 3 (4567)"],
+)
+def test_what_is_spelt_or_bracketed_hangs_together(text: str) -> None:
+    assert forms.in_parts(text, Names()) in ("name1", "+name1", "(name1", "name1)")
+
+
+@for_each("text", ["a b c", "1-1.2:1.0", "8086 (11)", "x.y", "252 (252.39-1)"])
+def test_few_letters_and_numbers_stay(text: str) -> None:
+    assert forms.in_parts(text, Names()) == text

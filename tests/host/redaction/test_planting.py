@@ -6,6 +6,7 @@ import functools
 import io
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from json import dumps
 
 import pytest
 
@@ -34,11 +35,17 @@ KEPT = "/sys/class/dmi/id/"
 
 def left(words: Words, whole: str) -> list[str]:
     plain = whole.lower()
-    return [word for word in words.given if word.lower() in plain]
+    forms = ((word, word.lower(), escaped(word)) for word in words.given)
+    return [word for word, here, there in forms if here in plain or there in plain]
+
+
+def escaped(word: str) -> str:
+    """Return a word as JSON spells it that has plain letters only."""
+    return dumps(word)[1:-1].lower()
 
 
 @pytest.mark.parametrize("name", HOSTS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_byte_of_an_archive_tells(name: str, seed: int) -> None:
     words = Words(seed)
     host = CapturedHost(planted(name, words))

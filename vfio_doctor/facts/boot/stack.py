@@ -9,7 +9,7 @@ from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.config import GRUB_DEFAULT, KERNELSTUB, LIMINE_DEFAULT
 from vfio_doctor.facts.kernel import CMDLINE, KernelCmdline
 from vfio_doctor.facts.system import Container
-from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.value import NamedTuple
 
@@ -26,6 +26,8 @@ EFI_VARIABLES = "/sys/firmware/efi/efivars"
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 KERNELSTUB_TOOL = "/usr/bin/kernelstub"
 GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+# A name is shorter; a text ends at its first NUL, whatever stands behind it.
+EFI_TEXT = 256
 ENTRIES = "/boot/loader/entries"
 ROOTS = ("/boot", "/efi", "/boot/efi")
 LIMINE_MENUS = tuple(
@@ -121,8 +123,9 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
     """Return what the running system was started by, where it says so."""
     if _is_there(host, "/etc/NIXOS"):
         return _stack(BootKind.NIXOS, "/etc/NIXOS")
-    if _is_there(host, PROXMOX_ESPS):
+    if _keeps_esps(host):
         return _stack(BootKind.PROXMOX, PROXMOX_ESPS)
+    _refuse_to_guess(host)
     loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
     named = f"{_variable('LoaderInfo')}: {loader}"
     # Its entry tool keeps the arguments of unified kernel images too.
@@ -141,6 +144,22 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
             return _stack(BootKind.KERNELSTUB, named, KERNELSTUB_TOOL)
         return _stack(BootKind.SYSTEMD_BOOT, named)
     return _by_command_line(host, facts, loader)
+
+
+def _keeps_esps(host: Reader) -> bool:
+    """Tell whether proxmox-boot-tool keeps any ESP; an empty list is a leftover."""
+    text = read_text(host, PROXMOX_ESPS, CONFIG_BYTES)
+    if isinstance(text, Missing):
+        return text.why is not Why.ABSENT and _is_there(host, PROXMOX_ESPS)
+    return bool(text.strip())
+
+
+def _refuse_to_guess(host: Reader) -> None:
+    """Raise `MissingFact` if a loader has said something that cannot be read."""
+    for name in ("LoaderInfo", "StubInfo", "LoaderEntrySelected"):
+        seen = host.read_bytes(_variable(name))
+        if isinstance(seen, Missing) and seen.hidden:
+            raise MissingFact(UNTOLD.filled(why=seen.message), seen.why)
 
 
 class Starter(Enum):
@@ -280,4 +299,5 @@ def efi_variable(host: Reader, name: str) -> str:
     data = host.read_bytes(_variable(name))
     if isinstance(data, Missing):
         return ""
-    return data[4:].decode("utf-16-le", "replace").rstrip("\0")
+    text = data[4 : 4 + 2 * EFI_TEXT].decode("utf-16-le", "replace")
+    return text.partition("\0")[0]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfio_doctor.facts.base import Facts, MissingFact
 from vfio_doctor.facts.boot.stack import ENTRIES, ROOTS, efi_variable
+from vfio_doctor.facts.cpu import Cpu
 from vfio_doctor.host.reader import CONFIG_BYTES, Missing, Why, read_text
 from vfio_doctor.messages import say
 from vfio_doctor.parse import bls
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 LAST = "LoaderEntryLastBooted"
 SAVED = "@saved"
+# What an entry starts; one without any is not in the menu.
+PROGRAMS = ("linux", "efi", "uki", "uki-url")
+X86 = ("x64", "ia32")
 # Older versions compare the name of an entry without its suffix.
 WHOLE_NAME_SINCE = 246
 SELECTED = "LoaderEntrySelected"
@@ -98,10 +103,15 @@ def _images(host: Reader) -> list[str]:
 
 
 def _menu(host: Reader) -> list[MenuItem] | Missing:
-    """Return the entry files in the order of the menu."""
+    """Return the entry files in the order of the menu.
+
+    Those that start nothing are not in it, nor those for other processors. If no
+    program of any is seen, what is known of them is not enough to leave any out.
+    """
     import functools
 
     found: list[MenuItem] = []
+    started: list[bool] = []
     for root in ROOTS:
         paths = host.glob(f"{root}/loader/entries/*")
         if isinstance(paths, Missing):
@@ -113,8 +123,34 @@ def _menu(host: Reader) -> list[MenuItem] | Missing:
             text = read_text(host, path, CONFIG_BYTES)
             if isinstance(text, Missing):
                 return text
-            found.append(_item(path, name, bls.entry(text)))
+            held = bls.entry(text)
+            program = next((held[key] for key in PROGRAMS if key in held), "")
+            if not _is_for_others(host, held.get("architecture", "")):
+                found.append(_item(path, name, held))
+                started.append(bool(program) and _is_there(host, root, program))
+    if any(started):
+        found = [item for item, there in zip(found, started, strict=True) if there]
     return sorted(found, key=functools.cmp_to_key(_compare))
+
+
+def _is_there(host: Reader, root: str, program: str) -> bool:
+    """Tell whether what an entry starts may be there: the menu lacks the others.
+
+    The loader's own file system does not tell upper from lower case.
+    """
+    path = program.replace("\\", "/").lstrip("/")
+    seen = host.lstat(f"{root}/{path}")
+    return not isinstance(seen, Missing) or seen.why is not Why.ABSENT
+
+
+def _is_for_others(host: Reader, architecture: str) -> bool:
+    """Tell whether an entry says that it is for another kind of processor."""
+    if not architecture:
+        return False
+    try:
+        return (architecture in X86) is not Facts(host)[Cpu].x86
+    except MissingFact:
+        return False
 
 
 def _item(path: str, name: str, held: dict[str, str]) -> MenuItem:

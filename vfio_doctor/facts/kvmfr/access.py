@@ -55,7 +55,8 @@ class KvmfrAccess(NamedTuple):
     QEMU's account is not known. ``others`` are devices that the rules give to
     another person, if they give one to this person too; of rules that could not be
     read the node's owner tells. ``at_screen`` are devices that open to the person
-    at the screen, where somebody else is now, or nobody.
+    at the screen, where somebody else is now, or nobody. ``session`` tells that only
+    VMs of the person's own instance of libvirt map devices: QEMU then runs as them.
     """
 
     now: tuple[NodeAccess, ...]
@@ -63,6 +64,7 @@ class KvmfrAccess(NamedTuple):
     group: str
     others: tuple[str, ...] = ()
     at_screen: tuple[str, ...] = ()
+    session: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrAccess:
@@ -85,7 +87,7 @@ class KvmfrAccess(NamedTuple):
             and judge.waits_for_seat(node.stat, planned[node.name])
         )
         others = tuple(_others(judge, rules, ruled, facts[KvmfrNodes].nodes))
-        return cls(now, ruled, judge.best_group(), others, waiting)
+        return cls(now, ruled, judge.best_group(), others, waiting, judge.session)
 
     def is_anothers(self, name: str) -> bool:
         """Tell whether a device is another person's, while this one has theirs."""
@@ -145,9 +147,11 @@ class _Judge:
         self.qemu = _known_or_none(facts, QemuUser)
         self.at_seat = at_seat(facts)
         self.systemd = facts[KvmfrRules].systemd
+        self.session = _in_session_only(facts)
+        self.opener = self.human if self.session else self.qemu
         # Then the seat's ACL serves QEMU, too, which the person starts there.
         self.are_one = bool(
-            self.human and self.qemu and self.human.uid == self.qemu.uid
+            self.human and self.opener and self.human.uid == self.opener.uid
         )
 
     def is_another(self, uid: int) -> bool:
@@ -191,7 +195,7 @@ class _Judge:
         human = self.opens(plan.stat, self.human) if plan.certain else None
         if not human and plan.seat is not False:
             human = plan.seat
-        qemu = self.opens(plan.stat, self.qemu) if plan.certain else None
+        qemu = self.opens(plan.stat, self.opener) if plan.certain else None
         qemu = human if self.are_one and not qemu else qemu
         if plan.programs:
             human, qemu = human or None, qemu or None
@@ -202,7 +206,7 @@ class _Judge:
         if human is False and plan:
             waits = self.waits_for_seat(stat, plan)
             human = True if waits else None if waits is None else False
-        qemu = self.opens(stat, self.qemu)
+        qemu = self.opens(stat, self.opener)
         qemu = human if self.are_one and not qemu else qemu
         return NodeAccess(node.name, looks(stat), human, qemu)
 
@@ -239,6 +243,14 @@ def _opens_for_all(stat: Stat) -> bool:
     if stat.acl:
         return False
     return all(stat.mode >> shift & READ_WRITE == READ_WRITE for shift in (0, 3, 6))
+
+
+def _in_session_only(facts: Facts) -> bool:
+    """Tell whether each VM that maps a device is of libvirt's instance of a person."""
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms
+
+    found = facts[KvmfrVms]
+    return bool(found.vms) and not found.unread and not found.nodes()
 
 
 def at_seat(facts: Facts) -> int | None:

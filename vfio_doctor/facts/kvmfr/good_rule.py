@@ -12,12 +12,20 @@ from vfio_doctor.facts.accounts import Accounts, HumanUser
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.kvmfr.access import KvmfrAccess, at_seat
 from vfio_doctor.facts.kvmfr.names import KVMFR
+from vfio_doctor.facts.kvmfr.rule_by_hand import (
+    AGREE,
+    SEVERAL_OWNERS,
+    changed,
+    taken_out,
+    written,
+)
 from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE, KvmfrLine, kvmfr_lines
 from vfio_doctor.facts.kvmfr.rule_words import MODE, plain_name, qemu_group, rule_of
 from vfio_doctor.facts.kvmfr.rules import KvmfrRules
 from vfio_doctor.facts.kvmfr.trial import opens_to_all, serves
 from vfio_doctor.facts.nixos import NIXOS_RULE, Generated
 from vfio_doctor.facts.qemu_user import QemuUser
+from vfio_doctor.facts.udev import UdevRules
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import is_system, is_too_late
 from vfio_doctor.parse.udev_rules import has_assignment, replace_value
@@ -38,25 +46,6 @@ TOO_MANY_LINES = say(
     "more than {count} udev rules name kvmfr: take out by hand what is not needed",
     count=LINES_AT_MOST,
 )
-COMMANDS = say(
-    "kvmfr-rule-commands",
-    "`sudo udevadm control --reload` and"
-    " `sudo udevadm trigger --action=add --subsystem-match=kvmfr`",
-)
-APPLY_RULES = say("kvmfr-rule-apply", "Run {commands}.", commands=COMMANDS)
-CHANGE = say(
-    "kvmfr-rule-change",
-    "Change the line in {place} to `{rule}`, then run {commands}.",
-)
-MOVE = say(
-    "kvmfr-rule-move",
-    "Take the line out of {old} and write `{rule}` into {new}, then run {commands}.",
-)
-WRITE = say(
-    "kvmfr-rule-write", "Write the line `{rule}` into {new}, then run {commands}."
-)
-
-
 JOIN_GROUP = say(
     "kvmfr-rule-join-group",
     "{person} is not in the group {group}: run `sudo usermod -aG {group} {person}`, log"
@@ -87,17 +76,6 @@ class Way(Enum):
     KEPT = "kept"
 
 
-AGREE = say(
-    "kvmfr-rule-agree",
-    "Agree with them on a device that is to be yours, or have the module make another:"
-    " static_size_mb takes a size for each, with commas between.",
-)
-SEVERAL_OWNERS = say(
-    "kvmfr-rule-several-owners",
-    "the devices are those of {people}, and only they know which one is to be yours",
-)
-
-
 class GoodKvmfrRule(NamedTuple):
     """The rule that is wanted, as ``--fix`` writes it.
 
@@ -110,7 +88,8 @@ class GoodKvmfrRule(NamedTuple):
     owner may be a person, ``away`` that the rule serves the person at the screen only,
     where they are not now. ``leftover`` are lines that
     stand beside a good rule which serves alone, ``of_others`` those that are about
-    another person's device only.
+    another person's device only. ``masked`` tells that `RULE_FILE` is a link to
+    ``/dev/null``, which switches a package's file of that name off.
     """
 
     way: Way
@@ -124,6 +103,7 @@ class GoodKvmfrRule(NamedTuple):
     away: bool = False
     leftover: tuple[KvmfrLine, ...] = ()
     of_others: tuple[FilePlace, ...] = ()
+    masked: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> GoodKvmfrRule:
@@ -132,7 +112,7 @@ class GoodKvmfrRule(NamedTuple):
         if len(lines) > LINES_AT_MOST:
             text = _by_tag(facts, facts[KvmfrAccess].group or "kvm")
             return cls(Way.UACCESS, text, cannot=TOO_MANY_LINES)
-        asked = facts.options.access
+        asked, masked = facts.options.access, RULE_FILE in facts[UdevRules].masked
         way = _best_way(facts, lines) if asked == "auto" else Way(asked)
         found = tuple(_untriggered(facts)) if asked == "auto" else ()
         try:
@@ -141,7 +121,7 @@ class GoodKvmfrRule(NamedTuple):
         except (MissingFact, CannotFix) as why:
             group = facts[KvmfrAccess].group or "kvm"
             made = cls(way, _by_tag(facts, group), (), found, why.message)
-            return made._replace(generated=facts[Generated].yes)
+            return made._replace(generated=facts[Generated].yes, masked=masked)
         return made._replace(
             untriggered=found,
             for_all=_for_all(facts),
@@ -150,6 +130,7 @@ class GoodKvmfrRule(NamedTuple):
             away=way is Way.UACCESS and _is_away(facts),
             leftover=_leftover(facts, lines) if asked == "auto" else (),
             of_others=tuple(_of_others(facts)),
+            masked=masked,
         )
 
     def expected(self, place: FilePlace | None = None) -> str:
@@ -178,12 +159,10 @@ class GoodKvmfrRule(NamedTuple):
             return NIXOS_RULE.filled(rule=self.for_all or rule)
         if self.edited:
             at = [old.place for old, _ in self.edited]
-            chosen = str(place if place in at else at[0])
-            return CHANGE.filled(place=chosen, rule=rule, commands=COMMANDS)
-        if place and place.path != RULE_FILE:
-            old = place.path
-            return MOVE.filled(old=old, rule=rule, new=RULE_FILE, commands=COMMANDS)
-        return WRITE.filled(rule=rule, new=RULE_FILE, commands=COMMANDS)
+            return changed(place if place in at else at[0], rule)
+        if self.leftover:
+            return taken_out(self.leftover)
+        return written(rule, place, self.masked)
 
 
 def _refuse_several_owners(facts: Facts) -> None:
@@ -258,11 +237,10 @@ def _leftover(facts: Facts, lines: tuple[KvmfrLine, ...]) -> tuple[KvmfrLine, ..
     if not any(line.file.path == RULE_FILE for line in lines):
         return ()
     others = tuple(_of_others(facts))
-    rest = tuple(
-        line
-        for line in lines
-        if line.is_ours and line.gives_access and line.place not in others
-    )
+    rest = tuple(ln for ln in lines if ln.gives_access and ln.place not in others)
+    if all(line.is_ours for line in rest) or serves(facts, {}):
+        # What a package has beside it does no harm.
+        rest = tuple(line for line in rest if line.is_ours)
     try:
         good = [line for line in rest if _is_good(facts, line)]
     except MissingFact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The module, the udev subsystem, and the prefix of its kernel arguments.
 KVMFR = "kvmfr"
+FIRST_NODE = "/dev/kvmfr0"
 PARAMETER = "static_size_mb"
 CLASS_FOLDER = "/sys/class/kvmfr"
 # Files that the administrator has, and that --fix writes.

@@ -22,6 +22,7 @@ from vfio_doctor.facts.kvmfr.limits import (
     is_power_of_two,
 )
 from vfio_doctor.facts.kvmfr.names import (
+    FIRST_NODE,
     KVMFR,
     MODPROBE_FILE,
     PARAMETER,
@@ -189,6 +190,19 @@ def _mapped(facts: Facts) -> KvmfrSize | None:
     if rest or not is_good_size(mib):
         return None
     return KvmfrSize(mib, MAPPED.filled(vm=name))
+
+
+def wanted_by_vm(facts: Facts) -> tuple[int, str]:
+    """Return the MiB that VMs map of the first device, and who; 0 if they differ."""
+    from vfio_doctor.facts.libvirt.guests import KvmfrVms
+
+    found = {
+        mapped.size: vm.name
+        for vm, mapped in facts[KvmfrVms].vms
+        if mapped.path == FIRST_NODE and not mapped.size % MIB
+    }
+    size, name = found.popitem() if len(found) == 1 else (0, "")
+    return (size // MIB, name) if is_good_size(size // MIB) else (0, "")
 
 
 def _working(facts: Facts) -> KvmfrSize | None:

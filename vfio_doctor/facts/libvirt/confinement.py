@@ -348,8 +348,8 @@ class SeLinux(NamedTuple):
                 modules.extend(found)
             elif found.hidden:
                 denied = found
-        held = tuple(modules)
-        return cls(enforcing, contexts, held, denied, policy, later=not enforcing)
+        later = not enforcing
+        return cls(enforcing, contexts, tuple(modules), denied, policy, later)
 
 
 def _at_boot(config: str | Missing, facts: Facts) -> bool:

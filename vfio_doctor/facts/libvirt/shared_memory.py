@@ -10,6 +10,7 @@ from vfio_doctor.facts.init import Init
 from vfio_doctor.facts.kvmfr.client import ClientSettings
 from vfio_doctor.facts.node import may_open
 from vfio_doctor.facts.qemu_user import QemuUser
+from vfio_doctor.facts.vm_host import HostFiles
 from vfio_doctor.facts.vms import Vm, Vms
 from vfio_doctor.host.reader import Kind, Missing, Stat, Why, read_text
 from vfio_doctor.messages import say
@@ -78,8 +79,9 @@ class LookingGlassMemory(NamedTuple):
     If the client is told to read a file of another name that a VM shares, that counts.
     If it is told nothing (``guessed``), the only memory of a picture's size does.
 
-    ``stat`` is Missing (absent) before the first start of the VM. ``line`` is that
-    of tmpfiles.d that is in force; ``hidden`` may have one, and may not be read.
+    ``stat`` is what the file is, links followed, and Missing (absent) before the first
+    start of the VM. ``line`` is that of tmpfiles.d that is in force; ``hidden`` may
+    have one, and may not be read.
     """
 
     vms: tuple[Vm, ...]
@@ -103,7 +105,8 @@ class LookingGlassMemory(NamedTuple):
         hidden: list[Missing] = []
         reads = facts[Init].tmpfiles
         line = _line(host, f"{FOLDER}{name}", hidden) if reads else None
-        seen = host.lstat(f"{FOLDER}{name}")
+        # A link to a kvmfr device serves as the device does.
+        seen = host.lstat(facts[HostFiles].resolved(f"{FOLDER}{name}"))
         denied = hidden[0] if hidden else None
         return cls(vms, unread, seen, line, denied, name, guessed)
 
@@ -140,7 +143,8 @@ class LookingGlassMemory(NamedTuple):
         if isinstance(self.stat, Missing) and self.stat.why is Why.ABSENT:
             return None
         stat = known(self.stat)
-        return stat.kind is Kind.FILE and may_open(stat, person.uid, person.gids)
+        usable = stat.kind in (Kind.FILE, Kind.CHAR)
+        return usable and may_open(stat, person.uid, person.gids)
 
 
 def shared_names(vm: Vm) -> tuple[str, ...]:

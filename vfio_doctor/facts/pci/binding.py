@@ -73,6 +73,22 @@ TWIN_IN_IMAGE = say(
     "{ids} also stand for {other}, so {device} has to be bound by its address; but the"
     " initramfs comes with the system's image: add to the image what binds it",
 )
+TWIN_BY_OVERLAY = say(
+    "bind-twin-by-overlay",
+    "{ids} also stand for {other}, so {device} has to be bound by its address, before"
+    " the driver of both is loaded: in the initramfs. That comes with the system's"
+    " image and does not see /etc/modprobe.d, and no repair changes that. By hand:"
+    " write the line `{line}` to {path}, run `sudo rpm-ostree initramfs-etc"
+    " --track={path}` and `sudo rpm-ostree kargs"
+    " --append-if-missing=rd.driver.pre=vfio-pci`, and reboot; `sudo rpm-ostree"
+    " rollback` brings back what was",
+)
+# In an image, modprobe has a shell run such a line.
+BY_ADDRESS_LINE = (
+    "install vfio-pci for d in {}; do"
+    " echo vfio-pci > /sys/bus/pci/devices/$d/driver_override; done;"
+    " modprobe -i vfio-pci"
+)
 TWIN_SCRIPT = say(
     "bind-twin-script",
     "{source} runs a command of its own in place of loading vfio-pci: have that bind"
@@ -313,7 +329,13 @@ def _by_address(
         raise CannotFix(TWIN_BUILT_IN.filled(ids=ids, other=other))
     kind = facts[ImageTool].kind
     if kind is ImageKind.OSTREE:
-        raise CannotFix(TWIN_IN_IMAGE.filled(ids=ids, other=other, device=first))
+        if facts[BootStack].kind is not BootKind.RPM_OSTREE:
+            raise CannotFix(TWIN_IN_IMAGE.filled(ids=ids, other=other, device=first))
+        line = BY_ADDRESS_LINE.format(" ".join(card.addresses))
+        by_hand = TWIN_BY_OVERLAY.filled(
+            line=line, path=BINDING_FILE, ids=ids, other=other, device=first
+        )
+        raise CannotFix(by_hand)
     for script in facts[InstallScripts].scripts:
         if script.command != INSTALL.removeprefix("install vfio-pci "):
             raise CannotFix(TWIN_SCRIPT.filled(source=script.source, device=first))

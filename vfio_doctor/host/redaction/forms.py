@@ -26,16 +26,20 @@ _PIECES = (
 # Numbers and single letters that hang together: a telephone number, an address.
 _CHAIN = (
     r"(?<![^\W_])(?:\d++|[^\W\d_])(?![^\W_])"
-    r"(?:[-_.:+~ ]{1,2}(?:\d++|[^\W\d_])(?![^\W_]))+"
+    r"(?:(?:[-_.:+~ ]{1,2}| ?\((?=\d{1,6}\))|\)[- ]?)(?:\d++|[^\W\d_])(?![^\W_]))+"
 )
+# Signs, accents and invisible characters of other scripts spell words, too.
+_PART = r"(?:[^\W_]|[^\x00-\x7f])+"
 # A run of letters and digits, one character that is neither, or one of the above.
 _SMALL = (
     "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _PIECES)
-    + rf"|(?P<chain>{_CHAIN})|(?P<part>[^\W_]+)"
+    + rf"|(?P<chain>{_CHAIN})|(?P<part>{_PART})"
 )
 _PARTS = re.compile(f"{RELEASE}|{_SMALL}")
 # More digits and letters together than these make a number of somebody's.
 SHORT_CHAIN = 6
+# More single letters together than these spell a word.
+SPELT = 3
 _DATE = r"20\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{4})?"
 # Releases of kernels, drivers and systems are longer: 5.14.0-503.14.1, 550.54.14,
 # 5.3.18-150300.59.185, 42.20241120.0, 2024.11.01.
@@ -102,7 +106,10 @@ def _chain(text: str, names: Names, kind: str) -> str:
 
 def is_harmless_chain(text: str) -> bool:
     """Tell whether numbers with what joins them are too few, or a release."""
-    return len(_RUN_END.sub("", text)) <= SHORT_CHAIN or is_release(text)
+    digits = _RUN_END.sub("", text)
+    spelt = sum(map(str.isalpha, digits))
+    short = len(digits) <= SHORT_CHAIN and spelt <= SPELT
+    return short or is_release(text)
 
 
 def is_release(text: str) -> bool:

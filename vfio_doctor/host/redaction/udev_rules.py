@@ -174,7 +174,8 @@ def _pattern(text: str, names: Names) -> str:
         return text
     out = ""
     for piece in _PIECES.findall(text):
-        known = len(piece) == 1 or piece.startswith("[") or _is_public(piece)
+        sign = piece.isascii() and (len(piece) == 1 or piece.startswith("["))
+        known = sign or _is_public(piece)
         fragment = any(piece in one for one in KERNELS + SUBSYSTEMS)
         out += piece if known or fragment else names.hidden(piece)
     return out
