@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,22 @@ def test_a_kernel_that_moves_the_group_is_seen(
     host.moved()
     assert verify(place(host), quiet=True) == 1
     assert "at set-up its group held" in told(host)
+
+
+def test_a_module_that_is_missing_and_an_iommu_that_is_off_are_told(
+    host: played.PlayedHost,
+) -> None:
+    rebooted(host, bound=False)
+    for device in (CARD, AUDIO):
+        host.kernel.stats.pop(f"{PCI}/{device}/iommu_group")
+    shutil.rmtree(host.root / "sys/module/vfio_pci", ignore_errors=True)
+    host.moved()
+    said = told(host)
+    lost = "A change of the last repair is not in effect: "
+    assert f"{lost}the module vfio_pci: it is not loaded, nor built in." in said
+    no_group = f"the IOMMU group of {CARD}: it has no group: the IOMMU is off."
+    assert f"{lost}{no_group}" in said
+    assert "In effect: vfio-pci.ids=10de:2482,10de:228b." in said
 
 
 @pytest.mark.parametrize("kept", [True, False])

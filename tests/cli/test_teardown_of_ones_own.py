@@ -182,3 +182,75 @@ def test_what_nixos_makes_is_taken_out_of_its_configuration(
     said = one_line(capsys.readouterr().out)
     assert f"Delete {made}" not in said
     assert "take out of configuration.nix what it comes from" in said
+
+
+CONF = "/etc/mkinitcpio.conf"
+ODD = "the list is written in a way of its own: take the modules out by hand"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'MODULES="btrfs vfio_pci vfio vfio_iommu_type1"\n',
+        "MODULES=(btrfs\n  vfio_pci # the card\n  vfio)\n",
+        "MODULES=('vfio_pci' 'vfio')\n",
+    ],
+    ids=["one string", "many lines", "quotes"],
+)
+def test_a_list_in_a_form_of_its_own_is_named_and_left(
+    tmp_path: Path, capsys: Output, text: str
+) -> None:
+    files = {CONF: f"{text}HOOKS=(base modconf)\n"}
+    torn_down(tmp_path, "arch-by-hand", "passthrough", files, None, "--leftovers")
+    said = one_line(capsys.readouterr().out)
+    assert ODD in said.partition("What is left as it is:")[2]
+    assert f"Change {CONF}" not in said
+    assert "Change /etc/modprobe.d/vfio.conf" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MODULES=(btrfs)\n# MODULES=(vfio_pci vfio)\n",
+        "MODULES=(btrfs)\nFILES=(/etc/vfio/vfio_pci)\n",
+        "MODULES=(btrfs vfio_mdev)\n",
+    ],
+)
+def test_what_names_no_module_of_vfio_is_not_named(
+    tmp_path: Path, capsys: Output, text: str
+) -> None:
+    files = {CONF: f"{text}HOOKS=(base modconf)\n"}
+    torn_down(tmp_path, "arch-by-hand", "passthrough", files, None, "--leftovers")
+    assert ODD not in one_line(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_script_that_the_image_holds_is_not_to_be_deleted_yet(
+    tmp_path: Path, capsys: Output, named: bool
+) -> None:
+    script = "/usr/local/bin/vfio-pci-override.sh"
+    held = f"FILES=({script})" if named else f"#FILES=({script})"
+    files = {
+        "/etc/modprobe.d/vfio.conf": f"install vfio-pci {script}\n",
+        CONF: f"MODULES=(vfio_pci)\n{held}\nHOOKS=(base modconf)\n",
+    }
+    torn_down(tmp_path, "arch-by-hand", "passthrough", files, None, "--leftovers")
+    said = one_line(capsys.readouterr().out)
+    assert (f"take it out of {CONF} before you delete it" in said) == named
+    assert ("delete it if you want to" in said) != named
+
+
+def test_driverctl_is_told_with_the_driver_and_other_drivers_stay(
+    tmp_path: Path, capsys: Output
+) -> None:
+    files = {
+        "/etc/driverctl.d/pci-0000:09:00.3": "mlx5-vfio-pci\n",
+        "/etc/driverctl.d/pci-0000:06:00.0": "r8168\n",
+        "/etc/driverctl.d/pci-0000:02:00.0": "none\n",
+    }
+    name = "debian12-driverctl"
+    torn_down(tmp_path, name, "passthrough", files, None, "--leftovers")
+    said = capsys.readouterr().out
+    assert "driverctl gives 0000:09:00.3 to mlx5-vfio-pci" in said
+    assert "pci-0000:06:00.0" not in said
+    assert "pci-0000:02:00.0" not in said

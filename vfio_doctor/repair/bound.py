@@ -26,8 +26,10 @@ DRIVER_HAS_IT = say("bound-other-driver", "{driver} has it")
 NO_DRIVER = say("bound-no-driver", "it has no driver")
 NO_DEVICE = say("bound-no-device", "the device is not there")
 LOADED = say("bound-module", "the module vfio_pci is loaded")
+THE_MODULE = say("bound-the-module", "the module vfio_pci")
 NOT_LOADED = say("bound-no-module", "it is not loaded, nor built in")
 IN_GROUP = say("bound-in-group", "{device} is in IOMMU group {group}")
+GROUP_OF = say("bound-group-of", "the IOMMU group of {device}")
 NO_GROUP = say("bound-no-group", "it has no group: the IOMMU is off")
 OTHER_MEMBERS = say(
     "bound-other-members",
@@ -46,9 +48,9 @@ def bound(host: Reader) -> tuple[Lasting, ...]:
     if not groups:
         return ()
     loaded = not isinstance(host.lstat(MODULE), Missing)
-    why = None if loaded else NOT_LOADED
+    module = Lasting(LOADED, True) if loaded else Lasting(THE_MODULE, False, NOT_LOADED)
     found = [told for one in groups for told in _function(one, host)]
-    return (Lasting(LOADED, loaded, why), *dict.fromkeys(found))
+    return (module, *dict.fromkeys(found))
 
 
 def _function(one: RecordedGroup, host: Reader) -> Iterator[Lasting]:
@@ -80,12 +82,13 @@ def _group(one: RecordedGroup, number: str, host: Reader) -> Lasting:
     """Numbers may change from boot to boot; what matters is who shares the group."""
     shown = number or ("-" if one.group is None else str(one.group))
     what = IN_GROUP.filled(device=one.address, group=shown)
+    lost = GROUP_OF.filled(device=one.address)
     if not number:
-        return Lasting(what, False, NO_GROUP)
+        return Lasting(lost, False, NO_GROUP)
     held = host.list(f"/sys/kernel/iommu_groups/{number}/devices")
     if isinstance(held, Missing) or one.group is None:
         return Lasting(what, True)
     if set(held) == set(one.members):
         return Lasting(what, True)
     why = OTHER_MEMBERS.filled(before=one.members, now=tuple(sorted(held)))
-    return Lasting(what, False, why)
+    return Lasting(lost, False, why)

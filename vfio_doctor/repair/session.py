@@ -95,8 +95,9 @@ def apply_plan(plan: Plan, machine: Machine) -> Outcome:
 
 def _no_journal(error: OSError | StepFailed) -> Message:
     """Say why there can be none; the kernel names a file without its folder."""
-    words = error.strerror if isinstance(error, OSError) else None
-    why = verbatim(words) if words else reason(error)
+    if isinstance(error, StepFailed):
+        return journals.UNUSABLE.filled(why=error.message)
+    why = verbatim(error.strerror or str(error))
     return NO_JOURNAL.filled(folder=journals.STATE, why=why)
 
 

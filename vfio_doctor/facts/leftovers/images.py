@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.images.initramfs import TOOLS_LIST
 from vfio_doctor.facts.leftovers.arguments import MODULES
-from vfio_doctor.facts.leftovers.leftover import Leftover, Whose, without
+from vfio_doctor.facts.leftovers.leftover import LINES, Leftover, Whose, without
 from vfio_doctor.messages import say
 from vfio_doctor.model import DeleteFile
 from vfio_doctor.parse.modprobe import module_name
@@ -24,11 +24,17 @@ OWN_NAME = "vfio-doctor.conf"
 OWN_LINE = re.compile(r'MODULES=\([a-z0-9_ ]+ "\$\{MODULES\[@\]\}"\)')
 _DRIVERS = re.compile(r'\s*(?:add|force)_drivers\+?="([^"$`\\]*)"\s*')
 _MODULES = re.compile(r"\s*MODULES\+?=\(([^()\"'$`\\#]*)\)\s*(?:#.*)?")
+_WORD = re.compile(r"(?<![\w./-])[\w-]+(?![\w./-])")
 _KVMFR = re.compile(r'\s*install_items\+="\s*/etc/modprobe\.d/kvmfr\.conf\s*"\s*')
 # What goes into dracut's image with the modules.
 _OWN_FILES = re.compile(r'install_optional_items\+="[ \w./-]*vfio-doctor\.conf "')
 # Bazzite's recipe of 2023 had the image made anew by this mark.
 MARK = "/etc/bazzite/initramfs/rebuild"
+ODD_LINE = say(
+    "leftover-odd-modules-line",
+    "the list is written in a way of its own: take the modules out by hand, then make "
+    "the initramfs anew",
+)
 MARK_LEFT = say("leftover-mark", "{path}, which asks for a new initramfs")
 NO_USE = say("leftover-no-use", "only the recipe asked for it")
 
@@ -90,6 +96,20 @@ def _words(
         edits[line] = f"{line[:start]}{' '.join(rest)}{line[end:]}" if kept else None
     if edits:
         yield without(path, text, edits, whose)._replace(in_images=True)
+    others = tuple(
+        x.strip() for x in text.splitlines() if x not in edits and _names_one(x)
+    )
+    if others:
+        shown = LINES.filled(path=path, lines=others)
+        yield Leftover(shown, Whose.OTHERS, (), ODD_LINE, by_hand=True)
+
+
+def _names_one(line: str) -> bool:
+    """Tell whether a line names a module of VFIO's, in whatever form."""
+    words = _WORD.findall(line.partition("#")[0])
+    return "omit_drivers" not in words and any(
+        module_name(word) in MODULES for word in words
+    )
 
 
 def _first(line: str) -> str:

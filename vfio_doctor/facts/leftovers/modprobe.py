@@ -28,6 +28,15 @@ SCRIPT = say("leftover-script", "the script {path}")
 SCRIPT_STAYS = say(
     "leftover-script-stays", "nothing runs it any more: delete it if you want to"
 )
+SCRIPT_NAMED = say(
+    "leftover-script-named",
+    "nothing runs it any more; take it out of {paths} before you delete it, or no "
+    "initramfs can be made",
+)
+IMAGE_FILES = (
+    *("/etc/mkinitcpio.conf", "/etc/mkinitcpio.conf.d/*.conf"),
+    "/etc/dracut.conf.d/*.conf",
+)
 GROUPS = say("leftover-groups", "the record of IOMMU groups, {path}")
 OF_SET_UP = say("leftover-groups-why", "it is for what is set up")
 BLACKLIST_STAYS = say(
@@ -48,7 +57,7 @@ def of_passthrough(said: Said) -> Iterator[Leftover]:
         if edits:
             whose = Whose.OURS if path == BINDING_FILE else Whose.OTHERS
             yield without(path, text, edits, whose)._replace(in_images=True)
-            yield from _scripts(found)
+            yield from _scripts(found, said)
         yield from _blacklists(path, found)
     yield from _listed(said, MODULES, "")
     if said.text(RECORD):
@@ -96,13 +105,25 @@ def _name(word: str) -> str:
     return word.partition("=")[0]
 
 
-def _scripts(found: tuple[Directive, ...]) -> Iterator[Leftover]:
+def _scripts(found: tuple[Directive, ...], said: Said) -> Iterator[Leftover]:
     """Yield the programs that ``install vfio-pci`` ran."""
     for one in found:
         first = one.rest.split()[:1] if one.word == "install" else []
         if one.subject == VFIO_PCI and first and first[0].startswith("/"):
-            shown = SCRIPT.filled(path=first[0])
-            yield Leftover(shown, Whose.OTHERS, (), SCRIPT_STAYS)
+            shown, paths = SCRIPT.filled(path=first[0]), _naming(first[0], said)
+            why = SCRIPT_NAMED.filled(paths=paths) if paths else SCRIPT_STAYS
+            yield Leftover(shown, Whose.OTHERS, (), why)
+
+
+def _naming(script: str, said: Said) -> tuple[str, ...]:
+    """Return the files that put a script into the initramfs."""
+    found = (path for pattern in IMAGE_FILES for path in said.paths(pattern))
+    lines = {path: said.text(path).splitlines() for path in found}
+    return tuple(
+        path
+        for path, held in lines.items()
+        if any(script in line.partition("#")[0] for line in held)
+    )
 
 
 def _blacklists(path: str, found: tuple[Directive, ...]) -> Iterator[Leftover]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.pci.claims import Said
 
-OVERRIDE = say("leftover-driverctl", "driverctl gives {device} to vfio-pci: {path}")
+OVERRIDE = say("leftover-driverctl", "driverctl gives {device} to {driver}: {path}")
 TAKEN = say("leftover-driverctl-why", "driverctl's override of this device")
 SCRIPT = say("leftover-override-script", "{path}, which gives {devices} to vfio-pci")
 SCRIPT_STAYS = say(
@@ -29,8 +29,9 @@ def of_passthrough(said: Said) -> Iterator[Leftover]:
     """Yield each file that has vfio-pci take a device by its address."""
     for name in said.names(DRIVERCTL):
         device, path = name.rpartition("-")[2], f"{DRIVERCTL}/{name}"
-        if is_address(device) and is_vfio_driver(said.text(path).strip()):
-            shown = OVERRIDE.filled(device=device, path=path)
+        driver = said.text(path).strip()
+        if is_address(device) and is_vfio_driver(driver):
+            shown = OVERRIDE.filled(device=device, driver=driver, path=path)
             yield Leftover(shown, Whose.OTHERS, (DeleteFile(path, TAKEN),))
     for pattern in SYSFS_CONF:
         for path in said.paths(pattern):
