@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
     from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
+    from vfio_doctor.facts.kvmfr.rule_lines import unconditional as unconditional
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
     from vfio_doctor.facts.kvmfr.size import MIB as MIB

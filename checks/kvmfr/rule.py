@@ -30,6 +30,7 @@ from vfio_doctor.api import (
     is_too_late,
     remark_unsure,
     say,
+    unconditional,
     what_udev_does,
 )
 
@@ -38,6 +39,17 @@ NO_SUCH_LINE = say("kvmfr-rule-no-such-line", "no such line")
 UNDOES = say(
     "kvmfr-rule-undoes",
     "This rule is applied after that of {file} and makes /dev/{node} {looks}.",
+)
+FOR_EVERY_DEVICE = say(
+    "kvmfr-rule-no-condition",
+    "This rule has no condition, so udev applies it to every device of this host, disks"
+    " too.",
+)
+ONE_LINE = say(
+    "kvmfr-rule-one-line",
+    "A rule is one line, its condition first: write `{rule}` in place of this line and"
+    " of the one that was to be its condition, and reboot the computer, so that each"
+    " device gets its own access again.",
 )
 # How the kernel makes the node.
 UNRULED = "root:root 0600"
@@ -131,8 +143,8 @@ class KvmfrRuleOwner(Check):
     Applies all udev rules of this host to each kvmfr device, as the installed
     version of systemd does, and checks who can open the device afterwards. It
     reports a rule that makes root or another account the owner, that names a user
-    who does not exist, that systemd drops as a whole, or that stands in a file
-    udev never reads.
+    who does not exist, that systemd drops as a whole, that undoes a good one, that
+    has no condition, or that stands in a file udev never reads.
 
     Why is this bad?
     The rules run again at every boot. Whatever is done to the device by hand is
@@ -166,6 +178,9 @@ class KvmfrRuleOwner(Check):
         rules = _wanted(facts)
         told = set()
         undecided: Message | None = None
+        for finding in _unconditional(facts):
+            told.add(finding.place)
+            yield finding
         for name, effects in rules.devices:
             for finding in _line_findings(facts, name, effects):
                 if finding.place not in told:
@@ -178,6 +193,22 @@ class KvmfrRuleOwner(Check):
         if undecided:
             raise MissingFact(undecided)
         rules.all_read()
+
+
+def _unconditional(facts: Facts) -> Iterator[Finding]:
+    """Yield the rules that give every device away, as a rule in two lines does."""
+    good = facts[GoodKvmfrRule]
+    for line in unconditional(facts):
+        names = [name for name, _ in facts[KvmfrRules].devices]
+        severity = max((_severity(facts, name) for name in names), default=None)
+        yield Finding(
+            line.place,
+            FOR_EVERY_DEVICE,
+            (Evidence(str(line.place), line.rule.raw.strip(), good.line),),
+            max(severity or Severity.INFO, Severity.WARNING),
+            ONE_LINE.filled(rule=good.line),
+            Actor.USER,
+        )
 
 
 def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Finding]:

@@ -20,6 +20,12 @@ from vfio_doctor.api import (
 PARAMETERS = "/sys/module/kvm/parameters"
 
 
+SILENT_NEXT = say(
+    "silence-msrs-next-boot", "Set kvm.report_ignored_msrs=0, for the next boot"
+)
+IGNORE_NEXT = say("ignore-msrs-next-boot", "Set kvm.ignore_msrs=1, for the next boot")
+
+
 class SilenceIgnoredMsrs(Fix):
     """Sets `kvm.report_ignored_msrs=0`, for the next boot and now.
 
@@ -31,11 +37,14 @@ class SilenceIgnoredMsrs(Fix):
     solves = ("kvm-reports-ignored-msrs",)
     summary = "Set kvm.report_ignored_msrs=0, for the next boot and now"
 
-    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change]:
+    def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the argument, and the parameter if KVM is loaded."""
-        yield KernelArguments(set_=("kvm.report_ignored_msrs=0",))
         now = facts[KvmParameters].report_ignored_msrs
-        if not isinstance(now, Missing) and now != "N":
+        differs = not isinstance(now, Missing) and now != "N"
+        if not differs:
+            yield Terms(SILENT_NEXT)
+        yield KernelArguments(set_=("kvm.report_ignored_msrs=0",))
+        if differs:
             yield RuntimeParameter(f"{PARAMETERS}/report_ignored_msrs", "N")
 
 
@@ -55,13 +64,15 @@ class IgnoreUnknownMsrs(Fix):
         """Yield nothing unless it is asked for; else the argument and parameter."""
         if not facts.options.ignore_msrs:
             return
+        differs = facts[KvmParameters].ignore_msrs == "N"
         yield Terms(
+            None if differs else IGNORE_NEXT,
             may_be_lost=say(
                 "msrs-hidden-errors",
                 "A guest then no longer sees real errors: a program or driver in it may"
                 " go on with a wrong value.",
-            )
+            ),
         )
         yield KernelArguments(set_=("kvm.ignore_msrs=1",))
-        if facts[KvmParameters].ignore_msrs == "N":
+        if differs:
             yield RuntimeParameter(f"{PARAMETERS}/ignore_msrs", "Y")

@@ -31,6 +31,7 @@ from vfio_doctor.api import (
     kvmfr_lines,
     parse_udev_rules,
     say,
+    unconditional,
 )
 
 ETC = "/etc/udev/rules.d/"
@@ -63,6 +64,10 @@ ONLY_LEFTOVER = say(
 ANOTHERS = say(
     "grant-kvmfr-anothers",
     "the device is another person's, and its rule stays as it is",
+)
+FOR_EVERY_DEVICE = say(
+    "grant-kvmfr-for-every-device",
+    "the rule counts for every device, and what it was to be only you know",
 )
 NO_GROUP = say(
     "grant-kvmfr-no-group", "no group is known that QEMU's account is a member of"
@@ -118,6 +123,7 @@ class GrantKvmfrAccess(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the rule, and the event that has it applied."""
+        _has_condition(facts, finding)
         match finding.place:
             case FilePlace(path) if path in dict(facts[KvmfrRules].unread):
                 yield from _stray(facts, path)
@@ -142,6 +148,12 @@ class GrantKvmfrAccess(Fix):
                     yield Terms(_at_screen(facts))
                 yield from _rule(facts)
         yield TRIGGER
+
+
+def _has_condition(facts: Facts, finding: Finding) -> None:
+    """Raise `CannotFix` if the rule counts for every device."""
+    if any(finding.place == line.place for line in unconditional(facts)):
+        raise CannotFix(FOR_EVERY_DEVICE)
 
 
 def _at_screen(facts: Facts) -> Message:

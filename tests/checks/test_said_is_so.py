@@ -10,7 +10,13 @@ import pytest
 
 from support import hosts
 from support.fixture_hosts import looking_glass as lg
-from support.fixture_hosts.hardware import amd_desktop, instead, intel_desktop, kvm
+from support.fixture_hosts.hardware import (
+    amd_desktop,
+    instead,
+    intel_desktop,
+    kvm,
+    kvm_not_loaded,
+)
 from support.fixture_hosts.parts import Parts, Recipe, capture, file, gone
 from support.fixture_hosts.recipes import arch, debian
 from vfio_doctor.cli import status
@@ -70,8 +76,8 @@ ROWS = {
     "a bad rule behind the good one": Row(
         debian.HEALTHY,
         (CLOSED, file("/etc/udev/rules.d/98-x.rules", 'KERNEL=="kvmfr0", MODE="0600"')),
-        "kvmfr-device-owner",
-        "kvmfr-node-closed",
+        "kvmfr-rule-owner",
+        "in-order",
         LEFTOVER,
         files=("/etc/udev/rules.d/98-x.rules",),
     ),
@@ -137,6 +143,13 @@ ROWS = {
         "kvm-reports-ignored-msrs",
         "msrs-reported-now",
         refused="limine-kept-by-hand",
+    ),
+    "a parameter of a module that is not loaded": Row(
+        debian.HEALTHY,
+        (kvm_not_loaded(), *debian.with_arguments("quiet intel_iommu=on")),
+        "kvm-reports-ignored-msrs",
+        "msrs-report-recipe",
+        "Set kvm.report_ignored_msrs=0, for the next boot",
     ),
     "a broken table of AMD's": Row(
         debian.AMD,

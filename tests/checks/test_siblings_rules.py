@@ -14,6 +14,7 @@ from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.model import Diagnosis, EditLine, Severity, WriteFile
+from vfio_doctor.places import FilePlace
 from vfio_doctor.repair.replaceable import why_not
 
 REGISTRY = load()
@@ -109,3 +110,29 @@ def test_a_rule_that_a_link_to_nothing_switches_off() -> None:
     assert why is not None
     assert why.id == "path-is-link-to-nothing"
     assert not found("kvmfr-device-owner", lg.no_rule(), vendor)
+
+
+BROKEN = 'SUBSYSTEM=="kvmfr",\nOWNER="alice", GROUP="qemu", MODE="0660"\n'
+
+
+@for_each(
+    ("text", "line"),
+    [
+        (BROKEN, 2),
+        (BROKEN.replace(",\n", ", \\\n"), 0),
+        ('SUBSYSTEM!="kvmfr", GOTO="end"\nGROUP="qemu"\nLABEL="end"\n', 0),
+        (f'{GOOD}ENV{{ID_SEAT}}="seat0"\n', 0),
+    ],
+    ids=["broken", "continued", "goto", "a property"],
+)
+def test_a_rule_without_a_condition_counts_for_every_device(
+    text: str, line: int
+) -> None:
+    told = found("kvmfr-rule-owner", lg.no_rule(), file(OWN, text))
+    said = [d for d in told if d.finding.message.id == "kvmfr-rule-no-condition"]
+    assert [d.finding.place for d in said] == [FilePlace(OWN, line)] * bool(line)
+    for one in said:
+        assert one.severity is not Severity.INFO
+        assert one.fix
+        assert one.fix.cannot
+        assert "`SUBSYSTEM==" in str(one.finding.advice)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cache
 
 from vfio_doctor.parse.near import distance
-from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
 
 # Up to this length a name one slip away is another word more often than not.
 SHORT, LONG = 4, 9
@@ -201,5 +200,8 @@ def is_list(text: str) -> bool:
 
 
 def _is_pair(item: str) -> bool:
+    # Few hosts have a word that asks for it.
+    from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
+
     whole = parse_id(item) is not None and not unread_part(item)
     return whole and not is_bus_address(item)

@@ -14,7 +14,6 @@ from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import plain
 from vfio_doctor.parse.known_arguments import IDS as VFIO_IDS
 from vfio_doctor.parse.known_arguments import KNOWN, is_list, right_name
-from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -173,6 +172,8 @@ def _unknown_values(argument: Argument, key: str, amd: bool) -> Iterator[Idle]:
 
 
 def _bad_ids(argument: Argument) -> Iterator[Idle]:
+    from vfio_doctor.parse.vfio_ids import is_bus_address, parse_id, unread_part
+
     for item in filter(None, argument.items):
         if is_bus_address(item):
             yield Idle(argument.raw, BUS_ADDRESS.filled(item=item), PAIR)

@@ -59,3 +59,25 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
         for rule in file.rules.lines
         if KVMFR in rule.raw
     )
+
+
+def unconditional(facts: Facts) -> tuple[KvmfrLine, ...]:
+    """Return the administrator's rules beside kvmfr's that count for every device.
+
+    So it is if a rule was broken into two lines. In a file with a GOTO the condition
+    may stand there.
+    """
+    return tuple(
+        KvmfrLine(file, rule)
+        for file in facts[UdevRules].files
+        if KVMFR in file.text and file.path.startswith(f"{ADMIN_FOLDER}/")
+        if not any(t.key == "GOTO" for rule in file.rules.lines for t in rule.terms)
+        for rule in file.rules.lines
+        if not rule.problem and _sets_access(rule)
+    )
+
+
+def _sets_access(rule: Rule) -> bool:
+    """Tell whether a rule sets owner, group or mode, and asks for nothing."""
+    asks = any(term.is_match for term in rule.terms)
+    return not asks and any(term.key in ACCESS for term in rule.terms)
