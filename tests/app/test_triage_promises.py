@@ -9,7 +9,7 @@ import pytest
 from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.app.chosen import Chosen
-from vfio_doctor.app.diagnosis import diagnosed
+from vfio_doctor.app.diagnosis import diagnosed, with_waiting
 from vfio_doctor.app.triage_rows import row
 from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Options
@@ -25,10 +25,9 @@ def both(tmp_path: Path, name: str) -> tuple[Row, Report]:
     """Return what triage says of a capture, and its own report."""
     path = tmp_path / f"{name}.host"
     save(catalogue.capture(name), path)
-    return (
-        row(str(path), REGISTRY, Options()),
-        diagnosed(Chosen(capture=str(path))).report,
-    )
+    # Counted where the report is printed with its next steps.
+    report = with_waiting(*diagnosed(Chosen(capture=str(path))))
+    return row(str(path), REGISTRY, Options()), report
 
 
 def promised(report: Report) -> bool:
