@@ -81,19 +81,21 @@ def _behind(rest: str, number: int, key: str) -> list[ShellFault]:
 
     An argument with a value is an assignment of its own, which nobody reads.
     """
-    stray = ""
-    while rest[:1] in (" ", "\t"):
-        rest = rest.lstrip(" \t")
-        word = rest.split(None, 1)[0] if rest.split() else ""
+    stray, at = "", 0
+    # By places: cutting off what is read would copy the rest at every word.
+    while blanks := re.compile(r"[ \t]+").match(rest, at):
+        at = blanks.end()
+        word = re.compile(r"\s*(\S*)").match(rest, at)[1]  # type: ignore[index]
         if word[:1] in ("#", ";", "&", "|", "\\", ""):
             break
-        match = re.compile(ASSIGNED).match(rest)
+        match = re.compile(ASSIGNED).match(rest, at)
         if not match:
             return [ShellFault(number, ShellFaultKind.COMMAND, key, word)]
         if key.startswith(ARGUMENTS) and not match[1].isupper():
             stray = stray or word
-        stop, closed = _value_end(rest, match.end())
-        rest = rest[stop:] if closed else ""
+        at, closed = _value_end(rest, match.end())
+        if not closed:
+            break
     return [ShellFault(number, ShellFaultKind.ARGUMENT, key, stray)] if stray else []
 
 
