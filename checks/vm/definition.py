@@ -8,6 +8,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     FaultyDomain,
+    FilePlace,
     Finding,
     Iterator,
     Severity,
@@ -23,6 +24,18 @@ ONE = say(
 SEVERAL = say(
     "vm-definition-several",
     "The definition of {vm} has {count} errors; the first: {message}",
+)
+BROKEN = say(
+    "vm-definition-is-broken",
+    "{path} is no XML that can be read: a part is missing or wrong. When libvirt"
+    " starts it leaves the file out, and the VM is not in its list.",
+)
+WHOLE = say("vm-definition-whole", "one whole definition")
+CUT = say("vm-definition-cut", "no whole XML")
+SEE_BROKEN = say(
+    "vm-definition-see-broken",
+    "`vfio-doctor vm {path}` says in which line. Put that right in a copy, and give it"
+    " to libvirt: `virsh define FILE`.",
 )
 SEE = say(
     "vm-definition-see",
@@ -42,7 +55,7 @@ class VmDefinitionFaulty(Check):
     Judges each definition of libvirt's and Proxmox VE's that can be read with the lints
     of `vfio-doctor vm`, and tells of errors: things that keep the VM from starting, or
     Looking Glass from working. Warnings, and what another check says of the host, are
-    left out.
+    left out. A definition that is no whole XML is an error, too.
 
     Why is this bad?
     libvirt looks at the schema of a definition, and QEMU's own words for the rest are
@@ -72,6 +85,10 @@ class VmDefinitionFaulty(Check):
         for domain in found.domains:
             if domain.faults:
                 yield _finding(domain)
+        for path in found.broken:
+            rows = (Evidence(path, CUT, WHOLE),)
+            said, advice = BROKEN.filled(path=path), SEE_BROKEN.filled(path=path)
+            yield Finding(FilePlace(path), said, rows, None, advice)
         for missing in found.unread:
             known(missing)
         for domain in found.domains:

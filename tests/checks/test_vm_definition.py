@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.fixture_hosts import catalogue
 from support.hosts import changed
+from support.rows import for_each
 from support.vm_hosts import host
 from vfio_doctor.checks.vm.definition import VmDefinitionFaulty
 from vfio_doctor.diagnosis.judge import diagnose
@@ -11,6 +12,7 @@ from vfio_doctor.diagnosis.registry import load
 from vfio_doctor.facts.base import Facts
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Missing, Why
+from vfio_doctor.host.redaction.redact import redact
 from vfio_doctor.lints.example import EXAMPLE
 from vfio_doctor.model import CheckResult, Status
 from vfio_doctor.places import VmPlace
@@ -67,10 +69,6 @@ def test_a_folder_that_is_closed_is_unknown() -> None:
     assert (found.status, found.needs_root) == (Status.UNKNOWN, True)
 
 
-def test_a_definition_that_cannot_be_read_is_unknown() -> None:
-    assert result(with_vm("<domain>")).status is Status.UNKNOWN
-
-
 def test_a_vm_of_proxmox_is_changed_in_its_file() -> None:
     path = "/etc/pve/qemu-server/101.conf"
     text = "name: win\nmachine: q35\ncpu: host\nhostpci0: 0000:01:00\n"
@@ -83,3 +81,26 @@ def test_a_vm_of_proxmox_is_changed_in_its_file() -> None:
         finding.advice
     )
     assert [row.source for row in finding.evidence] == [f"{path}:5:1"]
+
+
+@for_each(
+    ("text", "status"),
+    [
+        (EXAMPLE.replace("</devices>", ""), Status.FAIL),
+        (EXAMPLE[:200], Status.FAIL),
+        ("", Status.FAIL),
+        (f"{EXAMPLE}{EXAMPLE}", Status.FAIL),
+        (EXAMPLE.replace("<name>", "<name>a & b"), Status.FAIL),
+        # What is only not read here says nothing of libvirt.
+        (f"<!DOCTYPE domain>{EXAMPLE}", Status.UNKNOWN),
+        ("<network><name>win11</name></network>", Status.UNKNOWN),
+    ],
+)
+def test_a_definition_that_is_no_xml(text: str, status: Status) -> None:
+    sick = with_vm(text)
+    found = result(sick)
+    assert found.status is status
+    assert [str(d.finding.place) for d in found.diagnoses] == (
+        [PATH] if status is Status.FAIL else []
+    )
+    assert result(CapturedHost(redact(sick.capture).capture)).status is status

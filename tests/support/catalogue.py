@@ -37,7 +37,7 @@ class Plain(Catalog):
     Equal texts give equal bytes, whichever babel writes them.
     """
 
-    @property
+    @property  # type: ignore[misc, unused-ignore]
     def mime_headers(self) -> list[tuple[str, str]]:
         told = [("Project-Id-Version", DOMAIN)]
         if self.locale is not None:

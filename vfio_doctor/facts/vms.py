@@ -34,6 +34,9 @@ PROXMOX = "/etc/pve/qemu-server"
 LARGEST = 1 << 18
 KEPT, MOST = 1 << 16, 100
 NO_VMS = say("vm-none-defined", "no VM of libvirt's is defined here")
+NO_XML = say(
+    "vm-definition-broken", "it is no XML that can be read: a part is missing or wrong"
+)
 NO_DOMAIN = say("vm-not-a-definition", "not a VM definition that can be read")
 
 
@@ -228,6 +231,7 @@ def _libvirt(
 ) -> Iterator[Vm]:
     for path in _paths(host, folder, ".xml", unread):
         from vfio_doctor.parse.domain import domain_of
+        from vfio_doctor.parse.xml_tree import Refused
 
         document = facts[Definitions].read(path)
         if isinstance(document, Missing):
@@ -235,7 +239,9 @@ def _libvirt(
             continue
         found = domain_of(document)
         if found is None:
-            unread.append(Missing(path, Why.FAILED, NO_DOMAIN))
+            is_broken = isinstance(document, Refused) and document.broken
+            why = NO_XML if is_broken else NO_DOMAIN
+            unread.append(Missing(path, Why.FAILED, why))
         else:
             named = found.name or path.rpartition("/")[2].removesuffix(".xml")
             yield Vm(named, path, *found[1:])

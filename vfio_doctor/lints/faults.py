@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import NotApplicable
-from vfio_doctor.facts.vms import LARGEST, NO_VMS, Definitions, Vms, demand_vms
+from vfio_doctor.facts.vms import (
+    LARGEST,
+    NO_VMS,
+    NO_XML,
+    Definitions,
+    Vms,
+    demand_vms,
+)
 from vfio_doctor.host.reader import Missing, Why
 from vfio_doctor.lints import every
 from vfio_doctor.lints.judge import judge_all, judge_read
@@ -31,21 +38,27 @@ class FaultyDomain(NamedTuple):
 
 
 class DomainFaults(NamedTuple):
-    """All VMs of libvirt's that could be read, and definitions that could not."""
+    """All VMs of libvirt's that could be read, and definitions that could not.
+
+    ``broken`` are paths of those that nobody can read.
+    """
 
     domains: tuple[FaultyDomain, ...]
     unread: tuple[Missing, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> DomainFaults:
         """Judge each definition with the lints that are for the host's report."""
         demand_vms(facts)
         found = facts[Vms]
-        return cls(tuple(_judged(found.vms, host, facts)), found.unread)
+        broken = tuple(m.source for m in found.unread if m.detail == NO_XML)
+        unread = tuple(m for m in found.unread if m.detail != NO_XML)
+        return cls(tuple(_judged(found.vms, host, facts)), unread, broken)
 
     def demand(self) -> None:
         """Raise `NotApplicable` if there is none."""
-        if not self.domains and not self.unread:
+        if not (self.domains or self.unread or self.broken):
             raise NotApplicable(NO_VMS)
 
 

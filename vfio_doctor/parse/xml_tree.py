@@ -82,10 +82,14 @@ class Spot(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Why a text is no XML that is read here, and where, if that is known."""
+    """Why a text is no XML that is read here, and where, if that is known.
+
+    ``broken``: it is no XML to anybody, as when its end is missing.
+    """
 
     message: Message
     spot: Spot | None = None
+    broken: bool = False
 
 
 class Element:
@@ -249,7 +253,7 @@ def _decoded(data: bytes) -> tuple[str, str] | Refused:
         spot = Source(data).spot(error.start)
         return Refused(NOT_ENCODED.filled(at=error.start, name=name), spot)
     text = text.removeprefix("\ufeff")
-    return (text, name) if text.strip() else Refused(EMPTY)
+    return (text, name) if text.strip() else Refused(EMPTY, None, True)
 
 
 class _Stop(Exception):
@@ -282,7 +286,7 @@ class _Reading:
             self._parser.Parse(self._source.data, True)
         except ExpatError as error:
             spot = Spot(error.lineno, error.offset + 1)
-            return Refused(self._in_words(error.code), spot)
+            return Refused(self._in_words(error.code), spot, broken=True)
         except _Stop as stop:
             return Refused(stop.message, self._source.spot(self._begin(stop.message)))
         assert self._root is not None

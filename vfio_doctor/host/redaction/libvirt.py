@@ -12,6 +12,7 @@ from vfio_doctor.host.redaction.names import FIELD
 from vfio_doctor.host.redaction.paths import path
 from vfio_doctor.parse.qemu_conf import KINDS, WORDS
 from vfio_doctor.parse.qemu_options import json_fields
+from vfio_doctor.parse.xml_tree import Refused, read
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -204,9 +205,17 @@ class _Inside:
 
 
 def domain(text: str, names: Names) -> str:
-    """Return a VM's definition: what passthrough depends on; the rest is hidden."""
+    """Return a VM's definition: what passthrough depends on; the rest is hidden.
+
+    One that is no XML stays none, and one of something else stays something else.
+    """
+    found = read(text.encode("utf-8", "surrogateescape"))
+    lines = "\n" * text.count("\n")
+    if isinstance(found, Refused):
+        return ("<domain>" if found.broken else "<hidden/>") + lines
     inside = _Inside()
-    return "".join(_markup(piece, inside, names) for piece in _MARKUP.findall(text))
+    kept = "".join(_markup(piece, inside, names) for piece in _MARKUP.findall(text))
+    return kept if kept.strip() else f"<hidden/>{lines}"
 
 
 def _markup(piece: str, inside: _Inside, names: Names) -> str:
