@@ -83,7 +83,8 @@ def test_long_chains_take_linear_time() -> None:
         finally:
             gc.enable()
 
-    assert any(of(1 << 17) < 24 * max(of(1 << 14), 0.002) for _ in range(4))
+    # Smaller ones fit into the processor's caches, and say nothing of these.
+    assert any(of(1 << 17) < 3 * of(1 << 16) for _ in range(4))
 
 
 @for_each("address", ADDRESSES)
