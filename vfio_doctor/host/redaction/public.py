@@ -140,7 +140,8 @@ header hidden hierarchy high host hotplug hpa hw hypervisor i/o id identity idle
 ignore ignored ignoring image in inaccessible inconsistent incorrect information
 initialized initializing initialization init initial inject input insert instead int
 integrity intel interface internal interrupt interrupts invalid invalidation invoked io
-io-apic iommu iommuv2 iova irq irqs is isa isolation issue it its iverb ivhd ivmd ivrs
+io-apic ioapic under hpet iommu iommuv2 iova irq irqs is isa isolation issue it its
+iverb ivhd ivmd ivrs
 kernel key keyring keys kvm large larger lapic legacy level limit line link linux list
 load loaded loading locked lockdown lookup loop low lowmem magic map mapped mapping
 mappings mask mastering matched max maximum may mdev mem memory message method min minor
