@@ -60,6 +60,7 @@ def ends(found: CheckResult, status: Status) -> bool:
     return (found.status, found.trace) == (status, "")
 
 
+@pytest.mark.slow
 def test_every_recorded_machine() -> None:
     for path in sorted(corpus.FOLDER.glob("hosts/*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -78,6 +79,7 @@ def test_every_recorded_machine() -> None:
         assert ends(result(host, CpuVirtualizationOff), wanted), record["id"]
 
 
+@pytest.mark.slow
 def test_every_recorded_list_of_acpi_tables() -> None:
     bases = {True: amd(iommu=False), False: intel(iommu=False)}
     # Many machines have the same tables: each list once.

@@ -169,6 +169,7 @@ def test_a_class_that_is_no_rule_is_named(site: Path, line: str, lacking: str) -
     assert tool["problems"] == [f"plug-in vfio_sample: class Ours has no {lacking}"]
 
 
+@pytest.mark.slow
 def test_triage_names_the_plug_ins_that_took_part(site: Path) -> None:
     install(site, RULE)
     install(site, RULE.replace("severity", "weight"), "broken")

@@ -129,6 +129,7 @@ def test_no_python_is_new_enough(whole: Path, tmp_path: Path) -> None:
     assert done.stderr.startswith("Python 3.11 or newer is needed.")
 
 
+@pytest.mark.slow
 @pytest.mark.runs("documents")
 def test_a_script_for_developers_finds_the_python_of_the_checkout(
     tmp_path: Path,

@@ -76,6 +76,7 @@ def test_it_carries_the_licences(file: Path) -> None:
         assert any(Path(n).name.startswith(("LICENSE", "COPYING")) for n in of_it)
 
 
+@pytest.mark.slow
 def test_it_speaks_chinese_from_the_archive(file: Path) -> None:
     done = run(str(file), words=("--capture", HOST, "--language", "zh_CN"))
     assert "\u5185\u6838\u6ca1\u6709\u4f7f\u7528 IOMMU" in done.stdout

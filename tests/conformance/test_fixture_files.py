@@ -15,6 +15,7 @@ from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.host.reader import Caller, Missing, Why
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_named_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

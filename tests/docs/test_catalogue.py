@@ -70,6 +70,7 @@ def test_fields_may_stand_in_another_order() -> None:
     assert missing({"a": ""}, [one]) == (one,)
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python")
 def test_the_script_prints_lines_of_json() -> None:
     said = subprocess.check_output([sys.executable, SCRIPT], encoding="utf-8")

@@ -60,6 +60,7 @@ def _bound() -> Iterator[tuple[str, PciDevice]]:
                 break
 
 
+@pytest.mark.slow
 def test_what_is_bound_is_nothing_that_the_host_shows_to_need() -> None:
     # Told from the files alone, without what the refusals are made from.
     assert len(bound()) > (6 if is_quick() else 20)

@@ -130,6 +130,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_soon(name: str) -> None:
     # Its time is measured in test_hostile_cost.py, where nothing traces it.

@@ -185,6 +185,7 @@ def test_a_formula_can_be_read_by_ruby(tmp_path: Path) -> None:
 
 
 # Without git all files are taken, and other tests leave some.
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of git")
 @pytest.mark.runs("packages")
 def test_a_source_is_made_with_the_same_bytes_and_its_hash(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def command(value: CommandResult, need: accounts.Needed, output: str) -> str:
     return f"{made.stdout}{made.stderr}" if isinstance(made, CommandResult) else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy-bazzite", "debian12-grub", "real-healthy"])
 def test_one_word_anywhere_in_a_real_file(name: str) -> None:
     words = Words(5)
