@@ -92,8 +92,10 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.rule_by_hand import APPLY_RULES as APPLY_RULES
     from vfio_doctor.facts.kvmfr.rule_lines import RULE_FILE as RULE_FILE
     from vfio_doctor.facts.kvmfr.rule_lines import KvmfrLine as KvmfrLine
+    from vfio_doctor.facts.kvmfr.rule_lines import (
+        UnconditionalRules as UnconditionalRules,
+    )
     from vfio_doctor.facts.kvmfr.rule_lines import kvmfr_lines as kvmfr_lines
-    from vfio_doctor.facts.kvmfr.rule_lines import unconditional as unconditional
     from vfio_doctor.facts.kvmfr.rules import KvmfrRules as KvmfrRules
     from vfio_doctor.facts.kvmfr.rules import Mention as Mention
     from vfio_doctor.facts.kvmfr.size import MIB as MIB

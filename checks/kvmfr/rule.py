@@ -26,11 +26,11 @@ from vfio_doctor.api import (
     Oddity,
     Remark,
     Severity,
+    UnconditionalRules,
     in_order,
     is_too_late,
     remark_unsure,
     say,
-    unconditional,
     what_udev_does,
 )
 
@@ -198,7 +198,7 @@ class KvmfrRuleOwner(Check):
 def _unconditional(facts: Facts) -> Iterator[Finding]:
     """Yield the rules that give every device away, as a rule in two lines does."""
     good = facts[GoodKvmfrRule]
-    for line in unconditional(facts):
+    for line in facts[UnconditionalRules].lines:
         names = [name for name, _ in facts[KvmfrRules].devices]
         severity = max((_severity(facts, name) for name in names), default=None)
         yield Finding(

@@ -27,11 +27,11 @@ from vfio_doctor.api import (
     Terms,
     UdevFile,
     UdevTrigger,
+    UnconditionalRules,
     WriteFile,
     kvmfr_lines,
     parse_udev_rules,
     say,
-    unconditional,
 )
 
 ETC = "/etc/udev/rules.d/"
@@ -152,7 +152,7 @@ class GrantKvmfrAccess(Fix):
 
 def _has_condition(facts: Facts, finding: Finding) -> None:
     """Raise `CannotFix` if the rule counts for every device."""
-    if any(finding.place == line.place for line in unconditional(facts)):
+    if finding.place in facts[UnconditionalRules].places:
         raise CannotFix(FOR_EVERY_DEVICE)
 
 

@@ -13,6 +13,7 @@ from vfio_doctor.value import NamedTuple
 if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.facts.udev import UdevFile
+    from vfio_doctor.host.reader import Reader
     from vfio_doctor.parse.udev_rules import Rule
 
 # Where the good rule is written.
@@ -61,20 +62,28 @@ def kvmfr_lines(facts: Facts) -> tuple[KvmfrLine, ...]:
     )
 
 
-def unconditional(facts: Facts) -> tuple[KvmfrLine, ...]:
-    """Return the administrator's rules beside kvmfr's that count for every device.
+class UnconditionalRules(NamedTuple):
+    """The administrator's rules beside kvmfr's that count for every device.
 
     So it is if a rule was broken into two lines. In a file with a GOTO the condition
-    may stand there.
+    may stand there. ``places`` are those of ``lines``.
     """
-    return tuple(
-        KvmfrLine(file, rule)
-        for file in facts[UdevRules].files
-        if KVMFR in file.text and file.path.startswith(f"{ADMIN_FOLDER}/")
-        if not any(t.key == "GOTO" for rule in file.rules.lines for t in rule.terms)
-        for rule in file.rules.lines
-        if not rule.problem and _sets_access(rule)
-    )
+
+    lines: tuple[KvmfrLine, ...]
+    places: frozenset[FilePlace]
+
+    @classmethod
+    def collect(cls, host: Reader, facts: Facts) -> UnconditionalRules:
+        """Look at the files that name kvmfr."""
+        lines = tuple(
+            KvmfrLine(file, rule)
+            for file in facts[UdevRules].files
+            if KVMFR in file.text and file.path.startswith(f"{ADMIN_FOLDER}/")
+            if not any(t.key == "GOTO" for rule in file.rules.lines for t in rule.terms)
+            for rule in file.rules.lines
+            if not rule.problem and _sets_access(rule)
+        )
+        return cls(lines, frozenset(line.place for line in lines))
 
 
 def _sets_access(rule: Rule) -> bool:
