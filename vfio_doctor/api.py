@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.libvirt.shared_memory import TmpfilesLine as TmpfilesLine
     from vfio_doctor.facts.libvirt.shared_memory import tmpfiles_line as tmpfiles_line
     from vfio_doctor.facts.libvirt.units import DaemonUnit as DaemonUnit
+    from vfio_doctor.facts.libvirt.units import Hiding as Hiding
     from vfio_doctor.facts.libvirt.units import LibvirtUnits as LibvirtUnits
     from vfio_doctor.facts.memory import FreeMemory as FreeMemory
     from vfio_doctor.facts.module_config import ModuleConfig as ModuleConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from vfio_doctor.api import (
+    FIRST_NODE,
     SHARED_FILE,
     Actor,
     Check,
@@ -26,7 +27,6 @@ from vfio_doctor.api import (
     say,
 )
 
-USUAL = "/dev/kvmfr0"
 LOOKING_GLASS = re.compile(rf"/dev/kvmfr[0-9]+|{SHARED_FILE}")
 NO_VM = say(
     "kvmfr-client-no-vm", "no VM that is defined here has memory for Looking Glass"
@@ -117,7 +117,7 @@ def _paths(vm: Vm) -> tuple[str, ...]:
 def _usual(facts: Facts) -> str:
     """Return what the client opens by itself, "" if that is no kvmfr device."""
     nodes = [node.path for node in facts[KvmfrNodes].nodes]
-    return USUAL if USUAL in nodes else ""
+    return FIRST_NODE if FIRST_NODE in nodes else ""
 
 
 def _finding(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from vfio_doctor.api import (
     Check,
     Daemon,
-    DaemonUnit,
     Evidence,
     Facts,
-    FilePlace,
     Finding,
+    Hiding,
     Iterator,
     LibvirtDaemons,
     LibvirtIntent,
@@ -30,11 +29,6 @@ HIDDEN = say(
     " starts, finds neither /dev/kvm nor /dev/vfio, and no VM starts.",
 )
 SEEN = say("libvirt-devices-seen", "devices that the daemon can see")
-SHOW = say(
-    "libvirt-devices-show",
-    "Take `{setting}` out, or set `{key}=no` in a drop-in (`sudo systemctl edit"
-    " {unit}`). Then restart {unit} while no VM runs.",
-)
 
 
 class LibvirtDevicesHidden(Check):
@@ -73,11 +67,12 @@ class LibvirtDevicesHidden(Check):
                 known(missing)
             raise NotApplicable(NO_SYSTEM_VM)
         held = facts[LibvirtUnits]
-        hiding = [unit for unit in held.units if unit.hides_devices]
+        found = [unit.hides_devices for unit in held.units]
+        hiding = [one for one in found if one]
         if not hiding and not held.unread:
             return
         daemons = facts[LibvirtDaemons].daemons
-        yield from (_hidden(unit) for unit in hiding if _starts(unit.name, daemons))
+        yield from (_hidden(one) for one in hiding if _starts(one.unit, daemons))
         for unread in held.unread if daemons else ():
             known(unread)
 
@@ -88,14 +83,6 @@ def _starts(name: str, daemons: tuple[Daemon, ...]) -> bool:
     return name in starting or not starting
 
 
-def _hidden(unit: DaemonUnit) -> Finding:
-    source, setting = unit.hides_devices[-1]
-    path, _, line = source.rpartition(":")
-    written = f"{setting.key}={setting.value}"
-    return Finding(
-        FilePlace(path, int(line)),
-        HIDDEN.filled(unit=unit.name),
-        (Evidence(source, written, SEEN),),
-        None,
-        SHOW.filled(setting=written, key=setting.key, unit=unit.name),
-    )
+def _hidden(one: Hiding) -> Finding:
+    row = Evidence(str(one.place), one.written, SEEN)
+    return Finding(one.place, HIDDEN.filled(unit=one.unit), (row,), None, one.advice)

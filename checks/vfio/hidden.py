@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from vfio_doctor.api import (
     Check,
-    DaemonUnit,
     Evidence,
     Facts,
-    FilePlace,
     Finding,
+    Hiding,
     Iterator,
     LibvirtUnits,
     MissingFact,
@@ -31,11 +30,6 @@ HIDDEN = say(
     " modules.alias there before it gives a device to a VM, and the VM does not start.",
 )
 SEEN = say("vfio-modules-hidden-seen", "modules that the daemon can see")
-SHOW = say(
-    "vfio-modules-hidden-show",
-    "Take `{setting}` out, or set `{key}=no` in a drop-in (`sudo systemctl edit"
-    " {unit}`). Then restart {unit} while no VM runs.",
-)
 
 
 class VfioModulesHidden(Check):
@@ -79,23 +73,17 @@ class VfioModulesHidden(Check):
         if not any(managed):
             wanted.none(NO_VM)
         for unit in facts[LibvirtUnits].units:
-            if unit.hides_modules:
-                yield _hidden(unit, facts)
+            if hiding := unit.hides_modules:
+                yield _hidden(hiding, facts)
         for unread in facts[LibvirtUnits].unread:
             known(unread)
         wanted.all_seen()
 
 
-def _hidden(unit: DaemonUnit, facts: Facts) -> Finding:
-    source, setting = unit.hides_modules[-1]
-    path, _, line = source.rpartition(":")
-    written = f"{setting.key}={setting.value}"
+def _hidden(one: Hiding, facts: Facts) -> Finding:
     version = facts[ProgramVersions].libvirt
     looks = not isinstance(version, MissingFact) and version >= LOOKS_FROM
-    return Finding(
-        FilePlace(path, int(line)),
-        HIDDEN.filled(unit=unit.name),
-        (Evidence(source, written, SEEN),),
-        None if looks else Severity.WARNING,
-        SHOW.filled(setting=written, key=setting.key, unit=unit.name),
-    )
+    row = Evidence(str(one.place), one.written, SEEN)
+    severity = None if looks else Severity.WARNING
+    message = HIDDEN.filled(unit=one.unit)
+    return Finding(one.place, message, (row,), severity, one.advice)

@@ -288,8 +288,7 @@ def _put(here: list[KvmfrLine], text: str, shared: Shared) -> Iterator[Change]:
 
 def _is_namesake(file: UdevFile) -> bool:
     """Tell whether udev reads `RULE_FILE` in place of a file of the system."""
-    name = RULE_FILE.removeprefix(ETC)
-    return file.path != RULE_FILE and file.path.rpartition("/")[2] == name
+    return file.path != RULE_FILE and _name(file.path) == _name(RULE_FILE)
 
 
 def _refuse_to_hide(lines: list[KvmfrLine]) -> None:

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from support import hosts
+from support.image_root import named_by, run_in
 from vfio_doctor.boot.images.dracut import WRAPPER, Dracut
 from vfio_doctor.facts.pci.binding import BINDING_FILE, EARLY_MODULES, INSTALL
 from vfio_doctor.host.captured import CapturedHost
@@ -20,28 +19,11 @@ from vfio_doctor.host.reader import Missing
 from vfio_doctor.model import CommandStep, FileStep, RebuildImages
 
 VARIABLE = "VFIO_DOCTOR_DRACUT_ROOT"
-ROOT = Path(os.environ.get(VARIABLE, "") or "/nonexistent")
+ROOT = named_by(VARIABLE)
 CHANGE = RebuildImages(EARLY_MODULES, (BINDING_FILE,))
 # Few of dracut's modules, and no compression: in seconds what else takes minutes.
 QUICK = 'dracutmodules=" base kernel-modules "\ncompress="cat"\nhostonly="{}"\n'
-# In a mount namespace of its own: nothing of the root is written.
-SCRIPT = """
-set -e
-mount --make-rprivate /
-mount --bind "$1" "$1"
-mount -t proc none "$1/proc"
-for folder in dev run tmp var/tmp; do
-    mount -t tmpfs none "$1/$folder"
-done
-cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
-ln -s /proc/self/fd "$1/dev/fd"
-mkdir -p "$1/etc/dracut.conf.d" "$1/etc/modprobe.d"
-for folder in boot etc/dracut.conf.d etc/modprobe.d; do
-    mount --bind "$2/$folder" "$1/$folder"
-done
-shift 2
-chroot "$ROOT" "$@"
-"""
+COVERS = ("boot", "etc/dracut.conf.d", "etc/modprobe.d")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.needs_root,
@@ -54,14 +36,8 @@ pytestmark = [
 
 
 def inside(covers: Path, *argv: str) -> str:
-    """Run a program in the root, where our folders cover its own."""
-    call = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(ROOT), str(covers)]
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "ROOT": str(ROOT)}
-    done = subprocess.run(
-        [*call, *argv], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """Run a program in the root, where our files cover its own."""
+    return run_in(ROOT, covers, COVERS, *argv)
 
 
 def seen(covers: Path) -> CapturedHost:

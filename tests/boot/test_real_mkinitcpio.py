@@ -6,44 +6,26 @@ such as ``pacstrap FOLDER base linux mkinitcpio`` makes on Arch.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from support import hosts
+from support.image_root import named_by, run_in
 from vfio_doctor.boot.images.mkinitcpio import CONFIG, OWN_DROP_IN, Mkinitcpio
 from vfio_doctor.facts.pci.binding import BINDING_FILE, EARLY_MODULES, INSTALL
 from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import CommandStep, FileStep, RebuildImages
 
 VARIABLE = "VFIO_DOCTOR_MKINITCPIO_ROOT"
-ROOT = Path(os.environ.get(VARIABLE, "") or "/nonexistent")
+ROOT = named_by(VARIABLE)
 CHANGE = RebuildImages(EARLY_MODULES, (BINDING_FILE,))
 IMAGE = "/boot/initramfs-linux.img"
 PRESET = 'ALL_kver="{}"\nPRESETS=("default")\ndefault_image="{}"\n'
 # Few hooks, and no compression: what is tried is in none of the others.
 SETTINGS = 'MODULES=({})\nHOOKS=(base modconf)\nCOMPRESSION="cat"\n'
 FOLDERS = ("boot", "etc/mkinitcpio.d", "etc/mkinitcpio.conf.d", "etc/modprobe.d")
-# In a mount namespace of its own: nothing of the root is written.
-SCRIPT = """
-set -e
-mount --make-rprivate /
-mount --bind "$1" "$1"
-mount -t proc none "$1/proc"
-for folder in dev run tmp var/tmp; do
-    mount -t tmpfs none "$1/$folder"
-done
-cp -a /dev/null /dev/zero /dev/urandom "$1/dev/"
-ln -s /proc/self/fd "$1/dev/fd"
-ln -s /proc/self/fd/0 "$1/dev/stdin"
-for cover in $COVERS; do
-    mount --bind "$2/$cover" "$1/$cover"
-done
-shift 2
-chroot "$ROOT" "$@"
-"""
+COVERS = (*FOLDERS, CONFIG.lstrip("/"))
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.needs_root,
@@ -57,17 +39,7 @@ pytestmark = [
 
 def inside(covers: Path, *argv: str) -> str:
     """Run a program in the root, where our files cover its own."""
-    call = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(ROOT), str(covers)]
-    environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "ROOT": str(ROOT),
-        "COVERS": " ".join((*FOLDERS, CONFIG.lstrip("/"))),
-    }
-    done = subprocess.run(
-        [*call, *argv], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_in(ROOT, covers, COVERS, *argv)
 
 
 def seen(covers: Path) -> CapturedHost:

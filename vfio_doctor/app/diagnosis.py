@@ -74,9 +74,9 @@ def _look(
     info = RunInfo(_utc(started), _since(started), host.name, _is_redacted(host))
     problems, plugins = registry.problems, registry.plugins
     if info.redacted:
-        from vfio_doctor.app.sharing import unnamed
+        from vfio_doctor.app.sharing import told_of
 
-        problems, plugins = unnamed(registry)
+        problems, plugins = told_of(registry, hide=True)
     report = assemble(host, facts, results, info, problems, plugins)
     return registry, report
 

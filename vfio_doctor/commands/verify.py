@@ -114,16 +114,12 @@ def _judged(place: Place, runs: tuple[Run, ...]) -> Iterator[tuple[int, Message]
 
 def _at_work(place: Place, left: tuple[Run, ...]) -> Message | None:
     """Return that a repair is at work: until its end nothing can be told of it."""
-    from vfio_doctor.repair.journal_lines import RunState
-
-    begun = [run for run in left if run.state is RunState.OPEN]
-    if not begun:
+    if not left:
         return None
-    from vfio_doctor.app.journal_notes import RUNNING
-    from vfio_doctor.repair.journal import holder
+    from vfio_doctor.app.journal_notes import RUNNING, begun
 
-    by = holder(place.machine(place.host(), None).files)
-    return RUNNING.filled(run=begun[-1].id, by=by) if by else None
+    lines = reversed(begun(place.machine(place.host(), None), left))
+    return next((line for line in lines if line.id == RUNNING.id), None)
 
 
 def _cards(host: Reader, left: tuple[Run, ...]) -> Iterator[tuple[int, Message]]:

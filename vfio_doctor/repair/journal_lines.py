@@ -30,6 +30,7 @@ from vfio_doctor.repair.values import OldPlace, PlannedStep, Served, StepState
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
+    from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.messages import Value
     from vfio_doctor.model import Step
 
@@ -88,6 +89,13 @@ class Beginning(NamedTuple):
     menu: bool = False
     takes_back: tuple[str, ...] = ()
     images: tuple[ImageDigest, ...] = ()
+
+    @property
+    def edit(self) -> ArgumentEdit:
+        """Return what the run makes of the next boot's words."""
+        from vfio_doctor.boot.backend import ArgumentEdit
+
+        return ArgumentEdit(self.before, self.after)
 
 
 class Entry(NamedTuple):

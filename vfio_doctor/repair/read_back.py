@@ -75,7 +75,7 @@ def difference(machine: Machine, beginning: Beginning) -> Message | None:
     if sorted(now) != sorted(beginning.after):
         return OTHER_WORDS.filled(tool=backend.name, arguments=" ".join(now))
     if isinstance(backend, MenuMaker):
-        lacks = menu_lacks(backend.menu(machine.host), _edit(beginning))
+        lacks = menu_lacks(backend.menu(machine.host), beginning.edit)
         return menu_gone(machine, beginning) or lacks
     return None
 
@@ -93,12 +93,8 @@ def words_stay(machine: Machine, beginning: Beginning) -> Message | None:
     if isinstance(now, Missing):
         return None
     more = removed(ArgumentEdit(now, beginning.before))
-    words = tuple(w for w in added(_edit(beginning)) if w in more)
+    words = tuple(w for w in added(beginning.edit) if w in more)
     return WORDS_STAY.filled(tool=backend.name, words=words) if words else None
-
-
-def _edit(beginning: Beginning) -> ArgumentEdit:
-    return ArgumentEdit(beginning.before, beginning.after)
 
 
 def menu_gone(machine: Machine, beginning: Beginning) -> Message | None:

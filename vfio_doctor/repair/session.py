@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
+from vfio_doctor.boot.backend import MenuMaker
 from vfio_doctor.boot.selection import named
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say, verbatim
@@ -325,8 +325,7 @@ class Session:
 
     def _anew(self, number: int, step: FileStep, data: bytes | None) -> FileStep:
         """Plan the edit of a loader's file anew if it only has other bytes."""
-        entry, begun = self.entries[number], self.beginning
-        edit = ArgumentEdit(begun.before, begun.after)
+        entry, edit = self.entries[number], self.beginning.edit
         anew = None
         if is_as(step.before, data, entry.step):
             anew = as_it_is(step, data, self.machine, edit)

@@ -28,6 +28,8 @@ KERNELSTUB_TOOL = "/usr/bin/kernelstub"
 GRUB_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 # A name is shorter; a text ends at its first NUL, whatever stands behind it.
 EFI_TEXT = 256
+# What tells which loader has started this system.
+TELLING = ("LoaderInfo", "StubInfo", "LoaderEntrySelected")
 ENTRIES = "/boot/loader/entries"
 ROOTS = ("/boot", "/efi", "/boot/efi")
 LIMINE_MENUS = tuple(
@@ -125,13 +127,11 @@ def _by_what_booted(host: Reader, facts: Facts) -> BootStack | None:
         return _stack(BootKind.NIXOS, "/etc/NIXOS")
     if _keeps_esps(host):
         return _stack(BootKind.PROXMOX, PROXMOX_ESPS)
-    _refuse_to_guess(host)
-    loader, stub = efi_variable(host, "LoaderInfo"), efi_variable(host, "StubInfo")
+    loader, stub, entry = (_said_or_unknown(host, name) for name in TELLING)
     named = f"{_variable('LoaderInfo')}: {loader}"
     # Its entry tool keeps the arguments of unified kernel images too.
     if loader.startswith("Limine") and (not stub or _is_there(host, LIMINE_DEFAULT)):
         return _stack(BootKind.LIMINE, named)
-    entry = efi_variable(host, "LoaderEntrySelected")
     if stub and not entry.endswith(".conf"):
         # Its own image was started by the stub, and has started another kernel.
         zfs = _zfsbootmenu(host, facts)
@@ -154,12 +154,12 @@ def _keeps_esps(host: Reader) -> bool:
     return bool(text.strip())
 
 
-def _refuse_to_guess(host: Reader) -> None:
-    """Raise `MissingFact` if a loader has said something that cannot be read."""
-    for name in ("LoaderInfo", "StubInfo", "LoaderEntrySelected"):
-        seen = host.read_bytes(_variable(name))
-        if isinstance(seen, Missing) and seen.hidden:
-            raise MissingFact(UNTOLD.filled(why=seen.message), seen.why)
+def _said_or_unknown(host: Reader, name: str) -> str:
+    """Return what a loader has said; raise `MissingFact` if that cannot be read."""
+    seen = host.read_bytes(_variable(name))
+    if isinstance(seen, Missing) and seen.hidden:
+        raise MissingFact(UNTOLD.filled(why=seen.message), seen.why)
+    return _efi_text(seen)
 
 
 class Starter(Enum):
@@ -296,7 +296,10 @@ def efi_variable(host: Reader, name: str) -> str:
     Four bytes of attributes stand before the UTF-16 text. These variables are
     readable for everybody; LoaderInfo and its like are written anew at each boot.
     """
-    data = host.read_bytes(_variable(name))
+    return _efi_text(host.read_bytes(_variable(name)))
+
+
+def _efi_text(data: bytes | Missing) -> str:
     if isinstance(data, Missing):
         return ""
     text = data[4 : 4 + 2 * EFI_TEXT].decode("utf-16-le", "replace")

@@ -112,6 +112,7 @@ def _menu(host: Reader) -> list[MenuItem] | Missing:
 
     found: list[MenuItem] = []
     started: list[bool] = []
+    facts = Facts(host)
     for root in ROOTS:
         paths = host.glob(f"{root}/loader/entries/*")
         if isinstance(paths, Missing):
@@ -125,7 +126,7 @@ def _menu(host: Reader) -> list[MenuItem] | Missing:
                 return text
             held = bls.entry(text)
             program = next((held[key] for key in PROGRAMS if key in held), "")
-            if not _is_for_others(host, held.get("architecture", "")):
+            if not _is_for_others(facts, held.get("architecture", "")):
                 found.append(_item(path, name, held))
                 started.append(bool(program) and _is_there(host, root, program))
     if any(started):
@@ -143,12 +144,12 @@ def _is_there(host: Reader, root: str, program: str) -> bool:
     return not isinstance(seen, Missing) or seen.why is not Why.ABSENT
 
 
-def _is_for_others(host: Reader, architecture: str) -> bool:
+def _is_for_others(facts: Facts, architecture: str) -> bool:
     """Tell whether an entry says that it is for another kind of processor."""
     if not architecture:
         return False
     try:
-        return (architecture in X86) is not Facts(host)[Cpu].x86
+        return (architecture in X86) is not facts[Cpu].x86
     except MissingFact:
         return False
 

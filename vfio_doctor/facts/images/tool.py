@@ -47,7 +47,7 @@ MARKS = (
     (ImageKind.MKINITCPIO, "/etc/mkinitcpio.conf"),
     (ImageKind.BOOSTER, "/etc/booster.yaml"),
 )
-# Whose images are made here, or whose images come with the system.
+# No repair runs these: their images are made by hand.
 BUILT_BY_HAND = (ImageKind.BOOSTER, ImageKind.MKINITFS, ImageKind.TINYRAMFS)
 UNKNOWN = say("image-tool-unknown", "which tool makes the initramfs is not known")
 SEVERAL = say(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.libvirt.daemons import MODULAR, MONOLITHIC, UNITS
 from vfio_doctor.host.reader import UNSAID, Missing, Why, text_or_noted
+from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_unit import (
     Setting,
     boolean,
@@ -13,6 +14,7 @@ from vfio_doctor.parse.systemd_unit import (
     limit_bytes,
     settings,
 )
+from vfio_doctor.places import FilePlace
 from vfio_doctor.value import NamedTuple
 
 if TYPE_CHECKING:
@@ -20,11 +22,38 @@ if TYPE_CHECKING:
 
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.host.reader import Reader
+    from vfio_doctor.model import Message
 
 DAEMONS = (MONOLITHIC, MODULAR)
 HIDES_MODULES, HIDES_DEVICES = "ProtectKernelModules", "PrivateDevices"
 BOUNDING, LIMIT = "CapabilityBoundingSet", "LimitMEMLOCK"
 RESOURCE = "CAP_SYS_RESOURCE"
+
+
+TAKE_OUT = say(
+    "vfio-modules-hidden-show",
+    "Take `{setting}` out, or set `{key}=no` in a drop-in (`sudo systemctl edit"
+    " {unit}`). Then restart {unit} while no VM runs.",
+)
+
+
+class Hiding(NamedTuple):
+    """A setting that hides something from a daemon, and where it stands."""
+
+    unit: str
+    place: FilePlace
+    key: str
+    value: str
+
+    @property
+    def written(self) -> str:
+        """Return the setting as it is written."""
+        return f"{self.key}={self.value}"
+
+    @property
+    def advice(self) -> Message:
+        """Return how the daemon gets to see it again."""
+        return TAKE_OUT.filled(setting=self.written, key=self.key, unit=self.unit)
 
 
 class DaemonUnit(NamedTuple):
@@ -44,21 +73,25 @@ class DaemonUnit(NamedTuple):
         return has_capability(sets, RESOURCE)
 
     @property
-    def hides_modules(self) -> tuple[tuple[str, Setting], ...]:
-        """Return what hides the kernel's modules from the daemon, () if nothing does.
+    def hides_modules(self) -> Hiding | None:
+        """Return what hides the kernel's modules from the daemon, None if nothing does.
 
         The last word counts, and one that is no boolean is passed over.
         """
         return self._switched_on(HIDES_MODULES)
 
     @property
-    def hides_devices(self) -> tuple[tuple[str, Setting], ...]:
+    def hides_devices(self) -> Hiding | None:
         """Return what hides the nodes in /dev from the daemon, in the same way."""
         return self._switched_on(HIDES_DEVICES)
 
-    def _switched_on(self, key: str) -> tuple[tuple[str, Setting], ...]:
-        said = tuple(one for one in self.of(key) if boolean(one[1].value) is not None)
-        return said[-1:] if said and boolean(said[-1][1].value) else ()
+    def _switched_on(self, key: str) -> Hiding | None:
+        said = [one for one in self.of(key) if boolean(one[1].value) is not None]
+        if not said or not boolean(said[-1][1].value):
+            return None
+        source, setting = said[-1]
+        place = FilePlace(source.rpartition(":")[0], setting.line)
+        return Hiding(self.name, place, setting.key, setting.value)
 
     @property
     def limit(self) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
-from vfio_doctor.facts.images.order import GRAPHICS, InitramfsOrder
+from vfio_doctor.facts.images.initramfs import GRAPHICS, KMS
+from vfio_doctor.facts.images.order import InitramfsOrder
 from vfio_doctor.facts.module_config import ModuleConfig
 from vfio_doctor.facts.pci.claims import VFIO_PCI, InstallScripts
 from vfio_doctor.facts.pci.devices import PciDevices
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # What such a script is for; of another one nothing is known.
 PURPOSE = "driver_override"
-KMS = "kms"
-# The kernel's own drivers; NVIDIA's is not among what mkinitcpio's kms hook loads.
-KMS_DRIVERS = tuple(name for name in GRAPHICS if name != "nvidia")
 
 
 def never_loads(script: Script) -> bool:
@@ -49,7 +47,7 @@ def kms_drivers(order: InitramfsOrder, facts: Facts) -> tuple[str, ...]:
     pulling = [name for name, _ in facts[ModuleConfig].pulled_in_by(VFIO_PCI)]
     drivers = [one.driver for one in facts[PciDevices].displays]
     return tuple(
-        name for name in KMS_DRIVERS if drivers.count(name) > 1 and name not in pulling
+        name for name in GRAPHICS if drivers.count(name) > 1 and name not in pulling
     )
 
 
