@@ -27,7 +27,7 @@ from vfio_doctor.api import (
     say,
 )
 
-LOOKING_GLASS = re.compile(rf"/dev/kvmfr[0-9]+|{SHARED_FILE}")
+LOOKING_GLASS = rf"/dev/kvmfr[0-9]+|{SHARED_FILE}"
 NO_VM = say(
     "kvmfr-client-no-vm", "no VM that is defined here has memory for Looking Glass"
 )
@@ -97,7 +97,7 @@ class KvmfrClientElsewhere(Check):
         settings = facts[ClientSettings]
         for missing in settings.unread:
             known(missing)
-        ours = {p: vm for p, vm in shared.items() if LOOKING_GLASS.fullmatch(p)}
+        ours = {p: vm for p, vm in shared.items() if re.fullmatch(LOOKING_GLASS, p)}
         device = settings.setting.device if settings.setting else _usual(facts)
         if device in shared:
             return

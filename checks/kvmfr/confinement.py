@@ -129,7 +129,7 @@ BY_RULE = say(
     "{place} gives it the type {type}, but the device has not had it since: {apply}"
     " Then start the VM anew.",
 )
-SECLABEL = re.compile(r'SECLABEL\{selinux\}\s*\+?:?=\s*"([^"]*)"')
+SECLABEL = r'SECLABEL\{selinux\}\s*\+?:?=\s*"([^"]*)"'
 NO_LABEL = say("kvmfr-selinux-no-label", "the label of {path} cannot be told")
 OTHER_TYPE = say(
     "kvmfr-selinux-other-type",
@@ -370,7 +370,7 @@ def _doubt(selinux: SeLinux) -> MissingFact | None:
 def _by_rule(facts: Facts, closed: str) -> Message | None:
     """Return that a udev rule gives another type, and how it is applied."""
     for mention in reversed(facts[KvmfrRules].mentions):
-        given = SECLABEL.search(mention.raw)
+        given = re.search(SECLABEL, mention.raw)
         type_ = type_of(given[1]) if given else ""
         if type_ and type_ != closed and type_ not in CLOSED:
             place = f"{mention.path}:{mention.line}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from vfio_doctor.api import (
     RULE_FILE,
     CannotFix,
@@ -22,6 +20,7 @@ from vfio_doctor.api import (
     KvmfrLine,
     KvmfrRules,
     Message,
+    NamedTuple,
     NodePlace,
     Rule,
     Terms,
@@ -205,9 +204,12 @@ def _rule(facts: Facts) -> Iterator[Change]:
     if good.cannot:
         raise CannotFix(good.cannot)
     if not good.edited:
-        yield from _new_rule(facts)
+        new = facts[NewRule]
+        if new.cannot:
+            raise CannotFix(new.cannot)
+        yield from new.changes
         return
-    shared = _shared(facts)
+    shared = facts[SharedLines].by_file
     changes = [c for line, new in good.edited for c in _edited(line, new, shared)]
     if not changes:
         places = tuple(str(line.place) for line, _ in good.edited)
@@ -215,32 +217,33 @@ def _rule(facts: Facts) -> Iterator[Change]:
     yield from changes
 
 
-# What is the same for each of a host's findings is worked out once.
-_NEW: WeakKeyDictionary[Facts, tuple[Change, ...] | Message] = WeakKeyDictionary()
-_SHARED: WeakKeyDictionary[Facts, Shared] = WeakKeyDictionary()
+class SharedLines(NamedTuple):
+    """The lines of each rule file that stand in more than one rule."""
 
+    by_file: Shared
 
-def _new_rule(facts: Facts) -> tuple[Change, ...]:
-    """Return what puts the good rule into its file; raises `CannotFix`."""
-    if facts not in _NEW:
-        try:
-            good = facts[GoodKvmfrRule]
-            lines = [ln for ln in kvmfr_lines(facts) if ln.place not in good.of_others]
-            _NEW[facts] = tuple(_write_new(lines, good.line, _shared(facts)))
-        except CannotFix as reason:
-            _NEW[facts] = reason.message
-    made = _NEW[facts]
-    if isinstance(made, Message):
-        raise CannotFix(made)
-    return made
-
-
-def _shared(facts: Facts) -> Shared:
-    """Return the lines of each rule file that stand in more than one rule."""
-    if facts not in _SHARED:
+    @classmethod
+    def collect(cls, host: object, facts: Facts) -> SharedLines:
+        """Look at every file that has a rule about the device."""
         files = {line.file.path: line.file for line in kvmfr_lines(facts)}
-        _SHARED[facts] = {path: _in_several(file) for path, file in files.items()}
-    return _SHARED[facts]
+        return cls({path: _in_several(file) for path, file in files.items()})
+
+
+class NewRule(NamedTuple):
+    """What puts the good rule into its file, or why that cannot be done."""
+
+    changes: tuple[Change, ...] = ()
+    cannot: Message | None = None
+
+    @classmethod
+    def collect(cls, host: object, facts: Facts) -> NewRule:
+        """Work it out once for all findings of a host."""
+        good, shared = facts[GoodKvmfrRule], facts[SharedLines].by_file
+        lines = [ln for ln in kvmfr_lines(facts) if ln.place not in good.of_others]
+        try:
+            return cls(tuple(_write_new(lines, good.line, shared)))
+        except CannotFix as reason:
+            return cls(cannot=reason.message)
 
 
 def _in_several(file: UdevFile) -> frozenset[str]:

@@ -119,6 +119,7 @@ def _shell(folder: Path, files: Files) -> tuple[str, ...] | None:
     return tuple(answer.stdout.split()) if answer.returncode == 0 else None
 
 
+@pytest.mark.slow
 @pytest.mark.runs("dash")
 @pytest.mark.skipif(shutil.which("dash") is None, reason="no dash")
 def test_words_are_those_of_the_shell_before_and_after_an_edit(tmp_path: Path) -> None:

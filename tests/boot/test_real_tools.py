@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import hosts
+from support.effort import mostly_slow
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.grub import Grub
 from vfio_doctor.boot.kernel_cmdline import edited_words
@@ -89,7 +90,7 @@ SETTINGS = [
 
 @pytest.mark.needs_tool("unshare", "grub-mkconfig")
 @pytest.mark.runs("unshare")
-@pytest.mark.parametrize("before", SETTINGS)
+@pytest.mark.parametrize("before", mostly_slow(SETTINGS, 4))
 def test_grub_mkconfig_writes_what_was_planned(tmp_path: Path, before: bytes) -> None:
     path = "/etc/default/grub"
     host = hosts.build({path: before, "/usr/sbin/update-grub": ""})

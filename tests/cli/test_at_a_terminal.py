@@ -110,6 +110,7 @@ def test_a_set_up_from_the_choice_to_the_end(tmp_path: Path) -> None:
     assert "vfio-pci.ids=10de:2482,10de:228b" in grub
 
 
+@pytest.mark.slow
 def test_what_is_not_in_the_list_is_asked_for_again(tmp_path: Path) -> None:
     """A card may be named by its address; who has the other screen is told the way."""
     keys = ((WHICH, b"0\n"), (WHICH, b"0000:07:00.0\n"), (WHICH, f"{CARD}\n".encode()))
@@ -130,6 +131,7 @@ def test_no_ctrl_c_is_lost_however_early_it_comes() -> None:
     assert subprocess.run(words, cwd=TESTS, env=env, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "theirs"), [in_a_whole_run(b"n\n", True), (b"y\n", False)]
 )

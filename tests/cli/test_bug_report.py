@@ -190,6 +190,7 @@ def test_triage_goes_on_after_a_capture_that_takes_too_long(
     assert triage_rows.row(HOST, Registry((), ()), Options()).error == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", ["9" * 5000, "99999999999999", "x", "٣", "-1"])
 def test_a_time_that_is_none_is_not_taken(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fixed: str

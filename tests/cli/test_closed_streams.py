@@ -66,6 +66,7 @@ def test_nothing_is_a_success_that_nobody_can_read(words: tuple[str, ...]) -> No
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[-20:])
 @pytest.mark.parametrize("closed", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_the_others_may_be_closed(closed: int, words: tuple[str, ...]) -> None:
@@ -76,6 +77,7 @@ def test_the_others_may_be_closed(closed: int, words: tuple[str, ...]) -> None:
     assert "internal error:" not in out + err
 
 
+@pytest.mark.slow
 def test_who_stops_reading_a_report_has_its_file(tmp_path: Path) -> None:
     """A pager that ends early closes the pipe: the file is not at fault."""
     path = tmp_path / "it.tar.gz"

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pytest
 
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +109,7 @@ def test_a_plug_in_that_ends_the_program_ends_no_diagnosis(site: Path) -> None:
     assert run(site)["problems"] == ["plug-in sample of sample 1: SystemExit: 7"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--capture", HOST), ("checks",)])
 def test_a_plug_in_that_waits_is_named_when_it_is_stopped(
     site: Path, words: tuple[str, ...]
@@ -153,6 +155,7 @@ def test_a_list_that_is_a_fifo_is_not_waited_for(site: Path) -> None:
     assert run(site)["plugins"] == ["sample 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "lacking"),
     [
@@ -190,6 +193,7 @@ def test_triage_names_the_plug_ins_that_took_part(site: Path) -> None:
     assert json.loads(told.stdout)["plugins"] == ["sample 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["cwd", "PYTHONPATH"])
 def test_only_site_folders_give_plug_ins(site: Path, tmp_path: Path, way: str) -> None:
     install(tmp_path, "raise SystemExit('not ours')")
@@ -206,7 +210,9 @@ HOSTILE = "import os\nopen(os.path.join(os.path.dirname(__file__), 'ran'), 'w')\
 
 
 @only_root
-@pytest.mark.parametrize("name", ["click", "pyudev", "tabulate", "json", "colorama"])
+@pytest.mark.parametrize(
+    "name", mostly_slow(["click", "pyudev", "tabulate", "json", "colorama"], 5)
+)
 @pytest.mark.parametrize("words", [("--capture", HOST), ("--help",), ("devices",)])
 def test_root_imports_nothing_that_pythonpath_names(
     site: Path, tmp_path: Path, name: str, words: tuple[str, ...]
@@ -238,6 +244,7 @@ def test_root_imports_nothing_that_others_can_write(site: Path, given: str) -> N
     assert run(site, "--plugins")["plugins"] == ["sample 1"]
 
 
+@pytest.mark.slow
 @only_root
 def test_root_leaves_no_bytecode_in_a_persons_installation(tmp_path: Path) -> None:
     copy = tmp_path / "own"

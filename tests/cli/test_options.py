@@ -6,6 +6,7 @@ import click
 import pytest
 
 from support.click_runner import runner
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.rows import for_each
 from vfio_doctor.app.chosen import Chosen
@@ -54,7 +55,7 @@ def test_every_command_goes_by_the_rule(name: str) -> None:
     assert isinstance(found(name), Command)
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("side", mostly_slow(["before", "after"], 2))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_honoured_or_refused(
     name: str, side: str, monkeypatch: pytest.MonkeyPatch

@@ -155,6 +155,7 @@ print("redaction", any("host.redaction" in name for name in sys.modules))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python")
 @pytest.mark.parametrize(
     ("form", "wanted"), [("json", False), ("text", False), ("markdown", True)]
@@ -166,6 +167,7 @@ def test_who_does_not_redact_does_not_pay(host: str, form: str, wanted: bool) ->
 
 
 # How they are judged and how they are printed know nothing of each other.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jobs", "form"), [("1", "text"), ("2", "jsonl"), ("2", "html")]
 )
@@ -196,6 +198,7 @@ def test_many_hosts_are_numbered_and_judged_alike(
     assert rows[0]["root_causes"] == rows[1]["root_causes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [False, True])
 def test_what_differs_says_whether_it_is_complete(
     host: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, hidden: bool

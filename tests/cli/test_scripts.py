@@ -50,6 +50,7 @@ def started(
     )
 
 
+@pytest.mark.slow
 def test_the_packages_of_the_system_serve(whole: Path, tmp_path: Path) -> None:
     tools = python(tmp_path / "bin")
     done = started(whole / "scripts/run", tools, "--version")
@@ -58,6 +59,7 @@ def test_the_packages_of_the_system_serve(whole: Path, tmp_path: Path) -> None:
     assert not (whole / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_it_may_be_a_link(whole: Path, tmp_path: Path) -> None:
     link = tmp_path / "vfio-doctor"
     link.symlink_to(whole / "scripts/run")
@@ -92,6 +94,7 @@ def test_a_checkout_without_its_links(whole: Path, tmp_path: Path) -> None:
     assert (broken / "vfio_doctor/checks/__init__.py").is_file()
 
 
+@pytest.mark.slow
 def test_packages_that_have_nowhere_to_go(whole: Path, tmp_path: Path) -> None:
     # -S: a Python without any package. Not even root makes a folder in /proc.
     tools = python(tmp_path / "bin", "-S")
@@ -102,6 +105,7 @@ def test_packages_that_have_nowhere_to_go(whole: Path, tmp_path: Path) -> None:
     assert "VFIO_DOCTOR_VENV=" in done.stderr
 
 
+@pytest.mark.slow
 def test_packages_that_are_too_old(whole: Path, tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     shutil.copytree(whole, newer, symlinks=True)

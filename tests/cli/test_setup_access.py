@@ -61,6 +61,7 @@ def planned(tmp_path: Path, capsys: Output, *parts: Parts) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [OUTSIDE, IN_IMAGE])
 def test_group_and_socket_come_along_and_go_again(
     tmp_path: Path, capsys: Output, there: Parts

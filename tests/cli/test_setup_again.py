@@ -118,6 +118,7 @@ def test_what_somebody_took_back_before_the_reboot_is_bound_again(
     assert set(played_images.things(host)) == set(both)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 3, 7])
 def test_what_was_cut_is_finished_first(
     host: played.PlayedHost, capsys: Output, step: int

@@ -44,6 +44,7 @@ def stopped_in_a_tear_down(tmp_path: Path, capsys: Output) -> played.PlayedHost:
     return host
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yes", [True, False])
 def test_it_names_the_older_one_and_leaves_it(
     host: played.PlayedHost, yes: bool, capsys: Output

@@ -35,6 +35,7 @@ def run(*program: str, words: tuple[str, ...]) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_the_same_checkout_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
     assert made(tmp_path / "again.pyz").read_bytes() == file.read_bytes()
 
@@ -48,6 +49,7 @@ def test_it_judges_as_the_checkout_does(file: Path) -> None:
     assert json.loads(packed.stdout)["checks"] == json.loads(plain.stdout)["checks"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -33,6 +33,7 @@ def test_what_is_wrong_is_named_and_written(
     assert not (tmp_path / "gone-rule").exists()
 
 
+@pytest.mark.slow
 def test_the_example_of_a_page_stays_the_same(tmp_path: Path) -> None:
     first, second, *_ = verdicts.hosts_where("kvmfr-rule-owner", "fail")
     path = tmp_path / "kvmfr-rule-owner"
@@ -66,6 +67,7 @@ def test_real_hosts_are_taken_over(tmp_path: Path) -> None:
     assert fixtures.take_real(tmp_path / "hosts", tmp_path) == 1
 
 
+@pytest.mark.slow
 def test_every_host_can_be_written_as_a_file(tmp_path: Path) -> None:
     assert fixtures.main(["--into", str(tmp_path / "all")]) == 0
     assert len(list((tmp_path / "all").iterdir())) == len(catalogue.names())

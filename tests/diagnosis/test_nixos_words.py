@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from support import hosts, templates
 from support.effort import some
 from support.fixture_hosts import catalogue
@@ -25,6 +27,7 @@ NOT_ON_NIXOS = ("module-options-not-in-image", "arguments-for-another-loader")
 RULES = load()
 
 
+@pytest.mark.slow
 @for_each("name", some(catalogue.names()))
 def test_no_advice_edits_files(name: str) -> None:
     host = hosts.changed(

@@ -87,6 +87,7 @@ def test_an_id_that_is_taken_is_said_with_both_files(
         assert part in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python")
 def test_rules_are_found_in_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "doctor.zip"

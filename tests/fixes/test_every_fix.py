@@ -11,6 +11,7 @@ import pytest
 from support import engine_trees as trees
 from support import played_images
 from support import played_machine as played
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue, verdicts
 from vfio_doctor.boot.backend import BootBackend
 from vfio_doctor.boot.selection import choose
@@ -142,7 +143,7 @@ def repairable(results: tuple[CheckResult, ...]) -> set[str]:
 
 
 @pytest.mark.runs("python", "python3", "sh")
-@pytest.mark.parametrize("host", sick(), indirect=True)
+@pytest.mark.parametrize("host", mostly_slow(sick(), 4), indirect=True)
 def test_applied_the_finding_is_gone_and_undo_restores_all(
     host: played.PlayedHost,
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import played_machine as played
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.boot.selection import choose
 from vfio_doctor.cli import cli
@@ -49,7 +50,7 @@ def test_what_is_taken_is_what_the_check_likes(size: int) -> None:
 
 
 @pytest.mark.runs("python", "python3", "sh")
-@pytest.mark.parametrize("size", TAKEN)
+@pytest.mark.parametrize("size", mostly_slow(TAKEN, 3))
 @pytest.mark.parametrize("name", SICK)
 def test_planned_applied_and_not_faulted(tmp_path: Path, name: str, size: int) -> None:
     assert taken(str(size))

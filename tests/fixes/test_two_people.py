@@ -128,6 +128,7 @@ def test_of_two_other_people_neither_loses_a_device() -> None:
         assert each.finding.advice.id == "kvmfr-rule-agree"
 
 
+@pytest.mark.slow
 @pytest.mark.needs_root
 @pytest.mark.needs_tool("udevadm", "unshare")
 @pytest.mark.runs("unshare", "udevadm")

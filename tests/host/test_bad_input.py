@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support import hosts
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.registry import Registry
@@ -56,7 +57,7 @@ def files_read(host: CapturedHost, rules: Registry) -> list[str]:
     "name",
     [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])],
 )
-@pytest.mark.parametrize("kind", [*UNREADABLE, *CONTENTS])
+@pytest.mark.parametrize("kind", mostly_slow([*UNREADABLE, *CONTENTS], 3))
 def test_a_bad_file_is_never_our_fault_nor_good_news(
     name: str, kind: str, rules: Registry
 ) -> None:

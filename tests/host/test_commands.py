@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.effort import mostly_slow
 from support.rows import for_each
 from vfio_doctor.host import commands, details
 from vfio_doctor.host.live import LiveHost
@@ -117,23 +118,23 @@ def test_outputs_are_apart_and_the_environment_is_fixed(tmp_path: Path) -> None:
     assert answer.stderr == "True\n\N{REPLACEMENT CHARACTER}"
 
 
+ENDLESS = {
+    "sleeps": "import time; time.sleep(60)\n",
+    "leaves-a-child": "import os, time\nif os.fork(): os._exit(0)\ntime.sleep(60)\n",
+    "closes-its-outputs": "import os, time\nos.close(1); os.close(2); time.sleep(60)\n",
+    "ignores-TERM": "import signal, time\nsignal.signal(15, signal.SIG_IGN)\n"
+    "time.sleep(60)\n",
+    "chatters": "import sys, time\nwhile True: print(1, flush=True); time.sleep(0.1)\n",
+}
+
+
 @pytest.mark.runs("program")
-@pytest.mark.parametrize(
-    "body",
-    [
-        "import time; time.sleep(60)\n",
-        "import os, time\nif os.fork(): os._exit(0)\ntime.sleep(60)\n",
-        "import os, time\nos.close(1); os.close(2); time.sleep(60)\n",
-        "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)\n",
-        "import sys, time\nwhile True: print(1, flush=True); time.sleep(0.1)\n",
-    ],
-    ids=["sleeps", "leaves-a-child", "closes-its-outputs", "ignores-TERM", "chatters"],
-)
+@pytest.mark.parametrize("what", mostly_slow(list(ENDLESS), 5))
 def test_a_program_that_does_not_end_is_killed_in_time(
-    tmp_path: Path, body: str
+    tmp_path: Path, what: str
 ) -> None:
     start = time.monotonic()
-    answer = run(program(tmp_path, body), ("program",), 0.5)
+    answer = run(program(tmp_path, ENDLESS[what]), ("program",), 0.5)
     assert isinstance(answer, Missing)
     assert (answer.why, str(answer.detail)) == (Why.TIMED_OUT, "no answer in 0.5 s")
     assert time.monotonic() - start < 5

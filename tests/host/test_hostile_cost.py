@@ -93,6 +93,7 @@ def test_no_hostile_archive_costs_much(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python")
 def test_opening_one_reads_nothing_of_this_machine() -> None:
     host = catalogue.path("bluefin-dx-2121")

@@ -76,6 +76,7 @@ def told_by_virsh(texts: list[str], folder: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.runs("virsh")
 @pytest.mark.needs_tool("virsh")
 def test_it_takes_each_definition_by_its_schema(tmp_path: Path) -> None:

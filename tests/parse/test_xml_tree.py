@@ -177,6 +177,7 @@ def peak(data: bytes) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["", QEMU])
 def test_memory_grows_with_the_text_whatever_is_declared(address: str) -> None:
     def text(count: int) -> bytes:

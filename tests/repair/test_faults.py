@@ -13,7 +13,7 @@ import pytest
 
 from support import engine_faults as faults
 from support import engine_trees as trees
-from support.effort import is_all, is_quick
+from support.effort import is_all, is_quick, mostly_slow
 from vfio_doctor.repair.resume import finish_run, undo_run
 from vfio_doctor.repair.session import apply_plan
 from vfio_doctor.repair.syscalls import Filesystem
@@ -41,7 +41,9 @@ def undone(before: faults.Tree) -> faults.Tree:
     return {path: thing for path, thing in before.items() if path != "dev/kvmfr0"}
 
 
-@pytest.mark.parametrize("number", faults.ERRORS, ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "number", mostly_slow(faults.ERRORS, 4), ids=errno.errorcode.get
+)
 @pytest.mark.parametrize("on", [False, True], ids=["once", "from then on"])
 def test_a_failing_call_leaves_all_old_or_all_new(
     folder: Path, number: int, on: bool, capsys: pytest.CaptureFixture[str]

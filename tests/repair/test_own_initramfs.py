@@ -60,8 +60,13 @@ def fault(host: played.PlayedHost, words: str) -> None:
 @pytest.mark.parametrize(
     ("held", "arguments", "back"),
     [
-        (NONE, (f"--arg={FORCE}",), ("--disable",)),
-        (OwnInitramfs(True), (f"--arg={FORCE}",), ("--enable",)),
+        pytest.param(NONE, (f"--arg={FORCE}",), ("--disable",), marks=pytest.mark.slow),
+        pytest.param(
+            OwnInitramfs(True),
+            (f"--arg={FORCE}",),
+            ("--enable",),
+            marks=pytest.mark.slow,
+        ),
         (
             OwnInitramfs(True, ("-I", "/etc/crypttab")),
             ("--arg=-I", "--arg=/etc/crypttab", f"--arg={FORCE}"),
@@ -124,6 +129,7 @@ def test_nothing_is_made_if_the_initramfs_loads_it(
     assert [step.argv[1] for step in calls(plan)] == ["kargs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["dracut", "says-nothing", "no-space"])
 def test_what_fails_is_rolled_back(tmp_path: Path, words: str) -> None:
     host = host_in(tmp_path)

@@ -211,6 +211,7 @@ def plan_for(tool: RpmOstree, host: Reader) -> Plan:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python", "python3")
 @pytest.mark.parametrize("how", [None, KeyboardInterrupt(), RuntimeError("x")])
 def test_a_transaction_that_outlives_its_client_is_taken_back(

@@ -14,7 +14,7 @@ from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 
 ALL, MANY, FEW = 100, 40, 10
-ONE_IN = 16
+ONE_IN = 32
 T = TypeVar("T")
 
 
@@ -51,9 +51,9 @@ def some(names: Sequence[T]) -> Sequence[T]:
     return names[::4] if is_quick() else names
 
 
-def mostly_slow(names: Sequence[object]) -> list[ParameterSet]:
-    """Return them as parameters of which a quick run takes one in sixteen."""
+def mostly_slow(names: Sequence[object], one_in: int = ONE_IN) -> list[ParameterSet]:
+    """Return them as parameters of which a quick run takes one in so many."""
     return [
-        pytest.param(name, marks=[pytest.mark.slow] if at % ONE_IN else [])
+        pytest.param(name, marks=[pytest.mark.slow] if at % one_in else [])
         for at, name in enumerate(names)
     ]

@@ -39,7 +39,7 @@ ODD_AT_MOST = 4
 LINE_BYTES = 57
 TEXT = bytes([9, 10, *range(32, 127)])
 ESCAPES = {n: f"\\x{n:02x}" for n in range(256) if n not in TEXT} | {92: r"\\"}
-SPELT = re.compile(rb"(?:[^\\]++|\\(?:x[0-9a-f]{2}|\\|\n\Z))*+")
+SPELT = rb"(?:[^\\]++|\\(?:x[0-9a-f]{2}|\\|\n\Z))*+"
 
 
 def spelt(name: str, held: Mapping[str, bytes]) -> bytes:
@@ -149,7 +149,7 @@ def _read(text: bytes, form: str) -> bytes | None:
         except binascii.Error:
             return None
     if form == ESCAPED:
-        if not (text.isascii() and SPELT.fullmatch(text)):
+        if not (text.isascii() and re.fullmatch(SPELT, text)):
             return None
         return text.decode("unicode_escape").encode("latin-1")
     return text

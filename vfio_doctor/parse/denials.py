@@ -7,8 +7,8 @@ import re
 from vfio_doctor.value import NamedTuple
 
 NODE = "kvmfr"
-_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
-_WANTED = re.compile(r"avc: {1,4}denied {1,4}\{([^}]{0,200})\}")
+_FIELD = r'(\w+)=(?:"([^"]*)"|(\S+))'
+_WANTED = r"avc: {1,4}denied {1,4}\{([^}]{0,200})\}"
 
 
 class Denial(NamedTuple):
@@ -36,7 +36,7 @@ def denials(text: str) -> tuple[Denial, ...]:
 
 def denial(line: str) -> Denial | None:
     """Return what a line of the log says; None if it is no such record."""
-    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
+    fields = {name: quoted or plain for name, quoted, plain in re.findall(_FIELD, line)}
     path = fields.get("path") or fields.get("name", "")
     name = path.rpartition("/")[2]
     if not re.fullmatch(rf"{NODE}\d{{1,3}}", name):
@@ -47,7 +47,7 @@ def denial(line: str) -> Denial | None:
         # What is not there is denied as "mknod": then the node is in no /dev.
         there = what != "mknod"
         return Denial("apparmor", path, what, profile, "", there, line)
-    wanted = _WANTED.search(line)
+    wanted = re.search(_WANTED, line)
     if wanted is None or fields.get("permissive") == "1":
         return None
     return Denial(

@@ -24,8 +24,8 @@ NONE = Modules(frozenset(), ())
 
 # A shell's assignment; what is in quotes may go over several lines. No part of it
 # can be read in two ways, so a long text takes no longer than its length says.
-_ASSIGNED = re.compile(
-    r"""^[ \t]*([A-Za-z_][A-Za-z0-9_]*)=(?:"([^"]*)"|'([^']*)'|([^\s"'#]*))""", re.M
+_ASSIGNED = (
+    r"""(?m)^[ \t]*([A-Za-z_][A-Za-z0-9_]*)=(?:"([^"]*)"|'([^']*)'|([^\s"'#]*))"""
 )
 
 
@@ -37,7 +37,7 @@ def parse(text: str) -> Modules:
     lists: dict[str, frozenset[str]] = {}
     arguments: list[tuple[str, int, str]] = []
     counted, line = 0, 1
-    for found in _ASSIGNED.finditer(text):
+    for found in re.finditer(_ASSIGNED, text):
         key, value = found[1], found[2] or found[3] or found[4] or ""
         line, counted = line + text.count("\n", counted, found.end(1)), found.end(1)
         if key == "modules" or key.startswith("modules_"):

@@ -98,6 +98,7 @@ def test_time_grows_with_the_input(case: tuple[str | tuple[str, ...], str]) -> N
     )
 
 
+@pytest.mark.slow
 def test_many_names_cost_as_much_as_they_are() -> None:
     def of(count: int) -> float:
         capture = Capture.empty("x", Caller(1000))

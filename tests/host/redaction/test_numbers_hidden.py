@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import time
 
+import pytest
+
 from support.rows import for_each
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller, Kind, Stat
@@ -71,6 +73,7 @@ def test_a_label_keeps_categories_and_no_other_number() -> None:
     assert label.endswith(":s0:c12,c34")
 
 
+@pytest.mark.slow
 def test_long_chains_take_linear_time() -> None:
     def of(size: int) -> float:
         # What other tests hold would be looked through for garbage.

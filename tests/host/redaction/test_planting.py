@@ -10,6 +10,7 @@ from json import dumps
 
 import pytest
 
+from support.effort import mostly_slow
 from support.fixture_hosts import catalogue
 from support.planting import ALL_FILES, Words, in_each_place, planted
 from vfio_doctor.app.attachment import build
@@ -44,7 +45,7 @@ def escaped(word: str) -> str:
     return dumps(word)[1:-1].lower()
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("name", mostly_slow(HOSTS, 4))
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_byte_of_an_archive_tells(name: str, seed: int) -> None:
     words = Words(seed)

@@ -22,7 +22,7 @@ BUILD = ("dracut", "--force", "--regenerate-all")
 CONFIG = "/etc/dracut.conf.d/vfio-doctor.conf"
 MAIN = "/etc/dracut.conf"
 DROP_INS = ("/usr/lib/dracut/dracut.conf.d/*.conf", "/etc/dracut.conf.d/*.conf")
-HOST_ONLY = re.compile(r"(?m)^[ \t]*hostonly=[\"']?(\w*)")
+HOST_ONLY = r"(?m)^[ \t]*hostonly=[\"']?(\w*)"
 # Debian's package brings a command of that name, which knows where images belong.
 WRAPPER = "/usr/sbin/update-initramfs"
 # Distributions that name images by the kernel's package have one of these.
@@ -97,7 +97,7 @@ def _is_for_this_host(host: Reader) -> bool:
     said = ""
     for path in (MAIN, *(by_name[name] for name in sorted(by_name))):
         text = read_text(host, path)
-        found = HOST_ONLY.findall(text) if isinstance(text, str) else []
+        found = re.findall(HOST_ONLY, text) if isinstance(text, str) else []
         said = found[-1] if found else said
     return said == "yes"
 

@@ -73,8 +73,8 @@ PROXMOX = say(
     " is pve-headers-{release}).",
 )
 # 6.12.8-1-lts, 6.12.8-zen1-1-zen, 6.12.8-2-cachyos-lts; linux ends in a number.
-ARCH_FLAVOUR = re.compile(r"-\d+-([a-z][a-z0-9-]*)$")
-MANJARO = re.compile(r"(\d+)\.(\d+)\..*-MANJARO$")
+ARCH_FLAVOUR = r"-\d+-([a-z][a-z0-9-]*)$"
+MANJARO = r"(\d+)\.(\d+)\..*-MANJARO$"
 REBUILD = say(
     "kvmfr-rebuild",
     "Then run `sudo dkms autoinstall -k {release}`; if an akmod built it, run"
@@ -150,10 +150,10 @@ def _headers(recipe: Message, release: str) -> Message:
 
 def _arch_headers(release: str) -> str:
     """Return Arch's package: each of its kernels ends in its name, but for linux."""
-    numbered = MANJARO.match(release)
+    numbered = re.match(MANJARO, release)
     if numbered:
         return f"linux{numbered[1]}{numbered[2]}-headers"
-    flavour = ARCH_FLAVOUR.search(release)
+    flavour = re.search(ARCH_FLAVOUR, release)
     return f"linux-{flavour[1]}-headers" if flavour else "linux-headers"
 
 

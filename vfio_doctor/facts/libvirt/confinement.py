@@ -35,9 +35,7 @@ PASSED_OVER = (
 # What libvirt's abstraction includes, the newer hook first.
 HOOK_FOLDER = "abstractions/libvirt-qemu.d"
 HOOK_FILE = "local/abstractions/libvirt-qemu"
-DAEMON_PROFILE = re.compile(
-    r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \(|libvirt-[0-9a-f-]{1,64} \("
-)
+DAEMON_PROFILE = r"(?:/usr/s?bin/)?(?:libvirtd|virtqemud) \(|libvirt-[0-9a-f-]{1,64} \("
 AUDIT_LOG = "/var/log/audit"
 AUDIT_RECORDS = (
     *("journalctl", "-b", "-q", "--no-pager", "-o", "cat", "-g", KVMFR),
@@ -58,10 +56,8 @@ DEBIAN_POLICY = "default"
 VM_TYPE = "svirt_image_t"
 MAP_MODULE = "vfio-doctor-kvmfr"
 MAP_RULE = f"(allow svirt_t {VM_TYPE} (chr_file (map)))"
-MODE = re.compile(
-    r"^[ \t]{0,8}SELINUX=(enforcing|permissive|disabled)[ \t]{0,64}$", re.M
-)
-POLICY = re.compile(r"^[ \t]{0,8}SELINUXTYPE=([A-Za-z0-9_.-]{1,64})[ \t]{0,64}$", re.M)
+MODE = r"(?m)^[ \t]{0,8}SELINUX=(enforcing|permissive|disabled)[ \t]{0,64}$"
+POLICY = r"(?m)^[ \t]{0,8}SELINUXTYPE=([A-Za-z0-9_.-]{1,64})[ \t]{0,64}$"
 
 
 class Denials(NamedTuple):
@@ -205,7 +201,7 @@ def _confines(host: Reader) -> bool:
     there = [name for name in DAEMONS if _is_program(host, name)]
     counts = ("libvirt-", *(there or DAEMONS))
     return any(
-        DAEMON_PROFILE.match(line) and any(name in line for name in counts)
+        re.match(DAEMON_PROFILE, line) and any(name in line for name in counts)
         for line in loaded.splitlines()
     )
 
@@ -354,7 +350,7 @@ class SeLinux(NamedTuple):
 
 def _at_boot(config: str | Missing, facts: Facts) -> bool:
     """Tell whether the next boot has it enforced: the arguments win over the file."""
-    said = MODE.search(config) if isinstance(config, str) else None
+    said = re.search(MODE, config) if isinstance(config, str) else None
     if said is None or said[1] != "enforcing":
         return False
     boot = facts[BootArguments]
@@ -365,5 +361,5 @@ def _at_boot(config: str | Missing, facts: Facts) -> bool:
 def policy_of(host: Reader) -> str:
     """Return the name of the policy that is loaded, a folder below /etc/selinux."""
     text = read_text(host, CONFIG, 1 << 16)
-    found = POLICY.search(text) if isinstance(text, str) else None
+    found = re.search(POLICY, text) if isinstance(text, str) else None
     return found[1] if found else "targeted"

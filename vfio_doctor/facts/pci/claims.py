@@ -43,8 +43,8 @@ SCRIPTS = (
     "/etc/udev/rules.d/*.rules",
 )
 _LIMIT = 1 << 16
-_IDS = re.compile(r"\bids=(\S+)")
-_ID = re.compile(r"\b[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\b")
+_IDS = r"\bids=(\S+)"
+_ID = r"\b[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\b"
 
 
 class ClaimKind(Enum):
@@ -157,7 +157,7 @@ def _lost_ids(config: ModuleConfig) -> Iterator[Note]:
     """Yield each line of options that has ids, and not as vfio-pci takes them."""
     for path, file in config.options:
         for item in file.of("options"):
-            if not item.subject.startswith("vfio") or not _ID.search(item.rest):
+            if not item.subject.startswith("vfio") or not re.search(_ID, item.rest):
                 continue
             given = parameters(item.rest)
             if item.subject != VFIO_PCI or not any(one.name == "ids" for one in given):
@@ -172,7 +172,7 @@ def _is_meant(note: Note) -> bool:
     live = (line.strip() for line in note.text.splitlines())
     if note.is_more_than(VFIO_PCI):
         # In modules-load.d no module gets ids.
-        return bool(_ID.search(note.text))
+        return bool(re.search(_ID, note.text))
     return "modprobe" in note.path and any(x and not x.startswith("#") for x in live)
 
 
@@ -362,7 +362,7 @@ def _initramfs(said: Said) -> Iterator[Claim]:
             words = line.split("#", 1)[0].strip()
             if module_name(words.partition(" ")[0]) != VFIO_PCI:
                 continue
-            for value in _IDS.findall(words):
+            for value in re.findall(_IDS, words):
                 for pattern in parse_ids(value)[0]:
                     yield Claim(ClaimKind.BOOT, path, words, pattern=pattern)
 

@@ -16,12 +16,12 @@ BLOCKS = "/sys/class/block"
 SUBSYSTEMS = "/sys/devices/virtual/nvme-subsystem"
 # With multipath the kernel hangs an NVMe drive on its subsystem, not on a controller
 # (drivers/nvme/host/multipath.c).
-_SUBSYSTEM = re.compile(r"/virtual/nvme-subsystem/(nvme-subsys\d+)/")
-_CONTROLLER = re.compile(r"nvme\d+")
+_SUBSYSTEM = r"/virtual/nvme-subsystem/(nvme-subsys\d+)/"
+_CONTROLLER = r"nvme\d+"
 # In memory, or in a file of a file system that is mounted itself.
-_IN_MEMORY = re.compile(r"(?:zram|loop|ram)\d+")
+_IN_MEMORY = r"(?:zram|loop|ram)\d+"
 # The cache of a bcache is in use too, and is none of its slaves.
-_CACHED = re.compile(r"bcache\d+")
+_CACHED = r"bcache\d+"
 
 
 class Place(NamedTuple):
@@ -74,14 +74,14 @@ def _at(host: Reader, target: str, name: str) -> tuple[Place, tuple[str, ...]]:
     """Return the place of one device by its way in sysfs, and what it lies on."""
     if found := last_of_domains(target):
         return Place(found), ()
-    if _IN_MEMORY.match(name):
+    if re.match(_IN_MEMORY, name):
         return Place(), ()
-    if subsystem := _SUBSYSTEM.search(target):
+    if subsystem := re.search(_SUBSYSTEM, target):
         return _on_controllers(host, f"{SUBSYSTEMS}/{subsystem[1]}"), ()
     slaves = _slaves(host, target, name)
     if not slaves:
         return ELSEWHERE, ()
-    return Place(told=not _CACHED.match(name)), slaves
+    return Place(told=not re.match(_CACHED, name)), slaves
 
 
 def _slaves(host: Reader, target: str, name: str) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def _on_controllers(host: Reader, subsystem: str) -> Place:
     listed = host.list(subsystem)
     names = () if isinstance(listed, Missing) else listed
     ways = [
-        host.readlink(f"{subsystem}/{n}") for n in names if _CONTROLLER.fullmatch(n)
+        host.readlink(f"{subsystem}/{n}") for n in names if re.fullmatch(_CONTROLLER, n)
     ]
     found = [last_of_domains(way) if isinstance(way, str) else () for way in ways]
     told = bool(found) and all(found)

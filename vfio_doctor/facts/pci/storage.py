@@ -31,7 +31,7 @@ NETWORK_KINDS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.glusterfs", "9p", "afs", "lustre")
 )
 # bcachefs is mounted from several devices; a name of by-path holds ":" itself.
-_NEXT = re.compile(":(?=/dev/)")
+_NEXT = ":(?=/dev/)"
 _LIMIT = 1 << 20
 
 
@@ -110,7 +110,7 @@ def _mounts(text: str | Missing) -> Iterator[tuple[str, str]]:
     """Yield (device, place); a pool of ZFS is a device that nobody can follow."""
     for words in _lines(text):
         if words[0].startswith("/dev/") or words[2] == "zfs":
-            for device in _NEXT.split(words[0]):
+            for device in re.split(_NEXT, words[0]):
                 yield device, words[1]
 
 

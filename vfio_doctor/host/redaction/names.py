@@ -59,6 +59,8 @@ class Names:
         self._left_out: dict[str, int] = {}
         self.redacted_before = text is not None
         self.files: dict[str, str] = {}
+        # Paths whose last part is shown as it is: most are asked for often.
+        self.plain: set[str] = set()
         self.scripts: frozenset[str] = frozenset()
         self.people: frozenset[str] = frozenset()
         self._start(text or "")

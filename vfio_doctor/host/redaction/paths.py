@@ -40,8 +40,13 @@ def path(text: str, names: Names) -> str:
     """Return a path with every part hidden that no list and no form knows."""
     folder, out = "", []
     for part in text.split("/"):
-        out.append(_part(folder, part, names))
-        folder = f"{folder}/{part}" if part else folder
+        shown, here = part, f"{folder}/{part}"
+        if part and here not in names.plain:
+            shown = _part(folder, part, names)
+            if shown == part:
+                names.plain.add(here)
+        out.append(shown)
+        folder = here if part else folder
     return "/".join(out)
 
 
