@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from support.effort import ONE_IN
+from support.effort import QUICK
 from support.fixture_hosts import catalogue
 from support.planted import SECRETS, planted
 from support.rows import for_each
@@ -21,7 +21,7 @@ from vfio_doctor.host.captured import CapturedHost
 from vfio_doctor.model import RunInfo
 
 # Every host is redacted and packed in tests/host/redaction/test_same_verdicts.py.
-SOME = catalogue.names()[::ONE_IN]
+SOME = catalogue.names()[::QUICK]
 RUN = RunInfo("2025-01-01T00:00:00Z", 0, "the captured host")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from vfio_doctor.app.chosen import Chosen
 from vfio_doctor.app.diagnosis import diagnosed, with_waiting
@@ -37,7 +37,7 @@ def promised(report: Report) -> bool:
     return found.fix is not None and found.fix.cannot is None
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_a_row_says_what_the_report_says(tmp_path: Path, name: str) -> None:
     told, report = both(tmp_path, name)
     assert told.next_step == str(next(iter(next_steps(report)), ""))

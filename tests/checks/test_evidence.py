@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from vfio_doctor.app.diagnosis import Diagnosed
 from vfio_doctor.app.planning import planned
@@ -30,7 +30,7 @@ def found(done: Diagnosed) -> list[tuple[str, Diagnosis]]:
     return [(result.id, d) for result in failed for d in result.diagnoses]
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_some_row_shows_the_fault(name: str) -> None:
     for rule, diagnosis in found(judged(name)):
         rows = diagnosis.finding.evidence
@@ -38,7 +38,7 @@ def test_some_row_shows_the_fault(name: str) -> None:
         assert not rows or len(same) < len(rows), f"{rule}: {rows}"
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_the_rule_that_is_expected_is_the_one_that_is_written(name: str) -> None:
     done = judged(name)
     plan, _ = planned(done, risky=False)

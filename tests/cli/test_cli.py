@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from support.click_runner import runner
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from support.reports import NAMES
 from support.rows import for_each
@@ -49,7 +49,7 @@ def test_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES))
+@pytest.mark.parametrize("name", on_hosts(NAMES))
 def test_every_report_is_valid(name: str) -> None:
     VALID.validate(report(str(catalogue.path(name))))
 

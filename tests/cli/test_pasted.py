@@ -14,7 +14,7 @@ import click
 import pytest
 
 from support.command_line import parsed
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from support.reports import NAMES, of_fixture
 from support.rows import for_each
@@ -43,7 +43,7 @@ def printed(name: str) -> set[str]:
     return {c for c in COMMAND.findall(page) if "vfio-doctor" in c}
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES))
+@pytest.mark.parametrize("name", on_hosts(NAMES))
 def test_every_command_of_a_report_can_be_pasted(name: str) -> None:
     found = printed(name)
     assert found

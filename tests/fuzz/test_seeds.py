@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.effort import examples, mostly_slow
+from support.effort import examples, on_hosts
 from support.fixture_hosts import catalogue
 
 HERE = Path(__file__).resolve().parent
@@ -33,7 +33,7 @@ def text(seed: str) -> bytes:
     return catalogue.path(seed).read_bytes()
 
 
-@pytest.mark.parametrize("seed", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("seed", on_hosts(catalogue.names()))
 def test_a_seed(seed: str) -> None:
     assert "manifest.json" in TARGET.members(text(seed))
     TARGET.one_input(text(seed))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from support.archives import as_written_by, small
 from support.captures import captures, same
-from support.effort import examples, mostly_slow
+from support.effort import examples, on_hosts
 from support.fixture_hosts import catalogue
 from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
@@ -143,7 +143,7 @@ def test_this_machine_recorded_gives_the_same_verdicts() -> None:
     assert len(file.getvalue()) < 1 << 20
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_a_recorded_fixture_host_gives_the_same_verdicts(name: str) -> None:
     host, rules = catalogue.host(name), load_rules()
     recorder = Recorder(host)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from support.click_runner import runner
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from support.golden_rules import golden_registry
 from support.reports import NAMES, of_fixture
@@ -153,7 +153,7 @@ def test_a_broken_plug_in_is_named_in_chinese_and_in_json_in_english() -> None:
     assert '"plug-in mine of mine 1: ImportError: x"' in json.render(report)
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES))
+@pytest.mark.parametrize("name", on_hosts(NAMES))
 def test_latin_words_stand_apart_and_colons_are_wide(name: str) -> None:
     report = of_fixture(name)
     lines = text.render(report, Look(width=1 << 20)).splitlines()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.effort import mostly_slow, some
+from support.effort import on_hosts, some
 from support.golden_rules import RULES, golden_registry
 from support.reports import NAMES, of_fixture
 from support.rows import for_each
@@ -84,7 +84,7 @@ def test_every_rule_has_its_finding_on_its_page(check: type[Check]) -> None:
     assert "Where" in block
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES))
+@pytest.mark.parametrize("name", on_hosts(NAMES))
 def test_two_runs_give_equal_bytes(name: str) -> None:
     first, second = (as_json.render(of_fixture(name)) for _ in range(2))
     assert first == second

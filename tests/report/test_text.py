@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.reports import NAMES, of_fixture, of_results
 from support.rows import for_each
 from vfio_doctor.checks.boot.pending import REGENERATE_BY, RUN
@@ -352,7 +352,7 @@ def test_what_is_staged_needs_a_reboot_and_nothing_else() -> None:
     assert "Add the kernel argument" not in plan
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES))
+@pytest.mark.parametrize("name", on_hosts(NAMES))
 def test_what_is_worst_stays_on_a_terminal_of_24_lines(name: str) -> None:
     report = of_fixture(name)
     last = text.render(report, Look()).splitlines()[-23:]

@@ -14,7 +14,7 @@ from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 
 ALL, MANY, FEW = 100, 40, 10
-ONE_IN = 32
+A_THIRD, QUICK = 3, 30
 T = TypeVar("T")
 
 
@@ -51,9 +51,14 @@ def some(names: Sequence[T]) -> Sequence[T]:
     return names[::4] if is_quick() else names
 
 
-def mostly_slow(names: Sequence[object], one_in: int = ONE_IN) -> list[ParameterSet]:
+def mostly_slow(names: Sequence[object], one_in: int) -> list[ParameterSet]:
     """Return them as parameters of which a quick run takes one in so many."""
     return [
         pytest.param(name, marks=[pytest.mark.slow] if at % one_in else [])
         for at, name in enumerate(names)
     ]
+
+
+def on_hosts(names: Sequence[str]) -> list[ParameterSet]:
+    """Return the hosts that a test is tried on: all in CI, one in three elsewhere."""
+    return mostly_slow(names if is_all() else names[::A_THIRD], QUICK // A_THIRD)

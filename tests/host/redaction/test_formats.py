@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from support.rows import for_each
 from vfio_doctor.diagnosis.judge import diagnose
@@ -319,7 +319,7 @@ def test_every_command_that_may_be_run_has_a_format(argv: tuple[str, ...]) -> No
     assert programs.words(argv, Names())[0] == argv[0]
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_every_parameter_that_is_asked_for_is_known(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def grows_with(small: Callable[[], float], large: Callable[[], float]) -> bool:
     return any(large() < MOST * max(small(), FLOOR) for _ in range(TRIES))
 
 
-@pytest.mark.parametrize("case", mostly_slow([*CASES, *SAID]))
+@pytest.mark.parametrize("case", mostly_slow([*CASES, *SAID], 30))
 def test_time_grows_with_the_input(case: tuple[str | tuple[str, ...], str]) -> None:
     path, unit = case
     assert grows_with(

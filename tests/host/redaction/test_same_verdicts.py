@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from support.effort import mostly_slow
+from support.effort import on_hosts
 from support.fixture_hosts import catalogue
 from support.hosts import build
 from support.planted import planted
@@ -71,7 +71,7 @@ def attached(made: Redaction) -> Capture:
     return load(file, "it")
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_of_every_fixture_host(name: str) -> None:
     capture = catalogue.capture(name)
     made = redact(capture)
@@ -84,7 +84,7 @@ def test_of_every_fixture_host(name: str) -> None:
     assert "command of no known format" not in out
 
 
-@pytest.mark.parametrize("name", mostly_slow(catalogue.names()))
+@pytest.mark.parametrize("name", on_hosts(catalogue.names()))
 def test_of_every_fixture_host_full_of_secrets(name: str) -> None:
     capture = planted(name).capture
     assert ends(attached(redact(capture))) == ends(capture)
