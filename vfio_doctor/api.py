@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.next_kernel import NextKernel as NextKernel
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
+    from vfio_doctor.facts.boot.ways import way_to_set as way_to_set
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.enrolled_keys import EnrolledKeys as EnrolledKeys
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
