@@ -15,6 +15,7 @@ from vfio_doctor.api import (
     Evidence,
     Facts,
     Finding,
+    Generated,
     HostPlace,
     Init,
     InterruptRemapping,
@@ -272,7 +273,7 @@ def _add_argument(facts: Facts) -> Message:
         kind = facts[BootStack].kind
     except MissingFact:
         return ADD_ARGUMENT
-    if kind is BootKind.UNKNOWN:
+    if kind is BootKind.UNKNOWN or facts[Generated].yes:
         return ADD_ARGUMENT
     if kind is BootKind.PROXMOX:
         return OWN_MEANS

@@ -101,8 +101,9 @@ def test_the_tool_of_a_menu_that_nobody_can_follow_is_named() -> None:
         (debian("quiet"), "GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub"),
         (limine(UNTOLD), "boot loader's own means"),
         ((file("/proc/cmdline", "quiet\n"),), "`rpm-ostree kargs"),
+        ((*debian("quiet"), systems.os_release(id="nixos")), "`boot.kernelParams`"),
     ],
-    ids=["GRUB", "limine", "unknown"],
+    ids=["GRUB", "limine", "unknown", "NixOS"],
 )
 def test_the_argument_is_set_with_what_starts_the_host(
     parts: tuple[Parts, ...], right: str
