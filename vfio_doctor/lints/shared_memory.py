@@ -261,6 +261,11 @@ class Memdev(Lint):
                 advice = self.MATCH.filled(names=tuple(filter(None, ids)) or ("-",))
                 yield Found(device.element, message, advice)
         counted = Counter(filter(None, ids))
+        made = [a for a in vm.arguments if a.option == "device" and a.id]
+        devices = Counter(a.id for a in made)
+        for one in made:
+            if devices[one.id] > 1:
+                yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
         for one in vm.objects:
             if "mem-path" in one.values and one.kind != "memory-backend-file":
                 message = self.NO_FILE.filled(kind=one.kind)
