@@ -109,6 +109,12 @@ def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
     return judge.ruled(name, judge.plan(effects))
 
 
+def let_in_without_tag(facts: Facts, name: str) -> bool:
+    """Tell whether the rules let the person in as the owner or by a group."""
+    found = dict(facts[KvmfrRules].devices)[name]
+    return ruled_by(facts, name, found._replace(tags=())).human is True
+
+
 def _others(
     judge: _Judge,
     rules: KvmfrRules,
