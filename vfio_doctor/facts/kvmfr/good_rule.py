@@ -411,7 +411,7 @@ def _is_good(facts: Facts, line: KvmfrLine) -> bool:
         and given["MODE"].lstrip("0") == MODE.lstrip("0")
         and group is not None
         and is_system(group.gid)
-        and group.gid in facts[QemuUser].gids
+        and (facts[QemuUser].uid == 0 or group.gid in facts[QemuUser].gids)
     )
 
 
