@@ -28,6 +28,18 @@ def added(edit: ArgumentEdit) -> tuple[str, ...]:
     return _minus(edit.after, edit.before)
 
 
+def lacking(edit: ArgumentEdit, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what an edit adds that stands in ``words`` less often than after it."""
+    there, after = Counter(words), Counter(edit.after)
+    return tuple(w for w in dict.fromkeys(added(edit)) if there[w] < after[w])
+
+
+def staying(edit: ArgumentEdit, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what an edit takes out that stands in ``words`` more often than after."""
+    there, after = Counter(words), Counter(edit.after)
+    return tuple(w for w in dict.fromkeys(removed(edit)) if there[w] > after[w])
+
+
 def refuse_init_part(edit: ArgumentEdit, tool: str) -> None:
     """Raise `CannotFix` where words for init follow a ``--``.
 

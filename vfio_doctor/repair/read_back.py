@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
-from vfio_doctor.boot.words import added, removed
+from vfio_doctor.boot.words import added, removed, staying
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.repair.syscalls import StepFailed
@@ -92,8 +92,7 @@ def words_stay(machine: Machine, beginning: Beginning) -> Message | None:
     now = backend.read(machine.host)
     if isinstance(now, Missing):
         return None
-    more = removed(ArgumentEdit(now, beginning.before))
-    words = tuple(w for w in added(beginning.edit) if w in more)
+    words = staying(ArgumentEdit(beginning.after, beginning.before), now)
     return WORDS_STAY.filled(tool=backend.name, words=words) if words else None
 
 

@@ -6,10 +6,11 @@ one kind back with a plan of its own, which `undo` takes back like any other.
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import ArgumentEdit
+from vfio_doctor.boot.words import added, lacking, removed
 from vfio_doctor.facts.base import CannotFix, MissingFact
 from vfio_doctor.facts.images.own import own_initramfs
 from vfio_doctor.facts.leftovers.arguments import IOMMU
@@ -260,14 +261,14 @@ def _before(run: Run, words: tuple[str, ...], in_use: bool) -> tuple[str, ...]:
     begun = run.beginning
     if words == begun.after and not in_use:
         return begun.before
-    added, gone = _difference(begun.after, begun.before)
-    if not all(word in words for word in added):
+    new, gone = list(added(begun.edit)), list(removed(begun.edit))
+    if lacking(begun.edit, words):
         return words
     if in_use:
-        added = [word for word in added if word not in IOMMU]
+        new = [word for word in new if word not in IOMMU]
         gone = [word for word in gone if not _is_iommu(word)]
     kept = list(words)
-    for word in added:
+    for word in new:
         twin = next((w for w in gone if _replaces(w, word)), None)
         if twin is None:
             kept.remove(word)
@@ -275,14 +276,6 @@ def _before(run: Run, words: tuple[str, ...], in_use: bool) -> tuple[str, ...]:
             kept[kept.index(word)] = twin
             gone.remove(twin)
     return (*kept, *gone)
-
-
-def _difference(
-    after: tuple[str, ...], before: tuple[str, ...]
-) -> tuple[list[str], list[str]]:
-    """Return the words that one line has more, and those that it has less."""
-    more, less = Counter(after) - Counter(before), Counter(before) - Counter(after)
-    return list(more.elements()), list(less.elements())
 
 
 def _is_iommu(word: str) -> bool:
@@ -296,6 +289,7 @@ def _replaces(old: str, new: str) -> bool:
 
 def _edit(words: tuple[str, ...], left: tuple[str, ...]) -> KernelArguments:
     """Return the edit; a word that is put in another's place needs no removal."""
-    gone, new = _difference(words, left)
-    gone = [word for word in gone if not any(_replaces(word, n) for n in new)]
-    return KernelArguments(set_=tuple(new), remove=tuple(gone))
+    edit = ArgumentEdit(words, left)
+    new = added(edit)
+    gone = (w for w in removed(edit) if not any(_replaces(w, n) for n in new))
+    return KernelArguments(set_=new, remove=tuple(gone))

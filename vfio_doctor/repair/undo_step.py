@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.selection import named
+from vfio_doctor.boot.words import lacking, staying
 from vfio_doctor.host.reader import Missing
 from vfio_doctor.messages import say
 from vfio_doctor.model import (
@@ -235,14 +236,12 @@ def _arguments(entry: Entry, machine: Machine, beginning: Beginning) -> Taken | 
     now = machine.backend.read(machine.host)
     if isinstance(now, Missing):
         raise StepFailed(now.message)
-    before, after = beginning.before, beginning.after
-    if sorted(now) == sorted(before):
+    edit = beginning.edit
+    if sorted(now) == sorted(edit.before):
         return _never_made(entry)
-    cut_short = _cut_short(entry)
-    ours = [word for word in after if word not in before]
-    back = [w for w in before if w not in after and w in now]
-    if not cut_short and (back or any(word not in now for word in ours)):
-        both = (" ".join(after), " ".join(now))
+    made = not lacking(edit, now) and not staying(edit, now)
+    if not made and not _cut_short(entry):
+        both = (" ".join(edit.after), " ".join(now))
         return Taken(StepState.KEPT, ARGUMENTS_CHANGED, both)
     return None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.words import added, lacking, removed, staying
 from vfio_doctor.diagnosis.judge import diagnose
 from vfio_doctor.diagnosis.offer import waits_for_reboot
 from vfio_doctor.host.reader import Missing, Why, read_text
@@ -239,23 +239,27 @@ def _are_set(run: Run, host: Reader) -> bool:
     now = tool.read(host) if isinstance(tool, BootBackend) else None
     if now is None or isinstance(now, Missing):
         return False
-    before, after = Counter(run.beginning.before), Counter(run.beginning.after)
-    there = Counter(now)
-    return not (after - before) - there and not (before - after) & there
+    edit = run.beginning.edit
+    return not lacking(edit, now) and not staying(edit, now)
 
 
 def _words(run: Run, host: Reader) -> list[Lasting]:
-    before, after = Counter(run.beginning.before), Counter(run.beginning.after)
-    text = read_text(host, CMDLINE)
+    edit, text = run.beginning.edit, read_text(host, CMDLINE)
+    more, less = dict.fromkeys(added(edit)), dict.fromkeys(removed(edit))
     if isinstance(text, Missing):
-        return [Lasting(word, None, text.message) for word in (after - before)]
+        return [Lasting(word, None, text.message) for word in more]
     now = words(text)
+    lacks, stays = lacking(edit, now), staying(edit, now)
     there = [
-        Lasting(word, word in now, None if word in now else WORD_LACKS)
-        for word in (after - before)
+        Lasting(word, word not in lacks, WORD_LACKS if word in lacks else None)
+        for word in more
     ]
     gone = [
-        Lasting(WITHOUT.filled(word=w), w not in now, WORD_STAYS if w in now else None)
-        for w in (before - after)
+        Lasting(
+            WITHOUT.filled(word=word),
+            word not in stays,
+            WORD_STAYS if word in stays else None,
+        )
+        for word in less
     ]
     return there + gone
