@@ -82,8 +82,8 @@ def told(tmp_path: Path, *words: str) -> dict[str, Any]:
             "could not be written: Read-only fil",
         ),
         ("bare", "", "set_up", read_only("boot"), "Read-only file system"),
-        ("bare", "", "set_up", FULL_BOOT, "-k all ended with 1: No space left on dev"),
-        ("bare", "set_up", "down", FULL_BOOT, "-k all ended with 1: No space left on d"),
+        ("bare", "", "set_up", FULL_BOOT, "-k all ended with 1: No space left"),
+        ("bare", "set_up", "down", FULL_BOOT, "-k all ended with 1: No space left"),
         ("bare", "set_up", "down", read_only("boot"), "Read-only file system"),
         (
             "bare",
