@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.boot.next_kernel import NextKernel as NextKernel
     from vfio_doctor.facts.boot.stack import BootKind as BootKind
     from vfio_doctor.facts.boot.stack import BootStack as BootStack
+    from vfio_doctor.facts.boot.ways import way_to_set as way_to_set
     from vfio_doctor.facts.cpu import Cpu as Cpu
     from vfio_doctor.facts.enrolled_keys import EnrolledKeys as EnrolledKeys
     from vfio_doctor.facts.guest import LookingGlassGuest as LookingGlassGuest
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvm import kernel_boolean as kernel_boolean
     from vfio_doctor.facts.kvmfr.access import KvmfrAccess as KvmfrAccess
     from vfio_doctor.facts.kvmfr.access import NodeAccess as NodeAccess
+    from vfio_doctor.facts.kvmfr.access import let_in_without_tag as let_in_without_tag
     from vfio_doctor.facts.kvmfr.client import ClientSetting as ClientSetting
     from vfio_doctor.facts.kvmfr.client import ClientSettings as ClientSettings
     from vfio_doctor.facts.kvmfr.good_rule import GoodKvmfrRule as GoodKvmfrRule
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.kvmfr.node import kvmfr_node as kvmfr_node
     from vfio_doctor.facts.kvmfr.node import kvmfr_refused as kvmfr_refused
     from vfio_doctor.facts.kvmfr.own_loading import OwnLoading as OwnLoading
+    from vfio_doctor.facts.kvmfr.remarks import IDLE_TAG as IDLE_TAG
     from vfio_doctor.facts.kvmfr.remarks import remark_reason as remark_reason
     from vfio_doctor.facts.kvmfr.remarks import remark_unsure as remark_unsure
     from vfio_doctor.facts.kvmfr.remarks import what_udev_does as what_udev_does

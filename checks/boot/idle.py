@@ -5,7 +5,6 @@ from __future__ import annotations
 from vfio_doctor.api import (
     BootArguments,
     BootKind,
-    BootStack,
     Check,
     Evidence,
     Facts,
@@ -25,6 +24,7 @@ from vfio_doctor.api import (
     known,
     parse_ids,
     say,
+    way_to_set,
 )
 
 BOOTED = "/proc/cmdline"
@@ -44,49 +44,11 @@ NOT_IN_ENTRIES = say(
     "{path} has {words}, and neither the running kernel nor the next boot has these"
     " arguments: the entries of this boot menu do not follow that file.",
 )
-GRUBBY = say(
-    "idle-loader-grubby",
-    "Run `sudo grubby --update-kernel=ALL --args={words}`, and reboot.",
-)
 ABSENT = say("idle-loader-absent", "none of these")
 MOVE = say(
     "idle-loader-move",
     "Set them where {tool} takes its kernel arguments from, and reboot. If you meant to"
     " boot with another loader, choose it in the firmware setup.",
-)
-# How they are set with what starts the machine, if that has one way only.
-WAYS = {
-    BootKind.KERNELSTUB: say(
-        "idle-loader-kernelstub",
-        "Run `sudo kernelstub -a {words}`, and reboot.",
-    ),
-    BootKind.RPM_OSTREE: say(
-        "idle-loader-rpm-ostree",
-        "Add {words} with `sudo rpm-ostree kargs`, one --append-if-missing= for each in"
-        " one call, and reboot.",
-    ),
-    BootKind.GRUB: say(
-        "idle-loader-grub",
-        "Add `{words}` to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, regenerate"
-        " the boot menu (`sudo update-grub`, or `sudo grub-mkconfig -o"
-        " /boot/grub/grub.cfg`), and reboot.",
-    ),
-    BootKind.SYSTEMD_BOOT: say(
-        "idle-loader-systemd-boot",
-        "Add `{words}` to the options line of the entry that is booted, and to"
-        " /etc/kernel/cmdline if that is there, which new kernels have theirs from;"
-        " then reboot.",
-    ),
-}
-PROXMOX_LINE = say(
-    "idle-loader-proxmox-line",
-    "Add `{words}` to the one line of /etc/kernel/cmdline, run `sudo proxmox-boot-tool"
-    " refresh`, and reboot.",
-)
-PROXMOX_GRUB = say(
-    "idle-loader-proxmox-grub",
-    "Add `{words}` to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run `sudo"
-    " proxmox-boot-tool refresh`, and reboot.",
 )
 NEEDED = say(
     "idle-loader-needed",
@@ -163,7 +125,6 @@ def _idle(one: IdleWords, words: tuple[str, ...], tool: str, facts: Facts) -> Fi
     move = _move(words, tool, facts)
     if tool == BootKind.GRUBBY.value and one.path.startswith(GRUB_FILES):
         message = NOT_IN_ENTRIES.filled(path=one.path, words=words)
-        move = GRUBBY.filled(words=" ".join(words))
     severity = Severity.INFO if _is_idle_anyway(one, facts) else None
     advice = _kept(one, facts) or move
     return Finding(FilePlace(one.path), message, rows, severity, advice)
@@ -171,14 +132,8 @@ def _idle(one: IdleWords, words: tuple[str, ...], tool: str, facts: Facts) -> Fi
 
 def _move(words: tuple[str, ...], tool: str, facts: Facts) -> Message:
     """Return how these words are set where they are read."""
-    line = " ".join(words)
-    if facts[BootStack].kind is BootKind.PROXMOX:
-        grub = tool == BootKind.GRUB.value
-        return (PROXMOX_GRUB if grub else PROXMOX_LINE).filled(words=line)
-    way = next((way for kind, way in WAYS.items() if kind.value == tool), None)
-    if way is None:
-        return MOVE.filled(tool=tool)
-    return way.filled(words=words if tool == BootKind.RPM_OSTREE.value else line)
+    kind = next(kind for kind in BootKind if kind.value == tool)
+    return way_to_set(words, kind, facts) or MOVE.filled(tool=tool)
 
 
 def _is_idle_anyway(one: IdleWords, facts: Facts) -> bool:

@@ -7,12 +7,15 @@ from vfio_doctor.api import (
     AcpiTables,
     Actor,
     Board,
+    BootKind,
+    BootStack,
     Check,
     Conclusion,
     Cpu,
     Evidence,
     Facts,
     Finding,
+    Generated,
     HostPlace,
     Init,
     InterruptRemapping,
@@ -30,6 +33,7 @@ from vfio_doctor.api import (
     in_order,
     known,
     say,
+    way_to_set,
 )
 
 GROUPS = "/sys/kernel/iommu_groups"
@@ -157,6 +161,11 @@ ADD_ARGUMENT = say(
     " `sudo grubby --update-kernel=ALL --args=intel_iommu=on`, or"
     " GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and `sudo update-grub`.",
 )
+OWN_MEANS = say(
+    "iommu-add-argument-by-own-means",
+    "Add the kernel argument intel_iommu=on with your boot loader's own means, then"
+    " reboot.",
+)
 UPDATE_FIRMWARE = say(
     "iommu-update-firmware",
     "The table by which the firmware describes the IOMMU is broken, as the kernel's log"
@@ -233,8 +242,8 @@ class IommuOff(Check):
             raise MissingFact(XEN)
         if not facts[Cpu].x86:
             raise MissingFact(NO_SMMU)
-        advice = _how_to_use(facts)
-        actor = Actor.TOOL if advice is ADD_ARGUMENT else Actor.USER
+        advice = _how_to_use(facts) or _add_argument(facts)
+        actor = Actor.USER if _how_to_use(facts) else Actor.TOOL
         advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
         unit = Evidence(UNITS, ", ".join(iommu.units) or NO_UNIT, UNIT)
         broken = tuple(_broken_tables(facts))
@@ -258,8 +267,21 @@ def _broken_tables(facts: Facts) -> Iterator[Evidence]:
         yield Evidence(KERNEL_LOG, line)
 
 
-def _how_to_use(facts: Facts) -> Message:
-    """Return what has the kernel use the IOMMU, or where it says why it does not."""
+def _add_argument(facts: Facts) -> Message:
+    """Return how the argument is set by hand with what starts this host."""
+    try:
+        kind = facts[BootStack].kind
+    except MissingFact:
+        return ADD_ARGUMENT
+    if kind is BootKind.UNKNOWN or facts[Generated].yes:
+        return ADD_ARGUMENT
+    if kind is BootKind.PROXMOX:
+        return OWN_MEANS
+    return way_to_set(("intel_iommu=on",), kind, facts) or OWN_MEANS
+
+
+def _how_to_use(facts: Facts) -> Message | None:
+    """Return what to do about the IOMMU; None if an argument turns it on."""
     if _booted(facts, "acpi", "off"):
         return NO_ACPI
     try:
@@ -271,7 +293,7 @@ def _how_to_use(facts: Facts) -> Message:
     if _likely_amd(facts):
         return READ_AMD_LOG.filled(command=facts[Init].log("AMD-Vi", "ivrs"))
     if not _booted(facts, "intel_iommu", "on"):
-        return ADD_ARGUMENT
+        return None
     return READ_LOG.filled(command=facts[Init].log("DMAR", "iommu"))
 
 

@@ -7,18 +7,22 @@ from vfio_doctor.api import (
     BootKind,
     BootStack,
     Check,
+    ClaimKind,
     CommandLine,
     Evidence,
     Facts,
     FilePlace,
     Finding,
     GrubFile,
+    HostNeeds,
     HostPlace,
     Iterator,
     MenuMaker,
     Message,
     Missing,
+    MissingFact,
     Severity,
+    WantedDevices,
     Why,
     known,
     say,
@@ -74,6 +78,11 @@ REBOOT = say(
     "Reboot the computer when it suits you; on an image-based system before the next"
     " update, which may drop the change.",
 )
+HOLD = say(
+    "pending-hold-reboot",
+    "Do not reboot yet: the next boot would give {devices} to vfio-pci, and the host"
+    " needs what it would lose. First follow the advice under vfio-device-busy.",
+)
 CONFIGURED = say(
     "pending-configured",
     "Compared with the running kernel, the configuration {change}.",
@@ -102,6 +111,11 @@ UNTOLD = say(
     "pending-untold",
     "No file tells whether the next boot gets it: run the boot tool if you have not run"
     " it since the change, then reboot the computer.",
+)
+UNTOLD_MENU = say(
+    "pending-untold-menu",
+    "No file tells whether the next boot gets it: run {command} if you have not run it"
+    " since the change, then reboot the computer.",
 )
 UNTOLD_PROXMOX = say(
     "pending-untold-proxmox",
@@ -179,7 +193,7 @@ class RebootPending(Check):
             yield _configured(now, then, source, boot.next, facts)
         elif changed:
             staged = "" if boot.unseen else boot.staged
-            yield _difference(now, then, source, staged)
+            yield _difference(now, then, source, staged, facts)
         elif boot.unseen:
             known(boot.unseen)
         elif boot.staged:
@@ -238,13 +252,38 @@ def _change(old: tuple[Word, ...], new: tuple[Word, ...]) -> Message:
 
 
 def _difference(
-    now: tuple[Word, ...], then: tuple[Word, ...], source: str, staged: str
+    now: tuple[Word, ...],
+    then: tuple[Word, ...],
+    source: str,
+    staged: str,
+    facts: Facts,
 ) -> Finding:
     rows = [_row(BOOTED, now), _row(source, then)]
     if staged:
         rows.append(Evidence(staged, STAGED))
     message = NEXT_BOOT.filled(change=_change(now, then))
-    return Finding(HostPlace(), message, tuple(rows), None, REBOOT)
+    taken = _taken(facts) if "vfio" in _without(then, now) else ()
+    advice = HOLD.filled(devices=taken) if taken else REBOOT
+    return Finding(HostPlace(), message, tuple(rows), None, advice)
+
+
+def _taken(facts: Facts) -> tuple[str, ...]:
+    """Return what vfio-pci takes from the next boot on though the host needs it.
+
+    A card is left out: to be without a screen may be meant.
+    """
+    try:
+        return tuple(
+            one.device.bdf
+            for one in facts[WantedDevices].devices
+            if ClaimKind.NEXT in one.kinds
+            and not one.held
+            and one.device.driver
+            and not one.device.is_display
+            and any(need.sure for need in facts[HostNeeds].of(one.device.bdf))
+        )
+    except MissingFact:
+        return ()
 
 
 def _configured(
@@ -257,9 +296,7 @@ def _configured(
     """Return the finding if only the configuration could be read."""
     rows = (_row(BOOTED, now), _row(source, then), Evidence(UNREAD, why.message))
     message = CONFIGURED.filled(change=_change(now, then))
-    by_tool = facts[BootStack].kind is BootKind.PROXMOX
-    untold = UNTOLD_PROXMOX if by_tool else UNTOLD
-    advice = RUN_AS_ROOT if why.why is Why.DENIED else untold
+    advice = RUN_AS_ROOT if why.why is Why.DENIED else _untold(facts)
     return Finding(HostPlace(), message, rows, None, advice)
 
 
@@ -283,12 +320,23 @@ def _not_made(
     )
 
 
+def _untold(facts: Facts) -> Message:
+    if facts[BootStack].kind is BootKind.PROXMOX:
+        return UNTOLD_PROXMOX
+    command = _menu_command(facts)
+    return UNTOLD_MENU.filled(command=command) if command else UNTOLD
+
+
 def _regenerate(facts: Facts) -> Message:
     """Return the advice to run this host's own command, as far as it is known."""
+    command = _menu_command(facts)
+    return REGENERATE_BY.filled(command=command) if command else REGENERATE
+
+
+def _menu_command(facts: Facts) -> Message | None:
     match facts[MenuMaker].command:
         case (tool,):
-            return REGENERATE_BY.filled(command=RUN.filled(tool=tool))
+            return RUN.filled(tool=tool)
         case (tool, option, path):
-            command = RUN_FOR.filled(tool=tool, option=option, path=path)
-            return REGENERATE_BY.filled(command=command)
-    return REGENERATE
+            return RUN_FOR.filled(tool=tool, option=option, path=path)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    IDLE_TAG,
     QEMU_ACCOUNT,
     RULE_FILE,
     Actor,
@@ -29,6 +30,7 @@ from vfio_doctor.api import (
     UnconditionalRules,
     in_order,
     is_too_late,
+    let_in_without_tag,
     remark_unsure,
     say,
     what_udev_does,
@@ -220,8 +222,7 @@ def _line_findings(facts: Facts, name: str, effects: Effects) -> Iterator[Findin
     if owner and closed and owner.number != facts[HumanUser].uid:
         yield _wrong_owner(facts, name, owner)
     for remark in effects.remarks:
-        of_syntax = remark.kind in (Oddity.SYNTAX, Oddity.PREFIX)
-        about = remark.key == "OWNER" or of_syntax
+        about = remark.key == "OWNER" or remark.kind in (Oddity.SYNTAX, Oddity.PREFIX)
         if about and remark.certain and "kvmfr" in remark.raw:
             yield _remarked(facts, name, remark)
     if not effects.applied and not effects.remarks and not access.nobody_locked_out:
@@ -401,8 +402,8 @@ class KvmfrRuleTooLate(Check):
         getfacl /dev/kvmfr0
 
     False alarms:
-    If you get in by the group as well, Looking Glass works all the same, and this
-    is only a warning.
+    If you get in as the owner or by a group as well, Looking Glass works all the
+    same, and this is only information.
     """
 
     id = "kvmfr-rule-too-late"
@@ -438,13 +439,13 @@ def _late(facts: Facts, name: str, tag: Assigned) -> Finding:
             node=name,
             systemd=str(systemd),
         )
-    error = _severity(facts, name) is Severity.ERROR
-    return _about_line(
-        facts,
-        tag,
-        in_order(message, _locked_out(facts, name)),
-        Severity.ERROR if error else Severity.WARNING,
-    )
+    closed = _locked_out(facts, name)
+    message = in_order(message, closed)
+    severity = max(_severity(facts, name), Severity.WARNING)
+    if not closed and let_in_without_tag(facts, name):
+        message = IDLE_TAG.filled(node=name, user=facts[HumanUser].name)
+        severity = Severity.INFO
+    return _about_line(facts, tag, message, severity)
 
 
 class KvmfrGroupUnknown(Check):

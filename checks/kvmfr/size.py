@@ -276,14 +276,16 @@ def _by_vm(facts: Facts, found: Finding, held: int, mib: int) -> Finding:
         said = said.filled(vm=vm, then=IN_MIB.filled(mib=wanted))
     elif mib < wanted:
         said = VM_STOPS.filled(vm=vm, now=IN_MIB.filled(mib=wanted))
-    advice = found.advice
+    advice, again = found.advice, RELOAD
+    if facts[KvmfrSettings].built_in:
+        again = REBOOT
     if held == wanted * MIB:
         advice = size_by_hand(facts)
     elif mib != wanted:
-        advice = in_order(size_by_hand(facts), RELOAD)
+        advice = in_order(size_by_hand(facts), again)
     elif facts[InitramfsModules].rebuild("kvmfr") is None:
         reloads = facts[KvmfrSettings].now.sizes.mib[:1] == (wanted,)
-        advice = RELOAD if reloads else REBOOT
+        advice = again if reloads else REBOOT
     message = in_order(found.message, said)
     return found._replace(message=message, severity=severity, advice=advice)
 
@@ -304,7 +306,7 @@ def _other_size(path: str, size: int, mib: int, settings: KvmfrSettings) -> Find
         then = say("kvmfr-size-no-such-device", "no such device")
     option = settings.following.option
     source = option.source if option else MODPROBE_FILE
-    reloads = size != _set_for(path, settings.now) * MIB
+    reloads = size != _set_for(path, settings.now) * MIB and not settings.built_in
     message = say(
         "kvmfr-size-other-at-next-boot",
         "{path} has {now} now, and what is set gives {then} at the next boot.",
@@ -373,12 +375,16 @@ def _no_device(facts: Facts) -> Finding:
 
 def _by_hand(facts: Facts) -> Message:
     """Return how there is a device: a size, if none is set right, and a new start."""
+    again: Message | None = None if facts[Generated].yes else RELOAD
     try:
-        if not facts[KvmfrSettings].now.errors:
+        settings = facts[KvmfrSettings]
+        if settings.built_in:
+            return REBOOT if not settings.following.errors else size_by_hand(facts)
+        if not settings.now.errors:
             return RELOAD
     except MissingFact:
         pass
-    return in_order(size_by_hand(facts), None if facts[Generated].yes else RELOAD)
+    return in_order(size_by_hand(facts), again)
 
 
 def _why_none(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vfio_doctor.api import (
     BuiltinModules,
     Check,
+    CommandLine,
     Evidence,
     Facts,
     FilePlace,
@@ -110,6 +111,13 @@ TAKE_OUT = say(
 )
 
 
+TAKE_OUT_ARGUMENT = say(
+    "vfio-module-take-out-argument",
+    "Take vfio-pci out of that kernel argument, and reboot: until then the kernel may"
+    " refuse the module to `modprobe` too.",
+)
+
+
 class VfioModuleBlacklisted(Check):
     """The module vfio-pci is blacklisted.
 
@@ -147,7 +155,9 @@ class VfioModuleBlacklisted(Check):
         if source:
             message = BLACKLISTED.filled(source=source)
             rows = (Evidence(source, "vfio-pci", NO_BLACKLIST),)
-            yield Finding(HostPlace(), message, rows, None, TAKE_OUT)
+            in_file = config.blacklisted(VFIO_PCI, CommandLine(()))
+            advice = TAKE_OUT if in_file else TAKE_OUT_ARGUMENT
+            yield Finding(HostPlace(), message, rows, None, advice)
 
 
 def _is_running(facts: Facts) -> bool:

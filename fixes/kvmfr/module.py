@@ -88,6 +88,15 @@ OF_GUEST = say(
     "size-kvmfr-of-guest",
     "in a guest no size is wanted, and taking one out renames devices: by hand",
 )
+ON_LINE = say(
+    "size-kvmfr-on-command-line",
+    "the kernel command line gives the size; it has to be edited",
+)
+BUILT_IN = say(
+    "size-kvmfr-built-in",
+    "kvmfr is built into this kernel: a kernel argument gives its size, from the next"
+    " boot on",
+)
 NO_DEVICE = say("delete-leftover-node", "a regular file where a device belongs")
 
 
@@ -331,15 +340,7 @@ class SizeKvmfr(Fix):
 
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the size and the reload."""
-        if facts[LookingGlassGuest].address and finding.who_acts is Actor.USER:
-            raise CannotFix(OF_GUEST)
-        if _on_running_line(facts):
-            raise CannotFix(
-                say(
-                    "size-kvmfr-on-command-line",
-                    "the kernel command line gives the size; it has to be edited",
-                )
-            )
+        _by_argument(finding, facts)
         changes, asked = tuple(_size(facts)), facts.options.size_mib
         works = _are_all_good(facts)
         rebuild = facts[InitramfsModules].rebuild(MODULE)
@@ -366,6 +367,16 @@ class SizeKvmfr(Fix):
         yield reload
         if not changes:
             yield Terms(ONLY_RELOAD)
+
+
+def _by_argument(finding: Finding, facts: Facts) -> None:
+    """Raise `CannotFix` if no file of modprobe.d decides, but an argument or a host."""
+    if facts[LookingGlassGuest].address and finding.who_acts is Actor.USER:
+        raise CannotFix(OF_GUEST)
+    if _on_running_line(facts):
+        raise CannotFix(ON_LINE)
+    if facts[KvmfrSettings].built_in:
+        raise CannotFix(BUILT_IN)
 
 
 class SizeKvmfrAtBoot(Fix):

@@ -4,7 +4,7 @@ import pytest
 
 from support import hosts
 from support.rows import for_each
-from vfio_doctor.boot import by_hand
+from vfio_doctor.boot import by_hand, sealed
 from vfio_doctor.boot.backend import ArgumentEdit
 from vfio_doctor.boot.limine import BY_HAND, Limine
 from vfio_doctor.boot.selection import choose
@@ -13,6 +13,7 @@ from vfio_doctor.facts.boot.entries import limine_entry
 from vfio_doctor.host.reader import Missing
 
 Files = dict[str, str]
+STUB = "/sys/firmware/efi/efivars/StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 LEFT = {"/etc/default/grub": "", "/boot/grub/grub.cfg": ""}
 HOSTS: list[tuple[str, Files, str, str, str]] = [
     (
@@ -42,6 +43,27 @@ HOSTS: list[tuple[str, Files, str, str, str]] = [
         "BOOT_IMAGE=/bzimage initrd=/bzroot",
         by_hand.SYSLINUX_ADVICE.id,
         "append initrd=/bzroot new=1",
+    ),
+    (
+        "update-extlinux",
+        {"/boot/extlinux.conf": "", "/etc/update-extlinux.conf": ""},
+        "BOOT_IMAGE=vmlinuz-lts initrd=i root=x modules=ext4 quiet",
+        by_hand.EXTLINUX_ADVICE.id,
+        "update-extlinux.conf: quiet new=1 -- then run `sudo update-extlinux`",
+    ),
+    (
+        "sealed, not yet written",
+        {STUB: "\6\0\0\0s\0y\0", "/etc/kernel/cmdline": "root=x\n"},
+        "root=x",
+        sealed.SEALED_APPEND.id,
+        f"/etc/kernel/cmdline: new=1 -- {sealed.REBUILD}",
+    ),
+    (
+        "sealed, written already",
+        {STUB: "\6\0\0\0s\0y\0", "/etc/kernel/cmdline": "root=x new=1\n"},
+        "root=x",
+        sealed.SEALED_THERE.id,
+        f"/etc/kernel/cmdline has these already: new=1 -- {sealed.REBUILD}",
     ),
 ]
 

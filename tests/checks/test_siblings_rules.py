@@ -136,3 +136,24 @@ def test_a_rule_without_a_condition_counts_for_every_device(
         assert one.fix
         assert one.fix.cannot
         assert "`SUBSYSTEM==" in str(one.finding.advice)
+
+
+TAGGED = 'SUBSYSTEM=="kvmfr", OWNER="{}", GROUP="{}", MODE="{}", TAG+="uaccess"\n'
+
+
+@for_each(
+    ("rule", "message", "severity"),
+    [
+        (TAGGED.format("alice", "kvm", "0660"), "kvmfr-rule-late-and-idle", "INFO"),
+        (TAGGED.format("root", "libvirt", "0660"), "in-order", "WARNING"),
+        (TAGGED.format("alice", "libvirt", "0660"), "in-order", "WARNING"),
+        (TAGGED.format("root", "kvm", "0660"), "kvmfr-rule-late-until", "WARNING"),
+    ],
+    ids=["owner", "group, not QEMU's", "owner, not QEMU's", "by nothing else"],
+)
+def test_a_late_tag_that_nobody_needs(rule: str, message: str, severity: str) -> None:
+    owned = lg.loaded(lg.node("alice", 1000, "kvm", 36))
+    late = lg.rules("99-kvmfr.rules", rule)
+    (said,) = found("kvmfr-rule-too-late", owned, late)
+    assert said.finding.message.id.startswith(message)
+    assert said.severity is Severity[severity]

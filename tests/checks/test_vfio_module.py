@@ -95,6 +95,21 @@ def test_a_blacklisted_module(parts: tuple[Parts, ...], right: Status) -> None:
     assert result(host(vm("08:00.0"), *parts), VfioModuleBlacklisted).status is right
 
 
+@for_each(
+    ("parts", "advice"),
+    [
+        (file("/etc/modprobe.d/b.conf", "blacklist vfio_pci\n"), "take-out"),
+        (file("/etc/modprobe.d/b.conf", "install vfio-pci /bin/false\n"), "take-out"),
+        (file("/proc/cmdline", "module_blacklist=vfio_pci\n"), "take-out-argument"),
+        (file("/proc/cmdline", "modprobe.blacklist=vfio-pci\n"), "take-out-argument"),
+    ],
+)
+def test_what_lets_the_module_in_again(parts: Parts, advice: str) -> None:
+    (found,) = result(host(vm("08:00.0"), parts), VfioModuleBlacklisted).diagnoses
+    assert found.finding.advice is not None
+    assert found.finding.advice.id == f"vfio-module-{advice}"
+
+
 @pytest.mark.parametrize(
     ("release", "right"),
     [

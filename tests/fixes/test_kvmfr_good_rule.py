@@ -83,3 +83,12 @@ def test_the_hosts_show_every_way() -> None:
     }
     assert {("auto", Way.OWNER, True), ("auto", Way.UACCESS, False)} <= shown
     assert {("owner", Way.OWNER, True), ("uaccess", Way.UACCESS, False)} <= shown
+
+
+@pytest.mark.parametrize("late", ["", 'SUBSYSTEM=="kvmfr", MODE="0660"\n'])
+def test_qemu_as_root_gets_the_group_of_the_others(late: str) -> None:
+    sick = {"/etc/udev/rules.d/99-local.rules": late}
+    own = ("/etc/udev/rules.d/70-kvmfr.rules",)
+    name = "case-kvmfr-20-nixos-wiki-recipe-healthy"
+    host = hosts.changed(catalogue.host(name), sick, absent=own)
+    assert 'GROUP="kvm"' in Facts(host)[GoodKvmfrRule].line

@@ -1,7 +1,7 @@
 """Boot loaders that are kept by hand: advice in the loader's own words.
 
 References: refind_linux.conf in rEFInd's manual, zfsbootmenu(7), efibootmgr(8),
-SYSLINUX's configuration.
+SYSLINUX's configuration, Alpine's update-extlinux.
 """
 
 from __future__ import annotations
@@ -48,6 +48,13 @@ SYSLINUX_ADVICE = say(
     "syslinux starts this machine. Have this line below the label that you boot in "
     "syslinux.cfg: append {line}",
 )
+EXTLINUX_ADVICE = say(
+    "extlinux-advice",
+    "syslinux starts this machine, and update-extlinux writes its configuration. Have"
+    " these words in default_kernel_opts of {path}: {line} -- then run `sudo"
+    " update-extlinux`",
+)
+UPDATE_EXTLINUX = "/etc/update-extlinux.conf"
 UNKNOWN_ADVICE = say(
     "unknown-loader-advice",
     "how this machine boots is not known; with your boot loader's own means, set the "
@@ -55,6 +62,7 @@ UNKNOWN_ADVICE = say(
 )
 # What loaders put on the line themselves, and nobody writes.
 BY_LOADER = ("initrd", "BOOT_IMAGE")
+BY_EXTLINUX = (*BY_LOADER, "root", "modules")
 BY_ZFSBOOTMENU = (*BY_LOADER, "root", "zfs", "spl_hostid", "spl.spl_hostid")
 
 
@@ -112,7 +120,13 @@ class Syslinux(ByHand):
     name = "syslinux"
 
     def advice(self, host: Reader, edit: ArgumentEdit) -> Message:
-        """Return the whole line; ``initrd=`` belongs to it."""
+        """Return the whole line; ``initrd=`` belongs to it.
+
+        Alpine's tool writes the file anew with each kernel, from a file of its own.
+        """
+        if not isinstance(host.lstat(UPDATE_EXTLINUX), Missing):
+            line = _line(edit, BY_EXTLINUX)
+            return EXTLINUX_ADVICE.filled(path=UPDATE_EXTLINUX, line=line)
         return SYSLINUX_ADVICE.filled(line=_line(edit, ("BOOT_IMAGE",)))
 
 

@@ -13,6 +13,8 @@ from vfio_doctor.messages import say
 from vfio_doctor.parse.cmdline import words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vfio_doctor.boot.backend import ArgumentEdit
     from vfio_doctor.host.reader import Reader
     from vfio_doctor.model import Message, Step
@@ -44,6 +46,11 @@ SEALED_GO = say(
     "the arguments are sealed into the kernel image. Take out of {path}: {gone} -- "
     "{rebuild}",
 )
+SEALED_THERE = say(
+    "sealed-there-already",
+    "the arguments are sealed into the kernel image. {path} has these already: {new} --"
+    " {rebuild}",
+)
 SEALED_BOTH = say(
     "sealed-add-and-remove",
     "the arguments are sealed into the kernel image. Take out of {path}: {gone} -- "
@@ -72,6 +79,8 @@ def sealed_advice(host: Reader, edit: ArgumentEdit) -> Message:
     if not paths or (isinstance(found, Missing) and found.why is Why.ABSENT):
         line = " ".join(edit.after)
         return SEALED_WHOLE.filled(path=KERNEL_CMDLINE, line=line, rebuild=REBUILD)
+    if new and not gone and _holds(found, added(edit)):
+        return SEALED_THERE.filled(path=paths, new=new, rebuild=REBUILD)
     if gone:
         text = SEALED_BOTH if new else SEALED_GO
         named = {"new": new} if new else {}
@@ -79,6 +88,10 @@ def sealed_advice(host: Reader, edit: ArgumentEdit) -> Message:
     if paths == (KERNEL_CMDLINE,):
         return SEALED_APPEND.filled(path=KERNEL_CMDLINE, new=new, rebuild=REBUILD)
     return SEALED_ADD.filled(path=OWN_FILE, new=new, rebuild=REBUILD)
+
+
+def _holds(found: tuple[str, ...] | Missing, new: Iterable[str]) -> bool:
+    return not isinstance(found, Missing) and set(new) <= set(found)
 
 
 def running_words(host: Reader) -> tuple[str, ...] | Missing:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from vfio_doctor.facts.base import Facts
     from vfio_doctor.model import Diagnosis, Finding
 
-# Why a repair cannot be made: it was made, or somebody else did it.
+# Why a repair cannot be made: it is configured, and the next boot may not get it.
+CONFIGURED_ALREADY = "fix-configured-already"
+# The same, or it was made, or somebody else did it.
 SET_ALREADY = (
+    CONFIGURED_ALREADY,
     "iommu-on-next-boot",
     "iommu-word-gone",
     "fix-staged-already",

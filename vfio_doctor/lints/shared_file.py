@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.vm_host import HostFiles
 from vfio_doctor.host.reader import Kind
+from vfio_doctor.lints.definition import KVMFR
 from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.messages import say
 from vfio_doctor.model import Severity
@@ -77,15 +78,16 @@ def _held(one: Shared, facts: Facts) -> int:
 
 
 class ShmemModel(Lint):
-    """The <shmem> has a model that QEMU no longer has.
+    """The <shmem> is one that libvirt or QEMU refuses.
 
     Without a <model> libvirt takes ivshmem, which QEMU dropped in 4.0: "ivshmem device
     is not supported with this QEMU binary". Guides for Looking Glass from before that
     have it. ivshmem-doorbell takes its memory from a server, and libvirt refuses it if
-    none is named.
+    none is named. The name of a <shmem> is that of a file in /dev/shm, so libvirt
+    refuses one with a slash: kvmfr's device is mapped by <qemu:commandline> only.
 
     How to put it right:
-    Write <model type='ivshmem-plain'/> into <shmem>.
+    Write <model type='ivshmem-plain'/> into <shmem>, and a name without a path.
 
     False alarms:
     None known, unless QEMU is older than 4.0.
@@ -94,7 +96,7 @@ class ShmemModel(Lint):
     id = "vm-shmem-model"
     number = "X06"
     severity = Severity.ERROR
-    title = "The model of the shared memory is one that QEMU does not have"
+    title = "The <shmem> is one that libvirt or QEMU refuses"
     right = "  </devices>"
     wrong = """    <shmem name='scream-ivshmem'>
       <size unit='M'>2</size>
@@ -116,6 +118,17 @@ class ShmemModel(Lint):
         " refuses the definition.",
     )
     WRITE = say("vm-shmem-write-model", "Write <model type='ivshmem-plain'/>.")
+    SLASH = say(
+        "vm-shmem-name-slash",
+        "The name of a <shmem> is that of a file in /dev/shm and takes no slash:"
+        " libvirt refuses {name}.",
+    )
+    NAME = say("vm-shmem-name", "Write name='looking-glass'.")
+    MAP = say(
+        "vm-shmem-map-kvmfr",
+        "Take the <shmem> out: `sudo vfio-doctor setup looking-glass --vm {vm}` has the"
+        " VM map the device.",
+    )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at each <shmem>."""
@@ -126,6 +139,12 @@ class ShmemModel(Lint):
             said = model.get("type") if model else ""
             if message := self._problem(said, bool(one.first("server"))):
                 yield Found(model or one, message, self.WRITE)
+            name = one.get("name")
+            if "/" in name:
+                advice = self.MAP.filled(vm=vm.name or "NAME")
+                advice = advice if KVMFR in name else self.NAME
+                message = self.SLASH.filled(name=name)
+                yield Found(one, message, advice, "name")
 
     def _problem(self, model: str, served: bool) -> Message | None:
         if model in ("", "ivshmem"):

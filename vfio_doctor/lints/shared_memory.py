@@ -29,6 +29,8 @@ OBJECT = (
 )
 DEVICE = "{'driver':'ivshmem-plain','id':'shmem0','memdev':'looking-glass'}"
 
+DOORBELL = "ivshmem-doorbell"
+
 
 class QemuNamespace(Lint):
     """Elements for QEMU stand where libvirt does not read them.
@@ -36,11 +38,12 @@ class QemuNamespace(Lint):
     libvirt reads <qemu:commandline> only as a child of <domain>, and only if <domain>
     declares what the prefix stands for. Without the declaration, or with a mistake in
     the address, it reads over the element without a word: it is gone when you look
-    again.
+    again. It does the same to <commandline> without the prefix.
 
     How to put it right:
     Declare the prefix on <domain>, exactly as in the example, in the same edit that
-    adds the element; move the element out of <devices>.
+    adds the element; move the element out of <devices>; write the prefix before
+    commandline and before each arg.
 
     False alarms:
     None known.
@@ -67,12 +70,24 @@ class QemuNamespace(Lint):
         " <domain> only.",
     )
     MOVE = say("vm-qemu-move", "Move it to the end, before </domain>.")
+    BARE = say(
+        "vm-qemu-bare",
+        "<commandline> has no prefix: libvirt reads over it, and hands nothing of it to"
+        " QEMU.",
+    )
+    PREFIX = say(
+        "vm-qemu-prefix",
+        "Write <qemu:commandline> and <qemu:arg>, directly below <domain"
+        " xmlns:qemu='{address}'>.",
+    )
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Look at the outermost element of each run of QEMU's elements."""
         for one in vm.domain.every():
             prefix, colon, _ = one.tag.partition(":")
             above = one.parent.tag if one.parent else ""
+            if one.tag == "commandline" and above in ("domain", "devices"):
+                yield Found(one, self.BARE, self.PREFIX.filled(address=QEMU))
             if not colon or above.startswith(f"{prefix}:"):
                 continue
             if prefix == "qemu" and not one.is_qemu:
@@ -226,17 +241,31 @@ class Memdev(Lint):
         " start.",
     )
     WRITE_FILE = say("vm-memdev-write-file", "Write memory-backend-file.")
+    DOORBELL = say(
+        "vm-memdev-doorbell",
+        "ivshmem-doorbell takes no memdev, since a server gives it its memory: the VM"
+        " does not start.",
+    )
+    WRITE_PLAIN = say("vm-memdev-write-plain", "Write ivshmem-plain.")
 
     def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
         """Compare ids; a stranger's object may be used by what is not looked at."""
         ids = [a.id for a in vm.arguments if a.option == "object"]
         for device in vm.ivshmem:
             name = str(device.values.get("memdev", ""))
-            if name not in ids and device.values and not vm.has_broken("object"):
+            if device.kind == DOORBELL:
+                if name:
+                    yield Found(device.element, self.DOORBELL, self.WRITE_PLAIN)
+            elif name not in ids and device.values and not vm.has_broken("object"):
                 message = self.NO_OBJECT.filled(name=name)
                 advice = self.MATCH.filled(names=tuple(filter(None, ids)) or ("-",))
                 yield Found(device.element, message, advice)
         counted = Counter(filter(None, ids))
+        made = [a for a in vm.arguments if a.option == "device" and a.id]
+        devices = Counter(a.id for a in made)
+        for one in made:
+            if devices[one.id] > 1:
+                yield Found(one.element, self.TWICE.filled(name=one.id), self.RENAME)
         for one in vm.objects:
             if "mem-path" in one.values and one.kind != "memory-backend-file":
                 message = self.NO_FILE.filled(kind=one.kind)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vfio_doctor.lints.arguments import loose
+from vfio_doctor.lints.definition import KVMFR
 from vfio_doctor.lints.lint import EVERY, Found, Lint
 from vfio_doctor.lints.shared_memory import DEVICE
 from vfio_doctor.messages import say
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 
 # Of what cannot be read so many characters are shown.
 _SHOWN = 20
+SIZE = "size"
+IS_SIZE = r"(?i)(0x[0-9a-f]+|[0-9]+(\.[0-9]+)?[bkmgtpe]?)"
+IS_ID = r"[A-Za-z][A-Za-z0-9._-]*"
+# What a memory-backend-file needs, in the plain form and as JSON.
+NEEDED = (
+    (SIZE, "size=64M", "'size':67108864"),
+    ("mem-path", "mem-path=/dev/kvmfr0", "'mem-path':'/dev/kvmfr0'"),
+)
 
 
 class NoJson(Lint):
@@ -241,3 +251,66 @@ class Unseen(Lint):
             return
         if vm.kvmfr and not vm.ivshmem and not vm.has_broken("device"):
             yield Found(vm.kvmfr[0].element, self.NO_DEVICE, self.ADD_DEVICE)
+
+
+class Incomplete(Lint):
+    """QEMU refuses the memory object for what it lacks, or cannot read.
+
+    A memory-backend-file needs a size and a mem-path; a key that is written in another
+    way, such as mem_path, is none. In the plain form a size is a number with one letter
+    at most: QEMU does not take 64MB or 64MiB. An id has letters, digits, "-", "." and
+    "_" only, and begins with a letter.
+
+    How to put it right:
+    Write the object as in the example.
+
+    False alarms:
+    None known.
+    """
+
+    id = "vm-shm-incomplete"
+    number = "X07"
+    severity = Severity.ERROR
+    forms = EVERY
+    title = "QEMU refuses the object of the shared memory"
+    rule = "kvmfr-vm-mapping"
+    rule_of_some = True
+    right = "'size':67108864,"
+    wrong = ""
+
+    LACKS = say(
+        "vm-object-lacks",
+        "The memory object has no {key}, and QEMU wants one: the VM does not start.",
+    )
+    ODD = say("vm-object-size", "QEMU cannot read the size {size}: it does not start.")
+    NAME = say(
+        "vm-object-id",
+        "QEMU takes letters, digits, '-', '.' and '_' for an id, a letter first, and"
+        " not '{name}': the VM does not start.",
+    )
+    WRITE = say("vm-object-write", "Write {words}.")
+
+    def judge(self, vm: Definition, facts: Facts) -> Iterator[Found]:
+        """Look at each object that is a file."""
+        for one in vm.objects:
+            if one.kind != "memory-backend-file" or not one.values:
+                continue
+            # A size that is none is told of a kvmfr device by the rule.
+            sized = str(one.values.get("mem-path", "")).startswith(KVMFR)
+            for key, plain, json in NEEDED:
+                if not one.values.get(key):
+                    advice = self.WRITE.filled(words=json if one.json else plain)
+                    message, told = self.LACKS.filled(key=key), sized and key == SIZE
+                    yield Found(one.element, message, advice, "value", by_rule=told)
+            yield from self._odd(one, sized)
+
+    def _odd(self, one: Argument, sized: bool) -> Iterator[Found]:
+        size = str(one.values.get(SIZE, ""))
+        if size and not one.json and not re.fullmatch(IS_SIZE, size):
+            message, advice = self.ODD.filled(size=size), self.WRITE
+            advice = advice.filled(words=NEEDED[0][1])
+            yield Found(one.element, message, advice, "value", by_rule=sized)
+        if one.id and not re.fullmatch(IS_ID, one.id):
+            message = self.NAME.filled(name=one.id)
+            advice = self.WRITE.filled(words="looking-glass")
+            yield Found(one.element, message, advice, "value", by_rule=False)

@@ -37,6 +37,7 @@ from vfio_doctor.model import (
     WriteFile,
 )
 from vfio_doctor.parse.cmdline import apply
+from vfio_doctor.repair.already import CONFIGURED, SET, following_words, only_configured
 from vfio_doctor.repair.guards import Unheld
 from vfio_doctor.repair.images import image_steps, wishers
 from vfio_doctor.repair.merge import (
@@ -83,10 +84,6 @@ FORWARD = (
 
 CONTRADICT = say("fixes-contradict", "{fixes} contradict: {why}")
 SAME_FILE = say("fixes-edit-one-file", "{fixes} contradict: both edit {path}")
-SET_ALREADY = say(
-    "fix-staged-already",
-    "what it asks for is set already; it takes effect at the next boot",
-)
 NOT_IN_DEV = say("path-in-dev", "{path}: nothing is written in /dev")
 NO_LEFTOVER = say("path-no-leftover", "{path} is not a leftover file")
 OUTSIDE = say("path-outside", "{path} is outside of {folders}")
@@ -112,6 +109,7 @@ class Asked(NamedTuple):
     host: Reader
     backend: BootBackend | Message
     image_based: bool
+    following: tuple[str, ...] | None = None
 
 
 def make_plan(
@@ -128,7 +126,7 @@ def make_plan(
     ``more`` are repairs that answer no finding.
     Fixes that cannot be made, alone or together, are in ``refused``.
     """
-    asked = Asked(host, backend, _is_image_based(facts))
+    asked = _asked(host, facts, backend)
     proposed, refused = propose(results)
     now = (Applicability.SAFE, Applicability.RISKY) if risky else (Applicability.SAFE,)
     fixes = [fix for fix in proposed if fix.applicability in now]
@@ -140,7 +138,11 @@ def plan_of(
     host: Reader, facts: Facts, fixes: list[PlannedFix], backend: BootBackend | Message
 ) -> Plan:
     """Return the plan of fixes that answer no finding, as those of a tear-down."""
-    return _possible(fixes, [], Asked(host, backend, _is_image_based(facts)))
+    return _possible(fixes, [], _asked(host, facts, backend))
+
+
+def _asked(host: Reader, facts: Facts, backend: BootBackend | Message) -> Asked:
+    return Asked(host, backend, _is_image_based(facts), following_words(facts))
 
 
 def _possible(fixes: list[PlannedFix], refused: list[Refused], asked: Asked) -> Plan:
@@ -221,8 +223,11 @@ def _planned(fixes: tuple[PlannedFix, ...], asked: Asked) -> Plan:
     if not any(_acts(planned.step) for planned in steps):
         steps = ()
     idle = [f.id for f in fixes if not any(f.id in s.fixes for s in steps)]
+    unmade = only_configured((f for f in fixes if f.id in idle), asked.following)
+    if unmade:
+        raise Unplannable(unmade, CONFIGURED)
     if idle:
-        raise Unplannable(idle, SET_ALREADY)
+        raise Unplannable(idle, SET)
     tool = "" if isinstance(asked.backend, Message) else asked.backend.name
     basis = (*map(_basis, (s.step for s in steps)), _words_basis(edit, tool))
     return Plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.diagnosis.offer import waits_for_reboot
+from vfio_doctor.diagnosis.offer import CONFIGURED_ALREADY, waits_for_reboot
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
@@ -43,6 +43,8 @@ NEXT_THERE = {
 }
 # The advice of `reboot-pending` that names the command of this host.
 MENU_ADVICE = "pending-regenerate-menu-by"
+# Its advice if no file tells what the next boot gets.
+UNTOLD = ("pending-untold", "pending-untold-menu", "pending-untold-proxmox")
 # This note says more than what is beside it: what would hang, and how to avoid it.
 UNNAMED = "vfio-unnamed-nvidia"
 SET_UP = say(
@@ -56,7 +58,18 @@ SET_UP_THERE = say(
     " to get, and shows a plan first: vfio-nothing-named says why.",
 )
 SET_UPS = (SET_UP.id, SET_UP_THERE.id)
+REBOOT_FOR = say("cure-reboot", "Reboot: {why}.")
+CONFIGURED = say(
+    "cure-configured",
+    "Follow the advice under reboot-pending: what this needs is configured already, and"
+    " nothing shows that the next boot gets it.",
+)
 MENU = say("next-menu", "Run {command}: without it the next boot changes nothing.")
+BOOT_TOOL = say(
+    "next-boot-tool",
+    "Follow the advice under reboot-pending: the next boot may change nothing without"
+    " it.",
+)
 LAST = say("closing-next", "Next: {step}")
 AGAIN = say("next-again", "Run `vfio-doctor` again.")
 AGAIN_THERE = say("next-again-there", "Then make a new capture there.")
@@ -153,6 +166,14 @@ RISKY_ALONE = (
         "`sudo vfio-doctor --fix --risky` repairs {count} problems.",
     ),
 )
+
+
+def what_waits(diagnosis: Diagnosis) -> Message:
+    """Return what is left to do about a finding for which all is set already."""
+    fix = diagnosis.fix
+    if fix and fix.cannot and fix.cannot.id == CONFIGURED_ALREADY:
+        return CONFIGURED
+    return REBOOT_FOR.filled(why=(fix and fix.cannot) or "")
 
 
 def source(report: Report) -> Told:
@@ -289,6 +310,8 @@ def _menu(report: Report) -> Iterator[Message]:
         advice = diagnosis.finding.advice
         if advice and advice.id == MENU_ADVICE:
             yield MENU.filled(**dict(advice.params))
+        elif advice and advice.id in UNTOLD:
+            yield BOOT_TOOL
 
 
 def _asks(diagnosis: Diagnosis, actors: tuple[Actor, ...]) -> bool:

@@ -16,6 +16,7 @@ from vfio_doctor.report.steps import (
     next_command,
     next_steps,
     source,
+    what_waits,
 )
 
 if TYPE_CHECKING:
@@ -392,7 +393,7 @@ def cure(diagnosis: Diagnosis) -> Iterator[Message]:
     if fix is not None and not fix.cannot:
         yield repair(fix)
     if waits_for_reboot(diagnosis):
-        yield say("cure-reboot", "Reboot: {why}.", why=(fix and fix.cannot) or "")
+        yield what_waits(diagnosis)
     elif fix is None or fix.cannot or fix.applicability is Applicability.MANUAL:
         if diagnosis.finding.advice:
             yield diagnosis.finding.advice

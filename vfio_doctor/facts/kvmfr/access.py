@@ -109,6 +109,12 @@ def ruled_by(facts: Facts, name: str, effects: Effects) -> NodeAccess:
     return judge.ruled(name, judge.plan(effects))
 
 
+def let_in_without_tag(facts: Facts, name: str) -> bool:
+    """Tell whether the rules let the person in as the owner or by a group."""
+    found = dict(facts[KvmfrRules].devices)[name]
+    return ruled_by(facts, name, found._replace(tags=())).human is True
+
+
 def _others(
     judge: _Judge,
     rules: KvmfrRules,
@@ -232,11 +238,15 @@ class _Judge:
         return None if by_group and foreign and named else False
 
     def best_group(self) -> str:
-        """Return ``kvm`` if QEMU is in it, as upstream advises, else its group."""
+        """Return ``kvm`` if QEMU is in it, as upstream advises, else its group.
+
+        Root, which needs no group, is to share none with the device.
+        """
         if self.qemu is None:
             return ""
-        kvm = self.accounts.group("kvm")
-        return "kvm" if kvm and kvm.gid in self.qemu.gids else self.qemu.group
+        kvm, is_root = self.accounts.group("kvm"), self.qemu.uid == 0
+        serves = kvm is not None and (is_root or kvm.gid in self.qemu.gids)
+        return "kvm" if serves else self.qemu.group
 
 
 def _opens_for_all(stat: Stat) -> bool:

@@ -28,6 +28,7 @@ from vfio_doctor.facts.qemu_user import QemuUser
 from vfio_doctor.facts.udev import UdevRules
 from vfio_doctor.messages import say
 from vfio_doctor.parse.systemd_versions import is_system, is_too_late
+from vfio_doctor.parse.udev_effects import Oddity
 from vfio_doctor.parse.udev_rules import has_assignment, replace_value
 from vfio_doctor.places import FilePlace
 from vfio_doctor.value import NamedTuple
@@ -303,13 +304,28 @@ def _by_kept(facts: Facts, lines: tuple[KvmfrLine, ...]) -> GoodKvmfrRule:
 
 
 def _owned(facts: Facts, lines: tuple[KvmfrLine, ...]) -> list[KvmfrLine]:
-    """Return the lines whose user is replaced: nobody else's device is taken."""
+    """Return the lines whose user is replaced: nobody else's device is taken.
+
+    A line that udev does not apply is none of them, whatever user it names.
+    """
+    applied = _applied(facts)
     others = {
         FilePlace(effects.owner.path, effects.owner.line)
         for name, effects in facts[KvmfrRules].devices
         if effects.owner and facts[KvmfrAccess].is_anothers(name)
     }
-    return [ln for ln in lines if ln.names_owner_in_etc and ln.place not in others]
+    owned = [ln for ln in lines if ln.names_owner_in_etc and ln.place in applied]
+    return [line for line in owned if line.place not in others]
+
+
+def _applied(facts: Facts) -> set[FilePlace]:
+    """Return the lines that udev applies to a device, or would with other names."""
+    found: set[FilePlace] = set()
+    for _, effects in facts[KvmfrRules].devices:
+        found.update(FilePlace(path, line) for path, line in effects.matched)
+        named = (r for r in effects.remarks if r.kind is not Oddity.SYNTAX)
+        found.update(FilePlace(remark.path, remark.line) for remark in named)
+    return found
 
 
 def _late(facts: Facts) -> bool:
@@ -395,7 +411,7 @@ def _is_good(facts: Facts, line: KvmfrLine) -> bool:
         and given["MODE"].lstrip("0") == MODE.lstrip("0")
         and group is not None
         and is_system(group.gid)
-        and group.gid in facts[QemuUser].gids
+        and (facts[QemuUser].uid == 0 or group.gid in facts[QemuUser].gids)
     )
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from vfio_doctor.parse.systemd_versions import Systemd
     from vfio_doctor.parse.udev_effects import Remark
 
+IDLE_TAG = say(
+    "kvmfr-rule-late-and-idle",
+    "The tag uaccess in this rule does nothing for /dev/{node}: the file is read after"
+    " 73-seat-late.rules. {user} gets in without it.",
+)
 _OF_NAMES = {
     (Oddity.UNKNOWN_NAME, "OWNER"): say("udev-no-user", "no account is called {name}"),
     (Oddity.UNKNOWN_NAME, "GROUP"): say("udev-no-group", "no group is called {name}"),

@@ -29,6 +29,7 @@ from vfio_doctor.facts.kvmfr.names import (
     option_line,
 )
 from vfio_doctor.facts.module_config import ModuleConfig, ModuleOption, Note
+from vfio_doctor.facts.modules import BuiltinModules, LoadedModules
 from vfio_doctor.facts.nixos import NIXOS_SIZE, Generated
 from vfio_doctor.host.reader import Missing, read_text
 from vfio_doctor.messages import say
@@ -61,6 +62,12 @@ LARGEST_MODE = say(
 )
 HAS_NOW = say("kvmfr-size-has-now", "what the device has now")
 MAPPED = say("kvmfr-size-mapped", "what the VM {vm} maps")
+BUILT_IN = say("kvmfr-size-built-in", "the kernel, which has kvmfr built in")
+ADD_ARGUMENT = say(
+    "kvmfr-size-add-argument",
+    "This kernel has kvmfr built in and reads nothing of modprobe.d: give it the kernel"
+    " argument kvmfr.static_size_mb={mib} ({why}), and reboot the computer.",
+)
 NOT_SET = say("kvmfr-size-not-set", "no size is set")
 _FLAWS = {
     FlawKind.NO_VALUE: say("kvmfr-size-no-value", "it has no value"),
@@ -119,7 +126,7 @@ class KvmfrSettings(NamedTuple):
     the next boot, or by the running ones if the next are not known. ``loaded_by``
     and ``kept_out_by`` name the file or argument, for the next boot. ``foreign`` are
     parameters that kvmfr does not have, ``notes`` what seems meant for it and is not
-    read.
+    read. ``built_in`` tells that it is part of the kernel: only arguments count then.
     """
 
     now: SizeSetting
@@ -128,11 +135,14 @@ class KvmfrSettings(NamedTuple):
     kept_out_by: str | Message | MissingFact | None
     foreign: tuple[tuple[str, ModuleOption], ...]
     notes: tuple[Note, ...]
+    built_in: bool = False
 
     @classmethod
     def collect(cls, host: Reader, facts: Facts) -> KvmfrSettings:
         """Judge modprobe.d, modules-load.d and both command lines."""
         config = facts[ModuleConfig]
+        if _is_built_in(facts):
+            return cls._of_kernel(config, facts)
         now, following = facts[KernelCmdline].line, _next_line(facts)
         given = config.parameters(KVMFR, following)
         return cls(
@@ -143,6 +153,15 @@ class KvmfrSettings(NamedTuple):
             tuple((name, option) for name, option in given if name != PARAMETER),
             config.notes(KVMFR),
         )
+
+    @classmethod
+    def _of_kernel(cls, config: ModuleConfig, facts: Facts) -> KvmfrSettings:
+        """Judge the command lines alone."""
+        now, following = (
+            _of_arguments(config, line)
+            for line in (facts[KernelCmdline].line, _next_line(facts))
+        )
+        return cls(now, following, BUILT_IN, None, (), (), built_in=True)
 
     def about(self, family: str) -> tuple[Note, ...]:
         """Return the notes on one family of folders, ``modprobe`` for one."""
@@ -220,10 +239,14 @@ def _working(facts: Facts) -> KvmfrSize | None:
 def size_by_hand(facts: Facts) -> Message:
     """Return the command that sets the size in the place that counts."""
     mib, why = facts[KvmfrSize]
+    option, built_in = None, False
     try:
         option = facts[KvmfrSettings].following.option
+        built_in = facts[KvmfrSettings].built_in
     except MissingFact:
-        option = None
+        pass
+    if built_in and option is None:
+        return ADD_ARGUMENT.filled(mib=mib, why=why)
     if option and option.on_command_line:
         return say(
             "kvmfr-size-change-argument",
@@ -279,11 +302,30 @@ def _modes(host: Reader, names: tuple[str, ...]) -> Iterator[tuple[int, int]]:
             yield int(found[1]), int(found[2])
 
 
+def _is_built_in(facts: Facts) -> bool:
+    """Tell whether kvmfr is known to be part of the running kernel."""
+    try:
+        loaded = facts[LoadedModules].has(KVMFR)
+        return not loaded and facts[BuiltinModules].has(KVMFR)
+    except MissingFact:
+        return False
+
+
 def _setting(config: ModuleConfig, line: CommandLine) -> SizeSetting:
-    option = config.effective(KVMFR, PARAMETER, line)
-    if option is None:
+    if config.effective(KVMFR, PARAMETER, line) is None:
         return SizeSetting(None, Sizes(errors=(NOT_SET,)))
+    return _of_values(config.values(KVMFR, PARAMETER, line))
+
+
+def _of_arguments(config: ModuleConfig, line: CommandLine) -> SizeSetting:
     values = config.values(KVMFR, PARAMETER, line)
+    return _of_values(tuple(v for v in values if v.on_command_line))
+
+
+def _of_values(values: tuple[ModuleOption, ...]) -> SizeSetting:
+    if not values:
+        return SizeSetting(None, Sizes(errors=(NOT_SET,)))
+    option = values[-1]
     sizes = made_of(option.value)
     # The kernel stops at the first value it cannot parse, later good ones or not.
     wrong = tuple(

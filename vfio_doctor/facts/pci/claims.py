@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vfio_doctor.facts.base import MissingFact
 from vfio_doctor.facts.boot.arguments import BootArguments
+from vfio_doctor.facts.boot.stack import GRUB_MENUS, LIMINE_MENUS
 from vfio_doctor.facts.kernel import KernelCmdline
 from vfio_doctor.facts.module_config import ModuleConfig, Note
 from vfio_doctor.facts.vms import Vms
@@ -42,6 +43,9 @@ SCRIPTS = (
     "/etc/initcpio/hooks/*",
     "/etc/udev/rules.d/*.rules",
 )
+# Files that a tool writes anew: what stands there is changed elsewhere.
+MENUS = (*GRUB_MENUS, *LIMINE_MENUS)
+OURS = ("vfio", "pci-stub", "pci_stub")
 _LIMIT = 1 << 16
 _IDS = r"\bids=(\S+)"
 _ID = r"\b[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\b"
@@ -341,7 +345,17 @@ def _lines(facts: Facts) -> Iterator[tuple[CommandLine, str, ClaimKind]]:
             raise
         return
     for line, source in following:
-        yield line, source, ClaimKind.NEXT
+        yield line, _written_in(line, source, facts), ClaimKind.NEXT
+
+
+def _written_in(line: CommandLine, source: str, facts: Facts) -> str:
+    """Return the files that a generated menu has its words from, if they have them."""
+    boot = facts[BootArguments]
+    if source not in MENUS or isinstance(boot.configured, Missing):
+        return source
+    ours = {a.raw for a in line.arguments if a.key.startswith(OURS)}
+    made = ours <= {a.raw for a in boot.configured.arguments}
+    return boot.configured_source if made else source
 
 
 def _scripts(said: Said, facts: Facts) -> Iterator[Claim]:
