@@ -113,9 +113,9 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     invoke_without_command=True,
     subcommand_metavar="[COMMAND] [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 nothing found; 1 findings; 2 wrong usage or unreadable "
-    "input; 3 nothing found, but something could not be decided; 4 a repair failed; "
-    "70 a fault of our own.",
+    epilog="Exit status: 0 nothing found, or with --fix nothing left to do but reboot; "
+    "1 findings; 2 wrong usage or unreadable input; 3 nothing found, but something "
+    "could not be decided; 4 a repair failed; 70 a fault of our own.",
 )
 @global_options
 @click.option(

@@ -15,6 +15,11 @@ STATE = "ROOT/var/lib/vfio-doctor"
 MADE = f"mkdir -p {STATE}/journal; chmod 700 {STATE}/journal; "
 TINY = MADE + f"mount -t tmpfs -o size=4k,mode=700 none {STATE}/journal; "
 FILLED = TINY + f"cat /dev/zero > {STATE}/journal/filler 2>/dev/null || true"
+FULL_BOOT = (
+    "cp -a ROOT/boot ROOT/kept; mount -t tmpfs -o size=64k none ROOT/boot;"
+    " cp -a ROOT/kept/. ROOT/boot/; rm -r ROOT/kept;"
+    " cat /dev/zero > ROOT/boot/filler 2>/dev/null || true"
+)
 AWAY = "sudo mv /var/lib/vfio-doctor /var/lib/vfio-doctor.away"
 NO_JOURNAL = "Nothing was changed: no journal can be written in /var/lib/vfio-doctor: "
 pytestmark = [
@@ -77,6 +82,8 @@ def told(tmp_path: Path, *words: str) -> dict[str, Any]:
             "could not be written: Read-only fil",
         ),
         ("bare", "", "set_up", read_only("boot"), "Read-only file system"),
+        ("bare", "", "set_up", FULL_BOOT, "-k all ended with 1: No space left"),
+        ("bare", "set_up", "down", FULL_BOOT, "-k all ended with 1: No space left"),
         ("bare", "set_up", "down", read_only("boot"), "Read-only file system"),
         (
             "bare",

@@ -18,7 +18,7 @@ from vfio_doctor.boot.backend import ArgumentEdit, MenuMaker
 from vfio_doctor.boot.rpm_ostree import RpmOstree
 from vfio_doctor.host.reader import CommandResult, Missing, Reader, Why
 from vfio_doctor.messages import verbatim
-from vfio_doctor.model import CommandStep
+from vfio_doctor.model import CommandStep, Message
 from vfio_doctor.repair.journal import runs
 from vfio_doctor.repair.journal_lines import RunState
 from vfio_doctor.repair.plan import words_digest
@@ -51,7 +51,15 @@ def test_each_signal_takes_the_run_back(tmp_path: Path, number: signal.Signals) 
     before = trees.snapshot(tmp_path)
     runner = Signalled(tmp_path, Filesystem(str(tmp_path)))
     runner.number = number
-    machine = trees.machine(tmp_path)._replace(runner=runner)
+    told: list[str] = []
+
+    def tell(text: str | Message) -> None:
+        told.append(text.id if isinstance(text, Message) else text)
+        # Who is told that all is taken back may press Ctrl-C again, and again.
+        for _ in range(2 * told[-1:].count("run-taking-back")):
+            os.kill(os.getpid(), number)
+
+    machine = trees.machine(tmp_path)._replace(runner=runner, tell=tell)
     # Under nohup, or in the background of a shell, the tests have these ignored.
     found = signal.signal(number, signal.default_int_handler)
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
@@ -65,6 +73,8 @@ def test_each_signal_takes_the_run_back(tmp_path: Path, number: signal.Signals) 
     assert trees.snapshot(tmp_path) == before
     assert runs(Filesystem(str(tmp_path)))[-1].state is RunState.UNDONE
     assert left == handlers
+    assert told.count("run-not-stopped-now") == 1
+    assert told.index("run-taking-back") < told.index("run-not-stopped-now")
 
 
 def test_nohup_is_respected(tmp_path: Path) -> None:

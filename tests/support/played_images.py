@@ -38,7 +38,10 @@ class ImageRunner(played.PlayedRunner):
             if self.fault == "fails" and number:
                 self.fault = ""
                 return CommandResult(argv, 1, "", "No space left on device")
-            self._make(path)
+            try:
+                self._make(path)
+            except OSError as error:
+                return CommandResult(argv, 1, "", error.strerror or str(error))
         return CommandResult(argv, 0, "", "")
 
     def _make(self, path: str) -> None:
@@ -53,7 +56,15 @@ class ImageRunner(played.PlayedRunner):
             held.append(f"made by call {len(self.ran)}")
         if self.fault == "leaves out":
             held = [name for name in held if "vfio-doctor" not in name]
-        (root / path.lstrip("/")).write_text("\n".join(sorted(held)))
+        # As the real ones do it: beside, and in place of the old one when it is whole.
+        image = root / path.lstrip("/")
+        beside = image.with_name(f"{image.name}.new")
+        try:
+            beside.write_text("\n".join(sorted(held)))
+            beside.replace(image)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def host_in(root: Path, capture: Capture | None = None) -> played.PlayedHost:

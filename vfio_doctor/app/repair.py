@@ -31,7 +31,7 @@ from vfio_doctor.report.untrusted import ascii_only
 if TYPE_CHECKING:
     from vfio_doctor.app.chosen import Chosen
     from vfio_doctor.boot.backend import BootBackend
-    from vfio_doctor.model import Message, Report
+    from vfio_doctor.model import Diagnosis, Message, Report
     from vfio_doctor.repair.values import Outcome, Plan, Verdict
     from vfio_doctor.report.style import Look
 
@@ -90,7 +90,9 @@ def _run(
         )
     if chosen.dry_run or not plan.steps:
         _show(done, plan, chosen)
-        return _status(done.report, chosen)
+        # Who repairs once more before the reboot has nothing left to do.
+        rest = done.report if plan.steps else _without(done.report, ())
+        return _status(rest, chosen)
     if not place.is_root():
         return _not_root(done, plan, chosen)
     if not chosen.yes and not place.is_terminal():
@@ -131,18 +133,20 @@ def _repair(
 
 def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     """Return the report without what only waits for a reboot, or for such a check."""
-    waiting = [v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT]
+    from vfio_doctor.diagnosis.offer import waits_for_reboot
+
+    served = [v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT]
+
+    def waits(result: CheckResult, one: Diagnosis) -> bool:
+        ours = (each for each in served if each.check == result.id)
+        return waits_for_reboot(one) or any(s.is_at(one.finding.place) for s in ours)
 
     def rest(result: CheckResult) -> CheckResult:
-        ours = [served for served in waiting if served.check == result.id]
-        kept = tuple(
-            d
-            for d in result.diagnoses
-            if not any(served.is_at(d.finding.place) for served in ours)
-        )
+        kept = tuple(d for d in result.diagnoses if not waits(result, d))
         return result._replace(diagnoses=kept)
 
-    due = {served.check for served in waiting}
+    late = {r.id for r in report.checks if any(waits(r, d) for d in r.diagnoses)}
+    due = late | {each.check for each in served}
     checks = (r for r in report.checks if not (r.blocked_by and due >= {*r.blocked_by}))
     return report._replace(checks=tuple(map(rest, checks)))
 

@@ -157,8 +157,9 @@ def command(
     has libvirt take them into its definition.
     What is there already stays. `vfio-doctor undo` takes the last change back,
     `vfio-doctor teardown` the whole set-up, even much later.
-    Exit status: 0 done, or nothing to do; 1 it must not be done, or faults are left;
-    2 wrong usage, or not possible here; 3 it could not be told; 4 a step failed.
+    Exit status: 0 done, or nothing left to do but reboot; 1 it must not be done, or
+    faults are left; 2 wrong usage, or not possible here; 3 it could not be told; 4 a
+    step failed.
 
     Examples:
       sudo vfio-doctor setup passthrough --device 0000:01:00.0

@@ -23,13 +23,19 @@ SET_ALREADY = (
     "iommu-word-gone",
     "fix-staged-already",
     "bind-set-already",
+    "size-kvmfr-good-at-next-boot",
 )
 
 
 def waits_for_reboot(diagnosis: Diagnosis) -> bool:
     """Tell whether all is set already for a finding: a reboot is what it needs."""
     fix = diagnosis.fix
-    return fix is not None and fix.cannot is not None and fix.cannot.id in SET_ALREADY
+    return fix is not None and fix.cannot is not None and is_set_already(fix.cannot)
+
+
+def is_set_already(why: Message) -> bool:
+    """Tell whether a repair cannot be made since it was made."""
+    return why.id in SET_ALREADY
 
 
 def offer(

@@ -53,7 +53,8 @@ from vfio_doctor.repair.values import (
 if TYPE_CHECKING:
     from vfio_doctor.model import Message
     from vfio_doctor.repair.target import Machine
-    from vfio_doctor.repair.values import Basis, Plan, PlannedStep
+    from vfio_doctor.repair.values import Basis, Plan
+    from vfio_doctor.steps import Step
 
 NO_JOURNAL = say(
     "journal-unwritable",
@@ -67,6 +68,8 @@ OPEN_RUN = say(
 UNREAD = say("basis-unread", "{name} cannot be read again: {why}")
 MOVED = say("basis-moved", "{name} has changed since the plan was made; plan again")
 INTERRUPTED = say("run-interrupted-now", "interrupted")
+SLOW = say("run-may-take-minutes", "{what}: this may take minutes")
+TAKING_BACK = say("run-taking-back", "take back what was done, since: {why}")
 BROKEN = say("run-broken-inside", "this program failed itself: {kind}: {error}")
 LEFT_OPEN = say(
     "journal-left-open", "all is done, but the journal could not be closed: {why}"
@@ -233,7 +236,8 @@ class Session:
 
     def roll_back(self, why: Message) -> Outcome:
         """Take back all that was made, newest first, and say what could not be."""
-        with undisturbed():
+        with undisturbed(self.machine.tell):
+            self.machine.tell(TAKING_BACK.filled(why=why))
             with suppress(OSError):
                 self.journal.turn()
             if self._back():
@@ -278,7 +282,7 @@ class Session:
     def _step(self, number: int) -> None:
         planned = self.entries[number].step
         step = planned.step
-        self._tell(planned)
+        self._tell(step)
         reasons = (broken(guard, self.machine.host) for guard in planned.guards)
         why = next((why for why in reasons if why is not None), None)
         if why is not None and brings_forward(step):
@@ -402,7 +406,7 @@ class Session:
             if for_undo and not touched:
                 taken = Taken(StepState.UNDONE)
             else:
-                self._tell(entry.step)
+                self._tell(entry.step.step, back=True)
                 with suppress(OSError):
                     self.journal.back(number)
                 taken = self._taken(entry)
@@ -428,12 +432,20 @@ class Session:
             if isinstance(entry.step.step, FileStep):
                 whole.tidy(self.machine.files, entry.step.step.path, self.beginning.run)
 
-    def _tell(self, planned: PlannedStep) -> None:
-        step = planned.step
-        if isinstance(step, CommandStep):
-            self.machine.tell(step.why or " ".join(step.argv))
-        else:
+    def _tell(self, step: Step, back: bool = False) -> None:
+        """Say what is being done; nothing of what is there for the other way only."""
+        if not isinstance(step, CommandStep):
             self.machine.tell(step.path)
+            return
+        argv = step.inverse if back else step.argv
+        if not argv:
+            return
+        what = step.why or " ".join(argv)
+        # What makes images names them in the step that goes before it.
+        steps = (entry.step.step for entry in self.entries)
+        makers = (s.inverse for s in steps if isinstance(s, CommandStep) and s.makes)
+        slow = step.waits_for or argv in makers
+        self.machine.tell(SLOW.filled(what=what) if slow else what)
 
     def _outcome(self, ending: Ending, why: Message | None = None) -> Outcome:
         steps = tuple(

@@ -7,13 +7,25 @@ middle of a step. Here they do what Ctrl-C does: the run is taken back.
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from vfio_doctor.boot.backend import BOOT_TOOL
+from vfio_doctor.messages import say
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from vfio_doctor.model import Message
+
+    Tell = Callable[[str | Message], None]
+
+HELD = say(
+    "run-not-stopped-now",
+    "this is not stopped now, so that nothing is left half done: please wait; a tool "
+    "that hangs is ended after {minutes} minutes",
+).filled(minutes=int(BOOT_TOOL) // 60)
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -23,12 +35,18 @@ class Stops:
     def __init__(self) -> None:
         """Begin with a repair that may be stopped."""
         self.held = False
+        self.tell: Tell | None = None
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Stop the repair, unless it is on its way back already."""
         if not self.held:
             self.held = True
             raise KeyboardInterrupt
+        if self.tell is not None:
+            # Once is enough; the signal may have come while something was written.
+            tell, self.tell = self.tell, None
+            with suppress(RuntimeError, OSError):
+                tell(HELD)
 
 
 STATE = Stops()
@@ -57,10 +75,14 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no signal stop what goes on inside; programs started there hear them."""
-    held, STATE.held = STATE.held, True
+def undisturbed(tell: Tell | None = None) -> Iterator[None]:
+    """Let no signal stop what goes on inside; programs started there hear them.
+
+    ``tell`` gets why, once, if somebody tries.
+    """
+    before = STATE.held, STATE.tell
+    STATE.held, STATE.tell = True, tell
     try:
         yield
     finally:
-        STATE.held = held
+        STATE.held, STATE.tell = before

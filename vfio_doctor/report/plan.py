@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added
-from vfio_doctor.diagnosis.offer import waits_for_reboot
+from vfio_doctor.diagnosis.offer import is_set_already, waits_for_reboot
 from vfio_doctor.facts.base import ROOT_SEES_IT as ROOT
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
@@ -17,6 +17,7 @@ from vfio_doctor.model import (
     NodeStep,
     ParameterStep,
     ProbeStep,
+    Severity,
     Status,
 )
 from vfio_doctor.repair.values import Effect, Ending, StepState
@@ -51,6 +52,14 @@ HEALTHY = say("plan-healthy", "Nothing is wrong: there is nothing to repair.")
 FINE = (Status.PASS, Status.NOT_APPLICABLE)
 PENDING = say(
     "plan-pending", "A reboot is needed for what was set before: see reboot-pending."
+)
+ONLY_REBOOT = say(
+    "plan-only-reboot",
+    "Nothing is left to do but reboot. Then run `vfio-doctor` again.",
+)
+REBOOT_FIRST = say(
+    "plan-reboot-first",
+    "What this program can repair is set already, and takes effect at the next reboot.",
 )
 LATE = say("plan-fix-at-reboot", "{summary} (takes effect at the next reboot)")
 ARGUMENTS = say("plan-arguments", "Kernel arguments of the next boot")
@@ -154,18 +163,26 @@ def _nothing(plan: Plan, report: Report | None, page: Page) -> None:
         return
     found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
-    page.say(HEALTHY if fine else nothing)
+    waits = any(waits_for_reboot(d) for _, d in found)
+    set_before = ONLY_REBOOT if _is_all_set(report) else REBOOT_FIRST
+    page.say(HEALTHY if fine else set_before if waits else nothing)
     said = [
         SAID_OF.filled(what=title, said=d.finding.advice)
         for title, d in found
         if d.finding.advice and not waits_for_reboot(d)
     ]
-    if is_reboot_pending(report):
+    if is_reboot_pending(report) and not waits:
         page.say(PENDING)
     if said:
         page.say(say("plan-by-hand", "By hand:"))
     for one in said:
         page.say(one, "  ", "    ")
+
+
+def _is_all_set(report: Report) -> bool:
+    """Tell whether no fault is left but what waits for the reboot."""
+    left = (d for r in report.checks for d in r.diagnoses if not waits_for_reboot(d))
+    return all(d.severity is Severity.INFO for d in left)
 
 
 def _repairs(plan: Plan, page: Page, dry: bool) -> None:
@@ -333,11 +350,13 @@ def _left(plan: Plan, page: Page) -> None:
 
 def _refused(plan: Plan, page: Page, titles: dict[str, str]) -> None:
     cannot = say("plan-refused", "Cannot be repaired here: {findings}")
+    waits = say("plan-waits", "Waits for the reboot: {findings}")
     for refused in plan.refused:
         named = (_named(served, titles) for served in refused.findings)
         found = tuple(dict.fromkeys(named))
         page.gap()
-        page.say(cannot.filled(findings=found), "", "  ")
+        told = waits if is_set_already(refused.why) else cannot
+        page.say(told.filled(findings=found), "", "  ")
         page.say(root_sees(refused.why) if refused.unseen else refused.why, "  ")
 
 

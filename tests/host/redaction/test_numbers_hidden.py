@@ -10,7 +10,16 @@ import pytest
 from support.rows import for_each
 from vfio_doctor.host.captured import Capture
 from vfio_doctor.host.reader import Caller, Kind, Stat
-from vfio_doctor.host.redaction import arguments, forms, scrub, selinux, udev_rules
+from vfio_doctor.host.redaction import (
+    arguments,
+    boot_entries,
+    forms,
+    paths,
+    scrub,
+    selinux,
+    shell_files,
+    udev_rules,
+)
 from vfio_doctor.host.redaction.names import Names
 from vfio_doctor.host.redaction.redact import redact
 
@@ -107,6 +116,85 @@ def test_what_is_spelt_or_bracketed_hangs_together(text: str) -> None:
     assert forms.in_parts(text, Names()) in ("name1", "+name1", "(name1", "name1)")
 
 
+@for_each(
+    "text",
+    [
+        *("089,123,456,78", "0171/1234567/8", "089|123|4567", "089 - 123 - 4567"),
+        *(
+            "(089)(123)(4567)",
+            "[089][123][4567]",
+            "h/a/n/n/e",
+            "h,a,n,n,e",
+            "h*a*n*n*e",
+        ),
+        *("%68%61%6e%6e%65", "=68=61=6E=6E=65", "\\150\\141\\156\\156\\145"),
+        *("&#104;&#97;&#110;&#110;", "\\x68\\x61\\x6e", "\\u0068\\u0061\\u006e"),
+        *("0x68,0x61,0x6e,0x6e,0x65", "104;97;110;110;101", "1/2/3/4/5/6/7"),
+        *("h\0a\0n\0n\0e", "h(a(n(n(e", "h   a   n   n   e"),
+    ],
+)
+def test_no_sign_between_numbers_and_letters_makes_them_pass(text: str) -> None:
+    for shown in (
+        forms.in_parts(text, Names()),
+        paths.path(f"/boot/{text}/vmlinuz", Names()),
+        paths.path(text, Names()),
+        boot_entries.entry(f"initrd /boot/{text}\n", Names()),
+        boot_entries.grub_menu(f"initrd /boot/{text}\n", Names()),
+        shell_files.shell_file(f'GRUB_DEFAULT="{text}"\n', Names()),
+        udev_rules.rules(f'KERNEL=="kvmfr0", SYMLINK+="{text}"\n', Names()),
+        udev_rules.rules(f'KERNEL=="kvmfr0", ATTR{{serial}}=="{text}"\n', Names()),
+    ):
+        assert _spelt(text) not in _spelt(shown)
+
+
+def _spelt(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+def test_spaced_letters_of_a_path_of_an_entry_go() -> None:
+    entry = boot_entries.entry("initrd /boot/ h a n n e /x\n", Names())
+    assert _spelt("hanne") not in _spelt(entry)
+
+
+@for_each("text", ["kvm: 089,123,456,78 x", "kvm 089(123)4567", "kvm h|a|n|n|e"])
+def test_no_row_in_a_log_passes(text: str) -> None:
+    assert scrub.words(text, Names()).startswith("kvm")
+    assert _spelt(text)[3:12] not in _spelt(scrub.words(text, Names()))
+
+
+@for_each(
+    "text",
+    [
+        "vfio_pci: add [1002:1478] class 0x030000",
+        "BAR 1: [mem 0xe0000000-0xefffffff 64bit pref]",
+        "DMAR: DRHD base: 0x000000fed90000 flags: 0x0",
+        "options vfio-pci ids=1002:1478,1002:1479",
+    ],
+)
+def test_rows_of_the_kernel_stay(text: str) -> None:
+    assert scrub.words(text, Names()) == text
+
+
+@for_each(
+    "text",
+    [
+        "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.2/1-1.2:1.0",
+        "/dev/bus/usb/001/002",
+        "/sys/bus/pci/devices/0000:01:00.0/0000:01:00.1/iommu_group",
+        "/lib/modules/6.1.0-28-amd64/kernel/drivers/vfio/vfio.ko.xz",
+        "/ostree/boot.1/fedora/0",
+    ],
+)
+def test_paths_of_devices_and_kernels_stay(text: str) -> None:
+    assert paths.path(text, Names()) == text
+
+
 @for_each("text", ["a b c", "1-1.2:1.0", "8086 (11)", "x.y", "252 (252.39-1)"])
 def test_few_letters_and_numbers_stay(text: str) -> None:
     assert forms.in_parts(text, Names()) == text
+
+
+@for_each("before", ["1*", "9?", "x|8", ""])
+def test_an_address_behind_a_number_goes_whole(before: str) -> None:
+    rule = f'SUBSYSTEM=="vfio", KERNELS=="{before}28:75:29:88:18:43", MODE="0660"\n'
+    assert "75:29:88" not in udev_rules.rules(rule, Names())

@@ -58,7 +58,8 @@ def _value(key: str, value: str, names: Names) -> str | None:
     if plain in _ARGUMENTS:
         return arguments.line(value, names)
     if plain in _PATHS:
-        return " ".join(arguments.path_value(each, names) for each in value.split(" "))
+        shown = (arguments.path_value(each, names) for each in value.split(" "))
+        return forms.whole_chains(" ".join(shown), names)
     if plain == "title":
         return names.name("title", value)
     if plain in _NAMED:
@@ -148,7 +149,8 @@ def _menu_line(line: str, names: Names) -> str:
     if parts[0] == "set" and len(parts) > 1 and parts[1].startswith("default="):
         return indent + _default(parts[1].partition("=")[2], names)
     if parts[0] == "initrd":
-        return f"{indent}initrd " + " ".join(path(each, names) for each in parts[1:])
+        shown = " ".join(path(each, names) for each in parts[1:])
+        return f"{indent}initrd {forms.whole_chains(shown, names)}"
     return _other(line, parts, opens)
 
 

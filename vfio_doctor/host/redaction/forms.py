@@ -23,19 +23,38 @@ _PIECES = (
     ("checksum", rf"(?<![0-9A-Za-z])[{_H}]{{64}}(?![0-9A-Za-z])"),
     ("id", rf"(?<![0-9A-Za-z])[{_H}]{{32}}(?![0-9A-Za-z])"),
 )
-# Numbers and single letters that hang together: a telephone number, an address.
-_CHAIN = (
-    r"(?<![^\W_])(?:\d++|[^\W\d_])(?![^\W_])"
-    r"(?:(?:[-_.:+~ ]{1,2}| ?\((?=\d{1,6}\))|\)[- ]?)(?:\d++|[^\W\d_])(?![^\W_]))+"
+# Characters that are written as numbers: of an address, in a mail, in a shell.
+_ENCODED = (
+    rf"(?:%[{_H}]{{2}}){{2,}}|(?:=[0-9A-F]{{2}}){{3,}}|(?:&#[xX]?[{_H}]{{1,6}};?){{2,}}"
+    rf"|(?:\\x[{_H}]{{2}}){{2,}}|(?:\\[0-7]{{3}}){{2,}}|(?:\\u[{_H}]{{4}}){{2,}}"
 )
+# Any signs join, as UTF-16 does; but brackets that only stand around something do not.
+_SIGN = r"[\x00-\t\x0b-'*-/:-@\[-`{-\x7f]"
+_OPENING = r"\((?=\d{1,6}\)|[^\W\d_](?![^\W_]))"
+_JOINED = rf"(?:{_SIGN}{{1,3}}| ?{_OPENING}|\){_SIGN}{{0,2}}\(?)"
+
+
+def _chained(member: str) -> str:
+    return rf"(?<![^\W_]){member}(?![^\W_])(?:{_JOINED}{member}(?![^\W_]))+"
+
+
+# Numbers and single letters that hang together: a telephone number, an address.
+_CHAIN = _chained(rf"(?:0[xX][{_H}]{{1,8}}|\d++|[^\W\d_])")
 # Signs, accents and invisible characters of other scripts spell words, too.
 _PART = r"(?:[^\W_]|[^\x00-\x7f])+"
 # A run of letters and digits, one character that is neither, or one of the above.
 _SMALL = (
     "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _PIECES)
-    + rf"|(?P<chain>{_CHAIN})|(?P<part>{_PART})"
+    + rf"|(?P<encoded>{_ENCODED})|(?P<chain>{_CHAIN})|(?P<part>{_PART})"
 )
 _PARTS = re.compile(f"{RELEASE}|{_SMALL}")
+_MEMBER = r"(?:0[xX][0-9A-Fa-f]{1,8}|\d+|[^\W\d_])(?![^\W_])"
+_SEVERAL = re.compile(rf"(?<![^\W_]){_MEMBER}(?:[^\w]|_){{1,3}}{_MEMBER}|%\w|=\w\w=")
+# Where a device of USB is: ``1-1/1-1.2/1-1.2:1.0``.
+_PORTS = re.compile(
+    r"(\d{1,2}-\d{1,2})(?:\.\d{1,2}){0,6}(?:/\1(?:\.\d{1,2}){0,6}){0,7}"
+    r"(?:[:/]\d{1,2}[-.]\d{1,2}){0,2}"
+)
 # More digits and letters together than these make a number of somebody's.
 SHORT_CHAIN = 6
 # More single letters together than these spell a word.
@@ -51,6 +70,7 @@ _RELEASE = re.compile(
     r"|20\d\d([-.])(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])"
 )
 _ADDRESSES = ("mac", "ipv4", "ipv6")
+_HEX = re.compile("0[xX]")
 _RUN = re.compile(r"[^\W_]+")
 _RUN_END = re.compile(r"[\W_]+")
 NUMBER = re.compile(r"[-+]?(?:\d{1,6}|0[xX]0{0,8}[0-9a-fA-F]{1,8})[KMGkmg]?")
@@ -90,6 +110,8 @@ def in_parts(text: str, names: Names, kind: str = "name") -> str:
             return re.sub(_SMALL, put, piece)
         if form in ("bdf", "release") or piece in public.IDS:
             return piece
+        if form == "encoded":
+            return names.name(kind, piece)
         if form == "chain":
             return _chain(piece, names, kind)
         return part(piece, names, kind) if form == "part" else names.typed(form, piece)
@@ -106,10 +128,27 @@ def _chain(text: str, names: Names, kind: str) -> str:
 
 def is_harmless_chain(text: str) -> bool:
     """Tell whether numbers with what joins them are too few, or a release."""
-    digits = _RUN_END.sub("", text)
+    digits = _RUN_END.sub("", _HEX.sub("", text))
     spelt = sum(map(str.isalpha, digits))
     short = len(digits) <= SHORT_CHAIN and spelt <= SPELT
     return short or is_release(text)
+
+
+def whole_chains(text: str, names: Names, kind: str = "name") -> str:
+    """Return a text whose parts are shown already, without what only these spell.
+
+    Parts that are harmless one by one may be a telephone number in a row.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        piece = found.group()
+        if found.lastgroup == "chain":
+            harmless = _PORTS.fullmatch(piece) or is_harmless_chain(piece)
+        else:
+            harmless = found.lastgroup != "encoded"
+        return piece if harmless else names.name(kind, piece)
+
+    return _PARTS.sub(put, text) if _SEVERAL.search(text) else text
 
 
 def is_release(text: str) -> bool:
@@ -130,7 +169,7 @@ def as_address(text: str, names: Names) -> str:
     """Return the stand-in of a network address, or of an id; "" for another text."""
     found = _PARTS.fullmatch(text)
     form = found.lastgroup if found else None
-    typed = form not in (None, "bdf", "release", "chain", "part")
+    typed = form not in (None, "bdf", "release", "encoded", "chain", "part")
     return names.typed(form, text) if form and typed else ""
 
 

@@ -47,7 +47,7 @@ def path(text: str, names: Names) -> str:
                 names.plain.add(here)
         out.append(shown)
         folder = here if part else folder
-    return "/".join(out)
+    return forms.whole_chains("/".join(out), names)
 
 
 def name(folder: str, text: str, names: Names) -> str:

@@ -26,6 +26,11 @@ _KNOWN = re.compile(
     rf"|PCI:[0-9a-f]{{4}}:[0-9a-f]{{2}}:[0-9a-f]{{2}}|{LIBVIRT_TASK}"
     r"|\d{1,6}(?:K|M|G|KiB|MiB|GiB|kB|k|MB|GB|KB|th|bit|ms|us|s))"
 )
+# Numbers and letters that nothing but these signs part, as a telephone number's are.
+_LISTED = re.compile(
+    r"(?<![^\W_])(?:\d++|[^\W\d_])(?:[-,;=|&!'\"()\[\]{}<>]{1,2}(?:\d++|[^\W\d_])){2,}"
+    r"(?![^\W_])"
+)
 # The script of many guides that stands in for loading vfio-pci.
 _SCRIPT = re.compile(
     r"/(?:usr/)?(?:local/)?s?bin/"
@@ -41,7 +46,12 @@ def words(text: str, names: Names, more: frozenset[str] = frozenset()) -> str:
 
     ``more`` are words that this text may have besides.
     """
-    return _TOKENS.sub(lambda found: word(found.group(), names, more), text)
+    shown = _TOKENS.sub(lambda found: word(found.group(), names, more), text)
+    return _LISTED.sub(lambda found: _row(found.group(), names), shown)
+
+
+def _row(text: str, names: Names) -> str:
+    return text if forms.is_harmless_chain(text) else names.hidden(text)
 
 
 def word(text: str, names: Names, more: frozenset[str] = frozenset()) -> str:

@@ -134,7 +134,7 @@ def _line(text: str, names: Names) -> str:
         return "#"
     key, equals, _ = text.strip().partition("=")
     known = bool(equals) and key.rstrip("+") in _VARIABLES
-    return _scrubbed(text, known, names)
+    return forms.whole_chains(_scrubbed(text, known, names), names, "hidden")
 
 
 def _scrubbed(text: str, known: bool, names: Names) -> str:

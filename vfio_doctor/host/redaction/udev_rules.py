@@ -149,8 +149,10 @@ def _value(term: Term, names: Names) -> str:
     if key in ("RUN", "PROGRAM", "IMPORT"):
         return _program(text, names)
     if term.is_match:
-        return "|".join(_pattern(one, names) for one in text.split("|"))
-    return " ".join(_assigned(one, names) for one in text.split(" "))
+        shown = "|".join(_pattern(one, names) for one in text.split("|"))
+        return forms.whole_chains(shown, names, "hidden")
+    shown = " ".join(_assigned(one, names) for one in text.split(" "))
+    return forms.whole_chains(shown, names)
 
 
 def _is_public(text: str) -> bool:
