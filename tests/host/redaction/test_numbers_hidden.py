@@ -41,6 +41,7 @@ VALUES = (
     "video={}",
 )
 ADDRESSES = ("10.20.30.40", "97:68:68:64:72:53", "fe80:0:0::1:2", "de:ad:be:ef:00:11")
+MAPPED = "::ffff:97.153.75.57"
 
 
 @for_each("text", KEPT)
@@ -59,6 +60,32 @@ def test_what_tells_of_somebody_goes(text: str) -> None:
 )
 def test_no_argument_holds_an_address(form: str, address: str) -> None:
     assert address not in arguments.word(form.format(address), Names())
+
+
+def test_of_a_mapped_address_no_number_stays() -> None:
+    assert forms.in_parts(MAPPED, Names()) == "2001:db8::1"
+
+
+@for_each(
+    ["pattern", "kept"],
+    [
+        ("0000:01:00.*", True),
+        ("0000:01:00.[0-7]", True),
+        ("0000:01:00.*|0000:02:00.1", True),
+        ("/etc/5875:6536::c", False),
+        ("97:68:68:64:72:53", False),
+    ],
+)
+def test_a_match_names_devices_and_no_addresses(pattern: str, kept: bool) -> None:
+    line = (
+        f'SUBSYSTEM=="pci", KERNEL=="{pattern}", ATTR{{driver_override}}="vfio-pci"\n'
+    )
+    assert (pattern in udev_rules.rules(line, Names())) == kept
+
+
+def test_the_address_of_a_device_ends_a_row_of_numbers() -> None:
+    path = "../x/0000:02:00.0/nvme/nvme0"
+    assert paths.path(path, Names()) == path
 
 
 @for_each("number", ["12345.67890.12345", "9672.3367.3546"])

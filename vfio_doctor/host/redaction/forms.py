@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 _H = "0-9A-Fa-f"
 BDF = rf"(?:[{_H}]{{4,8}}:)?[{_H}]{{2}}:[01][{_H}]\.[0-7]"
 BUS = rf"pci[{_H}]{{4,8}}:[{_H}]{{2}}"
+_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _PIECES = (
     ("uuid", rf"(?<![{_H}])[{_H}]{{8}}-(?:[{_H}]{{4}}-){{3}}[{_H}]{{12}}(?![{_H}])"),
     ("bdf", rf"(?<![{_H}:])(?:{BDF}|{BUS})(?![{_H}:])"),
     ("mac", rf"(?<![{_H}:])[{_H}]{{2}}(?:[:-][{_H}]{{2}}){{5,7}}(?![{_H}:])"),
-    ("ipv6", rf"(?<![{_H}:])(?:[{_H}]{{0,4}}:){{2,7}}[{_H}]{{0,4}}(?![{_H}:])"),
-    ("ipv4", r"(?<!\d)(?<!\d\.)(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)"),
+    (
+        "ipv6",
+        rf"(?<![{_H}:])(?:[{_H}]{{0,4}}:){{2,7}}(?:{_IPV4}|[{_H}]{{0,4}})(?![{_H}:])",
+    ),
+    ("ipv4", rf"(?<!\d)(?<!\d\.){_IPV4}(?!\d|\.\d)"),
     ("checksum", rf"(?<![0-9A-Za-z])[{_H}]{{64}}(?![0-9A-Za-z])"),
     ("id", rf"(?<![0-9A-Za-z])[{_H}]{{32}}(?![0-9A-Za-z])"),
 )
@@ -35,10 +39,12 @@ _JOINED = rf"(?:{_SIGN}{{1,3}}| ?{_OPENING}|\){_SIGN}{{0,2}}\(?)"
 
 
 def _chained(member: str) -> str:
-    return rf"(?<![^\W_]){member}(?![^\W_])(?:{_JOINED}{member}(?![^\W_]))+"
+    one = rf"(?!(?:{BDF}|{BUS})(?![{_H}:])){member}(?![^\W_])"
+    return rf"(?<![^\W_]){one}(?:{_JOINED}{one})+"
 
 
 # Numbers and single letters that hang together: a telephone number, an address.
+# Where the address of a device begins, they end.
 _CHAIN = _chained(rf"(?:0[xX][{_H}]{{1,8}}|\d++|[^\W\d_])")
 # Signs, accents and invisible characters of other scripts spell words, too.
 _PART = r"(?:[^\W_]|[^\x00-\x7f])+"

@@ -52,6 +52,11 @@ _PIECES = re.compile(
 )
 _SPECIFIER = re.compile(r"[$%](?:[a-zA-Z]+|\{[^{}]{0,64}\}|.)")
 _MODE = re.compile(r"[0-7]{1,5}")
+# The addresses of one device, or of several: 0000:01:00.*
+_DEVICES = (
+    r"(?:[0-9a-fA-F*?]{1,8}:)?[0-9a-fA-F*?]{1,2}:[0-9a-fA-F*?]{1,2}"
+    r"\.(?:[0-7*?]|\[[0-7-]{1,8}\])"
+)
 
 
 def rules(text: str, names: Names) -> str:
@@ -170,9 +175,11 @@ def _pattern(text: str, names: Names) -> str:
     """Return one alternative of a match: known words and wildcards, or hidden."""
     if text in KERNELS + SUBSYSTEMS or _is_public(text):
         return text
-    if forms.is_address(text, ("mac", "ipv4")):
+    # The pattern of a device's address, 0000:01:00.*, has two colons that stand apart.
+    colons = "::" in text or text.count(":") > 2
+    if forms.is_address(text, ("mac", "ipv4", *(("ipv6",) if colons else ()))):
         return names.hidden(text)
-    if re.fullmatch(rf"{forms.BDF}|0x[0-9a-fA-F*?]{{1,8}}", text):
+    if re.fullmatch(rf"{_DEVICES}|0x[0-9a-fA-F*?]{{1,8}}", text):
         return text
     out = ""
     for piece in _PIECES.findall(text):
