@@ -444,7 +444,7 @@ def _late(facts: Facts, name: str, tag: Assigned) -> Finding:
     severity = max(_severity(facts, name), Severity.WARNING)
     if not closed and let_in_without_tag(facts, name):
         message = IDLE_TAG.filled(node=name, user=facts[HumanUser].name)
-        severity = Severity.INFO
+        return Finding(FilePlace(tag.path, tag.line), message, (), Severity.INFO)
     return _about_line(facts, tag, message, severity)
 
 

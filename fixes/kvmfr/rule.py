@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfio_doctor.api import (
+    IDLE_TAG,
     RULE_FILE,
     CannotFix,
     Change,
@@ -123,30 +124,34 @@ class GrantKvmfrAccess(Fix):
     def propose(self, finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
         """Yield the rule, and the event that has it applied."""
         _has_condition(facts, finding)
-        match finding.place:
-            case FilePlace(path) if path in dict(facts[KvmfrRules].unread):
-                yield from _stray(facts, path)
-            case NodePlace(path) if _waits_for_seat(facts, path):
-                raise CannotFix(AT_SCREEN)
-            case NodePlace(path) if facts[KvmfrAccess].is_anothers(
-                path[len("/dev/") :]
-            ):
-                raise CannotFix(ANOTHERS)
-            case NodePlace(path) if _is_reset(facts, path):
-                raise CannotFix(RESET.filled(places=_resetting(facts, path)))
-            case NodePlace(path) if _is_right(facts, path):
-                yield Terms(ONLY_TRIGGER)
-            case _ if facts[GoodKvmfrRule].generated:
-                facts[Generated].refuse()
-            case NodePlace(path) if _has_no_rule(facts, path):
-                yield EditLine(RULE_FILE, "", _good_line(facts))
-            case _:
-                if facts[GoodKvmfrRule].leftover:
-                    yield Terms(ONLY_LEFTOVER)
-                elif facts[GoodKvmfrRule].away:
-                    yield Terms(_at_screen(facts))
-                yield from _rule(facts)
-        yield TRIGGER
+        if finding.message.id != IDLE_TAG.id:
+            yield from _access(finding, facts)
+            yield TRIGGER
+
+
+def _access(finding: Finding, facts: Facts) -> Iterator[Change | Terms]:
+    """Yield what puts the rule right that a finding is about, if any is wrong."""
+    match finding.place:
+        case FilePlace(path) if path in dict(facts[KvmfrRules].unread):
+            yield from _stray(facts, path)
+        case NodePlace(path) if _waits_for_seat(facts, path):
+            raise CannotFix(AT_SCREEN)
+        case NodePlace(path) if facts[KvmfrAccess].is_anothers(path[len("/dev/") :]):
+            raise CannotFix(ANOTHERS)
+        case NodePlace(path) if _is_reset(facts, path):
+            raise CannotFix(RESET.filled(places=_resetting(facts, path)))
+        case NodePlace(path) if _is_right(facts, path):
+            yield Terms(ONLY_TRIGGER)
+        case _ if facts[GoodKvmfrRule].generated:
+            facts[Generated].refuse()
+        case NodePlace(path) if _has_no_rule(facts, path):
+            yield EditLine(RULE_FILE, "", _good_line(facts))
+        case _:
+            if facts[GoodKvmfrRule].leftover:
+                yield Terms(ONLY_LEFTOVER)
+            elif facts[GoodKvmfrRule].away:
+                yield Terms(_at_screen(facts))
+            yield from _rule(facts)
 
 
 def _has_condition(facts: Facts, finding: Finding) -> None:

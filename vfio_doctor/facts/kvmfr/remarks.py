@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 IDLE_TAG = say(
     "kvmfr-rule-late-and-idle",
     "The tag uaccess in this rule does nothing for /dev/{node}: the file is read after"
-    " 73-seat-late.rules. {user} gets in without it.",
+    " 73-seat-late.rules. {user} gets in without it, so nothing has to be done.",
 )
 _OF_NAMES = {
     (Oddity.UNKNOWN_NAME, "OWNER"): say("udev-no-user", "no account is called {name}"),
