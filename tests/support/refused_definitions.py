@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vfio_doctor.lints.example import EXAMPLE
 
 TOPOLOGY = "<topology sockets='1' dies='1' cores='4' threads='2'/>"
@@ -94,3 +96,15 @@ SMALL = """<domain type='qemu'>
 def small(nodes: str = "0", cpus: str = "0", mode: str = "strict") -> str:
     """Return a VM that starts anywhere, on some nodes and processors."""
     return SMALL.format(nodes=nodes, cpus=cpus, mode=mode)
+
+
+def mapping(path: Path) -> str:
+    """Return that VM, with a file of 4 MiB as memory that it shares."""
+    memory = f"memory-backend-file,id=lg,share=on,mem-path={path},size=4M"
+    words = "".join(f"<qemu:arg value='{word}'/>" for word in ("-object", memory))
+    told = small().replace(
+        "<domain", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+    )
+    return told.replace(
+        "</domain>", f"<qemu:commandline>{words}</qemu:commandline></domain>"
+    )
