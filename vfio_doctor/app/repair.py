@@ -133,13 +133,13 @@ def _repair(
 
 def _without(report: Report, verdicts: tuple[Verdict, ...]) -> Report:
     """Return the report without what only waits for a reboot, or for such a check."""
-    from vfio_doctor.diagnosis.offer import waits_for_reboot
+    from vfio_doctor.diagnosis.offer import needs_reboot_only
 
     served = [v.finding for v in verdicts if v.effect is Effect.AFTER_REBOOT]
 
     def waits(result: CheckResult, one: Diagnosis) -> bool:
         ours = (each for each in served if each.check == result.id)
-        return waits_for_reboot(one) or any(s.is_at(one.finding.place) for s in ours)
+        return needs_reboot_only(one) or any(s.is_at(one.finding.place) for s in ours)
 
     def rest(result: CheckResult) -> CheckResult:
         kept = tuple(d for d in result.diagnoses if not waits(result, d))

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 # Why a repair cannot be made: it is configured, and the next boot may not get it.
 CONFIGURED_ALREADY = "fix-configured-already"
-# The same, or it was made, or somebody else did it.
+# It was made, or somebody else did it, and the next boot gets it.
 SET_ALREADY = (
-    CONFIGURED_ALREADY,
     "iommu-on-next-boot",
     "iommu-word-gone",
     "fix-staged-already",
@@ -28,13 +27,20 @@ SET_ALREADY = (
 
 
 def waits_for_reboot(diagnosis: Diagnosis) -> bool:
+    """Tell whether nothing is left to write for a finding, but for a boot menu."""
+    fix = diagnosis.fix
+    configured = fix and fix.cannot and fix.cannot.id == CONFIGURED_ALREADY
+    return bool(configured) or needs_reboot_only(diagnosis)
+
+
+def needs_reboot_only(diagnosis: Diagnosis) -> bool:
     """Tell whether all is set already for a finding: a reboot is what it needs."""
     fix = diagnosis.fix
     return fix is not None and fix.cannot is not None and is_set_already(fix.cannot)
 
 
 def is_set_already(why: Message) -> bool:
-    """Tell whether a repair cannot be made since it was made."""
+    """Tell whether a repair cannot be made since it was made, up to the next boot."""
     return why.id in SET_ALREADY
 
 

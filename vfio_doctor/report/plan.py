@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfio_doctor.boot.words import added
-from vfio_doctor.diagnosis.offer import is_set_already, waits_for_reboot
+from vfio_doctor.diagnosis.offer import (
+    is_set_already,
+    needs_reboot_only,
+    waits_for_reboot,
+)
 from vfio_doctor.facts.base import ROOT_SEES_IT as ROOT
 from vfio_doctor.messages import in_order, say, verbatim
 from vfio_doctor.model import (
@@ -163,7 +167,7 @@ def _nothing(plan: Plan, report: Report | None, page: Page) -> None:
         return
     found = [(r.heading, d) for r in report.checks for d in r.diagnoses]
     fine = not found and all(r.status in FINE for r in report.checks)
-    waits = any(waits_for_reboot(d) for _, d in found)
+    waits = any(needs_reboot_only(d) for _, d in found)
     set_before = ONLY_REBOOT if _is_all_set(report) else REBOOT_FIRST
     page.say(HEALTHY if fine else set_before if waits else nothing)
     said = [
@@ -181,7 +185,7 @@ def _nothing(plan: Plan, report: Report | None, page: Page) -> None:
 
 def _is_all_set(report: Report) -> bool:
     """Tell whether no fault is left but what waits for the reboot."""
-    left = (d for r in report.checks for d in r.diagnoses if not waits_for_reboot(d))
+    left = (d for r in report.checks for d in r.diagnoses if not needs_reboot_only(d))
     return all(d.severity is Severity.INFO for d in left)
 
 
