@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import pytest
+
 from support.syntax import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +88,7 @@ def test_test_modules_have_unique_names() -> None:
     assert sorted(names) == sorted(set(names))
 
 
+@pytest.mark.slow
 def test_no_merge_was_left_half_done() -> None:
     texts = [p for p in ROOT.iterdir() if p.suffix in (".md", ".cfg", ".toml")]
     texts += [p for p in (ROOT / "docs").rglob("*") if p.is_file()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.fixture_hosts.parts import Parts, file, gone
 from support.fixture_hosts.recipes import libvirt as lv
 from support.machines import result, whole
@@ -40,6 +42,7 @@ def ids(found: CheckResult) -> list[str]:
     return [diagnosis.finding.message.id for diagnosis in found.diagnoses]
 
 
+@pytest.mark.slow
 @for_each(
     ("text", "said"),
     [

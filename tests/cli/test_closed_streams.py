@@ -57,6 +57,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[-20:])
 def test_nothing_is_a_success_that_nobody_can_read(words: tuple[str, ...]) -> None:
     status, out, err = run(1, *words)

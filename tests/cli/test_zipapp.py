@@ -40,6 +40,7 @@ def test_the_same_checkout_gives_the_same_bytes(file: Path, tmp_path: Path) -> N
     assert made(tmp_path / "again.pyz").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_it_judges_as_the_checkout_does(file: Path) -> None:
     words = ("--capture", HOST, "--format", "json")
     packed = run(str(file), words=words)

@@ -31,6 +31,7 @@ def made() -> dict[str, str]:
     return docs.documents()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_documents_are_up_to_date() -> None:
     assert list(docs.differences(made(), ROOT / "docs")) == []
 

@@ -50,6 +50,7 @@ def test_the_report_shown_is_a_real_one() -> None:
     assert len(said.splitlines()) < 36
 
 
+@pytest.mark.slow
 @pytest.mark.runs("python", "sh")
 @pytest.mark.parametrize(
     "name",

@@ -36,6 +36,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", [ENGLISH, CHINESE])
 def test_every_page_is_in_the_menu(laid_out: Path, language: str) -> None:
     held = json.loads((laid_out / f"mkdocs-{language}.yml").read_text("utf-8"))

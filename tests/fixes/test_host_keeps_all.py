@@ -137,6 +137,7 @@ REFUSED: dict[str, Callable[[Capture, PciDevice], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", REFUSED)
 def test_refused_on_each_host_that_could(why: str) -> None:
     tried = 0

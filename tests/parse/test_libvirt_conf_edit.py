@@ -147,6 +147,7 @@ def _real() -> Callable[[str], tuple[bool, list[str]]]:
 QUIET = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_tool(LIBRARY)
 @settings(max_examples=400)
 @given(TEXTS)
@@ -162,6 +163,7 @@ def test_libvirt_reads_the_same(text: str) -> None:
         assert tuple(values) == held.value
 
 
+@pytest.mark.slow
 @pytest.mark.needs_tool(LIBRARY)
 @settings(max_examples=200)
 @given(written())

@@ -63,6 +63,7 @@ def test_no_golden_is_left_over(request: pytest.FixtureRequest) -> None:
     assert {path.name for path in GOLDENS.iterdir()} == wanted
 
 
+@pytest.mark.slow
 @for_each("name", some(NAMES))
 def test_lines_fit_unless_they_hold_a_command(name: str) -> None:
     report = of_fixture(name)
