@@ -242,8 +242,9 @@ class IommuOff(Check):
             raise MissingFact(XEN)
         if not facts[Cpu].x86:
             raise MissingFact(NO_SMMU)
-        advice = _how_to_use(facts) or _add_argument(facts)
-        actor = Actor.USER if _how_to_use(facts) else Actor.TOOL
+        by_hand = _how_to_use(facts)
+        actor = Actor.USER if by_hand else Actor.TOOL
+        advice = by_hand or _add_argument(facts)
         advice = in_order(END_PRETENCE if iommu.pretended else None, advice)
         unit = Evidence(UNITS, ", ".join(iommu.units) or NO_UNIT, UNIT)
         broken = tuple(_broken_tables(facts))

@@ -28,9 +28,13 @@ SET_ALREADY = (
 
 def waits_for_reboot(diagnosis: Diagnosis) -> bool:
     """Tell whether nothing is left to write for a finding, but for a boot menu."""
+    return is_only_configured(diagnosis) or needs_reboot_only(diagnosis)
+
+
+def is_only_configured(diagnosis: Diagnosis) -> bool:
+    """Tell whether all is written, and nothing shows that the next boot gets it."""
     fix = diagnosis.fix
-    configured = fix and fix.cannot and fix.cannot.id == CONFIGURED_ALREADY
-    return bool(configured) or needs_reboot_only(diagnosis)
+    return bool(fix and fix.cannot and fix.cannot.id == CONFIGURED_ALREADY)
 
 
 def needs_reboot_only(diagnosis: Diagnosis) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfio_doctor.diagnosis.offer import CONFIGURED_ALREADY, waits_for_reboot
+from vfio_doctor.diagnosis.offer import is_only_configured, waits_for_reboot
 from vfio_doctor.messages import say
 from vfio_doctor.model import Actor, Applicability, Severity, Status
 
@@ -170,9 +170,9 @@ RISKY_ALONE = (
 
 def what_waits(diagnosis: Diagnosis) -> Message:
     """Return what is left to do about a finding for which all is set already."""
-    fix = diagnosis.fix
-    if fix and fix.cannot and fix.cannot.id == CONFIGURED_ALREADY:
+    if is_only_configured(diagnosis):
         return CONFIGURED
+    fix = diagnosis.fix
     return REBOOT_FOR.filled(why=(fix and fix.cannot) or "")
 
 
